@@ -1,0 +1,45 @@
+# One word a chore. `make run` and `make test` set up all they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ROOMS := app.py config.py models.py file.py routes.py tasks.py answers.py lease.py names.py problems.py sent.py spool.py \
+	storage modes cli dev gunicorn.conf.py
+
+.PHONY: run test check lock clean
+
+run: $(VENV)/.local
+	@$(if $(PORT),PORT=$(PORT)) $(BIN)/python -m dev.run
+
+test: $(VENV)/.dev
+	@$(BIN)/pytest
+
+check: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/docker-compose --env-file .env.example config -q
+
+# The requirements files from their short lists (.in), for every platform, with hashes.
+lock: $(VENV)/.dev
+	@$(BIN)/pip install -q uv
+	@for name in requirements requirements-local requirements-dev; do \
+		$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
+			$$([ $$name = requirements ] || echo -c requirements.txt) $$name.in -o $$name.txt || exit 1; done
+
+clean:
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Ferry needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else 0'
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv is missing. On Debian: apt install python3-venv"; exit 1; }
+
+$(VENV)/.local: requirements-local.txt | $(VENV)/bin/python
+	@echo "Installing what Ferry needs into $(VENV) …"
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.local
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
