@@ -1,0 +1,160 @@
+"""Every setting of Ferry: its name, its default, what it may be. Read once, from a mapping, at the start.
+
+Nothing else in Ferry looks at the environment. A setting that makes no sense stops the start, by name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from dotenv import load_dotenv
+from flask import current_app
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+class ConfigError(ValueError):
+    """A setting makes no sense. The message names each such setting, its value and what is allowed."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _path(value: str) -> Path:
+    return Path(value).expanduser().absolute()
+
+
+def _prefix(value: str) -> str:
+    if re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*/)+", value) and len(value) <= 512:
+        return value
+    raise ValueError("must end with a slash and be of letters, digits, '.', '_', '-' (512 at most), such as uploads/")
+
+
+def _http_url(value: str) -> str:
+    if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+        return value.rstrip("/")
+    raise ValueError("must be an http:// or https:// address without a query or a password")
+
+
+def _url_of(*schemes: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value.split("://")[0].split("+")[0] in schemes and "://" in value:
+            return value
+        raise ValueError(f"must be an address that starts with {' or '.join(f'{s}://' for s in schemes)}")
+
+    return parse
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value in allowed:
+            return value
+        raise ValueError(f"must be one of: {', '.join(allowed)}")
+
+    return parse
+
+
+def _number(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if re.fullmatch(r"[0-9]{1,12}", value) and low <= int(value) <= high:
+            return int(value)
+        raise ValueError(f"must be a whole number from {low} to {high}")
+
+    return parse
+
+
+def _size(value: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15}) ?(|[kmg]i?|ti)b?", value.lower())
+    if match and int(match[1]) > 0:
+        return int(match[1]) * _UNITS[match[2]]
+    raise ValueError("must be a size in bytes above 0, such as 1048576, 20MB or 5GiB")
+
+
+def _setting(default: str, parse: Callable[[str], Any], help: str, *, secret: bool = False) -> Any:
+    return field(repr=not secret, metadata={"default": default, "parse": parse, "help": help, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings, checked. A field's name in capitals is the name of the environment variable.
+
+    Sizes are bytes, times are seconds. Fields that can carry a password stay out of the repr.
+    """
+
+    ferry_data: Path = _setting("var", _path, "Folder that everything is written to which has no place of its own.")
+    host: str = _setting("127.0.0.1", _text, "Address that the web service listens on.")
+    port: int = _setting("5000", _number(1, 65535), "Port that the web service listens on.")
+    web_workers: int = _setting("2", _number(1, 64), "Processes of the web service.")
+    web_threads: int = _setting("16", _number(1, 256), "Threads of each web process: requests served at once.")
+    sqlalchemy_database_uri: str = _setting(
+        "sqlite:///{ferry_data}/ferry.db",
+        _url_of("sqlite", "postgresql"),
+        "Database. For PostgreSQL: postgresql+psycopg://user:password@host/name",
+        secret=True,
+    )
+    celery_broker_url: str = _setting(
+        "redis://127.0.0.1:6379/0", _url_of("redis", "rediss", "memory"), "Redis that carries the tasks.", secret=True
+    )
+    celery_inline_max: int = _setting("16MiB", _size, "Largest file that /celery_upload takes.")
+    spool_dir: Path = _setting(
+        "{ferry_data}/spool", _path, "Folder for the bytes of accepted files until they are stored. A local disk."
+    )
+    max_file_size: int = _setting("5GiB", _size, "Largest file that is accepted.")
+    store_threads: int = _setting("4", _number(1, 64), "Files that one web process stores at once for /async_upload.")
+    lease_seconds: int = _setting("60", _number(1, 3600), "Time after which a silent holder loses its file.")
+    max_attempts: int = _setting("5", _number(1, 100), "Attempts to store a file before it ends as ERROR.")
+    storage: str = _setting("s3", _one_of("s3", "memory"), "Where objects go: s3, or memory (tests; lost at the end).")
+    s3_bucket_name: str = _setting("ferry", _text, "Bucket that holds the objects.")
+    s3_bucket_base_url: str = _setting(
+        "", _http_url, "Public address of the bucket or its CDN; url is this plus the key. Empty: the endpoint's own."
+    )
+    s3_endpoint_url: str = _setting("", _http_url, "Address of an S3-compatible server. Empty: AWS.")
+    s3_prefix: str = _setting("", _prefix, "Start of every key, such as uploads/")
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Config:
+        """Read every setting from `env`; one that is missing or empty takes its default.
+
+        Raises ConfigError that names all settings that make no sense.
+        """
+        values: dict[str, Any] = {}
+        wrong: list[str] = []
+        for item in fields(cls):
+            name, meta = item.name.upper(), item.metadata
+            text = env.get(name, "").strip() or meta["default"].format(**values)
+            try:
+                values[item.name] = meta["parse"](text) if text else ""
+            except ValueError as error:
+                values[item.name] = ""
+                wrong.append(f"{name}={'(hidden)' if meta['secret'] else text}: {error}")
+        if wrong:
+            raise ConfigError("Ferry can't start with these settings:\n  " + "\n  ".join(wrong))
+        return cls(**values)
+
+    @property
+    def public_base_url(self) -> str:
+        """The address that a key is appended to, without a slash at its end."""
+        if self.s3_bucket_base_url or self.s3_endpoint_url:
+            return self.s3_bucket_base_url or f"{self.s3_endpoint_url}/{self.s3_bucket_name}"
+        return f"https://{self.s3_bucket_name}.s3.amazonaws.com"
+
+
+def load(overrides: Mapping[str, str] | None = None) -> Config:
+    """Read the environment, with `.env` of the working folder behind it and `overrides` in front.
+
+    `.env` goes into the process's environment, because boto3 looks for AWS_ACCESS_KEY_ID and its kin there.
+    """
+    load_dotenv(Path(".env"))
+    return Config.from_env({**os.environ, **(overrides or {})})
+
+
+def current() -> Config:
+    """The settings of the current app. Needs an app context."""
+    settings: Config = current_app.config["FERRY"]
+    return settings

@@ -1,0 +1,38 @@
+"""Names: what a client calls a file, what people are shown, what may stand in a key. Pure rules."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import PurePosixPath
+
+from werkzeug.utils import secure_filename
+
+from problems import FilenameTooLong
+
+MAX_NAME_BYTES = 255
+_JOINERS = "\u200c\u200d"
+"""Zero-width (non-)joiners are format characters too, but Persian words and family emoji need them."""
+
+
+def display_name(sent: str) -> str:
+    """The name to show: the last component of what was sent, in NFC, without controls and lone surrogates.
+
+    May be empty. Raises FilenameTooLong above 255 bytes of UTF-8: what common file systems can hold.
+    """
+    base = sent.replace("\\", "/").rsplit("/", 1)[-1]
+    visible = "".join(c for c in base if c in _JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+    name = unicodedata.normalize("NFC", visible).strip()
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise FilenameTooLong(f"A file's name may have {MAX_NAME_BYTES} bytes of UTF-8.", max_bytes=MAX_NAME_BYTES)
+    return name
+
+
+def safe_name(name: str) -> str:
+    """`name` as it may stand in a key: ASCII letters, digits, `.`, `_`, `-`, at most 117 of them, never empty.
+
+    Stem and extension are made safe apart, so that a name of which nothing is left keeps its extension.
+    """
+    path = PurePosixPath(name)
+    stem = secure_filename(path.stem)[:100] or "file"
+    extension = secure_filename(path.suffix)[:16]
+    return f"{stem}.{extension}" if extension else stem

@@ -1,0 +1,168 @@
+"""Every answer that is not a success: RFC 9457 problem details, one class a kind.
+
+A class's docstring says cause and cure to the client: it is served at the problem's `type` and printed in
+docs/errors.md. Nothing here knows HTTP requests, storages or databases.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+
+class Problem(Exception):
+    """Something went wrong inside Ferry. It has been logged; the same request may work later."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+    retry_after: ClassVar[int | None] = None
+
+    def __init__(self, detail: str | None = None, **fields: Any) -> None:
+        """`detail` is written for the client; `fields` become members of the answer (RFC 9457 §3.2)."""
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.fields = fields
+
+    @classmethod
+    def slug(cls) -> str:
+        """The stable name of the problem: the end of its `type`, and what a row's `error` says."""
+        return "internal-error" if cls is Problem else re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
+    @property
+    def reason(self) -> str:
+        """What the row of a file says that ended for this problem."""
+        return self.slug()
+
+
+class MissingFile(Problem):
+    """The form has no field `file`, or no file was chosen in it. Send the file in the field `file`."""
+
+    status, title = 400, "No file was sent"
+
+
+class MissingFilename(Problem):
+    """The file has no name. In a form give the part a `filename`; with a raw body add `?name=` to the address."""
+
+    status, title = 400, "The file has no name"
+
+
+class FilenameTooLong(Problem):
+    """The file's name is longer than 255 bytes of UTF-8. Send it under a shorter name."""
+
+    status, title = 400, "The file's name is too long"
+
+
+class TooManyFiles(Problem):
+    """The form has more than one field `file`. Send one request a file."""
+
+    status, title = 400, "More than one file was sent"
+
+
+class UnexpectedFile(Problem):
+    """The form carries a file in a field of another name. Send it in the field `file`."""
+
+    status, title = 400, "A file was sent in another field"
+
+
+class MalformedMultipart(Problem):
+    """The body is not the multipart/form-data that its header announces (RFC 7578). Check boundary and client."""
+
+    status, title = 400, "The form can't be read"
+
+
+class FormTooLarge(Problem):
+    """The form has too many fields, or too much in the fields beside `file`. Send less beside the file."""
+
+    status, title = 413, "The form's other fields are too large"
+
+
+class IncompleteBody(Problem):
+    """Fewer bytes arrived than were announced, or the connection ended. Nothing was kept; send it again."""
+
+    status, title = 400, "The body ended too early"
+
+    @property
+    def reason(self) -> str:
+        return "client-disconnected"
+
+
+class TooLarge(Problem):
+    """The file is larger than this server (or this way of uploading) accepts: see `max_bytes`."""
+
+    status, title = 413, "The file is too large"
+
+
+class UnsupportedMediaType(Problem):
+    """The body is neither a form nor a file. Send multipart/form-data, or the bytes with the file's own type."""
+
+    status, title = 415, "This type of body is not accepted"
+
+
+class LengthRequired(Problem):
+    """The request has no body with a known end. Send Content-Length or Transfer-Encoding: chunked."""
+
+    status, title = 411, "The body's length is missing"
+
+
+class NotFound(Problem):
+    """There is nothing at this address. A file's id is in the answer to its upload."""
+
+    status, title = 404, "Not found"
+
+
+class MethodNotAllowed(Problem):
+    """The address exists, but not for this method. The header Allow lists the methods it takes."""
+
+    status, title = 405, "Method not allowed"
+
+
+class InvalidParameter(Problem):
+    """A parameter of the address has a value that is not allowed: see `parameter`."""
+
+    status, title = 400, "A parameter is not valid"
+
+
+class BadRequest(Problem):
+    """The request can't be understood as HTTP says it should be written."""
+
+    status, title = 400, "Bad request"
+
+
+class StorageFull(Problem):
+    """The server's disk has no room for the file. Nothing was kept; try again later, or send a smaller file."""
+
+    status, title, retry_after = 507, "No room for the file", 60
+
+
+class DatabaseUnavailable(Problem):
+    """The database can't be reached or does not answer. Nothing was accepted; try again later."""
+
+    status, title, retry_after = 503, "The database is not available", 10
+
+
+class BytesLost(Problem):
+    """The bytes that were kept for this file can't be read any more. Upload the file again."""
+
+    status, title = 500, "The kept bytes are gone"
+
+
+class BytesDamaged(Problem):
+    """The bytes on their way to the storage are not the bytes that were received. They were not stored."""
+
+    status, title = 500, "The bytes were damaged on their way"
+
+
+class LeaseLost(Problem):
+    """Another process has taken over this file. Look its status up instead of sending it again."""
+
+    status, title, retry_after = 503, "Another process has taken over", 5
+
+
+def all_problems() -> dict[str, type[Problem]]:
+    """Every kind of problem by its slug, parents before children."""
+    found, queue = {}, [Problem]
+    while queue:
+        kind = queue.pop(0)
+        found[kind.slug()] = kind
+        queue += kind.__subclasses__()
+    return found

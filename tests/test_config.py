@@ -1,0 +1,104 @@
+"""Settings: read once, checked, refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app import create_app
+from config import Config, ConfigError
+
+
+def test_an_empty_environment_gives_every_default() -> None:
+    config = Config.from_env({})
+
+    assert config.port == 5000
+    assert config.max_file_size == 5 * 2**30
+    assert config.spool_dir == Path("var/spool").absolute()
+    assert config.sqlalchemy_database_uri == f"sqlite:///{Path('var').absolute()}/ferry.db"
+
+
+def test_everything_moves_with_the_data_folder() -> None:
+    config = Config.from_env({"FERRY_DATA": "/srv/ferry"})
+
+    assert config.spool_dir == Path("/srv/ferry/spool")
+    assert config.sqlalchemy_database_uri == "sqlite:////srv/ferry/ferry.db"
+
+
+def test_an_empty_value_means_the_default() -> None:
+    assert Config.from_env({"PORT": " "}).port == 5000
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("1048576", 2**20), ("20MB", 20 * 10**6), ("20 mb", 20 * 10**6), ("5GiB", 5 * 2**30), ("3k", 3000)],
+)
+def test_a_size_may_have_a_unit(text: str, size: int) -> None:
+    assert Config.from_env({"MAX_FILE_SIZE": text}).max_file_size == size
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("MAX_FILE_SIZE", "ten", "a size in bytes above 0"),
+        ("MAX_FILE_SIZE", "0", "a size in bytes above 0"),
+        ("MAX_FILE_SIZE", "-1", "a size in bytes above 0"),
+        ("PORT", "http", "a whole number from 1 to 65535"),
+        ("PORT", "65536", "a whole number from 1 to 65535"),
+        ("PORT", "5000.0", "a whole number from 1 to 65535"),
+        ("STORAGE", "S3", "one of: s3, memory"),
+        ("S3_PREFIX", "../up/", "must end with a slash"),
+        ("S3_PREFIX", "uploads", "must end with a slash"),
+        ("S3_ENDPOINT_URL", "localhost:9000", "an http:// or https:// address"),
+        ("S3_BUCKET_BASE_URL", "https://user:pass@cdn", "an http:// or https:// address"),
+    ],
+)
+def test_nonsense_is_refused_by_name_with_what_is_allowed(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        Config.from_env({name: value})
+
+    assert f"{name}={value}: " in str(refused.value)
+    assert allowed in str(refused.value)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as refused:
+        Config.from_env({"PORT": "x", "WEB_THREADS": "0"})
+
+    assert "PORT=x" in str(refused.value)
+    assert "WEB_THREADS=0" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["SQLALCHEMY_DATABASE_URI", "CELERY_BROKER_URL"])
+def test_a_secret_that_is_refused_is_not_repeated(name: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        Config.from_env({name: "mysql://me:hunter2@host/db"})
+
+    assert f"{name}=(hidden)" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_secrets_stay_out_of_the_repr() -> None:
+    config = Config.from_env(
+        {"SQLALCHEMY_DATABASE_URI": "postgresql://me:hunter2@db/f", "CELERY_BROKER_URL": "redis://:hunter2@r/0"}
+    )
+
+    assert "hunter2" not in repr(config)
+
+
+def test_nonsense_stops_the_start() -> None:
+    with pytest.raises(ConfigError, match="MAX_FILE_SIZE=ten"):
+        create_app({"MAX_FILE_SIZE": "ten"})
+
+
+@pytest.mark.parametrize(
+    ("env", "url"),
+    [
+        ({"S3_BUCKET_NAME": "b"}, "https://b.s3.amazonaws.com"),
+        ({"S3_BUCKET_NAME": "b", "S3_ENDPOINT_URL": "http://s3:9000/"}, "http://s3:9000/b"),
+        ({"S3_BUCKET_BASE_URL": "https://cdn.example.com/x/"}, "https://cdn.example.com/x"),
+    ],
+)
+def test_the_public_address_is_the_one_set_or_the_endpoints_own(env: dict[str, str], url: str) -> None:
+    assert Config.from_env(env).public_base_url == url
