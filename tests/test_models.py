@@ -1,0 +1,228 @@
+"""Rows and the moves of a file's life: who may do what, and who wins."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import flask_migrate
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask import Flask
+from sqlalchemy import text
+
+import file
+from app import create_app
+from dev import parts
+from models import File, UploadStatus, db
+
+LEASE = 30.0
+PAST = -1.0
+
+
+@pytest.fixture
+def pending(app: Flask) -> File:
+    row = file.new("a.pdf", "application/pdf", "async")
+    row.size, row.sha256 = 3, "0" * 64
+    row.accept()
+    return row
+
+
+def found(row: File) -> File:
+    other = File.find(row.id)
+    assert other is not None
+    return other
+
+
+def test_the_four_statuses_are_exactly_these() -> None:
+    assert list(UploadStatus) == ["PENDING", "PROCESSING", "COMPLETE", "ERROR"]
+
+
+def test_an_accepted_file_waits_and_can_be_found(pending: File) -> None:
+    row = found(pending)
+
+    assert (row.upload_status, row.attempt, row.lease_until, row.error) == (UploadStatus.PENDING, 0, None, None)
+    assert (row.name, row.key, row.size, row.stored_bytes) == ("a.pdf", pending.key, 3, 0)
+    assert abs(row.created_at - time.time()) < 5
+
+
+def test_a_file_accepted_with_a_lease_is_held_at_once(app: Flask) -> None:
+    row = file.new("a.pdf", "application/pdf", "normal")
+    row.accept(LEASE)
+
+    assert (found(row).upload_status, found(row).attempt) == (UploadStatus.PROCESSING, 1)
+    assert not found(row).claim(LEASE)
+
+
+def test_two_files_of_one_name_in_one_second_have_keys_of_their_own(app: Flask) -> None:
+    rows = [file.new("a.pdf", "application/pdf", "normal") for _ in range(100)]
+
+    assert len({row.key for row in rows}) == 100
+    assert all(row.key.startswith(row.id) and row.key.endswith("--a.pdf") for row in rows)
+
+
+def test_the_key_does_not_change_from_attempt_to_attempt(pending: File) -> None:
+    for _ in range(3):
+        assert pending.claim(LEASE)
+        assert pending.give_back("storage-unavailable", 0)
+
+    assert found(pending).key == pending.key
+    assert found(pending).attempt == 3
+
+
+def test_the_first_to_claim_a_file_has_it(pending: File) -> None:
+    assert found(pending).claim(LEASE)
+    assert not found(pending).claim(LEASE)
+
+
+def test_of_many_who_claim_at_once_one_wins(app: Flask, pending: File) -> None:
+    start = threading.Barrier(8)
+
+    def claim(_: int) -> bool:
+        with app.app_context():
+            row = found(pending)
+            start.wait()
+            return row.claim(LEASE)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(claim, range(8))) == [False] * 7 + [True]
+
+
+def test_a_lease_that_ran_out_frees_the_file(pending: File) -> None:
+    first, second = found(pending), found(pending)
+    assert first.claim(PAST)
+
+    assert second.claim(LEASE)
+    assert (first.attempt, second.attempt) == (1, 2)
+
+
+def test_a_heartbeat_keeps_the_file(pending: File) -> None:
+    assert pending.claim(PAST)
+    assert pending.heartbeat(LEASE)
+
+    assert not found(pending).claim(LEASE)
+
+
+@pytest.mark.parametrize("move", ["heartbeat", "complete", "fail", "give_back"])
+def test_an_overtaken_holder_changes_nothing(pending: File, move: str) -> None:
+    """The fence: the attempt's number decides, not who comes last."""
+    stale, holder = found(pending), found(pending)
+    assert stale.claim(PAST)
+    assert holder.claim(LEASE)
+    before = vars(found(pending)) | {"_sa_instance_state": None}
+
+    assert not move_of(stale, move)
+
+    assert vars(found(pending)) | {"_sa_instance_state": None} == before
+
+
+@pytest.mark.parametrize("end", ["complete", "fail"])
+@pytest.mark.parametrize("move", ["heartbeat", "complete", "fail", "give_back"])
+def test_an_ended_file_moves_no_more(pending: File, end: str, move: str) -> None:
+    assert pending.claim(LEASE)
+    assert move_of(pending, end)
+    status = found(pending).upload_status
+
+    assert not move_of(pending, move)
+    assert not found(pending).claim(LEASE)
+    assert found(pending).upload_status == status
+
+
+def test_a_completed_file_has_its_address_and_no_error(pending: File) -> None:
+    pending.claim(LEASE)
+    pending.give_back("storage-unavailable", 0)
+    pending.claim(LEASE)
+    assert pending.complete(url="https://cdn/x", size=3, sha256="1" * 64)
+
+    row = found(pending)
+    assert (row.upload_status, row.url, row.error) == (UploadStatus.COMPLETE, "https://cdn/x", None)
+    assert (row.size, row.stored_bytes, row.sha256, row.lease_until) == (3, 3, "1" * 64, None)
+
+
+def test_a_file_given_back_waits_with_its_reason(pending: File) -> None:
+    pending.claim(LEASE)
+    pending.give_back("storage-unavailable", 60)
+
+    row = found(pending)
+    assert (row.upload_status, row.error, row.lease_until) == (UploadStatus.PENDING, "storage-unavailable", None)
+    assert row.due_at is not None
+    assert 50 < row.due_at - datetime.now(UTC).timestamp() < 70
+
+
+def test_the_value_in_hand_says_what_the_row_says(pending: File) -> None:
+    pending.claim(LEASE)
+    pending.complete(url="https://cdn/x", size=3, sha256="1" * 64)
+
+    names = [column.name for column in File.__table__.columns if column.name not in ("due_at", "lease_until")]
+    assert [getattr(pending, name) for name in names] == [getattr(found(pending), name) for name in names]
+
+
+def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> None:
+    rows = [file.new(f"{number}", "text/plain", "async") for number in range(5)]
+    for row in rows:
+        row.accept()
+    first = File.page(2)
+    file.new("late", "text/plain", "async").accept()
+
+    assert [row.name for row in first] == ["4", "3"]
+    assert [row.name for row in File.page(9, before=first[-1].id)] == ["2", "1", "0"]
+
+
+def test_a_page_can_be_of_one_status(app: Flask, pending: File) -> None:
+    held = file.new("held", "text/plain", "normal")
+    held.accept(LEASE)
+
+    assert [row.id for row in File.page(9, status=UploadStatus.PROCESSING)] == [held.id]
+    assert [row.id for row in File.page(9, status=UploadStatus.PENDING)] == [pending.id]
+
+
+def test_sqlite_writers_do_not_refuse_each_other(app: Flask) -> None:
+    """A deferred BEGIN would: it fails at once when another has written since it read."""
+
+    def live(number: int) -> bool:
+        with app.app_context():
+            row = file.new(f"{number}", "text/plain", "async")
+            row.accept()
+            with db.engine.begin() as connection:
+                connection.execute(text("SELECT count(*) FROM files"))
+                connection.execute(text("UPDATE files SET name = 'seen' WHERE id = :id"), {"id": row.id})
+            return row.claim(LEASE) and row.complete(url="u", size=0, sha256="")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(live, range(80)))
+
+
+def test_sqlite_is_opened_so_that_a_commit_survives_a_power_cut(app: Flask) -> None:
+    with db.engine.connect() as connection:
+        pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+
+    assert pragmas == ["wal", 2]
+
+
+def test_the_migrations_make_the_models_schema(app: Flask) -> None:
+    with db.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), db.metadata) == []
+
+
+def test_the_migrations_can_be_taken_back(tmp_path: Path) -> None:
+    app = create_app({"FERRY_DATA": str(tmp_path), "STORAGE": "memory"})
+    with app.app_context():
+        flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))
+        flask_migrate.downgrade(directory=str(parts.ROOT / "migrations"), revision="base")
+        with db.engine.connect() as connection:
+            tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
+        db.engine.dispose()
+
+    assert tables == ["alembic_version"]
+
+
+def move_of(row: File, move: str) -> bool:
+    if move == "complete":
+        return row.complete(url="u", size=1, sha256="2" * 64)
+    if move == "fail":
+        return row.fail("storage-denied")
+    return row.heartbeat(LEASE) if move == "heartbeat" else row.give_back("storage-unavailable", 1)
