@@ -1,0 +1,28 @@
+"""Objects: where the bytes end up. `of()` gives the app's storage; the rest of Ferry sees only its interface."""
+
+from __future__ import annotations
+
+from flask import Flask, current_app
+
+from config import Config
+from storage.base import Check, Stat, Storage
+from storage.memory import MemoryStorage
+from storage.s3 import S3Storage
+
+__all__ = ["Check", "Stat", "Storage", "init_app", "of"]
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Build the storage that the settings name. Connects to nothing yet."""
+    if config.storage == "memory":
+        app.extensions["storage"] = MemoryStorage()
+    else:
+        app.extensions["storage"] = S3Storage(
+            bucket=config.s3_bucket_name, prefix=config.s3_prefix, endpoint=config.s3_endpoint_url
+        )
+
+
+def of() -> Storage:
+    """The storage of the current app. Needs an app context."""
+    storage: Storage = current_app.extensions["storage"]
+    return storage

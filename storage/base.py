@@ -1,0 +1,110 @@
+"""What Ferry asks of an object storage, and how a storage says no. A backend is one file beside this one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from problems import Problem
+
+
+class StorageError(Problem):
+    """The storage did not take the file. `permanent` says whether trying again can help."""
+
+    status, title = 502, "The storage failed"
+    permanent: ClassVar[bool] = True
+
+
+class StorageUnavailable(StorageError):
+    """The storage can't be reached, is too busy or does not answer. Try again later."""
+
+    status, title, retry_after = 503, "The storage is not available", 10
+    permanent = False
+
+
+class StorageMismatch(StorageError):
+    """What the storage holds is not what was sent, or is not there. The file does not count as stored."""
+
+    title = "The storage holds other bytes"
+    permanent = False
+
+
+class StorageDenied(StorageError):
+    """The storage refused the server's credentials or rights. The operator has to mend this: `flask doctor`."""
+
+    title = "The storage refused access"
+
+
+class StorageMissing(StorageError):
+    """The storage has no such object. It was deleted, or its upload never ended well."""
+
+    title = "No such object"
+
+
+class StorageNoBucket(StorageError):
+    """The storage has no such bucket. The operator has to mend this: `flask doctor`."""
+
+    title = "No such bucket"
+
+
+class StorageRejected(StorageError):
+    """The storage refused the object as it is, for instance as too large for it."""
+
+    title = "The storage rejected the file"
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What the storage says of one object: its key, its size in bytes, its digest as the storage gives it."""
+
+    key: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding of a storage's self-examination: what was looked at, whether it is well, what to do if not."""
+
+    subject: str
+    ok: bool
+    detail: str
+
+
+class Storage(ABC):
+    """Objects by key. All methods may be called from any thread; every failure is a StorageError."""
+
+    @abstractmethod
+    def put(self, key: str, stream: Iterator[bytes], *, bound: int | None = None, content_type: str) -> Stat:
+        """Store all that `stream` yields under `key`, in memory that does not grow with its length.
+
+        `bound` is the most bytes that will come, where that is known. An object that is there is replaced. The
+        object is asked for afterwards and compared (StorageMismatch). What `stream` raises comes through as it is,
+        and leaves no object and no part of one behind.
+        """
+
+    @abstractmethod
+    def stat(self, key: str) -> Stat:
+        """Raises StorageMissing."""
+
+    @abstractmethod
+    def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield `length` bytes from byte `start` on, or all to the end. Raises StorageMissing before the first."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Remove the object. One that is not there is no error."""
+
+    @abstractmethod
+    def scan(self, prefix: str = "") -> Iterator[Stat]:
+        """Yield the objects whose keys start with `prefix`, in the order of their keys."""
+
+    @abstractmethod
+    def link(self, key: str, expires: int) -> str:
+        """An address that gives the object to whoever has it, for `expires` seconds."""
+
+    @abstractmethod
+    def examine(self) -> Iterator[Check]:
+        """Look at all that the service will need: reach, rights, the bucket, a write. Leaves nothing behind."""

@@ -1,0 +1,48 @@
+"""Objects in this process's memory: for tests, and to try Ferry without any storage. All is lost at the end."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from storage.base import Check, Stat, Storage, StorageMissing
+
+_CHUNK = 1 << 20
+
+
+class MemoryStorage(Storage):
+    """A dict of objects. Reading and writing a dict's entry is atomic, so threads need no lock."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, bytes] = {}
+
+    def put(self, key: str, stream: Iterator[bytes], *, bound: int | None = None, content_type: str) -> Stat:
+        self._objects[key] = b"".join(stream)
+        return self.stat(key)
+
+    def stat(self, key: str) -> Stat:
+        body = self._get(key)
+        return Stat(key, len(body), hashlib.md5(body, usedforsecurity=False).hexdigest())
+
+    def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        body = memoryview(self._get(key))[start:]
+        body = body if length is None else body[:length]
+        return (bytes(body[at : at + _CHUNK]) for at in range(0, len(body), _CHUNK))
+
+    def delete(self, key: str) -> None:
+        self._objects.pop(key, None)
+
+    def scan(self, prefix: str = "") -> Iterator[Stat]:
+        return (self.stat(key) for key in sorted(self._objects) if key.startswith(prefix))
+
+    def link(self, key: str, expires: int) -> str:
+        return f"memory:{key}"
+
+    def examine(self) -> Iterator[Check]:
+        yield Check("storage", True, "in memory: everything is lost when the process ends")
+
+    def _get(self, key: str) -> bytes:
+        try:
+            return self._objects[key]
+        except KeyError:
+            raise StorageMissing(f"No object {key}.") from None

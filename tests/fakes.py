@@ -1,0 +1,52 @@
+"""Stand-ins: a storage that fails on demand, streams that break, bodies that a browser or curl would send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from storage.base import Stat, StorageError
+from storage.memory import MemoryStorage
+
+BOUNDARY = "frontier"
+
+
+class FailingStorage(MemoryStorage):
+    """Raises `error` from put after the whole stream has been read, as long as there is one."""
+
+    def __init__(self, error: StorageError | None = None) -> None:
+        super().__init__()
+        self.error = error
+
+    def put(self, key: str, stream: Iterator[bytes], *, bound: int | None = None, content_type: str) -> Stat:
+        if self.error:
+            for _ in stream:
+                pass
+            raise self.error
+        return super().put(key, stream, bound=bound, content_type=content_type)
+
+
+def chunks(*sizes: int) -> Iterator[bytes]:
+    """Chunks of these sizes, each of bytes of its own."""
+    return (bytes([number % 256]) * size for number, size in enumerate(sizes, 1))
+
+
+def breaking(body: bytes, error: Exception) -> Iterator[bytes]:
+    """Yields `body`, then raises `error`."""
+    yield body
+    raise error
+
+
+def part(name: str, body: bytes, filename: str | None = None, content_type: str = "") -> bytes:
+    """One part of a form, without the boundary in front of it."""
+    head = f'Content-Disposition: form-data; name="{name}"'
+    head += f'; filename="{filename}"' if filename is not None else ""
+    head += f"\r\nContent-Type: {content_type}" if content_type else ""
+    return head.encode() + b"\r\n\r\n" + body
+
+
+def form(*parts: bytes, end: bytes = b"--\r\n") -> bytes:
+    """A multipart/form-data body of these parts, for `Content-Type: FORM`."""
+    return b"".join(b"--frontier\r\n" + each + b"\r\n" for each in parts) + b"--frontier" + end
+
+
+FORM = f"multipart/form-data; boundary={BOUNDARY}"

@@ -1,0 +1,127 @@
+"""What every storage promises. A backend's tests inherit this and supply `storage`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from itertools import islice
+from uuid import uuid4
+
+import pytest
+
+from storage.base import Storage, StorageMissing
+from storage.parts import SMALL, USUAL
+from tests.fakes import breaking
+
+MIB = 1 << 20
+EDGES = [0, 1, SMALL - 1, SMALL, SMALL + 1, USUAL, 2 * SMALL, 2 * SMALL + 1, 21 * MIB + 3]
+
+
+class Broken(Exception):
+    """What goes wrong in a stream, from the storage's point of view: anything."""
+
+
+class StorageContract:
+    """Promises of `Storage`."""
+
+    @pytest.fixture
+    def storage(self) -> Storage:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def key(self) -> str:
+        return f"{uuid4()}--20261120101500--report.pdf"
+
+    @pytest.mark.parametrize("bound", ["known", "unknown"])
+    @pytest.mark.parametrize("size", EDGES)
+    def test_what_is_put_can_be_read_back(self, storage: Storage, key: str, size: int, bound: str) -> None:
+        body = os.urandom(size)
+
+        put = storage.put(key, pieces(body), bound=size if bound == "known" else None, content_type="text/plain")
+
+        assert (put.key, put.size) == (key, size)
+        assert storage.stat(key) == put
+        assert digest(storage.open(key)) == hashlib.sha256(body).hexdigest()
+
+    def test_putting_again_replaces(self, storage: Storage, key: str) -> None:
+        storage.put(key, iter([b"first"]), content_type="text/plain")
+        storage.put(key, iter([b"second"]), content_type="text/plain")
+
+        assert b"".join(storage.open(key)) == b"second"
+        assert [found.key for found in storage.scan(key)] == [key]
+
+    @pytest.mark.parametrize("sent", [0, 10, SMALL + 1, 4 * SMALL])
+    def test_a_stream_that_breaks_leaves_nothing(self, storage: Storage, key: str, sent: int) -> None:
+        with pytest.raises(Broken):
+            storage.put(key, breaking(bytes(sent), Broken()), bound=10 * SMALL, content_type="text/plain")
+
+        with pytest.raises(StorageMissing):
+            storage.stat(key)
+        assert list(storage.scan(key)) == []
+
+    def test_a_stream_that_breaks_leaves_the_object_before_it(self, storage: Storage, key: str) -> None:
+        storage.put(key, iter([b"first"]), content_type="text/plain")
+        with pytest.raises(Broken):
+            storage.put(key, breaking(bytes(SMALL + 1), Broken()), bound=10 * SMALL, content_type="text/plain")
+
+        assert b"".join(storage.open(key)) == b"first"
+
+    @pytest.mark.parametrize(
+        ("start", "length", "expected"),
+        [(0, None, "0123456789"), (3, None, "3456789"), (0, 4, "0123"), (3, 4, "3456"), (8, 9, "89"), (2, 0, "")],
+    )
+    def test_a_range_can_be_read(
+        self, storage: Storage, key: str, start: int, length: int | None, expected: str
+    ) -> None:
+        storage.put(key, iter([b"01234", b"56789"]), content_type="text/plain")
+
+        assert b"".join(storage.open(key, start, length)).decode() == expected
+
+    def test_what_is_not_there_is_missing(self, storage: Storage, key: str) -> None:
+        with pytest.raises(StorageMissing):
+            storage.stat(key)
+        with pytest.raises(StorageMissing):
+            next(storage.open(key))
+        with pytest.raises(StorageMissing):
+            next(storage.open(key, 0, 0))
+
+    def test_deleting_removes_and_may_be_repeated(self, storage: Storage, key: str) -> None:
+        storage.put(key, iter([b"x"]), content_type="text/plain")
+        storage.delete(key)
+        storage.delete(key)
+
+        with pytest.raises(StorageMissing):
+            storage.stat(key)
+
+    def test_a_list_has_the_keys_of_its_prefix_in_order(self, storage: Storage, key: str) -> None:
+        for end in ("c", "a", "b"):
+            storage.put(f"{key}-{end}", iter([end.encode()]), content_type="text/plain")
+        storage.put(f"z{key}", iter([b"other"]), content_type="text/plain")
+
+        assert [(found.key[-1], found.size) for found in storage.scan(f"{key}-")] == [("a", 1), ("b", 1), ("c", 1)]
+        assert storage.stat(f"z{key}") in list(storage.scan())
+
+    def test_a_link_names_the_key(self, storage: Storage, key: str) -> None:
+        storage.put(key, iter([b"linked"]), content_type="text/plain")
+
+        assert key in storage.link(key, 60)
+
+    def test_a_healthy_storage_has_nothing_to_complain_about(self, storage: Storage) -> None:
+        before = list(storage.scan())
+
+        assert [check.detail for check in storage.examine() if not check.ok] == []
+        assert list(storage.scan()) == before
+
+
+def pieces(body: bytes, size: int = 700_001) -> Iterator[bytes]:
+    """`body` in chunks that fit no part."""
+    return (body[at : at + size] for at in range(0, len(body), size))
+
+
+def digest(stream: Iterator[bytes]) -> str:
+    """The SHA-256 of at most 1,000 chunks."""
+    found = hashlib.sha256()
+    for chunk in islice(stream, 1000):
+        found.update(chunk)
+    return found.hexdigest()
