@@ -1,0 +1,90 @@
+"""Leases: one thread a process that keeps renewing the claim on every file the process works on.
+
+One thread, and not one a file, because a small file is stored in less time than a thread takes to start.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Flask, current_app
+
+from models import File
+from problems import LeaseLost
+
+log = logging.getLogger("ferry.lease")
+
+
+class Hold:
+    """The right to work on one file, for as long as nobody has taken it over."""
+
+    def __init__(self) -> None:
+        self._lost = threading.Event()
+
+    def lose(self) -> None:
+        self._lost.set()
+
+    def check(self) -> None:
+        """Raises LeaseLost when somebody else has the file."""
+        if self._lost.is_set():
+            raise LeaseLost
+
+
+class Keeper:
+    """Renews the leases of all files that this process holds, every third of a lease."""
+
+    def __init__(self, app: Flask, seconds: float) -> None:
+        self._app, self.seconds = app, seconds
+        self._lock = threading.Lock()
+        self._held: dict[Hold, File] = {}
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def hold(self, row: File) -> Iterator[Hold]:
+        """Keep the claim on `row`, which the caller has taken, until the block ends."""
+        hold = Hold()
+        with self._lock:
+            self._held[hold] = row
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="ferry-lease", daemon=True)
+                self._thread.start()
+        try:
+            yield hold
+        finally:
+            with self._lock:
+                del self._held[hold]
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while True:
+            pause.wait(self.seconds / 3)
+            with self._lock:
+                held = list(self._held.items())
+                if not held:
+                    self._thread = None
+                    return
+            with self._app.app_context():
+                for hold, row in held:
+                    self._renew(hold, row)
+
+    def _renew(self, hold: Hold, row: File) -> None:
+        try:
+            if not row.heartbeat(self.seconds):
+                hold.lose()
+        except Exception:
+            # A database that is away for a moment costs nothing: the fence decides at the end.
+            log.warning("file %s: the lease could not be renewed", row.id, exc_info=True)
+
+
+def init_app(app: Flask, seconds: float) -> None:
+    """Give the app its keeper of leases that last `seconds`. Starts no thread yet."""
+    app.extensions["lease"] = Keeper(app, seconds)
+
+
+def keeper() -> Keeper:
+    """The current app's keeper. Needs an app context."""
+    found: Keeper = current_app.extensions["lease"]
+    return found

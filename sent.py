@@ -1,0 +1,207 @@
+"""What HTTP brought: one file out of a request, as a name, a type and a stream that is read while it arrives.
+
+A form is parsed as it comes in (RFC 7578), so nothing of it waits in memory or on disk. The stream ends only
+after the form's closing boundary and the announced number of bytes; anything else is raised out of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from flask import Request
+from gunicorn.http.errors import ParseException
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.http import parse_options_header
+
+from names import display_name
+from problems import (
+    FormTooLarge,
+    IncompleteBody,
+    LengthRequired,
+    MalformedMultipart,
+    MissingFile,
+    MissingFilename,
+    TooLarge,
+    TooManyFiles,
+    UnexpectedFile,
+    UnsupportedMediaType,
+)  # fmt: skip
+
+READ = 1 << 20
+"""Bytes asked for at once. gunicorn then reads them with one recv; in reads of 64 KiB it copies each byte 16 times."""
+
+FIELD = "file"
+_MAX_PARTS = 20
+_MAX_FIELDS_BYTES = 64 << 10
+_MAX_OVERHEAD = 1 << 20
+"""What a form may have beside its file: boundaries, headers, other fields, preamble and epilogue."""
+
+_NOT_FILES = ("", "application/x-www-form-urlencoded", "application/json")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One file on its way in. `bound` is the most bytes that can come, where the request announced its length."""
+
+    name: str
+    content_type: str
+    bound: int | None
+    stream: Iterator[bytes]
+
+
+def receive(request: Request, limit: int, instead: Sequence[str] = ()) -> Sent:
+    """Open the one file of `request`, of at most `limit` bytes. Reads no more than the headers of its part.
+
+    `instead` are the addresses that take larger files, for the answer to one that is too large.
+
+    Raises a Problem for a request that carries no file that can be taken. Reading the stream raises IncompleteBody,
+    TooLarge, TooManyFiles, UnexpectedFile, MalformedMultipart or FormTooLarge when the rest is not as it should be.
+    """
+    length = request.content_length
+    if length is None and "chunked" not in request.headers.get("Transfer-Encoding", "").lower():
+        raise LengthRequired
+    if "Content-Encoding" in request.headers:
+        raise UnsupportedMediaType("A body with a Content-Encoding is not accepted: its bytes would not be the file's.")
+    if request.mimetype in _NOT_FILES:
+        raise UnsupportedMediaType(f"{request.mimetype or 'A body without a type'} is not taken as a file.")
+    is_form = request.mimetype == "multipart/form-data"
+    if length is not None and length > limit + (_MAX_OVERHEAD if is_form else 0):
+        raise _too_large(limit, instead)
+    sent = _from_form(request) if is_form else _from_body(request)
+    return replace(sent, stream=_limited(sent.stream, limit, instead))
+
+
+def _from_body(request: Request) -> Sent:
+    name = _name(request.args.get("name", ""))
+    return Sent(name, media_type(request.mimetype), request.content_length, _body(request))
+
+
+def _from_form(request: Request) -> Sent:
+    boundary = request.mimetype_params.get("boundary", "")
+    if not re.fullmatch(r"[\x20-\x7e]{1,200}", boundary):
+        raise MalformedMultipart("The Content-Type has no usable boundary.")
+    # Latin-1 takes any byte; what the bytes of a name mean is decided in _filename.
+    parser = PushMultipartParser(boundary, max_segment_count=_MAX_PARTS, header_charset="latin-1")
+    events = _Form(_events(parser, _body(request)))
+    part = events.find_file()
+    filename = _filename(part)
+    if filename == "":
+        raise MissingFile("No file was chosen in the field.")
+    name = _name(filename or "")
+    content_type = media_type(part.content_type or "")
+    return Sent(name, content_type, request.content_length, events.file_then_rest())
+
+
+class _Form:
+    """The parts of a form in turn. All but the one file are skipped, within bounds."""
+
+    def __init__(self, events: Iterator[MultipartSegment | bytes | None]) -> None:
+        self._events = events
+        self._skipped = 0
+
+    def find_file(self) -> MultipartSegment:
+        """Read up to the headers of the field `file`."""
+        for event in self._events:
+            if isinstance(event, MultipartSegment):
+                if event.name == FIELD:
+                    return event
+                _refuse_file_in(event)
+            self._skip(event)
+        raise MissingFile(f"The form has no field {FIELD!r}.")
+
+    def file_then_rest(self) -> Iterator[bytes]:
+        """Yield the file's bytes; end only when the whole form has been read and is sound."""
+        for event in self._events:
+            if event is None:
+                break
+            assert isinstance(event, bytes)
+            yield event
+        for event in self._events:
+            if isinstance(event, MultipartSegment):
+                if event.name == FIELD:
+                    raise TooManyFiles
+                _refuse_file_in(event)
+            self._skip(event)
+
+    def _skip(self, event: MultipartSegment | bytes | None) -> None:
+        self._skipped += len(event) if isinstance(event, bytes) else 0
+        if self._skipped > _MAX_FIELDS_BYTES:
+            raise FormTooLarge(f"The fields beside {FIELD!r} may have {_MAX_FIELDS_BYTES} bytes.")
+
+
+def _refuse_file_in(part: MultipartSegment) -> None:
+    if part.filename:
+        raise UnexpectedFile(f"Files are taken from the field {FIELD!r} only.")
+
+
+def _events(parser: PushMultipartParser, body: Iterator[bytes]) -> Iterator[MultipartSegment | bytes | None]:
+    """What the parser sees in the body. After the closing boundary the epilogue is read and dropped (RFC 2046)."""
+    beside = 0
+    try:
+        for chunk in body:
+            events = list(parser.parse(chunk))
+            beside += len(chunk) - sum(len(event) for event in events if isinstance(event, bytes))
+            if beside > _MAX_OVERHEAD:
+                raise FormTooLarge
+            yield from events
+        parser.close()
+    except ParserLimitReached as error:
+        raise FormTooLarge from error
+    except MultipartError as error:
+        raise MalformedMultipart from error
+
+
+def _body(request: Request) -> Iterator[bytes]:
+    """The request's body. A cut one looks like a normal end under gunicorn, so that the bytes are counted."""
+    announced, got = request.content_length, 0
+    try:
+        while chunk := request.stream.read(READ):
+            got += len(chunk)
+            yield chunk
+    except (OSError, ClientDisconnected, ParseException) as error:
+        raise IncompleteBody from error
+    if announced is not None and got != announced:
+        raise IncompleteBody(f"{got} of {announced} bytes arrived.")
+
+
+def _name(sent: str) -> str:
+    name = display_name(sent)
+    if not name:
+        raise MissingFilename
+    return name
+
+
+def _limited(stream: Iterator[bytes], limit: int, instead: Sequence[str]) -> Iterator[bytes]:
+    size = 0
+    for chunk in stream:
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit, instead)
+        yield chunk
+
+
+def _too_large(limit: int, instead: Sequence[str]) -> TooLarge:
+    advice = f" Larger files go to {' or '.join(instead)}." if instead else ""
+    return TooLarge(f"At most {limit} bytes are accepted here.{advice}", max_bytes=limit)
+
+
+def _filename(part: MultipartSegment) -> str | None:
+    """The name as UTF-8, whatever of it is none dropped. `filename*` wins over `filename` (RFC 6266 §4.3)."""
+    extended = re.search(r";\s*(filename\*\s*=[^;]*)", part.header("Content-Disposition"), re.IGNORECASE)
+    if extended:
+        return parse_options_header(f"x; {extended[1]}")[1].get("filename")
+    return None if part.filename is None else _utf8(part.filename)
+
+
+def _utf8(header: str) -> str:
+    return header.encode("latin-1").decode("utf-8", "ignore")
+
+
+def media_type(declared: str) -> str:
+    """`type/subtype` in lower case (RFC 9110 §8.3.1), or the type of unknown bytes where that is not what it is."""
+    declared = declared.strip().lower()
+    usable = re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", declared)
+    return declared if usable else "application/octet-stream"

@@ -1,0 +1,322 @@
+"""What HTTP brought: forms and raw bodies as streams, every unsound one refused."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Request
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from werkzeug.formparser import MultiPartParser
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request as BaseRequest
+
+from problems import (
+    FilenameTooLong,
+    FormTooLarge,
+    IncompleteBody,
+    LengthRequired,
+    MalformedMultipart,
+    MissingFile,
+    MissingFilename,
+    Problem,
+    TooLarge,
+    TooManyFiles,
+    UnexpectedFile,
+    UnsupportedMediaType,
+)  # fmt: skip
+from sent import Sent, media_type, receive
+from tests.fakes import FORM, form, part
+
+LIMIT = 1 << 20
+
+
+class Dripping(io.RawIOBase):
+    """A body that arrives in pieces of the given sizes, over and over."""
+
+    def __init__(self, body: bytes, sizes: list[int]) -> None:
+        self._rest, self._sizes, self._turn = body, sizes, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        step = self._sizes[self._turn % len(self._sizes)]
+        self._turn += 1
+        step = min(step, len(self._rest) if size < 0 else size)
+        piece, self._rest = self._rest[:step], self._rest[step:]
+        return piece
+
+
+def request(
+    body: bytes,
+    content_type: str = FORM,
+    *,
+    length: int | None = -1,
+    sizes: list[int] | None = None,
+    query: str = "",
+    **headers: str,
+) -> Request:
+    """A request as gunicorn hands it over: input that ends by itself."""
+    environ = EnvironBuilder(method="POST", path="/normal_upload", query_string=query, headers=headers).get_environ()
+    environ |= {"wsgi.input": Dripping(body, sizes or [1 << 20]), "wsgi.input_terminated": True}
+    environ["CONTENT_TYPE"] = content_type
+    if length is not None:
+        environ["CONTENT_LENGTH"] = str(len(body) if length == -1 else length)
+    return Request(environ)
+
+
+def taken(*args: object, limit: int = LIMIT, **kwargs: object) -> tuple[Sent, bytes]:
+    sent = receive(request(*args, **kwargs), limit)  # type: ignore[arg-type]
+    return sent, b"".join(sent.stream)
+
+
+FILE = part("file", b"content", "a.txt", "text/plain")
+
+
+def test_a_file_comes_with_its_name_and_type() -> None:
+    sent, body = taken(form(FILE))
+
+    assert (sent.name, sent.content_type, body) == ("a.txt", "text/plain", b"content")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        form(part("before", b"1"), FILE),
+        form(FILE, part("after", b"2")),
+        form(part("before", b"1"), FILE, part("after", b"2"), part("unchosen", b"", "")),
+        b"preamble to be ignored\r\n" + form(FILE),
+        form(FILE) + b"epilogue to be ignored",
+        form(FILE, end=b"--"),
+    ],
+    ids=["field before", "field after", "fields around", "preamble", "epilogue", "no last line break"],
+)
+def test_what_stands_around_the_file_does_not_matter(body: bytes) -> None:
+    assert taken(body)[1] == b"content"
+
+
+def test_nothing_but_the_headers_is_read_before_the_stream_is() -> None:
+    body = form(part("file", b"x" * 100_000, "a.txt"))
+    asked = request(body, sizes=[1000])
+    receive(asked, LIMIT)
+
+    assert len(asked.stream.read()) > 0
+
+
+@pytest.mark.parametrize(
+    ("filename", "name"),
+    [
+        ('filename="a.txt"', "a.txt"),
+        ('filename="文档.pdf"', "文档.pdf"),
+        ("filename=plain.txt", "plain.txt"),
+        ('filename="a%22b.txt"', 'a"b.txt'),
+        (r'filename="a\"b.txt"', 'a"b.txt'),
+        (r'filename="C:\tmp\x.txt"', "x.txt"),
+        ('filename="../../etc/passwd"', "passwd"),
+        ("filename*=UTF-8''%E2%82%AC%20rates.txt", "€ rates.txt"),
+        ("filename=\"plain.txt\"; filename*=UTF-8''%E2%82%AC.txt", "€.txt"),
+        ("filename*=UTF-8''%E2%82%AC.txt; filename=\"plain.txt\"", "€.txt"),
+        ('filename="x\x01\u202ey.txt"', "xy.txt"),
+    ],
+)
+def test_the_name_is_what_the_client_meant(filename: str, name: str) -> None:
+    head = f'Content-Disposition: form-data; name="file"; {filename}\r\n\r\n'
+
+    assert taken(form(head.encode() + b"content"))[0].name == name
+
+
+def test_bytes_of_a_name_that_are_no_utf8_are_dropped() -> None:
+    head = b'Content-Disposition: form-data; name="file"; filename="a\xff\xed\xa0\x80b.txt"\r\n\r\n'
+
+    assert taken(form(head + b"content"))[0].name == "ab.txt"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (form(part("other", b"x")), MissingFile),
+        (form(), MissingFile),
+        (form(part("file", b"text, not a file")), MissingFilename),
+        (form(part("file", b"", "")), MissingFile),
+        (form(part("file", b"x", "\u202e")), MissingFilename),
+        (form(part("file", b"x", "n" * 256)), FilenameTooLong),
+        (form(FILE, part("file", b"second", "b.txt")), TooManyFiles),
+        (form(FILE, FILE), TooManyFiles),
+        (form(part("upload", b"x", "a.txt")), UnexpectedFile),
+        (form(FILE, part("upload", b"x", "b.txt")), UnexpectedFile),
+        (form(*[part(f"f{number}", b"") for number in range(30)], FILE), FormTooLarge),
+        (form(FILE, *[part(f"f{number}", b"") for number in range(30)]), FormTooLarge),
+        (form(part("big", b"x" * 70_000), FILE), FormTooLarge),
+        (form(FILE, part("big", b"x" * 70_000)), FormTooLarge),
+        (form(FILE) + b"e" * (2 << 20), FormTooLarge),
+        (form(b"X-Long: " + b"h" * 9000 + b"\r\n" + FILE), FormTooLarge),
+        (form(FILE).replace(b"frontier", b"elsewhere"), MalformedMultipart),
+        (form(FILE, end=b""), MalformedMultipart),
+        (form(FILE, end=b"--").removesuffix(b"--frontier--"), MalformedMultipart),
+        (form(b"Content-Disposition: attachment\r\n\r\nx"), MalformedMultipart),
+        (form(b"no header at all"), MalformedMultipart),
+        (b"", MalformedMultipart),
+        (b"\x00" * 5000, MalformedMultipart),
+    ],
+)
+@pytest.mark.parametrize("sizes", [[1 << 20], [1], [7, 1, 64]], ids=["at once", "byte by byte", "in bits"])
+def test_an_unsound_form_is_refused(body: bytes, problem: type[Problem], sizes: list[int]) -> None:
+    if len(body) > 20_000 and sizes != [1 << 20]:
+        sizes = [9973]
+    with pytest.raises(problem) as refused:
+        taken(body, limit=16 << 20, sizes=sizes)
+    assert type(refused.value) is problem
+
+
+def test_a_form_cut_anywhere_is_refused() -> None:
+    body = form(part("before", b"1"), FILE, part("after", b"2"))
+    whole = len(body) - len(b"\r\n")
+
+    for cut in range(whole):
+        with pytest.raises((IncompleteBody, MalformedMultipart, MissingFile)):
+            taken(body[:cut], length=len(body))
+        with pytest.raises((MalformedMultipart, MissingFile)):
+            taken(body[:cut], length=None, **{"Transfer-Encoding": "chunked"})
+
+
+def test_a_raw_body_is_a_file_too() -> None:
+    asked = request(b"raw bytes", "application/pdf", query="name=%E6%96%87%E6%A1%A3.pdf")
+    sent = receive(asked, LIMIT)
+
+    assert (sent.name, sent.content_type, sent.bound) == ("文档.pdf", "application/pdf", 9)
+    assert b"".join(sent.stream) == b"raw bytes"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "headers", "length", "problem"),
+    [
+        ("", {}, -1, UnsupportedMediaType),
+        ("application/json", {}, -1, UnsupportedMediaType),
+        ("application/x-www-form-urlencoded", {}, -1, UnsupportedMediaType),
+        (FORM, {"Content-Encoding": "gzip"}, -1, UnsupportedMediaType),
+        ("multipart/form-data", {}, -1, MalformedMultipart),
+        ("multipart/form-data; boundary=", {}, -1, MalformedMultipart),
+        ("multipart/form-data; boundary=wrong", {}, -1, MalformedMultipart),
+        (FORM, {}, None, LengthRequired),
+        ("application/pdf", {}, -1, MissingFilename),
+    ],
+)
+def test_a_body_that_is_no_file_is_refused(
+    content_type: str, headers: dict[str, str], length: int | None, problem: type[Problem]
+) -> None:
+    with pytest.raises(problem):
+        taken(form(FILE), content_type, length=length, **headers)
+
+
+def raw(size: int, *, announced: int | None = -1, limit: int = LIMIT) -> int:
+    headers = {"Transfer-Encoding": "chunked"} if announced is None else {}
+    asked = request(b"x" * size, "application/pdf", length=announced, query="name=a.pdf", **headers)
+    return sum(len(chunk) for chunk in receive(asked, limit).stream)
+
+
+@pytest.mark.parametrize(("size", "announced"), [(500, 1000), (0, 1), (1001, 1000)])
+def test_a_raw_body_of_another_length_than_announced_is_refused(size: int, announced: int) -> None:
+    with pytest.raises(IncompleteBody):
+        raw(size, announced=announced)
+
+
+@pytest.mark.parametrize("announced", [-1, None], ids=["length known", "chunked"])
+def test_a_file_of_exactly_the_limit_passes_and_one_byte_more_does_not(announced: int | None) -> None:
+    assert raw(LIMIT, announced=announced) == LIMIT
+    with pytest.raises(TooLarge) as refused:
+        raw(LIMIT + 1, announced=announced)
+    assert refused.value.fields == {"max_bytes": LIMIT}
+
+    assert len(taken(form(part("file", b"x" * LIMIT, "a")))[1]) == LIMIT
+    with pytest.raises(TooLarge):
+        taken(form(part("file", b"x" * (LIMIT + 1), "a")))
+
+
+def test_a_request_that_announces_too_much_is_refused_unread() -> None:
+    asked = request(b"", "application/pdf", length=LIMIT + 1)
+
+    with pytest.raises(TooLarge):
+        receive(asked, LIMIT)
+
+
+def test_a_connection_that_breaks_is_an_incomplete_body() -> None:
+    class Broken(Dripping):
+        def read(self, size: int = -1) -> bytes:
+            piece = super().read(size)
+            if not piece:
+                raise ConnectionResetError
+            return piece
+
+    asked = request(form(FILE)[:-20], length=9999)
+    asked.environ["wsgi.input"] = Broken(form(FILE)[:-20], [1 << 20])
+
+    with pytest.raises(IncompleteBody):
+        b"".join(receive(asked, LIMIT).stream)
+
+
+@pytest.mark.parametrize(
+    ("declared", "kept"),
+    [
+        ("image/png", "image/png"),
+        ("Image/PNG", "image/png"),
+        ("", "application/octet-stream"),
+        ("png", "application/octet-stream"),
+        ("image/png\r\nX: y", "application/octet-stream"),
+        ("a" * 200 + "/b", "application/octet-stream"),
+    ],
+)
+def test_a_declared_type_is_kept_where_it_is_one(declared: str, kept: str) -> None:
+    assert media_type(declared) == kept
+
+
+CONTENT = st.binary(max_size=300) | st.lists(
+    st.sampled_from([b"\r", b"\n", b"\r\n", b"--", b"frontier", b"\r\n--fronti", b"\r\n--", b"x"]), max_size=60
+).map(b"".join)
+SIZES = st.lists(st.integers(1, 50), min_size=1, max_size=6)
+
+
+def is_content(body: bytes) -> bool:
+    """Whether a form may have it in a part. Werkzeug takes any line break in front of a boundary, we only CRLF."""
+    return not re.search(rb"[\r\n]--frontier", b"\n" + body)
+
+
+@settings(max_examples=300, deadline=None)
+@given(body=CONTENT.filter(is_content), field=CONTENT.filter(is_content), sizes=SIZES)
+def test_any_content_in_any_pieces_is_what_werkzeug_reads(body: bytes, field: bytes, sizes: list[int]) -> None:
+    sent = form(part("before", field), part("file", body, "a.bin"), part("after", field))
+
+    got = taken(sent, sizes=sizes)[1]
+
+    assert got == werkzeug_reads(sent)
+    assert got == body
+
+
+@settings(max_examples=300, deadline=None)
+@given(body=CONTENT.map(lambda body: b"--frontier\r\n" + body) | st.binary(max_size=400), sizes=SIZES)
+def test_any_bytes_in_any_pieces_are_a_file_or_a_problem(body: bytes, sizes: list[int]) -> None:
+    try:
+        status = 201 if taken(body, sizes=sizes) else 500
+    except Problem as problem:
+        status = problem.status
+
+    assert status == 201 or 400 <= status < 500
+
+
+def werkzeug_reads(body: bytes) -> bytes:
+    parser = MultiPartParser(stream_factory=lambda *_, **__: io.BytesIO())
+    return parser.parse(io.BytesIO(body), b"frontier", len(body))[1]["file"].read()
+
+
+def test_the_flask_test_client_is_served_as_well() -> None:
+    """Its input does not end by itself."""
+
+    def stream() -> Iterator[bytes]:
+        builder = EnvironBuilder(method="POST", data={"file": (io.BytesIO(b"content"), "a.txt")})
+        yield from receive(Request(builder.get_environ()), LIMIT).stream
+
+    assert issubclass(Request, BaseRequest)
+    assert b"".join(stream()) == b"content"

@@ -1,0 +1,103 @@
+"""The spool: bytes appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+from problems import BytesLost, StorageFull
+from spool import CHUNK, Spool
+from tests.fakes import breaking, chunks
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool")
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5])
+def test_what_is_kept_can_be_read_back(spool: Spool, size: int) -> None:
+    body = os.urandom(size)
+    spool.keep("id", iter([body[:7], body[7:]]))
+
+    assert b"".join(spool.open("id")) == body
+
+
+def test_a_stream_that_breaks_leaves_nothing(spool: Spool) -> None:
+    with pytest.raises(ConnectionError):
+        spool.keep("id", breaking(b"half", ConnectionError()))
+
+    assert list(spool.folder.iterdir()) == []
+
+
+def test_nothing_is_seen_before_all_is_there(spool: Spool) -> None:
+    def watched():  # type: ignore[no-untyped-def]
+        yield b"first"
+        assert not spool.path("id").exists()
+        yield b"second"
+
+    spool.keep("id", watched())
+
+    assert spool.path("id").read_bytes() == b"firstsecond"
+
+
+def test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_return(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    rename, sync = Path.rename, os.fsync
+
+    def told_rename(self: Path, target: Path) -> Path:
+        seen.append("rename")
+        return rename(self, target)
+
+    def told_sync(fd: int) -> None:
+        seen.append("fsync folder" if os.path.isdir(f"/proc/self/fd/{fd}") else "fsync file")
+        sync(fd)
+
+    monkeypatch.setattr(Path, "rename", told_rename)
+    monkeypatch.setattr(os, "fsync", told_sync)
+    spool.keep("id", chunks(5))
+
+    assert seen == ["fsync file", "rename", "fsync folder"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_told_and_cleaned(spool: Spool, code: int) -> None:
+    with pytest.raises(StorageFull):
+        spool.keep("id", breaking(b"half", OSError(code, "full")))
+
+    assert list(spool.folder.iterdir()) == []
+
+
+def test_a_disk_that_is_really_full_is_told_and_cleaned(spool: Spool) -> None:
+    """A file-size limit gives EFBIG where a full disk gives ENOSPC; in a child, because it can't be undone."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            spool.keep("id", chunks(60_000, 60_000))
+        except StorageFull:
+            os._exit(0 if list(spool.folder.iterdir()) == [] else 2)
+        os._exit(1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_bytes_that_are_gone_are_told(spool: Spool) -> None:
+    with pytest.raises(BytesLost):
+        next(spool.open("id"))
+
+
+def test_discarding_may_be_repeated(spool: Spool) -> None:
+    spool.keep("id", chunks(5))
+    spool.discard("id")
+    spool.discard("id")
+
+    assert list(spool.folder.iterdir()) == []
