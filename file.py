@@ -1,0 +1,168 @@
+"""The life of one upload: accepted, carried to the storage, ended. All three modes come down to `store`.
+
+Nothing here knows HTTP, threads or Celery: who calls, and when, is the mode's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Literal, overload
+
+import uuid_utils
+from pybase64 import b64encode_as_string
+
+import config
+import lease
+import spool
+import storage
+from models import File
+from names import safe_name
+from problems import BytesDamaged, BytesLost, LeaseLost, Problem
+from storage.base import StorageError
+
+log = logging.getLogger("ferry.file")
+
+Mode = Literal["normal", "async", "celery"]
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 900.0
+
+
+def rename_file(name: str, when: datetime) -> str:
+    """`YYYYmmddHHMMSS--safe-name.ext`: the name under which a file that was sent as `name` is kept."""
+    return f"{when:%Y%m%d%H%M%S}--{safe_name(name)}"
+
+
+@overload
+def process_file_to_stream(id: str) -> Iterator[bytes]: ...
+@overload
+def process_file_to_stream(id: str, *, as_text: Literal[True]) -> str: ...
+def process_file_to_stream(id: str, *, as_text: bool = False) -> Iterator[bytes] | str:
+    """The spooled bytes of a file as a stream or, where a JSON task will carry them, all at once as base64 text."""
+    stream = spool.of().open(id)
+    return b64encode_as_string(b"".join(stream)) if as_text else stream
+
+
+def new(name: str, content_type: str, mode: Mode) -> File:
+    """A new file with an id and a key of its own. Its row is not written yet.
+
+    The key comes from the row alone and is the same for every attempt: two files never meet, and doing an upload
+    again overwrites only itself. The id leads, so that `scan(prefix + id)` finds the object.
+    """
+    settings, now = config.current(), datetime.now(UTC)
+    id = str(uuid_utils.uuid7())
+    return File(
+        id=id,
+        name=name,
+        key=f"{settings.s3_prefix}{id}--{rename_file(name, now)}",
+        content_type=content_type,
+        mode=mode,
+        created_at=now.timestamp(),
+    )
+
+
+def receive(row: File, stream: Iterator[bytes]) -> None:
+    """Keep all bytes of a new file in the spool and commit its row as PENDING: from here on it can't be lost."""
+    measured = _Measured(stream)
+    spool.of().keep(row.id, iter(measured))
+    row.size, row.sha256 = measured.size, measured.sha256
+    try:
+        row.accept()
+    except BaseException:
+        spool.of().discard(row.id)
+        raise
+    log.info("file %s: accepted, %d bytes", row.id, row.size)
+
+
+def upload_file(id: str) -> None:
+    """Claim a file and store it from the spool. Does nothing where somebody else has it, or it has ended."""
+    upload_file_from_stream(id, process_file_to_stream(id))
+
+
+def upload_file_from_stream(id: str, stream: Iterator[bytes]) -> None:
+    """Claim a file and store what `stream` yields as its bytes. Does nothing where there is nothing to claim.
+
+    A failure is written to the row and logged, not raised: the row is what everybody looks at.
+    """
+    row = File.find(id)
+    if row is None or not row.claim(lease.keeper().seconds):
+        log.info("file %s: nothing to do", id)
+        return
+    with suppress(Problem):
+        store(row, stream)
+
+
+def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
+    """Carry `stream` to the storage as the bytes of `row`, which the caller holds, and end the row's attempt.
+
+    The row becomes COMPLETE only after the storage has been asked for the object. Raises what went wrong, as a
+    Problem, after the row says so too. `bound` is the most bytes that can come, where the row does not know.
+    """
+    bound = bound if row.size is None else row.size
+    try:
+        with lease.keeper().hold(row) as hold:
+            measured = _Measured(stream, row, hold)
+            storage.of().put(row.key, iter(measured), bound=bound, content_type=row.content_type)
+            hold.check()
+            url = f"{config.current().public_base_url}/{row.key}"
+            if not row.complete(url=url, size=measured.size, sha256=measured.sha256):
+                raise LeaseLost
+    except Exception as error:
+        _end_attempt(row, error)
+        raise
+    spool.of().discard(row.id)
+    log.info("file %s: complete, %d bytes, attempt %d", row.id, row.size, row.attempt)
+
+
+def verdict(mode: str, error: Exception, attempt: int, most: int) -> float | None:
+    """What a failed attempt means: the pause in seconds before the next one, or None where there is none.
+
+    In normal mode the bytes are gone with the request. Elsewhere only what can't pass ends a file at once.
+    """
+    final = (isinstance(error, StorageError) and error.permanent) or isinstance(error, BytesLost)
+    if mode == "normal" or final or attempt >= most:
+        return None
+    return min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE)
+
+
+def _end_attempt(row: File, error: Exception) -> None:
+    if isinstance(error, LeaseLost):
+        log.warning("file %s: attempt %d was overtaken", row.id, row.attempt)
+        return
+    reason = error.reason if isinstance(error, Problem) else Problem.slug()
+    pause = verdict(row.mode, error, row.attempt, config.current().max_attempts)
+    kept = row.fail(reason) if pause is None else row.give_back(reason, pause)
+    log.warning(
+        "file %s: attempt %d failed (%s), %s", row.id, row.attempt, reason,
+        "overtaken" if not kept else "ended" if pause is None else f"again in {pause:.0f} s",
+        exc_info=not isinstance(error, Problem),
+    )  # fmt: skip
+
+
+class _Measured:
+    """A stream with its size and SHA-256, compared at its end with what the row says they are, if it does.
+
+    The comparison comes before the storage hears that this was all, so that wrong bytes never become an object.
+    """
+
+    def __init__(self, stream: Iterator[bytes], row: File | None = None, hold: lease.Hold | None = None) -> None:
+        self._stream, self._hold = stream, hold
+        self._expected = (row.size, row.sha256) if row else (None, None)
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            if self._hold:
+                self._hold.check()
+            self._digest.update(chunk)
+            self.size += len(chunk)
+            yield chunk
+        if self._expected not in ((None, None), (self.size, self.sha256)):
+            raise BytesDamaged
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()

@@ -1,0 +1,47 @@
+"""How gunicorn serves Ferry. Most values were measured; the reason stands beside each that looks odd."""
+
+import os
+import sys
+
+from config import ConfigError, load
+
+try:
+    _settings = load()
+except ConfigError as error:
+    sys.exit(str(error))
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.web_workers
+threads = _settings.web_threads
+worker_class = "gthread"  # A sync worker is killed in the middle of any upload that takes longer than `timeout`.
+preload_app = False  # Clients and threads are made after the fork.
+timeout = 60
+graceful_timeout = 60
+keepalive = 5
+max_requests = 0  # Recycling a worker kills its background uploads.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # The heartbeat file must not wait for a disk.
+control_socket_disable = True  # One path for all instances, and an error where HOME can't be written.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+accesslog = "-"
+access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'  # No query string: it may hold names and tokens.
+
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+    "loggers": {
+        "alembic": {"level": "WARNING"},
+        "gunicorn.error": {"level": "INFO"},
+        "gunicorn.access": {"level": "INFO"},
+    },
+}
+
+
+def worker_exit(server, worker):
+    """Finish the files in hand; those that wait are rows and will be found again."""
+    for name in ("async", "celery-senders"):
+        worker.wsgi.extensions[name].drain(drop_waiting=True)

@@ -1,0 +1,48 @@
+"""Work after the answer: threads of the web process, each job inside an app context.
+
+What waits is an id, never bytes. The threads are made at the first job, which is after the server's fork.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from flask import Flask
+
+log = logging.getLogger("ferry.pool")
+
+
+class Pool:
+    """At most `size` jobs at once; the others wait in their order."""
+
+    def __init__(self, app: Flask, name: str, size: int) -> None:
+        self._app, self._name, self._size = app, name, size
+        self._lock = threading.Lock()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def submit(self, job: Callable[[str], None], id: str) -> None:
+        """Have `job(id)` done soon. A job that raises is logged: its file is PENDING or held, and will be found."""
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self._size, self._name)
+            self._threads.submit(self._run, job, id)
+
+    def drain(self, *, drop_waiting: bool) -> None:
+        """Return when the work that has begun is done, and all that waits too, unless it is dropped.
+
+        What is dropped loses nothing: its rows are PENDING. The next job makes new threads.
+        """
+        with self._lock:
+            threads, self._threads = self._threads, None
+        if threads:
+            threads.shutdown(wait=True, cancel_futures=drop_waiting)
+
+    def _run(self, job: Callable[[str], None], id: str) -> None:
+        try:
+            with self._app.app_context():
+                job(id)
+        except Exception:
+            log.exception("file %s: background work failed", id)

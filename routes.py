@@ -1,0 +1,112 @@
+"""The doors: what the service answers over HTTP. Each parses, calls and answers; failures answer by themselves."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request
+
+import config
+from answers import accepted, as_json
+from models import File, UploadStatus, ping
+from modes import async_, celery, normal
+from problems import InvalidParameter, NotFound, all_problems
+from sent import receive
+
+routes = Blueprint("ferry", __name__)
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MOST_ON_A_PAGE = 100
+
+Answer = tuple[dict[str, Any], int, dict[str, str]]
+
+
+@routes.get("/")
+def index() -> str:
+    """A page with a form that uploads one file."""
+    return render_template("index.html", max_bytes=config.current().max_file_size)
+
+
+@routes.post("/normal_upload")
+def normal_upload() -> Answer:
+    """Store the file while it arrives; answer when it is stored."""
+    return accepted(normal.upload(receive(request, config.current().max_file_size)), 201)
+
+
+@routes.post("/async_upload")
+def async_upload() -> Answer:
+    """Keep the file; answer; a thread stores it."""
+    return accepted(async_.upload(receive(request, config.current().max_file_size)), 202)
+
+
+@routes.post("/celery_upload")
+def celery_upload() -> Answer:
+    """Keep the file; answer; a Celery worker stores it. Until it travels in pieces it must fit into one message."""
+    settings = config.current()
+    limit = min(settings.max_file_size, settings.celery_inline_max)
+    return accepted(celery.upload(receive(request, limit, instead=("/async_upload", "/normal_upload"))), 202)
+
+
+@routes.get("/files/<id>")
+def status(id: str) -> dict[str, Any]:
+    """One file. An id that can't be one is as unknown as any other."""
+    row = File.find(id) if _ID.fullmatch(id) else None
+    if row is None:
+        raise NotFound
+    return as_json(row)
+
+
+@routes.get("/files")
+def files() -> dict[str, Any]:
+    """A page of files, newest first. `next` continues it, and is null at the end."""
+    limit, before, status = _limit(), _cursor(), _status()
+    rows = File.page(limit + 1, before, status)
+    more = len(rows) > limit
+    return {"files": [as_json(row) for row in rows[:limit]], "next": rows[limit - 1].id if more else None}
+
+
+@routes.get("/healthz")
+def healthz() -> dict[str, str]:
+    """The process serves requests."""
+    return {"status": "ok"}
+
+
+@routes.get("/healthz/ready")
+def ready() -> dict[str, str]:
+    """The process can accept files: the database answers."""
+    ping()
+    return {"status": "ready"}
+
+
+@routes.get("/problems/<slug>")
+def problem_page(slug: str) -> Response:
+    """What a problem's `type` leads to: its cause and its cure."""
+    kind = all_problems().get(slug)
+    if kind is None:
+        raise NotFound
+    return Response(f"{kind.status} {kind.title}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n", mimetype="text/plain")
+
+
+def _limit() -> int:
+    text = request.args.get("limit", "20")
+    if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= _MOST_ON_A_PAGE:
+        return int(text)
+    raise InvalidParameter(f"limit is a number from 1 to {_MOST_ON_A_PAGE}.", parameter="limit")
+
+
+def _cursor() -> str | None:
+    text = request.args.get("cursor")
+    if text is None or _ID.fullmatch(text):
+        return text
+    raise InvalidParameter("cursor is the value of next in the page before.", parameter="cursor")
+
+
+def _status() -> UploadStatus | None:
+    text = request.args.get("status")
+    if text is None:
+        return None
+    if text in UploadStatus.__members__:
+        return UploadStatus(text)
+    raise InvalidParameter(f"status is one of {', '.join(UploadStatus)}.", parameter="status")

@@ -1,0 +1,97 @@
+"""What the tests stand on: an app of its own for each test, and real servers shared by all of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import flask_migrate
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from config import Config
+from dev import parts
+from dev.process import Process, free_port
+
+# What the developer has set for their own Ferry must not reach the tests.
+os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+for setting in Config.__dataclass_fields__:
+    os.environ.pop(setting.upper(), None)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the schema, made by the migrations."""
+    path = tmp_path_factory.mktemp("schema") / "ferry.db"
+    app = create_app({"SQLALCHEMY_DATABASE_URI": f"sqlite:///{path}", "STORAGE": "memory"})
+    with app.app_context():
+        flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))
+        app.extensions["sqlalchemy"].engine.dispose()
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path, empty_database: Path) -> dict[str, str]:
+    """Settings of an app that keeps everything in memory or below `tmp_path`; tests may add to them."""
+    shutil.copy(empty_database, tmp_path / "ferry.db")
+    return {
+        "FERRY_DATA": str(tmp_path),
+        "STORAGE": "memory",
+        "CELERY_BROKER_URL": "memory://",
+        "S3_BUCKET_BASE_URL": "https://cdn.example.com",
+        "MAX_FILE_SIZE": "10MiB",
+        "LEASE_SECONDS": "3",
+    }
+
+
+@pytest.fixture
+def app(settings: dict[str, str]) -> Iterator[Flask]:
+    """An app whose Celery tasks are run where they are sent."""
+    app = create_app(settings)
+    app.extensions["celery"].conf.task_always_eager = True
+    with app.app_context():
+        yield app
+        drain(app)
+        app.extensions["sqlalchemy"].engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real `rclone serve s3` with the bucket `ferry`."""
+    port = free_port()
+    yield from _served(parts.s3(tmp_path_factory.mktemp("rclone"), port), port)
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a moto server with the bucket `ferry`."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("moto") / "moto.log"
+    argv = [str(parts.BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    for address in _served(Process("moto", argv, log=log), port):
+        requests.put(f"{address}/{parts.BUCKET}", timeout=10).raise_for_status()
+        yield address
+
+
+def drain(app: Flask) -> None:
+    """Return when the work after the answers is done."""
+    for name in ("async", "celery-senders"):
+        app.extensions[name].drain(drop_waiting=False)
+
+
+def _served(process: Process, port: int) -> Iterator[str]:
+    try:
+        process.wait_for(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.stop(5)

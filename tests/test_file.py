@@ -1,0 +1,229 @@
+"""The one road: what store does with every end that an attempt can have."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+import file
+import spool
+import storage
+from file import verdict
+from models import File, UploadStatus
+from problems import BytesDamaged, BytesLost, IncompleteBody, LeaseLost, Problem
+from storage.base import StorageDenied, StorageMismatch, StorageNoBucket, StorageRejected, StorageUnavailable
+from tests.fakes import FailingStorage, breaking, chunks
+
+BODY = b"what was sent"
+
+
+@pytest.fixture
+def waiting(app: Flask) -> File:
+    """A file whose bytes are in the spool."""
+    row = file.new("a.txt", "text/plain", "async")
+    file.receive(row, iter([BODY[:4], BODY[4:]]))
+    return row
+
+
+@pytest.fixture
+def held(app: Flask) -> File:
+    """A file of normal mode that this test holds."""
+    row = file.new("a.txt", "text/plain", "normal")
+    row.accept(30)
+    return row
+
+
+def found(row: File) -> File:
+    other = File.find(row.id)
+    assert other is not None
+    return other
+
+
+def failing(app: Flask, error: Exception) -> FailingStorage:
+    app.extensions["storage"] = FailingStorage(error)  # type: ignore[arg-type]
+    return app.extensions["storage"]  # type: ignore[no-any-return]
+
+
+def test_receiving_leaves_the_bytes_in_the_spool_and_the_row_waiting(waiting: File) -> None:
+    row = found(waiting)
+
+    assert b"".join(spool.of().open(row.id)) == BODY
+    assert (row.upload_status, row.size) == (UploadStatus.PENDING, len(BODY))
+    assert row.sha256 == hashlib.sha256(BODY).hexdigest()
+
+
+def test_a_body_that_breaks_while_it_is_received_leaves_no_row_and_no_spool_file(app: Flask) -> None:
+    row = file.new("a.txt", "text/plain", "async")
+    with pytest.raises(IncompleteBody):
+        file.receive(row, breaking(b"half", IncompleteBody()))
+
+    assert File.find(row.id) is None
+    assert list(spool.of().folder.iterdir()) == []
+
+
+def test_a_row_that_cannot_be_written_leaves_no_spool_file(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(self: File) -> None:
+        raise OSError("database is away")
+
+    monkeypatch.setattr(File, "accept", away)
+    with pytest.raises(OSError, match="away"):
+        file.receive(file.new("a.txt", "text/plain", "async"), iter([BODY]))
+
+    assert list(spool.of().folder.iterdir()) == []
+
+
+def test_a_file_from_the_spool_becomes_complete_and_leaves_the_spool(waiting: File) -> None:
+    file.upload_file(waiting.id)
+
+    row = found(waiting)
+    assert (row.upload_status, row.stored_bytes) == (UploadStatus.COMPLETE, len(BODY))
+    assert row.url == f"https://cdn.example.com/{row.key}"
+    assert b"".join(storage.of().open(row.key)) == BODY
+    assert list(spool.of().folder.iterdir()) == []
+
+
+def test_a_second_order_to_store_a_file_does_nothing(waiting: File) -> None:
+    file.upload_file(waiting.id)
+    file.upload_file(waiting.id)
+    file.upload_file_from_stream(waiting.id, iter([b"other bytes"]))
+
+    assert found(waiting).attempt == 1
+    assert b"".join(storage.of().open(waiting.key)) == BODY
+
+
+def test_an_order_for_a_file_that_is_not_there_does_nothing(app: Flask) -> None:
+    file.upload_file("01a1f879-1306-720a-b077-d2a2b2fc6e4b")
+
+
+@pytest.mark.parametrize("other", [b"", BODY[:-1], BODY + b"!", b"x" * len(BODY)])
+def test_bytes_that_are_not_those_received_never_become_an_object(waiting: File, other: bytes) -> None:
+    file.upload_file_from_stream(waiting.id, iter([other]))
+
+    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.PENDING, "bytes-damaged")
+    assert list(storage.of().scan()) == []
+    assert spool.of().path(waiting.id).exists()
+
+
+def test_a_spool_file_that_is_gone_ends_the_file(waiting: File) -> None:
+    spool.of().discard(waiting.id)
+    file.upload_file(waiting.id)
+
+    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.ERROR, "bytes-lost")
+
+
+def test_a_failure_that_may_pass_lets_the_file_wait_with_its_bytes(app: Flask, waiting: File) -> None:
+    broken = failing(app, StorageUnavailable())
+    file.upload_file(waiting.id)
+    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.PENDING, "storage-unavailable")
+    assert spool.of().path(waiting.id).exists()
+
+    broken.error = None
+    file.upload_file(waiting.id)
+    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.COMPLETE, 2)
+
+
+def test_a_failure_that_cannot_pass_ends_the_file_and_says_why(app: Flask, waiting: File) -> None:
+    failing(app, StorageDenied())
+    file.upload_file(waiting.id)
+
+    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.ERROR, "storage-denied")
+
+
+def test_attempts_are_bounded(app: Flask, waiting: File) -> None:
+    failing(app, StorageUnavailable())
+    for _ in range(7):
+        file.upload_file(waiting.id)
+
+    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.ERROR, 5)
+
+
+def test_a_defect_of_ours_is_not_told_to_the_client_and_loses_nothing(app: Flask, waiting: File) -> None:
+    failing(app, ZeroDivisionError("secret"))  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        file.upload_file(waiting.id)
+
+    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.PENDING, "internal-error")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "kind", "reason"),
+    [
+        (lambda app: failing(app, StorageUnavailable()), StorageUnavailable, "storage-unavailable"),
+        (lambda app: failing(app, StorageDenied()), StorageDenied, "storage-denied"),
+        (lambda app: None, IncompleteBody, "client-disconnected"),
+    ],
+)
+def test_normal_mode_ends_with_its_request(
+    app: Flask, held: File, break_it: Callable[[Flask], None], kind: type[Problem], reason: str
+) -> None:
+    break_it(app)
+    stream = breaking(b"half", IncompleteBody()) if kind is IncompleteBody else iter([BODY])
+    with pytest.raises(kind):
+        file.store(held, stream)
+
+    assert (found(held).upload_status, found(held).error) == (UploadStatus.ERROR, reason)
+    assert list(storage.of().scan()) == []
+
+
+def test_the_row_is_there_before_the_first_byte_leaves(app: Flask, held: File) -> None:
+    def watched() -> Iterator[bytes]:
+        assert found(held).upload_status == UploadStatus.PROCESSING
+        yield BODY
+
+    file.store(held, watched())
+
+    assert found(held).sha256 == hashlib.sha256(BODY).hexdigest()
+
+
+def test_a_holder_that_was_overtaken_touches_nothing(app: Flask, waiting: File) -> None:
+    """Its lease runs out while it works; another takes the file; its own end must not show."""
+
+    stale = found(waiting)
+    assert stale.claim(-1)
+    rival = found(waiting)
+    assert rival.claim(30)
+
+    with pytest.raises(LeaseLost):
+        file.store(stale, iter([BODY]))
+
+    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.PROCESSING, 2)
+    assert spool.of().path(waiting.id).exists()
+
+
+def test_text_for_a_task_is_the_base64_of_the_bytes(waiting: File) -> None:
+    assert file.process_file_to_stream(waiting.id, as_text=True) == "d2hhdCB3YXMgc2VudA=="
+    assert b"".join(file.process_file_to_stream(waiting.id)) == BODY
+
+
+@pytest.mark.parametrize(
+    ("mode", "error", "attempt", "pause"),
+    [
+        ("normal", StorageUnavailable(), 1, None),
+        ("async", StorageUnavailable(), 1, 5),
+        ("async", StorageUnavailable(), 2, 10),
+        ("celery", StorageMismatch(), 3, 20),
+        ("celery", BytesDamaged(), 1, 5),
+        ("async", ValueError(), 4, 40),
+        ("async", StorageUnavailable(), 5, None),
+        ("async", StorageUnavailable(), 6, None),
+        ("async", StorageDenied(), 1, None),
+        ("celery", StorageNoBucket(), 1, None),
+        ("async", StorageRejected(), 1, None),
+        ("async", BytesLost(), 1, None),
+    ],
+)
+def test_the_verdict_on_a_failed_attempt(mode: file.Mode, error: Exception, attempt: int, pause: float | None) -> None:
+    assert verdict(mode, error, attempt, most=5) == pause
+
+
+def test_pauses_grow_to_a_quarter_of_an_hour() -> None:
+    assert verdict("async", StorageUnavailable(), 40, most=99) == 900
+
+
+def test_chunks_of_any_size_go_through(app: Flask, held: File) -> None:
+    file.store(held, chunks(1, 0, 70_000, 3))
+
+    assert found(held).size == 70_004
