@@ -1,0 +1,94 @@
+"""The real thing for tests: gunicorn, a Celery worker, valkey and rclone as processes on free ports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import requests
+
+from app import create_app
+from dev import parts
+from dev.process import Process, free_port
+from tests.fakes import FORM, form, part
+
+ENDED = ("COMPLETE", "ERROR")
+
+
+class Stack:
+    """All parts, started. Use it as a context manager; `s3`, `redis`, `web` and `worker` may be stopped and restarted."""
+
+    def __init__(self, data: Path, overrides: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        self.ports = parts.Ports(free_port(), free_port(), free_port(), free_port())
+        self.env = parts.environment(data, self.ports) | {"LEASE_SECONDS": "3", "WEB_THREADS": "8"} | (overrides or {})
+        self.url = f"http://127.0.0.1:{self.ports.web}"
+        self.running: dict[str, Process] = {}
+
+    def __enter__(self) -> Stack:
+        try:
+            for name in ("s3", "redis", "files"):
+                self.start(name)
+            app = create_app(self.env)
+            with app.app_context():
+                flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))
+                app.extensions["sqlalchemy"].engine.dispose()
+            for name in ("worker", "web"):
+                self.start(name)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in ("web", "worker", "files", "redis", "s3"):
+            if name in self.running:
+                self.running.pop(name).stop(10)
+
+    def start(self, name: str) -> None:
+        """Start one part and return when it serves."""
+        if name in ("s3", "redis", "files"):
+            port = getattr(self.ports, name)
+            self.running[name] = getattr(parts, name)(self.data, port)
+            self.running[name].wait_for(port)
+        else:
+            self.running[name] = getattr(parts, name)(self.env, self.log(name))
+            if name == "web":
+                self.running[name].wait_for(self.ports.web)
+
+    def stop(self, name: str) -> int:
+        """SIGTERM one part and return its exit code."""
+        return self.running.pop(name).stop(20)
+
+    def log(self, name: str) -> Path:
+        return self.data / "log" / f"{name}.log"
+
+    def upload(self, mode: str, body: bytes, name: str = "a.pdf") -> requests.Response:
+        data = form(part("file", body, name, "application/pdf"))
+        return requests.post(f"{self.url}/{mode}_upload", data=data, headers={"Content-Type": FORM}, timeout=60)
+
+    def status(self, id: str) -> dict[str, Any]:
+        return requests.get(f"{self.url}/files/{id}", timeout=10).json()  # type: ignore[no-any-return]
+
+    def ended(self, id: str, seconds: float = 30) -> dict[str, Any]:
+        """The file once its status is an end; its last one when that takes longer."""
+        return self.until(id, lambda file: file["status"] in ENDED, seconds)
+
+    def until(self, id: str, done: Any, seconds: float = 30) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        file = self.status(id)
+        while not done(file) and time.monotonic() < deadline:
+            time.sleep(0.05)
+            file = self.status(id)
+        return file
+
+    def objects(self) -> dict[str, Path]:
+        """What is in the bucket, by key."""
+        return {path.name: path for path in (self.data / "s3" / parts.BUCKET).iterdir() if path.name[0] != "."}
+
+    def spooled(self) -> list[str]:
+        folder = self.data / "spool"
+        return [path.name for path in folder.iterdir()] if folder.exists() else []

@@ -1,0 +1,221 @@
+"""The whole of Ferry as processes: what a user sees who has started it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from dev import parts
+from dev.process import Process, free_port
+from tests.stack import Stack
+
+MODES = {"normal": 201, "async": 202, "celery": 202}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Stack]:
+    """For a test that breaks it."""
+    with Stack(tmp_path) as stack:
+        yield stack
+
+
+@pytest.mark.parametrize(("mode", "status"), MODES.items())
+def test_a_file_comes_back_from_its_address_as_it_was_sent(stack: Stack, mode: str, status: int) -> None:
+    body = os.urandom(10_000_000)
+
+    answer = stack.upload(mode, body)
+    file = stack.ended(answer.json()["id"])
+
+    assert (answer.status_code, file["status"]) == (status, "COMPLETE")
+    assert requests.get(file["url"], timeout=10).content == body
+    assert stack.objects()[file["url"].rsplit("/", 1)[1]].read_bytes() == body
+
+
+def test_curl_sees_what_the_readme_promises(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7 " + os.urandom(3_000_000))
+    for mode in MODES:
+        argv = ["curl", "-sS", "-F", f"file=@{tmp_path}/a.pdf", f"{stack.url}/{mode}_upload"]
+        ran = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+
+        assert ran.stderr == ""
+        assert '"name":"a.pdf"' in ran.stdout
+        assert '"content_type":"application/pdf"' in ran.stdout
+
+
+def test_two_hundred_uploads_at_once_all_arrive(stack: Stack) -> None:
+    """Mixed sizes and modes, 16 at a time. What celery takes at most for now bounds what it is sent."""
+    dice = random.Random(7)
+
+    def upload(number: int) -> tuple[str, str]:
+        mode = dice.choice(list(MODES))
+        size = dice.choice([0, 1, 1000, 70_000, 1_000_000, 6_000_000, 16_000_000 if mode == "celery" else 50_000_000])
+        body = random.Random(number).randbytes(size)
+        answer = stack.upload(mode, body, f"{number}.bin")
+        assert answer.status_code == MODES[mode], answer.text
+        return answer.json()["id"], hashlib.sha256(body).hexdigest()
+
+    with ThreadPoolExecutor(16) as threads:
+        sent = list(threads.map(upload, range(200)))
+    files = [stack.ended(id, 60) for id, _ in sent]
+
+    assert {file["status"] for file in files} == {"COMPLETE"}
+    assert [file["sha256"] for file in files] == [digest for _, digest in sent]
+    objects = stack.objects()
+    for file in files:
+        body = objects[file["url"].rsplit("/", 1)[1]].read_bytes()
+        assert hashlib.sha256(body).hexdigest() == file["sha256"]
+    assert stack.spooled() == []
+
+
+def test_a_storage_that_stops_loses_nothing_and_fakes_nothing(own_stack: Stack) -> None:
+    own_stack.stop("s3")
+    answers = {mode: own_stack.upload(mode, b"x" * 100_000) for mode in MODES}
+
+    normal = answers["normal"].json()
+    assert (answers["normal"].status_code, normal["type"]) == (503, "/problems/storage-unavailable")
+    assert answers["normal"].headers["Content-Type"] == "application/problem+json"
+    ended = requests.get(f"{own_stack.url}/files?status=ERROR", timeout=10).json()["files"]
+    assert [(file["mode"], file["error"]) for file in ended] == [("normal", "storage-unavailable")]
+    for mode in ("async", "celery"):
+        id = answers[mode].json()["id"]
+        file = own_stack.until(id, lambda file: file["error"] is not None)
+        assert (file["status"], file["error"], file["url"]) == ("PENDING", "storage-unavailable", None)
+        assert id in own_stack.spooled()
+    assert own_stack.objects() == {}
+
+
+def test_a_redis_that_stops_delays_no_answer(own_stack: Stack) -> None:
+    own_stack.stop("redis")
+    began = time.monotonic()
+    answer = own_stack.upload("celery", b"x")
+
+    assert answer.status_code == 202
+    assert time.monotonic() - began < 3
+    assert own_stack.status(answer.json()["id"])["status"] == "PENDING"
+    assert own_stack.spooled() == [answer.json()["id"]]
+
+
+def test_a_client_that_goes_away_leaves_an_error_and_no_object(stack: Stack) -> None:
+    before = set(stack.objects())
+    argv = ["curl", "-s", "-m", "1", "--limit-rate", "4M", "-F", "file=@/dev/zero;filename=gone.bin"]
+    argv[-1:] = ["file=@-;filename=gone.bin", f"{stack.url}/normal_upload"]
+    with subprocess.Popen(["head", "-c", "60000000", "/dev/zero"], stdout=subprocess.PIPE) as zeros:
+        assert subprocess.run(argv, stdin=zeros.stdout, capture_output=True, timeout=30).returncode == 28
+
+    newest = requests.get(f"{stack.url}/files?limit=1", timeout=10).json()["files"][0]
+    file = stack.ended(newest["id"])
+    assert (file["name"], file["status"], file["error"]) == ("gone.bin", "ERROR", "client-disconnected")
+    assert set(stack.objects()) == before
+
+
+def test_a_stop_finishes_what_is_in_hand(own_stack: Stack) -> None:
+    ids = [own_stack.upload("async", bytes(5_000_000)).json()["id"] for _ in range(4)]
+    assert own_stack.stop("web") == 0
+
+    own_stack.start("web")
+    assert {own_stack.status(id)["status"] for id in ids} <= {"COMPLETE", "PENDING"}
+
+
+class TestRun:
+    """`make run`, as a process."""
+
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> Path:
+        return tmp_path / "var"
+
+    def run(self, data: Path, port: int) -> Process:
+        env = {"FERRY_DATA": str(data), "PORT": str(port)}
+        log = data.parent / f"run-{time.monotonic_ns()}.log"
+        os.chdir(parts.ROOT)
+        process = Process("run", [sys.executable, "-m", "dev.run"], env, log)
+        process.wait_for(port)
+        return process
+
+    def test_it_prints_lines_that_work_and_finds_yesterdays_files(self, data: Path) -> None:
+        port = free_port()
+        first = self.run(data, port)
+        try:
+            deadline = time.monotonic() + 10
+            while not (lines := re.findall(r"curl -F \S+ \S+", printed(first))) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert len(lines) == 3
+            for line in lines:
+                line = line.replace("README.md", "pyproject.toml")
+                ran = subprocess.run(line, shell=True, cwd=parts.ROOT, capture_output=True, text=True, timeout=30)
+                assert '"id"' in ran.stdout
+        finally:
+            first.signal(signal.SIGINT)
+            assert first.stop(20) == 0
+        assert children_of(data) == []
+
+        second = self.run(data, port)
+        try:
+            files = requests.get(f"http://127.0.0.1:{port}/files", timeout=10).json()["files"]
+            assert [file["name"] for file in files] == ["pyproject.toml"] * 3
+            url = files[-1]["url"]
+            assert requests.get(url, timeout=10).content == (parts.ROOT / "pyproject.toml").read_bytes()
+        finally:
+            second.kill()
+        deadline = time.monotonic() + 10
+        while children_of(data) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert children_of(data) == []
+
+    def test_a_taken_port_is_told(self, stack: Stack, data: Path) -> None:
+        env = os.environ | {"FERRY_DATA": str(data), "PORT": str(stack.ports.web)}
+        argv = [sys.executable, "-m", "dev.run"]
+        ran = subprocess.run(argv, cwd=parts.ROOT, env=env, capture_output=True, text=True, timeout=30)
+
+        assert ran.returncode == 1
+        assert f"Port {stack.ports.web} is taken" in ran.stderr
+        assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["gunicorn", "celery"])
+def test_a_nonsense_setting_stops_every_process_by_name(command: str) -> None:
+    argv = {
+        "gunicorn": [str(parts.BIN / "gunicorn"), "-c", "gunicorn.conf.py", "app:create_app()"],
+        "celery": [str(parts.BIN / "celery"), "-A", "app.celery", "worker"],
+    }[command]
+    env = os.environ | {"MAX_FILE_SIZE": "ten"}
+    ran = subprocess.run(argv, cwd=parts.ROOT, env=env, capture_output=True, text=True, timeout=30)
+
+    assert ran.returncode != 0
+    assert "MAX_FILE_SIZE=ten: must be a size in bytes" in ran.stdout + ran.stderr
+
+
+def printed(process: Process) -> str:
+    assert process.log
+    return process.log.read_text()
+
+
+def children_of(data: Path) -> list[str]:
+    """The processes that were started for this data folder and still run."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"SPOOL_DIR={data}/spool".encode() in status.read_bytes() or str(data).encode() in (
+                status.parent / "cmdline"
+            ).read_bytes():
+                found.append(status.parent.name)
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
