@@ -19,7 +19,7 @@ ENDED = ("COMPLETE", "ERROR")
 
 
 class Stack:
-    """All parts, started. Use it as a context manager; `s3`, `redis`, `web` and `worker` may be stopped and restarted."""
+    """All parts, started by `with`. `s3`, `redis`, `files`, `web` and `worker` may be stopped and started again."""
 
     def __init__(self, data: Path, overrides: Mapping[str, str] | None = None) -> None:
         self.data = data

