@@ -84,7 +84,7 @@ def web(env: Mapping[str, str], log: Path | None = None) -> Process:
 def worker(env: Mapping[str, str], log: Path | None = None) -> Process:
     """Ferry's Celery worker. SIGTERM then means: stop soon, and give back what is not finished."""
     os.chdir(ROOT)
-    argv = [str(BIN / "celery"), "-A", "app.celery", "worker", "--loglevel", "INFO", "--concurrency", "2"]
+    argv = [str(BIN / "celery"), "-q", "-A", "app.celery", "worker", "--loglevel", "INFO", "--concurrency", "2"]
     return Process("worker", [*argv, "--without-gossip", "--without-mingle"], {**env, "REMAP_SIGTERM": "SIGQUIT"}, log)
 
 

@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from config import Config
 from dev import parts
+from dev.process import Process
 from tests.stack import Stack
 
 SETTINGS = {item.name.upper(): item.metadata for item in fields(Config)}
@@ -53,6 +55,24 @@ def test_the_readmes_curl_lines_work_as_printed(tmp_path_factory: pytest.TempPat
             )
             assert (ran.returncode, ran.stderr) == (0, ""), line
             assert ran.stdout
+
+
+def test_the_command_lines_for_running_it_by_hand_work(tmp_path: Path) -> None:
+    [block] = re.findall(r"```\n(flask --app app db upgrade\n.+?)```", read("docs/running.md"), re.DOTALL)
+    upgrade, gunicorn, celery = block.splitlines()
+
+    with Stack(tmp_path) as stack:
+        for name in ("web", "worker"):
+            stack.stop(name)
+        (tmp_path / "ferry.db").unlink()
+        env = stack.env | {"PATH": f"{parts.BIN}:{os.environ['PATH']}"}
+        subprocess.run(upgrade, shell=True, cwd=parts.ROOT, env=env, check=True, capture_output=True)
+        for name, line in (("web", gunicorn), ("worker", celery)):
+            stack.running[name] = Process(name, ["sh", "-c", f"exec env {line}"], env, stack.log(name))
+        stack.running["web"].wait_for(stack.ports.web)
+
+        for mode in ("normal", "async", "celery"):
+            assert stack.ended(stack.upload(mode, b"by hand").json()["id"])["status"] == "COMPLETE"
 
 
 def test_the_files_that_the_docs_name_exist() -> None:
