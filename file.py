@@ -5,7 +5,6 @@ Nothing here knows HTTP, threads or Celery: who calls, and when, is the mode's b
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,9 +18,10 @@ import config
 import lease
 import spool
 import storage
+from measured import Measured
 from models import File
 from names import safe_name
-from problems import BytesDamaged, BytesLost, LeaseLost, Problem
+from problems import BytesLost, LeaseLost, Problem
 from storage.base import StorageError
 
 log = logging.getLogger("ferry.file")
@@ -65,7 +65,7 @@ def new(name: str, content_type: str, mode: Mode) -> File:
 
 def receive(row: File, stream: Iterator[bytes]) -> None:
     """Keep all bytes of a new file in the spool and commit its row as PENDING: from here on it can't be lost."""
-    measured = _Measured(stream)
+    measured = Measured(stream)
     spool.of().keep(row.id, iter(measured))
     row.size, row.sha256 = measured.size, measured.sha256
     try:
@@ -103,7 +103,7 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     bound = bound if row.size is None else row.size
     try:
         with lease.keeper().hold(row) as hold:
-            measured = _Measured(stream, row, hold)
+            measured = Measured(stream, row.size, row.sha256, hold)
             storage.of().put(row.key, iter(measured), bound=bound, content_type=row.content_type)
             hold.check()
             url = f"{config.current().public_base_url}/{row.key}"
@@ -139,30 +139,3 @@ def _end_attempt(row: File, error: Exception) -> None:
         "overtaken" if not kept else "ended" if pause is None else f"again in {pause:.0f} s",
         exc_info=not isinstance(error, Problem),
     )  # fmt: skip
-
-
-class _Measured:
-    """A stream with its size and SHA-256, compared at its end with what the row says they are, if it does.
-
-    The comparison comes before the storage hears that this was all, so that wrong bytes never become an object.
-    """
-
-    def __init__(self, stream: Iterator[bytes], row: File | None = None, hold: lease.Hold | None = None) -> None:
-        self._stream, self._hold = stream, hold
-        self._expected = (row.size, row.sha256) if row else (None, None)
-        self._digest = hashlib.sha256()
-        self.size = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._stream:
-            if self._hold:
-                self._hold.check()
-            self._digest.update(chunk)
-            self.size += len(chunk)
-            yield chunk
-        if self._expected not in ((None, None), (self.size, self.sha256)):
-            raise BytesDamaged
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()

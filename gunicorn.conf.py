@@ -45,3 +45,4 @@ def worker_exit(server, worker):
     """Finish the files in hand; those that wait are rows and will be found again."""
     for name in ("async", "celery-senders"):
         worker.wsgi.extensions[name].drain(drop_waiting=True)
+    worker.wsgi.extensions["storage"].close()

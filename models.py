@@ -7,29 +7,34 @@ touch nothing. Reads run in autocommit, so that they cost one round trip and, on
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from flask import Flask
+from flask import Flask, current_app
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
-    ClauseElement,
     Connection,
     Double,
     Enum,
     Index,
+    Row,
     Select,
     String,
+    Table,
+    Update,
     and_,
+    bindparam,
     event,
     insert,
     or_,
     select,
     update,
-)  # fmt: skip
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
@@ -97,115 +102,145 @@ class File(Base):
 
     def accept(self, lease: float | None = None) -> None:
         """Commit this file's row as PENDING or, with a lease in seconds, as held by the caller (attempt 1)."""
-        status, attempt = (UploadStatus.PENDING, 0) if lease is None else (UploadStatus.PROCESSING, 1)
-        until = None if lease is None else DatabaseTime() + lease
-        with db.engine.begin() as connection:
-            connection.execute(
-                insert(File).values(
-                    id=self.id, name=self.name, key=self.key, mode=self.mode, size=self.size, sha256=self.sha256,
-                    content_type=self.content_type, created_at=self.created_at, updated_at=self.created_at,
-                    upload_status=status, attempt=attempt, lease_until=until, stored_bytes=0,
-                )
-            )  # fmt: skip
-        self.upload_status, self.attempt, self.stored_bytes = status, attempt, 0
-        self.updated_at = self.created_at
+        values = {name: getattr(self, name) for name in _GIVEN} | {"updated_at": self.created_at, "stored_bytes": 0}
+        if lease is None:
+            values |= {"upload_status": UploadStatus.PENDING, "attempt": 0}
+            statement, lengths = _INSERT, {}
+        else:
+            values |= {"upload_status": UploadStatus.PROCESSING, "attempt": 1}
+            statement, lengths = _INSERT_HELD, {"lease": lease}
+        with _writing() as connection:
+            connection.execute(statement, values | lengths)
+        vars(self).update(values)
 
     def claim(self, lease: float) -> bool:
         """Take the file to work on it, if it waits or its holder's lease ran out. On success `attempt` is ours."""
-        free = or_(
-            File.upload_status == UploadStatus.PENDING,
-            and_(File.upload_status == UploadStatus.PROCESSING, File.lease_until < DatabaseTime()),
-        )
-        taken = (
-            update(File)
-            .where(File.id == self.id, free)
-            .values(
-                upload_status=UploadStatus.PROCESSING,
-                attempt=File.attempt + 1,
-                lease_until=DatabaseTime() + lease,
-                updated_at=DatabaseTime(),
-            )
-            .returning(File.attempt, File.updated_at)
-        )
-        with db.engine.begin() as connection:
-            row = connection.execute(taken).one_or_none()
-        if row is None:
-            return False
-        self.upload_status, self.attempt, self.updated_at = UploadStatus.PROCESSING, row.attempt, row.updated_at
-        return True
+        with _writing() as connection:
+            row = connection.execute(_CLAIM, {"mine": self.id, "lease": lease}).one_or_none()
+        if row is not None:
+            vars(self).update(row._mapping, upload_status=UploadStatus.PROCESSING)
+        return row is not None
 
     def heartbeat(self, lease: float) -> bool:
         """Lengthen our lease to `lease` seconds from now. False: somebody else has the file."""
-        return self._move(lease_until=DatabaseTime() + lease)
+        return self._move(_HEARTBEAT, {}, lease=lease)
 
     def complete(self, *, url: str, size: int, sha256: str) -> bool:
         """End as COMPLETE, stored and verified. False: somebody else has the file."""
-        return self._move(
-            upload_status=UploadStatus.COMPLETE, url=url, size=size, sha256=sha256, stored_bytes=size, error=None,
-            lease_until=None, due_at=None,
-        )  # fmt: skip
+        values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None}
+        return self._move(_END, values | {"upload_status": UploadStatus.COMPLETE})
 
     def fail(self, reason: str) -> bool:
         """End as ERROR for `reason`, a problem's slug. False: somebody else has the file."""
-        return self._move(upload_status=UploadStatus.ERROR, error=reason, stored_bytes=0, lease_until=None, due_at=None)
+        return self._move(_END, {"upload_status": UploadStatus.ERROR, "error": reason, "stored_bytes": 0})
 
     def give_back(self, reason: str, pause: float) -> bool:
         """Back to PENDING, to be tried again in `pause` seconds or later. False: somebody else has the file."""
-        return self._move(
-            upload_status=UploadStatus.PENDING, error=reason, stored_bytes=0, lease_until=None,
-            due_at=DatabaseTime() + pause,
-        )  # fmt: skip
+        values = {"upload_status": UploadStatus.PENDING, "error": reason, "stored_bytes": 0}
+        return self._move(_GIVE_BACK, values, pause=pause)
 
-    def _move(self, **values: Any) -> bool:
-        """Change the row if, and only if, our claim still stands (the fence), and this value with it."""
-        mine = and_(File.id == self.id, File.attempt == self.attempt, File.upload_status == UploadStatus.PROCESSING)
-        changed = update(File).where(mine).values(updated_at=DatabaseTime(), **values).returning(File.updated_at)
-        with db.engine.begin() as connection:
-            row = connection.execute(changed).one_or_none()
-        if row is None:
-            return False
-        known = {name: value for name, value in values.items() if not isinstance(value, ClauseElement)}
-        for name, value in {**known, "updated_at": row.updated_at}.items():
-            setattr(self, name, value)
-        return True
+    def _move(self, statement: Update, values: dict[str, Any], **lengths: float) -> bool:
+        """Change the row if, and only if, our claim still stands, and then this value with it."""
+        fence = {"mine": self.id, "my_attempt": self.attempt}
+        with _writing() as connection:
+            row = connection.execute(statement, values | lengths | fence).one_or_none()
+        if row is not None:
+            vars(self).update(values, **row._mapping)
+        return row is not None
 
     @staticmethod
     def find(id: str) -> File | None:
         """The file with this id."""
-        return next(iter(_read(select(File.__table__).where(File.id == id))), None)
+        return next(iter(_read(_BY_ID, id=id)), None)
 
     @staticmethod
     def page(limit: int, before: str | None = None, status: UploadStatus | None = None) -> Sequence[File]:
         """At most `limit` files, newest first, older than the id `before`: UUIDv7 sort by their time."""
-        query = select(File.__table__).order_by(File.id.desc()).limit(limit)
+        query = select(_FILES).order_by(_FILES.c.id.desc()).limit(limit)
         if before is not None:
-            query = query.where(File.id < before)
+            query = query.where(_FILES.c.id < before)
         if status is not None:
-            query = query.where(File.upload_status == status)
+            query = query.where(_FILES.c.upload_status == status)
         return _read(query)
 
 
-def _read(query: Select[Any]) -> Sequence[File]:
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        return [File(**row._mapping) for row in connection.execute(query)]
+# Statements are built once: building one takes longer than running it.
+_FILES = cast(Table, File.__table__)
+_GIVEN = ("id", "name", "key", "mode", "size", "sha256", "content_type", "created_at")
+_NOW = DatabaseTime()
+_AHEAD = _NOW + bindparam("lease", type_=Double())
+_FREE = or_(
+    _FILES.c.upload_status == UploadStatus.PENDING,
+    and_(_FILES.c.upload_status == UploadStatus.PROCESSING, _FILES.c.lease_until < _NOW),
+)
+_BY_ID = select(_FILES).where(_FILES.c.id == bindparam("id"))
+_INSERT = insert(_FILES)
+_INSERT_HELD = insert(_FILES).values(lease_until=_AHEAD)
+_CLAIM = (
+    update(_FILES)
+    .where(_FILES.c.id == bindparam("mine"), _FREE)
+    .values(upload_status=UploadStatus.PROCESSING, attempt=_FILES.c.attempt + 1, lease_until=_AHEAD, updated_at=_NOW)
+    .returning(_FILES.c.attempt, _FILES.c.updated_at)
+)
+_FENCED = (
+    update(_FILES)
+    .where(
+        _FILES.c.id == bindparam("mine"),
+        _FILES.c.attempt == bindparam("my_attempt"),
+        _FILES.c.upload_status == UploadStatus.PROCESSING,
+    )
+    .values(updated_at=_NOW)
+    .returning(_FILES.c.updated_at)
+)
+_HEARTBEAT = _FENCED.values(lease_until=_AHEAD)
+_END = _FENCED.values(lease_until=None, due_at=None)
+_GIVE_BACK = _FENCED.values(lease_until=None, due_at=_NOW + bindparam("pause", type_=Double()))
+
+
+@contextmanager
+def _writing() -> Iterator[Connection]:
+    """A transaction that is committed at the end of the block."""
+    with current_app.extensions["writers"], db.engine.begin() as connection:
+        yield connection
+
+
+def _read(query: Select[Any], **values: Any) -> Sequence[File]:
+    with current_app.extensions["reader"].connect() as connection:
+        return [_value(row) for row in connection.execute(query, values)]
+
+
+def _value(row: Row[Any]) -> File:
+    """The row as a File. The ORM's own way costs as much again as the query."""
+    value = cast(File, File.__mapper__.class_manager.new_instance())
+    vars(value).update(row._mapping)
+    return value
 
 
 def ping() -> None:
     """Raises when the database does not answer."""
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with current_app.extensions["reader"].connect() as connection:
         connection.execute(select(1))
 
 
 def init_app(app: Flask, uri: str, connections: int) -> None:
     """Give the app its engine, of at most `connections` connections a process. Opens none yet."""
+    sqlite = uri.startswith("sqlite")
     app.config["SQLALCHEMY_DATABASE_URI"] = uri
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": not uri.startswith("sqlite")} | (
-        {"pool_size": connections, "max_overflow": 4, "pool_timeout": 5}
-    )
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "pool_pre_ping": not sqlite,
+        "pool_size": connections,
+        "max_overflow": 4,
+        "pool_timeout": 5,
+    }
     db.init_app(app)
     migrate.init_app(app, db)
     with app.app_context():
-        if db.engine.dialect.name == "sqlite":
+        reading = {"writes": False} if sqlite else {"isolation_level": "AUTOCOMMIT"}
+        app.extensions["reader"] = db.engine.execution_options(**reading)
+        # SQLite has one writer at a time and lets the others poll for their turn, up to 100 ms at a time. Those of
+        # this process wait for each other here, and go on at once.
+        app.extensions["writers"] = threading.Lock() if sqlite else nullcontext()
+        if sqlite:
             event.listen(db.engine, "do_connect", _sqlite_folder)
             event.listen(db.engine, "connect", _sqlite_connect)
             event.listen(db.engine, "begin", _sqlite_begin)
@@ -223,5 +258,5 @@ def _sqlite_connect(connection: Any, record: object) -> None:
 
 def _sqlite_begin(connection: Connection) -> None:
     """A deferred BEGIN that turns into a write fails at once under WAL, whatever busy_timeout says."""
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+    if connection.get_execution_options().get("writes", True):
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -108,3 +108,6 @@ class Storage(ABC):
     @abstractmethod
     def examine(self) -> Iterator[Check]:
         """Look at all that the service will need: reach, rights, the bucket, a write. Leaves nothing behind."""
+
+    def close(self) -> None:  # noqa: B027
+        """Give connections and threads back. The next use makes new ones."""

@@ -1,12 +1,12 @@
-"""How a stream is cut into the parts of a multipart upload. Pure rules; the limits are those of S3.
+"""How a stream is cut into the parts of a multipart upload, and the memory that they are collected in.
 
 Source of the limits: "Amazon S3 multipart upload limits": 10,000 parts, 5 MiB to 5 GiB a part, the last one free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import repeat
+from collections.abc import Generator, Iterator
+from itertools import chain, repeat
 
 MIB = 1 << 20
 SMALL, USUAL = 5 * MIB, 8 * MIB
@@ -28,19 +28,99 @@ def part_sizes(bound: int | None) -> Iterator[int]:
     return repeat(max(USUAL, -(-bound // _AIMED_PARTS // MIB) * MIB))
 
 
-def cut(stream: Iterator[bytes], sizes: Iterator[int]) -> Iterator[bytearray]:
+class Buffers:
+    """The process's memory for parts, used again and again: a freed one would leave holes that nobody can use.
+
+    As many are made as were needed at once: one for each upload that is being filled, one for each part that is
+    being sent. Larger parts than usual (files above 8 GiB of unknown length, 76 GiB of known) get memory of their own.
+    """
+
+    def __init__(self) -> None:
+        self.made = 0
+        self._free: list[bytearray] = []
+
+    @property
+    def free(self) -> int:
+        return len(self._free)
+
+    def take(self, size: int) -> bytearray:
+        """Memory for at least `size` bytes."""
+        if size > USUAL:
+            return bytearray(size)
+        try:
+            return self._free.pop()
+        except IndexError:
+            self.made += 1
+            return bytearray(USUAL)
+
+    def give(self, buffer: bytearray) -> None:
+        """Put memory back that was taken."""
+        if len(buffer) == USUAL:
+            self._free.append(buffer)
+
+
+class Part:
+    """Bytes of one part: in a buffer, or where they came from if nothing had to be put together."""
+
+    last = False
+    """Whether the stream has ended with this part."""
+
+    def __init__(self, size: int, buffers: Buffers | None = None, whole: bytes = b"") -> None:
+        """An empty part for at most `size` bytes in a buffer or, without buffers, the one that is `whole`."""
+        self._buffers, self._room = buffers, size
+        self._memory: bytearray | bytes = buffers.take(size) if buffers else whole
+        self._length = 0 if buffers else len(whole)
+
+    @property
+    def full(self) -> bool:
+        return self._length == self._room
+
+    @property
+    def body(self) -> memoryview:
+        """The bytes. Not to be used after `release`."""
+        return memoryview(self._memory)[: self._length]
+
+    def add(self, chunk: memoryview) -> memoryview:
+        """Take as much of `chunk` as there is room for; return the rest."""
+        assert isinstance(self._memory, bytearray)
+        taken = min(len(chunk), self._room - self._length)
+        self._memory[self._length : self._length + taken] = chunk[:taken]
+        self._length += taken
+        return chunk[taken:]
+
+    def release(self) -> None:
+        """Give the buffer back. May be called twice."""
+        if self._buffers and isinstance(self._memory, bytearray):
+            self._buffers.give(self._memory)
+        self._buffers = None
+
+
+def cut(stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers) -> Generator[Part, None, None]:
     """Yield the stream in parts of the given sizes; the last is shorter. At least one part, which may be empty.
 
-    A full part is yielded only once more bytes are there, so that whoever sees one part alone has seen all.
+    Whoever is given a part releases it; one that is not given away is released here, whatever happens.
     """
-    part, left = bytearray(), next(sizes)
-    for chunk in stream:
-        view = memoryview(chunk)
-        while len(view):
-            if not left:
-                yield part
-                part, left = bytearray(), next(sizes)
-            part += view[:left]
-            taken = min(left, len(view))
-            view, left = view[taken:], left - taken
-    yield part
+    size = next(sizes)
+    first, second = next(stream, b""), next(stream, None)
+    if second is None and len(first) <= size:
+        only = Part(len(first), whole=first)
+        only.last = True
+        yield only
+        return
+    part: Part | None = Part(size, buffers)
+    try:
+        for chunk in chain((first, second or b""), stream):
+            rest = memoryview(chunk)
+            while rest:
+                if part and part.full:
+                    full, part = part, None
+                    yield full
+                part = part or Part(next(sizes), buffers)
+                rest = part.add(rest)
+        if part:
+            last, part = part, None
+            last.last = True
+            yield last
+    finally:
+        if part:
+            part.release()

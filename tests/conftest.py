@@ -57,6 +57,7 @@ def app(settings: dict[str, str]) -> Iterator[Flask]:
     with app.app_context():
         yield app
         drain(app)
+        app.extensions["storage"].close()
         app.extensions["sqlalchemy"].engine.dispose()
 
 

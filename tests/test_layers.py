@@ -17,6 +17,7 @@ FLOORS = [
     ["names"],
     ["models", "storage", "spool", "sent"],
     ["lease"],
+    ["measured"],
     ["file"],
     ["tasks"],
     ["modes"],
@@ -25,7 +26,12 @@ FLOORS = [
     ["app"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-VENDORS = {"boto3": "storage/s3.py", "botocore": "storage/s3.py", "celery": "tasks.py", "multipart": "sent.py"}
+VENDORS = {
+    "boto3": "storage/s3_client.py",
+    "botocore": "storage/s3_client.py",
+    "celery": "tasks.py",
+    "multipart": "sent.py",
+}
 
 
 def files() -> list[Path]:

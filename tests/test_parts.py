@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice, repeat
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.parts import MIB, SMALL, USUAL, cut, part_sizes
+from storage.parts import MIB, SMALL, USUAL, Buffers, cut, part_sizes
+from tests.fakes import breaking, chunks
 
 TIB = 1 << 40
 
@@ -42,12 +43,64 @@ def test_an_unknown_length_has_room_for_the_largest_object_of_s3() -> None:
     assert max(sizes) < 5 << 30
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=50)), st.integers(1, 40))
 def test_cutting_loses_and_moves_nothing(stream: list[bytes], size: int) -> None:
-    whole = b"".join(stream)
+    whole, buffers = b"".join(stream), Buffers()
 
-    parts = list(cut(iter(stream), iter(lambda: size, 0)))
+    parts = []
+    for part in cut(iter(stream), repeat(size), buffers):
+        parts.append((bytes(part.body), part.last))
+        part.release()
 
-    assert b"".join(parts) == whole
-    assert [len(part) for part in parts[:-1]] == [size] * (len(parts) - 1)
+    assert b"".join(body for body, _ in parts) == whole
+    assert [len(body) for body, _ in parts[:-1]] == [size] * (len(parts) - 1)
     assert len(parts) == max(1, -(-len(whole) // size))
+    assert [last for _, last in parts] == [False] * (len(parts) - 1) + [True]
+
+
+def test_a_small_file_needs_no_buffer() -> None:
+    buffers = Buffers()
+
+    assert [bytes(part.body) for part in cut(iter([b"small"]), repeat(SMALL), buffers)] == [b"small"]
+    assert buffers.made == 0
+
+
+def test_buffers_are_used_again() -> None:
+    buffers = Buffers()
+    for part in cut(chunks(*[MIB] * 40), repeat(USUAL), buffers):
+        part.release()
+        part.release()
+
+    assert (buffers.made, buffers.free) == (1, 1)
+
+
+@pytest.mark.parametrize("breaks_after", [0, 1, 7, 8, 9, 20])
+def test_a_stream_that_breaks_leaves_no_buffer_missing(breaks_after: int) -> None:
+    buffers = Buffers()
+    stream = chain(chunks(*[MIB] * breaks_after), breaking(b"x", OSError("broken")))
+
+    with pytest.raises(OSError, match="broken"):
+        [part.release() for part in cut(stream, repeat(USUAL), buffers)]
+
+    assert buffers.free == buffers.made
+
+
+def test_whoever_stops_early_leaves_no_buffer_missing() -> None:
+    buffers = Buffers()
+    parts = cut(chunks(*[MIB] * 40), repeat(USUAL), buffers)
+    first, second = next(parts), next(parts)
+    parts.close()
+    assert buffers.free == 0
+    first.release()
+    second.release()
+
+    assert (buffers.made, buffers.free) == (2, 2)
+
+
+def test_a_part_larger_than_a_buffer_has_memory_of_its_own() -> None:
+    buffers = Buffers()
+    [part] = cut(chunks(MIB, MIB), repeat(USUAL + 1), buffers)
+    part.release()
+
+    assert (buffers.made, buffers.free) == (0, 0)

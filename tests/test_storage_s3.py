@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 import botocore.exceptions
 import pytest
@@ -13,6 +16,7 @@ from botocore.exceptions import ClientError
 from dev import parts
 from dev.process import free_port
 from storage.base import (
+    Stat,
     Storage,
     StorageDenied,
     StorageError,
@@ -22,15 +26,29 @@ from storage.base import (
     StorageRejected,
     StorageUnavailable,
 )  # fmt: skip
+from storage.evidence import CRC32
 from storage.parts import SMALL
-from storage.s3 import S3Storage, error_for
+from storage.s3 import S3Storage
+from storage.s3_client import error_for
+from storage.wire import Answer
 from tests.fakes import breaking, chunks
 from tests.storage_contract import Broken, StorageContract
+
+_opened: list[S3Storage] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Close what `s3` opened."""
+    yield
+    while _opened:
+        _opened.pop().close()
 
 
 def s3(endpoint: str, **options: Any) -> S3Storage:
     options = {"aws_access_key_id": parts.ACCESS_KEY, "aws_secret_access_key": parts.SECRET_KEY} | options
-    return S3Storage(**{"bucket": parts.BUCKET, "endpoint": endpoint} | options)
+    _opened.append(S3Storage(**{"bucket": parts.BUCKET, "endpoint": endpoint} | options))
+    return _opened[-1]
 
 
 class S3Contract(StorageContract):
@@ -91,108 +109,170 @@ class TestRclone(S3Contract):
             stranger.put(key, iter([b"x"]), content_type="text/plain")
 
 
-class Scripted:
-    """A boto3 client whose named calls give these answers, or raise them, before the real one is asked."""
+class Interposed:
+    """An object whose named methods go through ours first: `method(real, *arguments)`."""
 
-    def __init__(self, real: Any, **answers: Any) -> None:
-        self._real, self._answers = real, answers
+    def __init__(self, real: Any, **methods: Any) -> None:
+        self._real, self._methods = real, methods
         self.calls: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
-        def call(**arguments: Any) -> Any:
+        method = getattr(self._real, name)
+        if name in self._methods:
+            return lambda *args, **kwargs: self._methods[name](method, *args, **kwargs)
+        if not callable(method):
+            return method
+
+        def call(*args: Any, **kwargs: Any) -> Any:
             self.calls.append(name)
-            if name in self._answers:
-                return self._answers[name](getattr(self._real, name), arguments)
-            return getattr(self._real, name)(**arguments)
+            return method(*args, **kwargs)
 
         return call
 
 
-@pytest.fixture
-def scripted(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Builds a storage on moto whose client is scripted."""
+class Tampered:
+    """A storage on moto with `verb(answer, send)` between it and the network: PUT, PART, HEAD or COMPLETE."""
 
-    def build(**answers: Any) -> tuple[S3Storage, Scripted]:
-        storage = s3(moto)
-        client, threads = storage._client_and_threads()
-        fake = Scripted(client, **answers)
-        storage._made = (fake, threads)
-        return storage, fake
+    def __init__(self, endpoint: str, **verbs: Any) -> None:
+        self.storage, self._verbs = s3(endpoint), verbs
+        made = self.storage._made
+        self.boto = Interposed(made.client.boto, complete_multipart_upload=self._complete)
+        self.sent: list[str] = []
+        made.client.boto = self.boto
+        self.storage._made_once = replace(made, wire=Interposed(made.wire, request=self._request))
 
-    return build
+    def _request(self, send: Any, method: str, target: str, *rest: Any) -> Any:
+        verb = "PART" if "partNumber" in target else method
+        self.sent.append(verb)
+        return self._verbs.get(verb, lambda send: send())(lambda: send(method, target, *rest))
+
+    def _complete(self, send: Any, **arguments: Any) -> Any:
+        return self._verbs.get("COMPLETE", lambda send: send())(lambda: send(**arguments))
+
+    def put_whole(self) -> Stat:
+        return self.storage.put(str(uuid4()), iter([b"four"]), content_type="text/plain")
+
+    def put_parts(self, number: int = 2) -> Stat:
+        stream = chunks(*[SMALL] * (number - 1), 9)
+        return self.storage.put(str(uuid4()), stream, bound=12 * SMALL, content_type="text/plain")
+
+    def put(self, how: str) -> Stat:
+        return self.put_whole() if how == "whole" else self.put_parts()
 
 
-def lost_answer(real: Any, arguments: dict[str, Any]) -> Any:
+def lost_answer(send: Any) -> Any:
     """The server did it; we never heard."""
-    real(**arguments)
+    send()
+    raise StorageUnavailable
+
+
+def lost_boto_answer(send: Any) -> Any:
+    send()
     raise botocore.exceptions.ReadTimeoutError(endpoint_url="http://s3")
 
 
-def test_an_upload_whose_answer_was_lost_counts_when_the_object_is_there(scripted: Any) -> None:
-    storage, _ = scripted(put_object=lost_answer)
-
-    assert storage.put("lost-put", iter([b"here"]), content_type="text/plain").size == 4
+def never_sent(send: Any) -> Any:
+    raise StorageUnavailable
 
 
-def test_a_complete_whose_answer_was_lost_counts_when_the_object_is_there(scripted: Any) -> None:
-    storage, client = scripted(complete_multipart_upload=lost_answer)
-
-    put = storage.put("lost-complete", chunks(SMALL, 9), bound=SMALL + 9, content_type="text/plain")
-
-    assert put.size == SMALL + 9
-    assert "abort_multipart_upload" not in client.calls
+def never_sent_by_boto(send: Any) -> Any:
+    raise botocore.exceptions.ConnectionClosedError(endpoint_url="http://s3")
 
 
-def test_an_upload_that_never_happened_does_not_count(scripted: Any) -> None:
-    def nothing(real: Any, arguments: dict[str, Any]) -> Any:
-        raise botocore.exceptions.ReadTimeoutError(endpoint_url="http://s3")
+def with_headers(**headers: str | None) -> Any:
+    """Answers with other headers than the server gave."""
 
-    storage, _ = scripted(put_object=nothing, complete_multipart_upload=nothing)
+    def tamper(send: Any) -> Answer:
+        answer: Answer = send()
+        changed = {**answer.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        return replace(answer, headers={name: value for name, value in changed.items() if value is not None})
 
-    with pytest.raises(StorageError):
-        storage.put("never", iter([b"x"]), content_type="text/plain")
+    return tamper
+
+
+def test_an_upload_whose_answer_was_lost_counts_when_the_object_is_there(moto: str) -> None:
+    assert Tampered(moto, PUT=lost_answer).put_whole().size == 4
+
+
+def test_a_complete_whose_answer_was_lost_counts_when_the_object_is_there(moto: str) -> None:
+    tampered = Tampered(moto, COMPLETE=lost_boto_answer)
+
+    assert tampered.put_parts().size == SMALL + 9
+    assert "abort_multipart_upload" not in tampered.boto.calls
+
+
+def test_an_upload_that_never_happened_does_not_count(moto: str) -> None:
+    tampered = Tampered(moto, PUT=never_sent, COMPLETE=never_sent_by_boto)
+
+    for how in ("whole", "parts"):
+        with pytest.raises(StorageUnavailable):
+            tampered.put(how)
+    assert tampered.boto.calls[-1] == "abort_multipart_upload"
+
+
+@pytest.mark.parametrize("how", ["whole", "parts"])
+@pytest.mark.parametrize("headers", [{"content_length": "3"}, {"etag": '"' + "0" * 32 + '-9"'}])
+def test_a_success_is_not_believed_before_the_object_was_looked_at(
+    moto: str, how: str, headers: dict[str, str]
+) -> None:
+    with pytest.raises(StorageMismatch):
+        Tampered(moto, HEAD=with_headers(**headers)).put(how)
+
+
+@pytest.mark.parametrize("how", ["whole", "parts"])
+@pytest.mark.parametrize(
+    "headers", [{"x_amz_checksum_crc32": "AAAAAA=="}, {"x_amz_checksum_crc32": None, "etag": '"' + "0" * 32 + '"'}]
+)
+def test_a_digest_of_other_bytes_is_noticed(moto: str, how: str, headers: dict[str, str]) -> None:
+    with pytest.raises(StorageMismatch):
+        Tampered(moto, PUT=with_headers(**headers), PART=with_headers(**headers)).put(how)
+
+
+def test_a_failing_part_ends_the_upload_aborts_it_and_gives_all_memory_back(moto: str) -> None:
+    tampered = Tampered(moto, PART=never_sent)
+
     with pytest.raises(StorageUnavailable):
-        storage.put("never", chunks(SMALL, 9), bound=SMALL + 9, content_type="text/plain")
+        tampered.put_parts(30)
+    assert tampered.boto.calls[-1] == "abort_multipart_upload"
+    assert tampered.sent.count("PART") < 10
+    assert tampered.storage.buffers.free == tampered.storage.buffers.made
 
 
-def test_success_is_not_believed_without_looking(scripted: Any) -> None:
-    """The HEAD after an upload finds another size, or nothing at all."""
+def test_a_part_is_asked_for_by_its_own_crc32(moto: str) -> None:
+    seen: list[str] = []
+    storage = s3(moto)
+    send = storage._made.wire.request
 
-    def short(real: Any, arguments: dict[str, Any]) -> Any:
-        return real(**arguments) | {"ContentLength": 3}
+    def request(method: str, target: str, signed: Any, body: Any, attempts: int) -> Answer:
+        seen.append(signed().get(CRC32, ""))
+        return send(method, target, signed, body, attempts)
 
-    storage, _ = scripted(head_object=short)
+    storage._made_once = replace(
+        storage._made, wire=Interposed(storage._made.wire, request=lambda _, *rest: request(*rest))
+    )
+    storage.put("crc", iter([b"123456789"]), content_type="text/plain")
 
-    with pytest.raises(StorageMismatch):
-        storage.put("short", iter([b"four"]), content_type="text/plain")
-    with pytest.raises(StorageMismatch):
-        storage.put("short", chunks(SMALL, 9), bound=SMALL + 9, content_type="text/plain")
-
-
-def test_a_digest_of_other_bytes_is_noticed(scripted: Any) -> None:
-    def damaged(real: Any, arguments: dict[str, Any]) -> Any:
-        answer = real(**arguments)
-        answer.pop("ChecksumCRC32", None)
-        return answer | {"ETag": '"' + "0" * 32 + '"'}
-
-    storage, _ = scripted(put_object=damaged, upload_part=damaged)
-
-    with pytest.raises(StorageMismatch):
-        storage.put("damaged", iter([b"four"]), content_type="text/plain")
-    with pytest.raises(StorageMismatch):
-        storage.put("damaged", chunks(SMALL, 9), bound=SMALL + 9, content_type="text/plain")
+    assert seen == ["y/Q5Jg==", ""]
 
 
-def test_a_failing_part_ends_the_upload_and_aborts_it(scripted: Any) -> None:
-    def refused(real: Any, arguments: dict[str, Any]) -> Any:
-        raise client_error(500, "InternalError")
+@pytest.mark.parametrize(("sign", "payload"), [(False, "UNSIGNED-PAYLOAD"), (True, sha256(b"x").hexdigest())])
+def test_the_payload_is_signed_where_it_has_to_be(moto: str, sign: bool, payload: str) -> None:
+    storage = s3(moto, sign_payload=sign)
+    seen: list[str] = []
+    signed = storage._made.client.signed
+    storage._made.client.signed = lambda *args: seen.append(args[3]) or signed(*args)  # type: ignore[func-returns-value, method-assign]
+    storage.put("signed", iter([b"x"]), content_type="text/plain")
 
-    storage, client = scripted(upload_part=refused)
+    assert seen[0] == payload
 
-    with pytest.raises(StorageUnavailable):
-        storage.put("refused", chunks(*[SMALL] * 30), bound=40 * SMALL, content_type="text/plain")
-    assert client.calls[-1] == "abort_multipart_upload"
-    assert client.calls.count("upload_part") < 30
+
+def test_five_hundred_broken_uploads_leave_no_memory_missing(moto: str) -> None:
+    storage = s3(moto)
+    for number in range(500):
+        with pytest.raises(Broken):
+            storage.put("broken", breaking(bytes(number * 100), Broken()), content_type="text/plain")
+
+    assert storage.buffers.free == storage.buffers.made <= 1
 
 
 def test_a_storage_that_is_not_there_may_come_back() -> None:

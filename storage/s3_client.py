@@ -1,0 +1,122 @@
+"""What boto3 gives: a client, signatures, and errors to be made ours. The only file that knows boto3 and botocore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config as BotoConfig
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+from botocore.httpsession import get_cert_path
+
+from storage.base import (
+    StorageDenied,
+    StorageError,
+    StorageMissing,
+    StorageNoBucket,
+    StorageRejected,
+    StorageUnavailable,
+)
+
+UNSIGNED = "UNSIGNED-PAYLOAD"
+
+_ERRORS: dict[str, type[StorageError]] = {
+    "404": StorageMissing,
+    "NoSuchKey": StorageMissing,
+    "NoSuchBucket": StorageNoBucket,
+    "PermanentRedirect": StorageNoBucket,
+    "NoSuchUpload": StorageUnavailable,
+    "RequestTimeTooSkewed": StorageUnavailable,
+    "ExpiredToken": StorageUnavailable,
+    "RequestTimeout": StorageUnavailable,
+    "OperationAborted": StorageUnavailable,
+    "ConditionalRequestConflict": StorageUnavailable,
+    "BadDigest": StorageUnavailable,
+    "XAmzContentChecksumMismatch": StorageUnavailable,
+    "401": StorageDenied,
+    "403": StorageDenied,
+}
+"""Codes that say more than their HTTP status does. A part damaged on its way (BadDigest) is worth another try."""
+
+
+def kind_of(status: int, code: str) -> type[StorageError]:
+    """Our error for an answer's status and code. What nobody has heard of may pass: attempts are bounded anyway."""
+    refused = StorageRejected if 400 <= status < 500 and status != 429 else StorageUnavailable
+    return _ERRORS.get(code) or _ERRORS.get(str(status)) or refused
+
+
+def error_for(error: BotoCoreError | ClientError) -> StorageError:
+    """Ours for botocore's."""
+    if isinstance(error, NoCredentialsError):
+        return StorageDenied("No credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+    if isinstance(error, ParamValidationError):
+        return StorageRejected("The request to the storage would not be valid.")
+    if not isinstance(error, ClientError):
+        return StorageUnavailable()
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return kind_of(int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)), code)()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise error_for(error) from error
+
+
+class _Signature(S3SigV4Auth):  # type: ignore[misc]
+    """Signature Version 4 over a payload digest that is given: by itself botocore would copy the body to hash it."""
+
+    def payload(self, request: AWSRequest) -> str:
+        return str(request.context["payload"])
+
+
+class S3Client:
+    """boto3's client for one bucket, and what it takes to send requests of our own beside it."""
+
+    def __init__(self, bucket: str, endpoint: str, **options: Any) -> None:
+        """`options` go to boto3 as they are: credentials for tests, say. Elsewhere its own chain finds them.
+
+        Raises StorageError. Takes some 100 ms; connects to nothing but, for credentials, the machine's metadata.
+        """
+        with translated():
+            session = boto3.session.Session()
+            options = {"region_name": session.region_name or "us-east-1"} | options
+            self.boto = session.client("s3", endpoint_url=endpoint or None, config=_settings(endpoint), **options)
+            # boto3 knows best where a bucket of this name in this region is to be found.
+            url = self.boto.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+        place = urlsplit(url)
+        self.scheme, self.netloc, self.path = place.scheme, place.netloc, place.path.removesuffix("k")
+        self.ca_bundle = str(session._session.get_config_variable("ca_bundle") or get_cert_path(True))
+
+    def signed(self, method: str, target: str, headers: Mapping[str, str], payload: str) -> dict[str, str]:
+        """`headers` and those that sign them (Signature Version 4), for now. `payload`: SHA-256 in hex, or UNSIGNED."""
+        request = AWSRequest(method, f"{self.scheme}://{self.netloc}{target}", dict(headers))
+        request.context["payload"] = payload
+        with translated():
+            credentials = self.boto._request_signer._credentials
+            frozen = credentials.get_frozen_credentials() if credentials else None
+            _Signature(frozen, "s3", self.boto.meta.region_name).add_auth(request)
+        return dict(request.headers)
+
+
+def _settings(endpoint: str) -> BotoConfig:
+    return BotoConfig(
+        signature_version="s3v4",
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 5},
+        max_pool_connections=50,
+        tcp_keepalive=True,
+        # Several S3-likes refuse aws-chunked trailers, and ranged reads fail where the whole object's
+        # checksum comes with a range. Every part carries its CRC32 anyway, put there by us.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path" if endpoint else "auto", "payload_signing_enabled": False},
+    )

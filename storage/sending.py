@@ -1,0 +1,58 @@
+"""Parts on their way, side by side: how many at once, and what happens to the others when one fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from storage.parts import Part
+
+T = TypeVar("T")
+
+_OF_ONE_UPLOAD = 3
+"""Parts of one upload that are on their way at once. More would not make it faster, only larger."""
+
+
+class Sender:
+    """Threads that send parts, shared by all uploads of the process. A part waits for its turn where it was filled."""
+
+    def __init__(self, at_once: int) -> None:
+        """`at_once`: parts on their way at the same time, over all uploads."""
+        self._threads = ThreadPoolExecutor(at_once, "ferry-part")
+        self._turns = threading.Semaphore(at_once)
+
+    def send_all(self, parts: Iterator[Part], send: Callable[[int, Part], T]) -> list[T]:
+        """`send(number, part)` for each part, numbers from 1 on; returns what it returned, in the order of the parts.
+
+        Every part is released. Raises what `parts` or the first failing `send` raises, once nothing is under way.
+        """
+        running: list[Future[T]] = []
+        mine, failed = threading.Semaphore(_OF_ONE_UPLOAD), threading.Event()
+
+        def work(number: int, part: Part) -> T:
+            try:
+                return send(number, part)
+            except BaseException:
+                failed.set()
+                raise
+            finally:
+                part.release()
+                self._turns.release()
+                mine.release()
+
+        try:
+            for number, part in enumerate(parts, 1):
+                mine.acquire()
+                self._turns.acquire()
+                running.append(self._threads.submit(work, number, part))
+                if failed.is_set():
+                    break
+            return [future.result() for future in running]
+        finally:
+            wait(running)
+
+    def close(self) -> None:
+        """Return when the threads have ended."""
+        self._threads.shutdown()
