@@ -3,8 +3,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-ROOMS := app.py config.py models.py file.py routes.py tasks.py answers.py lease.py names.py problems.py sent.py spool.py \
-	storage modes cli dev gunicorn.conf.py
 
 .PHONY: run test check lock clean
 

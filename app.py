@@ -20,6 +20,7 @@ import models
 import spool
 import storage
 import tasks
+import window
 from modes import async_
 from modes import celery as celery_mode
 from routes import routes
@@ -38,6 +39,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     storage.init_app(app, settings)
     spool.init_app(app, settings.spool_dir)
     lease.init_app(app, settings.lease_seconds)
+    window.init_app(app, settings)
     tasks.init_app(app, settings)
     async_.init_app(app, settings.store_threads)
     celery_mode.init_app(app)

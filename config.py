@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
 from flask import current_app
@@ -20,10 +21,6 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "
 
 class ConfigError(ValueError):
     """A setting makes no sense. The message names each such setting, its value and what is allowed."""
-
-
-def _text(value: str) -> str:
-    return value
 
 
 def _path(value: str) -> Path:
@@ -36,19 +33,44 @@ def _prefix(value: str) -> str:
     raise ValueError("must end with a slash and be of letters, digits, '.', '_', '-' (512 at most), such as uploads/")
 
 
+def _host(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|[0-9a-fA-F:]{2,39}", value):
+        return value
+    raise ValueError("must be an IP address or a host name")
+
+
+def _bucket(value: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+        return value
+    raise ValueError("must be 3 to 63 lower-case letters, digits, '.' and '-', as S3 has it")
+
+
 def _http_url(value: str) -> str:
-    if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+    if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value) and _has_good_port(value):
         return value.rstrip("/")
     raise ValueError("must be an http:// or https:// address without a query or a password")
 
 
-def _url_of(*schemes: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value.split("://")[0].split("+")[0] in schemes and "://" in value:
-            return value
-        raise ValueError(f"must be an address that starts with {' or '.join(f'{s}://' for s in schemes)}")
+def _database_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme in ("sqlite", "sqlite+pysqlite") and value.partition("://")[2].startswith("//"):
+        return value
+    if parts.scheme in ("postgresql", "postgresql+psycopg") and _has_good_port(value):
+        return value
+    raise ValueError("must be postgresql+psycopg://user:password@host/name or sqlite:////absolute/path")
 
-    return parse
+
+def _broker_url(value: str) -> str:
+    if re.match(r"rediss?://", value) and _has_good_port(value):
+        return value
+    raise ValueError("must be redis://:password@host:port/0, or rediss:// for TLS")
+
+
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
@@ -88,33 +110,48 @@ class Config:
     """
 
     ferry_data: Path = _setting("var", _path, "Folder that everything is written to which has no place of its own.")
-    host: str = _setting("127.0.0.1", _text, "Address that the web service listens on.")
+    host: str = _setting("127.0.0.1", _host, "Address that the web service listens on.")
     port: int = _setting("5000", _number(1, 65535), "Port that the web service listens on.")
     web_workers: int = _setting("2", _number(1, 64), "Processes of the web service.")
     web_threads: int = _setting("16", _number(1, 256), "Threads of each web process: requests served at once.")
     sqlalchemy_database_uri: str = _setting(
         "sqlite:///{ferry_data}/ferry.db",
-        _url_of("sqlite", "postgresql"),
+        _database_url,
         "Database. For PostgreSQL: postgresql+psycopg://user:password@host/name",
         secret=True,
     )
     celery_broker_url: str = _setting(
-        "redis://127.0.0.1:6379/0", _url_of("redis", "rediss", "memory"), "Redis that carries the tasks.", secret=True
+        "redis://127.0.0.1:6379/0", _broker_url, "Redis that carries the tasks.", secret=True
     )
-    celery_inline_max: int = _setting("16MiB", _size, "Largest file that /celery_upload takes.")
+    celery_inline_max: int = _setting(
+        "256KiB", _size, "Largest file that travels inside its task; a larger one goes in pieces."
+    )
+    celery_window: int = _setting("8MiB", _size, "Most that the pieces of one file take up in Redis.")
+    celery_redis_budget: int = _setting("64MiB", _size, "Most that all files on their way take up in Redis.")
     spool_dir: Path = _setting(
         "{ferry_data}/spool", _path, "Folder for the bytes of accepted files until they are stored. A local disk."
     )
     max_file_size: int = _setting("5GiB", _size, "Largest file that is accepted.")
+    stop_seconds: int = _setting(
+        "60", _number(2, 3600), "Time that a stopped web process has to finish what it has begun."
+    )
     store_threads: int = _setting("4", _number(1, 64), "Files that one web process stores at once for /async_upload.")
     lease_seconds: int = _setting("60", _number(1, 3600), "Time after which a silent holder loses its file.")
     max_attempts: int = _setting("5", _number(1, 100), "Attempts to store a file before it ends as ERROR.")
     storage: str = _setting("s3", _one_of("s3", "memory"), "Where objects go: s3, or memory (tests; lost at the end).")
-    s3_bucket_name: str = _setting("ferry", _text, "Bucket that holds the objects.")
+    s3_bucket_name: str = _setting("ferry", _bucket, "Bucket that holds the objects.")
     s3_bucket_base_url: str = _setting(
         "", _http_url, "Public address of the bucket or its CDN; url is this plus the key. Empty: the endpoint's own."
     )
     s3_endpoint_url: str = _setting("", _http_url, "Address of an S3-compatible server. Empty: AWS.")
+    s3_part_threads: int = _setting(
+        "4", _number(1, 64), "Parts that one process sends at once. Each takes 8 MiB of memory."
+    )
+    s3_sign_payload: str = _setting(
+        "no",
+        _one_of("no", "yes"),
+        "Whether the bytes are signed too, for storages that insist. Costs a SHA-256 more.",
+    )
     s3_prefix: str = _setting("", _prefix, "Start of every key, such as uploads/")
 
     @classmethod
@@ -127,12 +164,14 @@ class Config:
         wrong: list[str] = []
         for item in fields(cls):
             name, meta = item.name.upper(), item.metadata
-            text = env.get(name, "").strip() or meta["default"].format(**values)
+            text = (env.get(name, "").strip() or meta["default"]).replace(
+                "{ferry_data}", str(values.get("ferry_data", ""))
+            )
             try:
                 values[item.name] = meta["parse"](text) if text else ""
             except ValueError as error:
                 values[item.name] = ""
-                wrong.append(f"{name}={'(hidden)' if meta['secret'] else text}: {error}")
+                wrong.append(f"{name}={'(hidden)' if meta['secret'] or '@' in text else text}: {error}")
         if wrong:
             raise ConfigError("Ferry can't start with these settings:\n  " + "\n  ".join(wrong))
         return cls(**values)

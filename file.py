@@ -6,7 +6,7 @@ Nothing here knows HTTP, threads or Celery: who calls, and when, is the mode's b
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal, overload
@@ -19,9 +19,9 @@ import lease
 import spool
 import storage
 from measured import Measured
-from models import File
+from models import File, UploadStatus
 from names import safe_name
-from problems import BytesLost, LeaseLost, Problem
+from problems import BytesLost, LeaseLost, Problem, ServerStopped
 from storage.base import StorageError
 
 log = logging.getLogger("ferry.file")
@@ -78,20 +78,33 @@ def receive(row: File, stream: Iterator[bytes]) -> None:
 
 def upload_file(id: str) -> None:
     """Claim a file and store it from the spool. Does nothing where somebody else has it, or it has ended."""
-    upload_file_from_stream(id, process_file_to_stream(id))
+    upload_file_from_stream(id, lambda row: process_file_to_stream(row.id))
 
 
-def upload_file_from_stream(id: str, stream: Iterator[bytes]) -> None:
-    """Claim a file and store what `stream` yields as its bytes. Does nothing where there is nothing to claim.
+def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]]) -> bool:
+    """Claim a file and store what `stream_of(row)` yields as its bytes.
 
-    A failure is written to the row and logged, not raised: the row is what everybody looks at.
+    A failure is written to the row and logged, not raised: the row is what everybody looks at. Returns whether
+    somebody else holds the file, so that it may have to be asked for again; it may also have ended, or be unknown.
     """
     row = File.find(id)
     if row is None or not row.claim(lease.keeper().seconds):
         log.info("file %s: nothing to do", id)
-        return
+        return row is not None and row.upload_status == UploadStatus.PROCESSING
     with suppress(Problem):
-        store(row, stream)
+        store(row, stream_of(row))
+    return False
+
+
+def hand_back() -> None:
+    """Give up all that this process works on, because it is about to be stopped.
+
+    Files whose bytes are kept wait for the next to take them; the others end with their requests.
+    """
+    for row in lease.keeper().release_all():
+        reason = ServerStopped.slug()
+        moved = row.fail(reason) if row.mode == "normal" else row.give_back(reason, 0)
+        log.warning("file %s: handed back" if moved else "file %s: had ended", row.id)
 
 
 def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
@@ -112,8 +125,17 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     except Exception as error:
         _end_attempt(row, error)
         raise
-    spool.of().discard(row.id)
+    _forget_bytes(row)
     log.info("file %s: complete, %d bytes, attempt %d", row.id, row.size, row.attempt)
+
+
+def _forget_bytes(row: File) -> None:
+    """Remove what the spool keeps of a file that is stored. What stays behind is untidy, but it is not a failure."""
+    try:
+        if row.mode != "normal":
+            spool.of().discard(row.id)
+    except OSError:
+        log.warning("file %s: its bytes could not be removed from the spool", row.id, exc_info=True)
 
 
 def verdict(mode: str, error: Exception, attempt: int, most: int) -> float | None:

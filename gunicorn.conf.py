@@ -1,9 +1,12 @@
 """How gunicorn serves Ferry. Most values were measured; the reason stands beside each that looks odd."""
 
 import os
+import signal
 import sys
+import threading
 
 from config import ConfigError, load
+from modes import ending
 
 try:
     _settings = load()
@@ -16,7 +19,7 @@ threads = _settings.web_threads
 worker_class = "gthread"  # A sync worker is killed in the middle of any upload that takes longer than `timeout`.
 preload_app = False  # Clients and threads are made after the fork.
 timeout = 60
-graceful_timeout = 60
+graceful_timeout = _settings.stop_seconds
 keepalive = 5
 max_requests = 0  # Recycling a worker kills its background uploads.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # The heartbeat file must not wait for a disk.
@@ -35,14 +38,25 @@ logconfig_dict = {
     "root": {"level": "INFO", "handlers": ["stderr"]},
     "loggers": {
         "alembic": {"level": "WARNING"},
-        "gunicorn.error": {"level": "INFO"},
-        "gunicorn.access": {"level": "INFO"},
+        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+        "gunicorn.access": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
     },
 }
 
 
+def post_worker_init(worker):
+    """Let a stopped process hand back what it can't finish in time, before its master kills it."""
+    app, stop = worker.wsgi, signal.getsignal(signal.SIGTERM)
+
+    def stop_with_a_limit(number, frame):
+        limit = threading.Timer(max(graceful_timeout - 5, graceful_timeout / 2), ending.hand_back, [app])
+        limit.daemon = True
+        limit.start()
+        stop(number, frame)
+
+    signal.signal(signal.SIGTERM, stop_with_a_limit)
+
+
 def worker_exit(server, worker):
     """Finish the files in hand; those that wait are rows and will be found again."""
-    for name in ("async", "celery-senders"):
-        worker.wsgi.extensions[name].drain(drop_waiting=True)
-    worker.wsgi.extensions["storage"].close()
+    ending.close(worker.wsgi)

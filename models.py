@@ -36,7 +36,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, configure_mappers, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
 
 
@@ -232,6 +232,7 @@ def init_app(app: Flask, uri: str, connections: int) -> None:
         "max_overflow": 4,
         "pool_timeout": 5,
     }
+    configure_mappers()
     db.init_app(app)
     migrate.init_app(app, db)
     with app.app_context():

@@ -152,6 +152,18 @@ class BytesDamaged(Problem):
     status, title = 500, "The bytes were damaged on their way"
 
 
+class RelayLost(Problem):
+    """The bytes stopped coming on their way over Redis to the worker. They are kept, and will be sent again."""
+
+    status, title, retry_after = 503, "The way over Redis was interrupted", 10
+
+
+class ServerStopped(Problem):
+    """The server was stopped while it worked on the file. A file whose bytes are kept is taken up again."""
+
+    status, title, retry_after = 503, "The server was stopped", 10
+
+
 class LeaseLost(Problem):
     """Another process has taken over this file. Look its status up instead of sending it again."""
 

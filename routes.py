@@ -13,7 +13,7 @@ from answers import accepted, as_json
 from models import File, UploadStatus, ping
 from modes import async_, celery, normal
 from problems import InvalidParameter, NotFound, all_problems
-from sent import receive
+from sent import take
 
 routes = Blueprint("ferry", __name__)
 
@@ -32,21 +32,19 @@ def index() -> str:
 @routes.post("/normal_upload")
 def normal_upload() -> Answer:
     """Store the file while it arrives; answer when it is stored."""
-    return accepted(normal.upload(receive(request, config.current().max_file_size)), 201)
+    return accepted(normal.upload(take(request, config.current().max_file_size)), 201)
 
 
 @routes.post("/async_upload")
 def async_upload() -> Answer:
     """Keep the file; answer; a thread stores it."""
-    return accepted(async_.upload(receive(request, config.current().max_file_size)), 202)
+    return accepted(async_.upload(take(request, config.current().max_file_size)), 202)
 
 
 @routes.post("/celery_upload")
 def celery_upload() -> Answer:
-    """Keep the file; answer; a Celery worker stores it. Until it travels in pieces it must fit into one message."""
-    settings = config.current()
-    limit = min(settings.max_file_size, settings.celery_inline_max)
-    return accepted(celery.upload(receive(request, limit, instead=("/async_upload", "/normal_upload"))), 202)
+    """Keep the file; answer; a Celery worker stores it."""
+    return accepted(celery.upload(take(request, config.current().max_file_size)), 202)
 
 
 @routes.get("/files/<id>")

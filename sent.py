@@ -7,7 +7,7 @@ after the form's closing boundary and the announced number of bytes; anything el
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from flask import Request
@@ -34,7 +34,7 @@ READ = 1 << 20
 """Bytes asked for at once. gunicorn then reads them with one recv; in reads of 64 KiB it copies each byte 16 times."""
 
 FIELD = "file"
-_MAX_PARTS = 20
+_MAX_SEGMENTS = 20
 _MAX_FIELDS_BYTES = 64 << 10
 _MAX_OVERHEAD = 1 << 20
 """What a form may have beside its file: boundaries, headers, other fields, preamble and epilogue."""
@@ -52,26 +52,25 @@ class Sent:
     stream: Iterator[bytes]
 
 
-def receive(request: Request, limit: int, instead: Sequence[str] = ()) -> Sent:
-    """Open the one file of `request`, of at most `limit` bytes. Reads no more than the headers of its part.
-
-    `instead` are the addresses that take larger files, for the answer to one that is too large.
+def take(request: Request, limit: int) -> Sent:
+    """Open the one file of `request`, of at most `limit` bytes. Reads no more than the headers of its segment.
 
     Raises a Problem for a request that carries no file that can be taken. Reading the stream raises IncompleteBody,
     TooLarge, TooManyFiles, UnexpectedFile, MalformedMultipart or FormTooLarge when the rest is not as it should be.
     """
     length = request.content_length
-    if length is None and "chunked" not in request.headers.get("Transfer-Encoding", "").lower():
+    transfer = request.headers.get("Transfer-Encoding", "").strip().lower()
+    if length is None and not transfer:
         raise LengthRequired
-    if "Content-Encoding" in request.headers:
-        raise UnsupportedMediaType("A body with a Content-Encoding is not accepted: its bytes would not be the file's.")
+    if "Content-Encoding" in request.headers or transfer not in ("", "chunked"):
+        raise UnsupportedMediaType("A compressed body is not accepted: its bytes would not be the file's.")
     if request.mimetype in _NOT_FILES:
         raise UnsupportedMediaType(f"{request.mimetype or 'A body without a type'} is not taken as a file.")
     is_form = request.mimetype == "multipart/form-data"
     if length is not None and length > limit + (_MAX_OVERHEAD if is_form else 0):
-        raise _too_large(limit, instead)
+        raise _too_large(limit)
     sent = _from_form(request) if is_form else _from_body(request)
-    return replace(sent, stream=_limited(sent.stream, limit, instead))
+    return replace(sent, stream=_limited(sent.stream, limit))
 
 
 def _from_body(request: Request) -> Sent:
@@ -84,14 +83,16 @@ def _from_form(request: Request) -> Sent:
     if not re.fullmatch(r"[\x20-\x7e]{1,200}", boundary):
         raise MalformedMultipart("The Content-Type has no usable boundary.")
     # Latin-1 takes any byte; what the bytes of a name mean is decided in _filename.
-    parser = PushMultipartParser(boundary, max_segment_count=_MAX_PARTS, header_charset="latin-1")
+    parser = PushMultipartParser(
+        boundary, max_segment_count=_MAX_SEGMENTS, max_header_size=_MAX_FIELDS_BYTES, header_charset="latin-1"
+    )
     events = _Form(_events(parser, _body(request)))
-    part = events.find_file()
-    filename = _filename(part)
+    segment = events.find_file()
+    filename = _filename(segment)
     if filename == "":
         raise MissingFile("No file was chosen in the field.")
     name = _name(filename or "")
-    content_type = media_type(part.content_type or "")
+    content_type = media_type(segment.content_type or "")
     return Sent(name, content_type, request.content_length, events.file_then_rest())
 
 
@@ -132,8 +133,8 @@ class _Form:
             raise FormTooLarge(f"The fields beside {FIELD!r} may have {_MAX_FIELDS_BYTES} bytes.")
 
 
-def _refuse_file_in(part: MultipartSegment) -> None:
-    if part.filename:
+def _refuse_file_in(segment: MultipartSegment) -> None:
+    if segment.filename:
         raise UnexpectedFile(f"Files are taken from the field {FIELD!r} only.")
 
 
@@ -174,26 +175,26 @@ def _name(sent: str) -> str:
     return name
 
 
-def _limited(stream: Iterator[bytes], limit: int, instead: Sequence[str]) -> Iterator[bytes]:
+def _limited(stream: Iterator[bytes], limit: int) -> Iterator[bytes]:
     size = 0
     for chunk in stream:
         size += len(chunk)
         if size > limit:
-            raise _too_large(limit, instead)
+            raise _too_large(limit)
         yield chunk
 
 
-def _too_large(limit: int, instead: Sequence[str]) -> TooLarge:
-    advice = f" Larger files go to {' or '.join(instead)}." if instead else ""
-    return TooLarge(f"At most {limit} bytes are accepted here.{advice}", max_bytes=limit)
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"At most {limit} bytes are accepted.", max_bytes=limit)
 
 
-def _filename(part: MultipartSegment) -> str | None:
+def _filename(segment: MultipartSegment) -> str | None:
     """The name as UTF-8, whatever of it is none dropped. `filename*` wins over `filename` (RFC 6266 §4.3)."""
-    extended = re.search(r";\s*(filename\*\s*=[^;]*)", part.header("Content-Disposition"), re.IGNORECASE)
-    if extended:
-        return parse_options_header(f"x; {extended[1]}")[1].get("filename")
-    return None if part.filename is None else _utf8(part.filename)
+    unquoted = re.sub(r'"(?:\\.|[^"\\])*"', '""', segment.header("Content-Disposition"))
+    extended = re.search(r"(?i);\s*(filename\*\s*=\s*[\w-]+'[\w-]*'[^;\s\"]+)", unquoted)
+    if extended and (name := parse_options_header(f"x; {extended[1]}")[1].get("filename")):
+        return name
+    return None if segment.filename is None else _utf8(segment.filename)
 
 
 def _utf8(header: str) -> str:

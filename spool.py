@@ -17,7 +17,7 @@ from flask import Flask, current_app
 from problems import BytesLost, StorageFull
 
 CHUNK = 1 << 20
-_UNFINISHED = ".part"
+_UNFINISHED = ".unfinished"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -32,11 +32,11 @@ class Spool:
 
         Raises StorageFull where the disk has no room. That, and whatever `stream` raises, leaves nothing behind.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         place = self.path(id)
         unfinished = place.with_name(place.name + _UNFINISHED)
         try:
             with _full_disk_told():
+                self.folder.mkdir(parents=True, exist_ok=True)
                 _write(unfinished, stream)
                 unfinished.rename(place)
                 _sync_folder(self.folder)

@@ -11,6 +11,8 @@ from flask import Flask
 from pybase64 import b64decode
 
 import file
+import lease
+import window
 from config import Config
 from models import db
 from problems import BytesDamaged
@@ -19,15 +21,41 @@ _TIME_LIMIT = 3600
 """Seconds that one attempt may take. The lease, not this, is what finds a worker that died."""
 
 
-@shared_task(name="ferry.upload")  # type: ignore[untyped-decorator]
-def upload(id: str, text: str) -> None:
+@shared_task(bind=True, name="ferry.upload", max_retries=None)  # type: ignore[untyped-decorator]
+def upload(self: Task, id: str, text: str) -> None:
     """Store a file from the base64 text of its bytes. A second delivery finds nothing to claim."""
-    file.upload_file_from_stream(id, _decoded(text))
+    if file.upload_file_from_stream(id, lambda row: _decoded(text)):
+        _ask_again(self, id)
 
 
-def send(id: str, text: str) -> None:
-    """Queue `upload`. By default Celery would put the start of the bytes into the message's headers, and so in logs."""
-    upload.apply_async((id, text), argsrepr=f"({id!r}, ...)")
+@shared_task(bind=True, name="ferry.upload_pieces", max_retries=None)  # type: ignore[untyped-decorator]
+def upload_pieces(self: Task, id: str, web: str) -> None:
+    """Store a file from the pieces of its bytes that the web process `web` sends when it is asked."""
+    if file.upload_file_from_stream(id, lambda row: window.of().stream(web, row.id, row.attempt)):
+        _ask_again(self, id)
+
+
+def send_whole(id: str) -> None:
+    """Queue a file with its bytes."""
+    upload.apply_async((id, file.process_file_to_stream(id, as_text=True)), argsrepr=_shown(id))
+
+
+def send_for_pieces(id: str) -> None:
+    """Queue a file; the worker that takes it will ask this process for its bytes."""
+    upload_pieces.apply_async((id, window.of().name), argsrepr=_shown(id))
+
+
+def _ask_again(task: Task, id: str) -> None:
+    """Come back when the present holder's lease has run out.
+
+    It may have died: a task that Redis hands out again mostly comes long before that can be seen in the row.
+    """
+    raise task.retry(countdown=lease.keeper().seconds, argsrepr=_shown(id))
+
+
+def _shown(id: str) -> str:
+    """By default Celery would put the start of the bytes into the message's headers, and so into logs."""
+    return f"({id!r}, ...)"
 
 
 def _decoded(text: str) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -58,6 +59,7 @@ def _start(running: list[Process]) -> None:
     ports = _ports(settings.port)
     env = parts.environment(data, ports)
     data.mkdir(parents=True, exist_ok=True)
+    _claim(data)
     running += [parts.s3(data, ports.s3), parts.redis(data, ports.redis), parts.files(data, ports.files)]
     _upgrade(env)
     for process, port in zip(running, (ports.s3, ports.redis, ports.files), strict=True):
@@ -65,6 +67,17 @@ def _start(running: list[Process]) -> None:
     running += [parts.worker(env), parts.web(env)]
     running[-1].wait_for(ports.web)
     print(_GREETING.format(url=f"http://127.0.0.1:{ports.web}", data=_short(data)), flush=True)
+
+
+def _claim(data: Path) -> None:
+    """Two Redis servers on one folder would write over each other's tasks. Released when this process ends."""
+    lock = os.open(data / "run.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StartError(
+            f"Ferry already runs on {_short(data)}. For a second one: FERRY_DATA=elsewhere make run"
+        ) from None
 
 
 def _ports(web: int) -> parts.Ports:

@@ -2,31 +2,85 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
+
 from flask import Flask, current_app
 
 import file
 import tasks
+import window
 from models import File
 from modes.pool import Pool
+from problems import RelayLost
 from sent import Sent
 
-_SENDERS = 2
-"""Threads that hand files to Redis: apart from those that store, so that a slow storage delays no task."""
+_SENDERS, _FEEDERS = 2, 16
+"""Threads that queue tasks, and threads that feed workers. A feeder mostly waits for its worker."""
 
 
 def upload(sent: Sent) -> File:
     """Keep `sent` and return its row, PENDING. Redis is spoken to after the answer: without it the file waits."""
     row = file.new(sent.name, sent.content_type, "celery")
     file.receive(row, sent.stream)
-    current_app.extensions["celery-senders"].submit(dispatch, row.id)
+    current_app.extensions["celery-senders"].submit(dispatch, row.id, row.size)
     return row
 
 
-def dispatch(id: str) -> None:
-    """Send the file's bytes to the workers as a task."""
-    tasks.send(id, file.process_file_to_stream(id, as_text=True))
+def dispatch(id: str, size: int) -> None:
+    """Hand a file of `size` bytes to the workers."""
+    if window.of().fits_a_task(size):
+        tasks.send_whole(id)
+    else:
+        current_app.extensions["celery-feeder"].listen()
+        tasks.send_for_pieces(id)
+
+
+def feed(id: str, attempt: int) -> None:
+    """Send the bytes of a file to the worker that has asked for them."""
+    window.of().feed(id, attempt, file.process_file_to_stream(id))
+
+
+class Feeder:
+    """Hears what workers ask this process for, on a thread of its own from the first time that they may ask."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._pool = Pool(app, "ferry-feed", _FEEDERS)
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def listen(self) -> None:
+        """Start to hear, if we do not yet."""
+        with self._lock:
+            if self._thread is None:
+                self._stop.clear()
+                self._thread = threading.Thread(target=self._run, name="ferry-feeder", daemon=True)
+                self._thread.start()
+
+    def drain(self, *, drop_waiting: bool) -> None:
+        """Return when nobody is fed any more. Nobody new is."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread:
+            self._stop.set()
+            with suppress(RelayLost), self._app.app_context():
+                window.of().wake()
+            thread.join()
+        self._pool.drain(drop_waiting=drop_waiting)
+
+    def _run(self) -> None:
+        with self._app.app_context():
+            while not self._stop.is_set():
+                try:
+                    for id, attempt in window.of().demands():
+                        self._pool.submit(feed, id, attempt)
+                except RelayLost:
+                    self._stop.wait(1)
 
 
 def init_app(app: Flask) -> None:
-    """Give the app the threads that send tasks."""
+    """Give the app the threads that send tasks and feed workers."""
     app.extensions["celery-senders"] = Pool(app, "ferry-send", _SENDERS)
+    app.extensions["celery-feeder"] = Feeder(app)

@@ -9,8 +9,11 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from flask import Flask
+
+from problems import Problem
 
 log = logging.getLogger("ferry.pool")
 
@@ -23,12 +26,12 @@ class Pool:
         self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
 
-    def submit(self, job: Callable[[str], None], id: str) -> None:
-        """Have `job(id)` done soon. A job that raises is logged: its file is PENDING or held, and will be found."""
+    def submit(self, job: Callable[..., None], id: str, *more: Any) -> None:
+        """Have `job(id, *more)` done soon. A job that raises is logged: its file is PENDING, and will be found."""
         with self._lock:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(self._size, self._name)
-            self._threads.submit(self._run, job, id)
+            self._threads.submit(self._run, job, id, *more)
 
     def drain(self, *, drop_waiting: bool) -> None:
         """Return when the work that has begun is done, and all that waits too, unless it is dropped.
@@ -40,9 +43,11 @@ class Pool:
         if threads:
             threads.shutdown(wait=True, cancel_futures=drop_waiting)
 
-    def _run(self, job: Callable[[str], None], id: str) -> None:
+    def _run(self, job: Callable[..., None], id: str, *more: Any) -> None:
         try:
             with self._app.app_context():
-                job(id)
+                job(id, *more)
+        except Problem as problem:
+            log.warning("file %s: %s", id, problem.slug())
         except Exception:
             log.exception("file %s: background work failed", id)

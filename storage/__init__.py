@@ -18,7 +18,11 @@ def init_app(app: Flask, config: Config) -> None:
         app.extensions["storage"] = MemoryStorage()
     else:
         app.extensions["storage"] = S3Storage(
-            bucket=config.s3_bucket_name, prefix=config.s3_prefix, endpoint=config.s3_endpoint_url
+            bucket=config.s3_bucket_name,
+            prefix=config.s3_prefix,
+            endpoint=config.s3_endpoint_url,
+            parts_at_once=config.s3_part_threads,
+            sign_payload=config.s3_sign_payload == "yes",
         )
 
 

@@ -39,7 +39,7 @@ def md5(body: bytes | memoryview) -> str:
 
 def confirmed(body: memoryview, headers: Mapping[str, str]) -> Landed:
     """What landed of `body`, by the headers of the answer. Raises StorageMismatch where they prove other bytes."""
-    etag = headers["etag"].strip('"')
+    etag = headers.get("etag", "").strip('"')
     if CRC32 in headers:
         if headers[CRC32] != crc32(body):
             raise StorageMismatch("The storage's CRC32 is not that of the bytes sent.")

@@ -160,7 +160,7 @@ class S3Storage(Storage):
         try:
             with translated():
                 answer = self._s3.complete_multipart_upload(**target, MultipartUpload={"Parts": listed})
-            return self._verified(key, Landed(size, answer["ETag"].strip('"'), None), of_parts=True)
+            return self._verified(key, Landed(size, answer.get("ETag", "").strip('"'), None), of_parts=True)
         except StorageUnavailable:
             # A lost answer, or the retry's NoSuchUpload after it: the object may be there all the same.
             with suppress(StorageError):
@@ -173,7 +173,10 @@ class S3Storage(Storage):
         rclone answers Complete with an ETag of parts and HEAD with the MD5 of the whole, which nobody has computed:
         there the size decides, and each part's own MD5 has been compared already.
         """
-        found = self._stat(key, attempts)
+        try:
+            found = self._stat(key, attempts)
+        except StorageMissing as error:
+            raise StorageMismatch("What was sent is not there.") from error
         other_kind = of_parts and "-" in sent.etag and "-" not in found.etag
         if found.size != sent.size or (found.etag != sent.etag and not other_kind):
             raise StorageMismatch(f"Sent {sent.size} bytes, the storage has {found.size}.")
@@ -181,7 +184,7 @@ class S3Storage(Storage):
 
     def _stat(self, key: str, attempts: int) -> Stat:
         headers = self._request("HEAD", key, attempts=attempts).headers
-        return Stat(key, int(headers["content-length"]), headers["etag"].strip('"'))
+        return Stat(key, int(headers["content-length"]), headers.get("etag", "").strip('"'))
 
     def _request(
         self,

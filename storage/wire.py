@@ -18,6 +18,9 @@ from storage.base import StorageUnavailable
 
 ATTEMPTS = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_PATIENCE = 45
+"""Seconds after which nothing is tried again: somebody waits for most of what is sent here."""
+
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5, 30
 _WORTH_REPEATING = (429, 500, 502, 503, 504)
 
@@ -54,13 +57,15 @@ class Wire:
         `signed` gives the headers, anew for every attempt: a signature ages. Raises StorageUnavailable when the last
         attempt got no answer; whether the storage did what it was asked is not known then.
         """
+        began = time.monotonic()
         for attempt in range(1, attempts + 1):
+            last = attempt == attempts or time.monotonic() - began > _PATIENCE
             try:
                 answer = self._once(self._connected(), method, target, signed(), body)
-                if answer.status not in _WORTH_REPEATING or attempt == attempts:
+                if answer.status not in _WORTH_REPEATING or last:
                     return answer
             except (OSError, HTTPException) as error:
-                if attempt == attempts:
+                if last:
                     raise StorageUnavailable from error
             time.sleep(random.uniform(0.5, 1) * min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))  # noqa: S311
         raise StorageUnavailable

@@ -17,6 +17,7 @@ from app import create_app
 from config import Config
 from dev import parts
 from dev.process import Process, free_port
+from modes import ending
 
 # What the developer has set for their own Ferry must not reach the tests.
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
@@ -35,14 +36,22 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real `valkey-server`."""
+    port = free_port()
+    for _ in _served(parts.redis(tmp_path_factory.mktemp("valkey"), port), port):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
 @pytest.fixture
-def settings(tmp_path: Path, empty_database: Path) -> dict[str, str]:
+def settings(tmp_path: Path, empty_database: Path, valkey: str) -> dict[str, str]:
     """Settings of an app that keeps everything in memory or below `tmp_path`; tests may add to them."""
     shutil.copy(empty_database, tmp_path / "ferry.db")
     return {
         "FERRY_DATA": str(tmp_path),
         "STORAGE": "memory",
-        "CELERY_BROKER_URL": "memory://",
+        "CELERY_BROKER_URL": valkey,
         "S3_BUCKET_BASE_URL": "https://cdn.example.com",
         "MAX_FILE_SIZE": "10MiB",
         "LEASE_SECONDS": "3",
@@ -58,6 +67,7 @@ def app(settings: dict[str, str]) -> Iterator[Flask]:
         yield app
         drain(app)
         app.extensions["storage"].close()
+        app.extensions["window"].close()
         app.extensions["sqlalchemy"].engine.dispose()
 
 
@@ -86,8 +96,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def drain(app: Flask) -> None:
     """Return when the work after the answers is done."""
-    for name in ("async", "celery-senders"):
-        app.extensions[name].drain(drop_waiting=False)
+    ending.drain(app, drop_waiting=False)
 
 
 def _served(process: Process, port: int) -> Iterator[str]:

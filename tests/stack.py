@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,8 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for process in self.running.values():
+            process.signal(signal.SIGCONT)
         for name in ("web", "worker", "files", "redis", "s3"):
             if name in self.running:
                 self.running.pop(name).stop(10)

@@ -51,7 +51,11 @@ def test_a_size_may_have_a_unit(text: str, size: int) -> None:
         ("S3_PREFIX", "../up/", "must end with a slash"),
         ("S3_PREFIX", "uploads", "must end with a slash"),
         ("S3_ENDPOINT_URL", "localhost:9000", "an http:// or https:// address"),
-        ("S3_BUCKET_BASE_URL", "https://user:pass@cdn", "an http:// or https:// address"),
+        ("S3_ENDPOINT_URL", "http://s3:port", "an http:// or https:// address"),
+        ("S3_ENDPOINT_URL", "http://s3:99999", "an http:// or https:// address"),
+        ("S3_BUCKET_NAME", "My Bucket/../!", "3 to 63 lower-case letters"),
+        ("HOST", "no such host", "an IP address or a host name"),
+        ("S3_SIGN_PAYLOAD", "1", "one of: no, yes"),
     ],
 )
 def test_nonsense_is_refused_by_name_with_what_is_allowed(name: str, value: str, allowed: str) -> None:
@@ -70,10 +74,23 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert "WEB_THREADS=0" in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["SQLALCHEMY_DATABASE_URI", "CELERY_BROKER_URL"])
-def test_a_secret_that_is_refused_is_not_repeated(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SQLALCHEMY_DATABASE_URI", "mysql://me:hunter2@host/db"),
+        ("SQLALCHEMY_DATABASE_URI", "postgresql://me:hunter2@host:port/db"),
+        ("SQLALCHEMY_DATABASE_URI", "sqlite://hunter2"),
+        ("SQLALCHEMY_DATABASE_URI", "sqlite:///hunter2.db"),
+        ("SQLALCHEMY_DATABASE_URI", "sqlite+nope:////hunter2.db"),
+        ("CELERY_BROKER_URL", "amqp://me:hunter2@host"),
+        ("CELERY_BROKER_URL", "redis://:hunter2@host:port/0"),
+        ("S3_ENDPOINT_URL", "https://me:hunter2@s3"),
+        ("S3_BUCKET_BASE_URL", "https://me:hunter2@cdn"),
+    ],
+)
+def test_a_secret_that_is_refused_is_not_repeated(name: str, value: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        Config.from_env({name: "mysql://me:hunter2@host/db"})
+        Config.from_env({name: value})
 
     assert f"{name}=(hidden)" in str(refused.value)
     assert "hunter2" not in str(refused.value)
@@ -87,6 +104,13 @@ def test_secrets_stay_out_of_the_repr() -> None:
     assert "hunter2" not in repr(config)
 
 
+def test_the_example_with_every_line_taken_in_says_what_the_defaults_say() -> None:
+    lines = (Path(__file__).parent.parent / ".env.example").read_text().splitlines()
+    env = dict(line[1:].split("=", 1) for line in lines if line.startswith("#") and line[1] != " ")
+
+    assert Config.from_env(env) == Config.from_env({})
+
+
 def test_nonsense_stops_the_start() -> None:
     with pytest.raises(ConfigError, match="MAX_FILE_SIZE=ten"):
         create_app({"MAX_FILE_SIZE": "ten"})
@@ -95,8 +119,8 @@ def test_nonsense_stops_the_start() -> None:
 @pytest.mark.parametrize(
     ("env", "url"),
     [
-        ({"S3_BUCKET_NAME": "b"}, "https://b.s3.amazonaws.com"),
-        ({"S3_BUCKET_NAME": "b", "S3_ENDPOINT_URL": "http://s3:9000/"}, "http://s3:9000/b"),
+        ({"S3_BUCKET_NAME": "bucket"}, "https://bucket.s3.amazonaws.com"),
+        ({"S3_BUCKET_NAME": "bucket", "S3_ENDPOINT_URL": "http://s3:9000/"}, "http://s3:9000/bucket"),
         ({"S3_BUCKET_BASE_URL": "https://cdn.example.com/x/"}, "https://cdn.example.com/x"),
     ],
 )

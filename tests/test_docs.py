@@ -14,6 +14,7 @@ import pytest
 
 from config import Config
 from dev import parts
+from dev.errors import page
 from dev.process import Process
 from tests.stack import Stack
 
@@ -76,7 +77,7 @@ def test_the_command_lines_for_running_it_by_hand_work(tmp_path: Path) -> None:
 
 
 def test_the_files_that_the_docs_name_exist() -> None:
-    for page in ("README.md", "docs/running.md", "docs/architecture.md"):
+    for page in ("README.md", "docs/running.md", "docs/architecture.md", "docs/errors.md"):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", read(page)):
             assert (parts.ROOT / page).parent.joinpath(link).exists(), f"{page} names {link}"
         for named in re.findall(r"`((?:tests|storage|docs)/[\w./]+\.\w+)`", read(page)):
@@ -120,3 +121,7 @@ def test_the_image_holds_every_room() -> None:
 
     assert copied == {"storage", "modes", "cli", "migrations", "templates", "static"}
     assert {f"!{name}" for name in copied} <= set(read(".dockerignore").splitlines())
+
+
+def test_the_page_of_errors_says_what_the_code_says() -> None:
+    assert read("docs/errors.md") == page()

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 import models
 from models import File
 from problems import all_problems
+from tests.conftest import drain
 from tests.fakes import FORM, form, part
 
 UNKNOWN = "01a1f879-1306-720a-b077-d2a2b2fc6e4b"
@@ -191,7 +192,6 @@ def test_an_upload_costs_as_few_commits_as_its_promises_need(
     seen: list[str] = []
     models.event.listen(models.db.engine, "commit", lambda connection: seen.append("commit"))
     client.post(f"/{mode}_upload", data=form(part("file", b"x", "a")), content_type=FORM)
-    for name in ("async", "celery-senders"):
-        app.extensions[name].drain(drop_waiting=False)
+    drain(app)
 
     assert len(seen) == commits

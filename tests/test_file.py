@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
 
 import file
+import lease
 import spool
 import storage
 from file import verdict
@@ -88,7 +90,7 @@ def test_a_file_from_the_spool_becomes_complete_and_leaves_the_spool(waiting: Fi
 def test_a_second_order_to_store_a_file_does_nothing(waiting: File) -> None:
     file.upload_file(waiting.id)
     file.upload_file(waiting.id)
-    file.upload_file_from_stream(waiting.id, iter([b"other bytes"]))
+    file.upload_file_from_stream(waiting.id, lambda row: iter([b"other bytes"]))
 
     assert found(waiting).attempt == 1
     assert b"".join(storage.of().open(waiting.key)) == BODY
@@ -100,7 +102,7 @@ def test_an_order_for_a_file_that_is_not_there_does_nothing(app: Flask) -> None:
 
 @pytest.mark.parametrize("other", [b"", BODY[:-1], BODY + b"!", b"x" * len(BODY)])
 def test_bytes_that_are_not_those_received_never_become_an_object(waiting: File, other: bytes) -> None:
-    file.upload_file_from_stream(waiting.id, iter([other]))
+    file.upload_file_from_stream(waiting.id, lambda row: iter([other]))
 
     assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.PENDING, "bytes-damaged")
     assert list(storage.of().scan()) == []
@@ -191,6 +193,46 @@ def test_a_holder_that_was_overtaken_touches_nothing(app: Flask, waiting: File) 
 
     assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.PROCESSING, 2)
     assert spool.of().path(waiting.id).exists()
+
+
+def test_a_lease_that_is_lost_while_the_storage_works_is_noticed_before_the_end(app: Flask, held: File) -> None:
+    """Its object is not called complete even where the row would still allow it."""
+
+    class Stolen(FailingStorage):
+        def put(self, *args: Any, **kwargs: Any) -> Any:
+            found = super().put(*args, **kwargs)
+            lease.keeper().release_all()
+            return found
+
+    app.extensions["storage"] = Stolen()
+    with pytest.raises(LeaseLost):
+        file.store(held, iter([BODY]))
+
+    assert found(held).upload_status == UploadStatus.PROCESSING
+
+
+@pytest.mark.parametrize(("mode", "status"), [("normal", UploadStatus.ERROR), ("async", UploadStatus.PENDING)])
+def test_what_is_in_hand_at_the_end_of_the_process_is_handed_back(app: Flask, mode: file.Mode, status: str) -> None:
+    row = file.new("a.txt", "text/plain", mode)
+    row.accept(30)
+    with lease.keeper().hold(row) as hold:
+        file.hand_back()
+        with pytest.raises(LeaseLost):
+            hold.check()
+
+    assert (found(row).upload_status, found(row).error) == (status, "server-stopped")
+
+
+def test_a_spool_that_cannot_be_tidied_makes_no_failure_of_a_success(
+    app: Flask, waiting: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(id: str) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(spool.of(), "discard", broken)
+    file.upload_file(waiting.id)
+
+    assert found(waiting).upload_status == UploadStatus.COMPLETE
 
 
 def test_text_for_a_task_is_the_base64_of_the_bytes(waiting: File) -> None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = [
     ["config", "problems"],
     ["names"],
-    ["models", "storage", "spool", "sent"],
+    ["models", "storage", "spool", "sent", "window"],
     ["lease"],
     ["measured"],
     ["file"],
@@ -31,6 +31,7 @@ VENDORS = {
     "botocore": "storage/s3_client.py",
     "celery": "tasks.py",
     "multipart": "sent.py",
+    "redis": "window.py",
 }
 
 

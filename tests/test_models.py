@@ -100,6 +100,15 @@ def test_a_lease_that_ran_out_frees_the_file(pending: File) -> None:
     assert (first.attempt, second.attempt) == (1, 2)
 
 
+def test_leases_go_by_the_clock_of_the_database(pending: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose clock is a day ahead must not take what others hold."""
+    assert found(pending).claim(LEASE)
+    ahead = time.time() + 86400
+    monkeypatch.setattr(time, "time", lambda: ahead)
+
+    assert not found(pending).claim(LEASE)
+
+
 def test_a_heartbeat_keeps_the_file(pending: File) -> None:
     assert pending.claim(PAST)
     assert pending.heartbeat(LEASE)

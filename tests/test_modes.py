@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from kombu.exceptions import OperationalError
 from werkzeug.test import TestResponse
 
+import file
 import spool
 import storage
 import tasks
@@ -147,7 +148,7 @@ class SpooledContract(ModeContract):
     ) -> None:
         """Nobody works on it, as if the process had died right after the answer."""
         for name in ("async", "celery-senders"):
-            monkeypatch.setattr(client.application.extensions[name], "submit", lambda job, id: None)
+            monkeypatch.setattr(client.application.extensions[name], "submit", lambda job, *about: None)
         file = self.send(client, b"kept").get_json()
 
         assert file["status"] == "PENDING"
@@ -160,17 +161,6 @@ class TestAsync(SpooledContract):
 
 class TestCelery(SpooledContract):
     mode = "celery"
-
-    @pytest.fixture
-    def settings(self, settings: dict[str, str]) -> dict[str, str]:
-        return settings | {"CELERY_INLINE_MAX": "9MiB"}
-
-    def test_a_file_too_large_is_told_the_limit(self, client: FlaskClient) -> None:
-        answer = self.send(client, bytes(9 * 2**20 + 1))
-
-        assert (answer.status_code, answer.get_json()["max_bytes"]) == (413, 9 * 2**20)
-        assert "/async_upload" in answer.get_json()["detail"]
-        assert "/normal_upload" in answer.get_json()["detail"]
 
     def test_a_broker_that_is_away_costs_no_answer_and_no_file(
         self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
@@ -187,7 +177,9 @@ class TestCelery(SpooledContract):
 
     def test_a_message_carries_the_bytes_once_encoded_and_shows_none_in_its_headers(self, app: Flask) -> None:
         app.extensions["celery"].conf.task_always_eager = False
-        tasks.send("the-id", "c2VjcmV0IGJ5dGVz")
+        row = file.new("a.txt", "text/plain", "celery")
+        file.receive(row, iter([b"secret bytes"]))
+        tasks.send_whole(row.id)
 
         with app.extensions["celery"].connection() as connection:
             message = connection.SimpleQueue("celery").get(timeout=5)
@@ -198,11 +190,11 @@ class TestCelery(SpooledContract):
     @pytest.mark.parametrize("text", ["", "!!!", "b3RoZXIgYnl0ZXM="])
     def test_a_message_with_other_bytes_stores_nothing(self, client: FlaskClient, text: str) -> None:
         """Whoever can write to Redis can send tasks."""
-        client.application.extensions["celery-senders"].submit = lambda job, id: None
+        client.application.extensions["celery-senders"].submit = lambda job, *about: None
         answer = self.send(client, b"true bytes")
         tasks.upload(answer.get_json()["id"], text)
 
         assert self.ended(client, answer)["status"] == "PENDING"
         assert list(storage.of().scan()) == []
-        celery_mode.dispatch(answer.get_json()["id"])
+        celery_mode.dispatch(answer.get_json()["id"], 10)
         assert self.ended(client, answer)["status"] == "COMPLETE"

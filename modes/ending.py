@@ -1,0 +1,31 @@
+"""The end of a process: what is in hand is finished, what can't be is handed back."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+import file
+import storage
+import window
+
+_POOLS = ("async", "celery-senders", "celery-feeder")
+
+
+def drain(app: Flask, *, drop_waiting: bool) -> None:
+    """Return when the work after the answers is done: that which has begun, and unless dropped all that waits."""
+    for name in _POOLS:
+        app.extensions[name].drain(drop_waiting=drop_waiting)
+
+
+def close(app: Flask) -> None:
+    """Finish what is in hand and close the connections to the storage."""
+    drain(app, drop_waiting=True)
+    with app.app_context():
+        storage.of().close()
+        window.of().close()
+
+
+def hand_back(app: Flask) -> None:
+    """Give up what is still in hand: in a moment we shall be killed."""
+    with app.app_context():
+        file.hand_back()

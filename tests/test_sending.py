@@ -1,0 +1,90 @@
+"""Parts on their way: never too many, and none left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+
+import pytest
+
+from storage.parts import Buffers, Part, cut
+from storage.sending import Sender
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    sender = Sender(at_once=4)
+    yield sender
+    sender.close()
+
+
+class Gate:
+    """Sends parts when it is opened; counts how many are in front of it."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.waiting = 0
+        self.most = 0
+        self._lock = threading.Lock()
+
+    def send(self, number: int, part: Part) -> int:
+        with self._lock:
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+        assert self.open.wait(10)
+        with self._lock:
+            self.waiting -= 1
+        return number
+
+
+def parts(buffers: Buffers, number: int) -> Iterator[Part]:
+    return cut(iter([b"x" * 10] * number), repeat(10), buffers)
+
+
+def test_results_come_in_the_order_of_the_parts(sender: Sender) -> None:
+    gate = Gate()
+    gate.open.set()
+
+    assert sender.send_all(parts(Buffers(), 20), gate.send) == list(range(1, 21))
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 5
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return holds()
+
+
+def test_memory_has_a_bound(sender: Sender) -> None:
+    """One upload: three parts on their way and one being filled. Many: four on their way, and one each being filled."""
+    buffers, gate = Buffers(), Gate()
+
+    with ThreadPoolExecutor(8) as threads:
+        try:
+            uploads = [threads.submit(sender.send_all, parts(buffers, 20), gate.send)]
+            assert eventually(lambda: (gate.waiting, buffers.made) == (3, 4))
+            uploads += [threads.submit(sender.send_all, parts(buffers, 20), gate.send) for _ in range(7)]
+            assert eventually(lambda: gate.waiting == 4)
+        finally:
+            gate.open.set()
+        assert [len(upload.result(10)) for upload in uploads] == [20] * 8
+
+    assert gate.most == 4
+    assert buffers.made <= 4 + 8
+    assert buffers.free == buffers.made
+
+
+def test_a_part_that_fails_stops_the_others_and_is_told(sender: Sender) -> None:
+    buffers, sent = Buffers(), []
+
+    def send(number: int, part: Part) -> None:
+        sent.append(number)
+        raise OSError(f"part {number}")
+
+    with pytest.raises(OSError, match="part 1"):
+        sender.send_all(parts(buffers, 100), send)
+    assert len(sent) < 10
+    assert buffers.free == buffers.made

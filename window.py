@@ -1,0 +1,241 @@
+"""Bytes over Redis: a bounded window of base64 pieces between the spool and a worker that shares no disk with it.
+
+The worker that has claimed a file asks the web process that keeps its bytes. That one feeds pieces into a list as long
+as the worker gives credit for more; the worker takes them out as a stream. So neither Redis nor any process ever holds
+the whole file. Whoever hears nothing of the other side for some seconds gives up: the attempt has failed, the spool
+still has the bytes. The lists belong to one attempt, and all of them vanish by themselves. Only this file knows redis.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+from uuid import uuid4
+
+import redis
+from flask import Flask, current_app
+from pybase64 import b64decode, b64encode
+
+from config import Config
+from problems import RelayLost
+
+log = logging.getLogger("ferry.window")
+
+PIECE = 3 << 19
+"""Bytes of a file in one piece (1.5 MiB: 2 MiB as base64 text, without padding)."""
+
+_PING_SECONDS, _SILENCE_SECONDS, _LIFE_SECONDS = 2, 10, 60
+_CREDIT, _PING, _STOP, _END = b"1", b"", b"x", b"."
+_QUEUE, _PLACES = "celery", "ferry:places"
+_TAKE_A_PLACE = """
+local now = tonumber(redis.call('TIME')[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
+return redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[3])
+"""
+
+
+class Window:
+    """The ways through one Redis. Half of `budget` (bytes) is for windows, half for tasks that carry their file."""
+
+    def __init__(self, url: str, size: int, budget: int, inline_max: int) -> None:
+        """`size`: bytes of base64 text that one upload may have in Redis; `inline_max`: those of a file in a task."""
+        self._redis = redis.Redis.from_url(url, socket_timeout=15, socket_connect_timeout=3, health_check_interval=10)
+        self._credits = max(1, size // (PIECE * 4 // 3))
+        self._places = max(1, budget // 2 // size)
+        self._messages = max(1, budget // 2 // (inline_max * 4 // 3))
+        self._inline_max = inline_max
+        self.name = str(uuid4())
+
+    def fits_a_task(self, size: int) -> bool:
+        """Whether a file of `size` bytes may travel inside its task: it is small, and not too many wait already."""
+        with _told():
+            return size <= self._inline_max and int(self._redis.llen(_QUEUE)) < self._messages
+
+    def demands(self) -> Iterator[tuple[str, int]]:
+        """The files (id, attempt) that workers ask this process for. Ends after some seconds without any."""
+        with _told():
+            while found := self._redis.blpop([_demands_of(self.name)], timeout=_PING_SECONDS):
+                if (demand := json.loads(found[1])) is None:
+                    return
+                yield demand[0], demand[1]
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._redis.close()
+
+    def wake(self) -> None:
+        """End `demands` now."""
+        with _told():
+            _push(self._redis, _demands_of(self.name), json.dumps(None))
+
+    def feed(self, id: str, attempt: int, stream: Iterator[bytes]) -> None:
+        """Put the stream into the window of an attempt, as fast as the worker takes it out. Raises RelayLost."""
+        line = _Line(self._redis, f"ferry:pieces:{id}:{attempt}", f"ferry:credits:{id}:{attempt}")
+        member, credit = f"{id}:{attempt}", self._credits
+        with _told(), self._place(line, member):
+            for piece in _pieces(stream):
+                while credit == 0:
+                    credit += line.hear() == _CREDIT
+                    self._keep_place(member)
+                line.say(b64encode(piece))
+                credit -= 1
+            line.say(_END)
+
+    def stream(self, web: str, id: str, attempt: int) -> Iterator[bytes]:
+        """Ask the web process `web` for a file and yield its bytes. Raises RelayLost when they stop coming."""
+        taken = _Taker(self._redis, id, attempt)
+        try:
+            with _told():
+                _push(self._redis, _demands_of(web), json.dumps([id, attempt]))
+            taken.start()
+            yield from taken.pieces()
+        finally:
+            taken.stop()
+
+    @contextmanager
+    def _place(self, line: _Line, member: str) -> Iterator[None]:
+        """One of the places of the budget, over all processes, once there is a free one."""
+        while not self._redis.eval(_TAKE_A_PLACE, 1, _PLACES, self._places, _LIFE_SECONDS, member):
+            line.hear(seconds=0.1)
+        try:
+            yield
+        finally:
+            self._redis.zrem(_PLACES, member)
+
+    def _keep_place(self, member: str) -> None:
+        self._redis.zadd(_PLACES, {member: self._redis.time()[0] + _LIFE_SECONDS}, xx=True)
+
+
+class _Line:
+    """One side of a conversation: a list to say into, a list to hear from. Waiting says that we are still there."""
+
+    def __init__(self, client: redis.Redis, say: str, hear: str) -> None:
+        self._redis, self._say, self._hear = client, say, hear
+        self._heard_at = self._said_at = time.monotonic()
+
+    def say(self, word: bytes) -> None:
+        self._said_at = time.monotonic()
+        _push(self._redis, self._say, word)
+
+    def hear(self, seconds: float = _PING_SECONDS) -> bytes:
+        """The next word, or a ping where none came within `seconds`. Raises RelayLost when the other side is gone."""
+        found = self._redis.blpop([self._hear], timeout=seconds)
+        if found:
+            self._heard_at = time.monotonic()
+            if found[1] == _STOP:
+                raise RelayLost
+            return cast(bytes, found[1])
+        if time.monotonic() - self._heard_at > _SILENCE_SECONDS:
+            raise RelayLost
+        if time.monotonic() - self._said_at >= _PING_SECONDS:
+            self.say(_PING)
+        return _PING
+
+    def forget(self) -> None:
+        """Remove what the other side has said and nobody will hear."""
+        self._redis.delete(self._hear)
+
+
+class _Taker:
+    """The worker's side: a thread that takes pieces out while the storage is busy with the ones before.
+
+    It also says that we are still there when the storage is slow, and decodes.
+    """
+
+    def __init__(self, client: redis.Redis, id: str, attempt: int) -> None:
+        self._line = _Line(client, f"ferry:credits:{id}:{attempt}", f"ferry:pieces:{id}:{attempt}")
+        self._taken: queue.Queue[bytes | RelayLost | None] = queue.Queue(1)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ferry-window", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def pieces(self) -> Iterator[bytes]:
+        while (piece := self._taken.get()) is not None:
+            if isinstance(piece, RelayLost):
+                raise piece
+            yield piece
+
+    def stop(self) -> None:
+        """End the thread, tell the other side, leave nothing in Redis."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        try:
+            self._line.say(_STOP)
+            self._line.forget()
+        except redis.RedisError:
+            log.info("a window could not be closed: it vanishes by itself")
+
+    def _run(self) -> None:
+        try:
+            with _told():
+                while not self._stopped.is_set() and (word := self._line.hear()) != _END:
+                    if word != _PING:
+                        self._line.say(_CREDIT)
+                        self._hand_over(b64decode(word, validate=True))
+            self._hand_over(None)
+        except (RelayLost, ValueError) as error:
+            self._hand_over(error if isinstance(error, RelayLost) else RelayLost())
+
+    def _hand_over(self, piece: bytes | RelayLost | None) -> None:
+        while not self._stopped.is_set():
+            try:
+                return self._taken.put(piece, timeout=_PING_SECONDS)
+            except queue.Full:
+                with _told():
+                    self._line.say(_PING)
+        return None
+
+
+def _push(client: redis.Redis, key: str, value: bytes | str) -> None:
+    """Nothing of ours stays in Redis when both sides have died."""
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.rpush(key, value)
+        pipeline.expire(key, _LIFE_SECONDS)
+        pipeline.execute()
+
+
+def _demands_of(web: str) -> str:
+    return f"ferry:demands:{web}"
+
+
+def _pieces(stream: Iterator[bytes]) -> Iterator[bytes]:
+    """The stream in pieces of one size, so that the bytes in Redis can be counted by pieces."""
+    left = b""
+    for chunk in stream:
+        left += chunk
+        while len(left) >= PIECE:
+            yield left[:PIECE]
+            left = left[PIECE:]
+    if left:
+        yield left
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise RelayLost from error
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Give the app its window. Connects to nothing yet."""
+    app.extensions["window"] = Window(
+        config.celery_broker_url, config.celery_window, config.celery_redis_budget, config.celery_inline_max
+    )
+
+
+def of() -> Window:
+    """The window of the current app. Needs an app context."""
+    window: Window = current_app.extensions["window"]
+    return window
