@@ -77,11 +77,11 @@ def test_the_command_lines_for_running_it_by_hand_work(tmp_path: Path) -> None:
 
 
 def test_the_files_that_the_docs_name_exist() -> None:
-    for page in ("README.md", "docs/running.md", "docs/architecture.md", "docs/errors.md"):
-        for link in re.findall(r"\]\((?!http)([^)#]+)\)", read(page)):
-            assert (parts.ROOT / page).parent.joinpath(link).exists(), f"{page} names {link}"
-        for named in re.findall(r"`((?:tests|storage|docs)/[\w./]+\.\w+)`", read(page)):
-            assert (parts.ROOT / named).exists(), f"{page} names {named}"
+    for name in ("README.md", "docs/running.md", "docs/architecture.md", "docs/errors.md"):
+        for link in re.findall(r"\]\((?!http)([^)#]+)\)", read(name)):
+            assert (parts.ROOT / name).parent.joinpath(link).exists(), f"{name} names {link}"
+        for named in re.findall(r"`((?:tests|storage|docs)/[\w./]+\.\w+)`", read(name)):
+            assert (parts.ROOT / named).exists(), f"{name} names {named}"
 
 
 def compose(**env: str) -> dict[str, Any]:
