@@ -66,7 +66,7 @@ def new(name: str, content_type: str, mode: Mode) -> File:
 def receive(row: File, stream: Iterator[bytes]) -> None:
     """Keep all bytes of a new file in the spool and commit its row as PENDING: from here on it can't be lost."""
     measured = Measured(stream)
-    spool.of().keep(row.id, iter(measured))
+    spool.of().keep(row.id, measured.chunks())
     row.size, row.sha256 = measured.size, measured.sha256
     try:
         row.accept()
@@ -116,8 +116,10 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     bound = bound if row.size is None else row.size
     try:
         with lease.keeper().hold(row) as hold:
-            measured = Measured(stream, row.size, row.sha256, hold)
-            storage.of().put(row.key, iter(measured), bound=bound, content_type=row.content_type)
+            with Measured(stream, row.size, row.sha256, hold) as measured:
+                storage.of().put(
+                    row.key, measured.unseen(), bound=bound, content_type=row.content_type, witness=measured
+                )
             hold.check()
             url = f"{config.current().public_base_url}/{row.key}"
             if not row.complete(url=url, size=measured.size, sha256=measured.sha256):

@@ -1,28 +1,33 @@
-"""A stream whose size and SHA-256 are taken as it passes, and compared at its end with what they should be."""
+"""Size and SHA-256 of a stream, taken as it passes, and compared at its end with what they should be.
+
+SHA-256 is the most expensive thing that happens to a byte here. It is taken on a thread of its own, in pieces as large
+as there are: Python's threads run side by side only inside such calls, and each new call waits for its turn.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from lease import Hold
 from problems import BytesDamaged
+from storage.parts import Part
 
 _WORTH_A_THREAD = 256 << 10
-"""Bytes of a chunk below which handing it to a thread costs more than hashing it."""
+"""Bytes below which handing them to a thread costs more than hashing them."""
 
-
-_CHUNKS_BEHIND = 2
-"""Chunks of up to 1 MiB that may wait for it: enough that neither side waits for the other all the time."""
+_PIECES_BEHIND = 2
+"""Pieces that may wait for the digest: enough that neither side waits for the other all the time."""
 
 
 class Measured:
-    """A stream of chunks. `size` (bytes) and `sha256` (hex) are those of all that has passed.
+    """A stream whose `size` (bytes) and `sha256` (hex) are known once it has passed.
 
-    At the end, what does not have the expected size and digest raises BytesDamaged, before the consumer hears that
-    this was all: wrong bytes never become an object. A lost hold raises LeaseLost at the next chunk.
+    Its chunks are digested as they go by or, where it also is the witness of a storage, part by part. What does not
+    have the expected size and digest at the end raises BytesDamaged, before the consumer hears that this was all:
+    wrong bytes never become an object. A lost hold raises LeaseLost at the next chunk.
     """
 
     def __init__(
@@ -33,54 +38,79 @@ class Measured:
         self._digest = _Digest()
         self.size = 0
 
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            for chunk in self._stream:
-                if self._hold:
-                    self._hold.check()
-                self._digest.update(chunk)
-                self.size += len(chunk)
-                yield chunk
-        finally:
-            self._digest.close()
-        if self._expected not in ((None, None), (self.size, self.sha256)):
-            raise BytesDamaged
-
     @property
     def sha256(self) -> str:
         return self._digest.hex()
 
+    def chunks(self) -> Iterator[bytes]:
+        """The stream, digested as it goes by."""
+        with self._digest:
+            for chunk in self.unseen():
+                self._digest.update(chunk, lambda: None)
+                yield chunk
+            self.vouch()
+
+    def unseen(self) -> Iterator[bytes]:
+        """The stream, for a consumer that has us for its witness."""
+        for chunk in self._stream:
+            if self._hold:
+                self._hold.check()
+            self.size += len(chunk)
+            yield chunk
+
+    def see(self, part: Part) -> None:
+        """Digest a part while it is being sent."""
+        part.share()
+        self._digest.update(part.body, part.release)
+
+    def vouch(self) -> None:
+        """Raises BytesDamaged where this is not what was expected."""
+        if self._expected not in ((None, None), (self.size, self.sha256)):
+            raise BytesDamaged
+
+    def __enter__(self) -> Measured:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._digest.__exit__()
+
 
 class _Digest:
-    """SHA-256, the most expensive thing that happens to a byte here, on a thread of its own.
-
-    It works on a chunk while the consumer sends or writes the same, and the next ones arrive.
-    """
+    """SHA-256 of pieces in their order. `done` is called when one has been digested and its memory is free."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
         self._thread: ThreadPoolExecutor | None = None
         self._pending: deque[Future[None]] = deque()
 
-    def update(self, chunk: bytes) -> None:
-        if len(chunk) < _WORTH_A_THREAD:
+    def update(self, piece: bytes | memoryview, done: Callable[[], None]) -> None:
+        if len(piece) < _WORTH_A_THREAD:
             self._settle(0)
-            self._digest.update(chunk)
+            self._work(piece, done)
         else:
-            self._settle(_CHUNKS_BEHIND - 1)
+            self._settle(_PIECES_BEHIND - 1)
             self._thread = self._thread or ThreadPoolExecutor(1, "ferry-digest")
-            self._pending.append(self._thread.submit(self._digest.update, chunk))
+            self._pending.append(self._thread.submit(self._work, piece, done))
 
     def hex(self) -> str:
         self._settle(0)
         return self._digest.hexdigest()
 
-    def close(self) -> None:
-        """End the thread, once it has finished."""
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        """Return when the thread has ended."""
         if self._thread:
             self._thread.shutdown()
 
+    def _work(self, piece: bytes | memoryview, done: Callable[[], None]) -> None:
+        try:
+            self._digest.update(piece)
+        finally:
+            done()
+
     def _settle(self, left: int) -> None:
-        """Return when no more than `left` chunks wait."""
+        """Return when no more than `left` pieces wait."""
         while len(self._pending) > left:
             self._pending.popleft().result()

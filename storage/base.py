@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from problems import Problem
+from storage.parts import Witness
 
 
 class StorageError(Problem):
@@ -77,12 +78,20 @@ class Storage(ABC):
     """Objects by key. All methods may be called from any thread; every failure is a StorageError."""
 
     @abstractmethod
-    def put(self, key: str, stream: Iterator[bytes], *, bound: int | None = None, content_type: str) -> Stat:
+    def put(
+        self,
+        key: str,
+        stream: Iterator[bytes],
+        *,
+        bound: int | None = None,
+        content_type: str,
+        witness: Witness | None = None,
+    ) -> Stat:
         """Store all that `stream` yields under `key`, in memory that does not grow with its length.
 
         `bound` is the most bytes that will come, where that is known. An object that is there is replaced. The
         object is asked for afterwards and compared (StorageMismatch). What `stream` raises comes through as it is,
-        and leaves no object and no part of one behind.
+        and leaves no object and no part of one behind; so does what `witness` raises, who sees all that is stored.
         """
 
     @abstractmethod

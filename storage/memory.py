@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 
 from storage.base import Check, Stat, Storage, StorageMissing
+from storage.parts import Buffers, Witness, cut, part_sizes
 
 _CHUNK = 1 << 20
 
@@ -15,9 +16,23 @@ class MemoryStorage(Storage):
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self._buffers = Buffers()
 
-    def put(self, key: str, stream: Iterator[bytes], *, bound: int | None = None, content_type: str) -> Stat:
-        self._objects[key] = b"".join(stream)
+    def put(
+        self,
+        key: str,
+        stream: Iterator[bytes],
+        *,
+        bound: int | None = None,
+        content_type: str,
+        witness: Witness | None = None,
+    ) -> Stat:
+        parts = cut(stream, part_sizes(bound), self._buffers, witness)
+        body = []
+        for part in parts:
+            body.append(bytes(part.body))
+            part.release()
+        self._objects[key] = b"".join(body)
         return self.stat(key)
 
     def stat(self, key: str) -> Stat:

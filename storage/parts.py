@@ -5,8 +5,10 @@ Source of the limits: "Amazon S3 multipart upload limits": 10,000 parts, 5 MiB t
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from itertools import chain, repeat
+from typing import Protocol
 
 MIB = 1 << 20
 SMALL, USUAL = 5 * MIB, 8 * MIB
@@ -67,6 +69,8 @@ class Part:
 
     def __init__(self, size: int, buffers: Buffers | None = None, whole: bytes = b"") -> None:
         """An empty part for at most `size` bytes in a buffer or, without buffers, the one that is `whole`."""
+        self._lock, self._users = threading.Lock(), 1
+        self._then: Callable[[], None] | None = None
         self._buffers, self._room = buffers, size
         self._memory: bytearray | bytes = buffers.take(size) if buffers else whole
         self._length = 0 if buffers else len(whole)
@@ -88,23 +92,50 @@ class Part:
         self._length += taken
         return chunk[taken:]
 
+    def share(self) -> None:
+        """One more will call `release`."""
+        with self._lock:
+            self._users += 1
+
+    def when_free(self, call: Callable[[], None]) -> None:
+        """Call this once everybody has released the part. Only one can ask, and only who has not released it yet."""
+        self._then = call
+
     def release(self) -> None:
-        """Give the buffer back. May be called twice."""
+        """Give the buffer back when everybody has called this. Once too often does no harm."""
+        with self._lock:
+            self._users -= 1
+            if self._users != 0:
+                return
         if self._buffers and isinstance(self._memory, bytearray):
             self._buffers.give(self._memory)
-        self._buffers = None
+        if self._then:
+            self._then()
 
 
-def cut(stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers) -> Generator[Part, None, None]:
+class Witness(Protocol):
+    """Somebody who looks at every byte, and has the last word."""
+
+    def see(self, part: Part) -> None:
+        """Look at a full part, in its turn. Shares the part if it takes longer."""
+
+    def vouch(self) -> None:
+        """All parts have been seen. Raises what keeps them from becoming an object."""
+
+
+def cut(
+    stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers, witness: Witness | None = None
+) -> Generator[Part, None, None]:
     """Yield the stream in parts of the given sizes; the last is shorter. At least one part, which may be empty.
 
-    Whoever is given a part releases it; one that is not given away is released here, whatever happens.
+    The witness sees each part before it is given away, and vouches for all before the last one is. Whoever is given a
+    part releases it; one that is not given away is released here, whatever happens.
     """
     size = next(sizes)
     first, second = next(stream, b""), next(stream, None)
     if second is None and len(first) <= size:
         only = Part(len(first), whole=first)
-        only.last = True
+        _seen(witness, only, last=True)
         yield only
         return
     part: Part | None = Part(size, buffers)
@@ -113,14 +144,23 @@ def cut(stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers) -> Gene
             rest = memoryview(chunk)
             while rest:
                 if part and part.full:
+                    _seen(witness, part)
                     full, part = part, None
                     yield full
                 part = part or Part(next(sizes), buffers)
                 rest = part.add(rest)
         if part:
+            _seen(witness, part, last=True)
             last, part = part, None
-            last.last = True
             yield last
     finally:
         if part:
             part.release()
+
+
+def _seen(witness: Witness | None, part: Part, *, last: bool = False) -> None:
+    part.last = last
+    if witness:
+        witness.see(part)
+        if last:
+            witness.vouch()

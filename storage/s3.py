@@ -27,7 +27,7 @@ from storage.base import (
     StorageUnavailable,
 )
 from storage.evidence import CRC32, Landed, confirmed, crc32, etag_of, md5
-from storage.parts import Buffers, Part, cut, part_sizes
+from storage.parts import Buffers, Part, Witness, cut, part_sizes
 from storage.s3_client import UNSIGNED, S3Client, kind_of, translated
 from storage.sending import Sender
 from storage.wire import ATTEMPTS, Answer, Wire
@@ -67,8 +67,16 @@ class S3Storage(Storage):
         self._made_once: _Made | None = None
         self.buffers = Buffers()
 
-    def put(self, key: str, stream: Iterator[bytes], *, bound: int | None = None, content_type: str) -> Stat:
-        parts = cut(stream, part_sizes(bound), self.buffers)
+    def put(
+        self,
+        key: str,
+        stream: Iterator[bytes],
+        *,
+        bound: int | None = None,
+        content_type: str,
+        witness: Witness | None = None,
+    ) -> Stat:
+        parts = cut(stream, part_sizes(bound), self.buffers, witness)
         first = next(parts)
         try:
             if first.last:

@@ -19,7 +19,7 @@ class Sender:
     """Threads that send parts, shared by all uploads of the process. A part waits for its turn where it was filled."""
 
     def __init__(self, at_once: int) -> None:
-        """`at_once`: parts on their way at the same time, over all uploads."""
+        """`at_once`: parts on their way at the same time, over all uploads. One counts until its memory is free."""
         self._threads = ThreadPoolExecutor(at_once, "ferry-part")
         self._turns = threading.Semaphore(at_once)
 
@@ -39,13 +39,16 @@ class Sender:
                 raise
             finally:
                 part.release()
-                self._turns.release()
-                mine.release()
+
+        def free() -> None:
+            self._turns.release()
+            mine.release()
 
         try:
             for number, part in enumerate(parts, 1):
                 mine.acquire()
                 self._turns.acquire()
+                part.when_free(free)
                 running.append(self._threads.submit(work, number, part))
                 if failed.is_set():
                     break

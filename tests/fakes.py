@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from storage.base import Stat, StorageError
 from storage.memory import MemoryStorage
@@ -17,12 +18,12 @@ class FailingStorage(MemoryStorage):
         super().__init__()
         self.error = error
 
-    def put(self, key: str, stream: Iterator[bytes], *, bound: int | None = None, content_type: str) -> Stat:
+    def put(self, key: str, stream: Iterator[bytes], **options: Any) -> Stat:
         if self.error:
             for _ in stream:
                 pass
             raise self.error
-        return super().put(key, stream, bound=bound, content_type=content_type)
+        return super().put(key, stream, **options)
 
 
 def chunks(*sizes: int) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from storage.base import Storage, StorageMissing
-from storage.parts import SMALL, USUAL
+from storage.parts import SMALL, USUAL, Part
 from tests.fakes import breaking
 
 MIB = 1 << 20
@@ -58,6 +58,23 @@ class StorageContract:
 
         with pytest.raises(StorageMissing):
             storage.stat(key)
+        assert list(storage.scan(key)) == []
+
+    @pytest.mark.parametrize("size", [0, 10, SMALL, 3 * SMALL + 1])
+    def test_what_a_witness_does_not_vouch_for_leaves_nothing(self, storage: Storage, key: str, size: int) -> None:
+        class Doubtful:
+            seen = 0
+
+            def see(self, part: Part) -> None:
+                self.seen += len(part.body)
+
+            def vouch(self) -> None:
+                assert self.seen == size
+                raise Broken
+
+        with pytest.raises(Broken):
+            storage.put(key, pieces(bytes(size)), bound=10 * SMALL, content_type="text/plain", witness=Doubtful())
+
         assert list(storage.scan(key)) == []
 
     def test_a_stream_that_breaks_leaves_the_object_before_it(self, storage: Storage, key: str) -> None:
