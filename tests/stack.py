@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,11 +44,8 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self.running.values():
-            process.signal(signal.SIGCONT)
-        for name in ("web", "worker", "files", "redis", "s3"):
-            if name in self.running:
-                self.running.pop(name).stop(10)
+        while self.running:
+            self.running.popitem()[1].kill()
 
     def start(self, name: str) -> None:
         """Start one part and return when it serves."""

@@ -64,7 +64,7 @@ def test_the_command_lines_for_running_it_by_hand_work(tmp_path: Path) -> None:
 
     with Stack(tmp_path) as stack:
         for name in ("web", "worker"):
-            stack.stop(name)
+            stack.running.pop(name).kill()
         (tmp_path / "ferry.db").unlink()
         env = stack.env | {"PATH": f"{parts.BIN}:{os.environ['PATH']}"}
         subprocess.run(upgrade, shell=True, cwd=parts.ROOT, env=env, check=True, capture_output=True)
