@@ -4,13 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lock clean
+.PHONY: run test check bench lock clean
 
 run: $(VENV)/.local
 	@$(if $(PORT),PORT=$(PORT)) $(BIN)/python -m dev.run
 
 test: $(VENV)/.dev
 	@$(BIN)/pytest
+
+bench: $(VENV)/.dev
+	@$(BIN)/python benchmarks/run.py
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """Rows: the table of files and the moves of a file's life. Every race between holders is decided in here.
 
-A move is one conditional UPDATE in a transaction of its own; whoever's UPDATE changes no row has lost and must
-touch nothing. Reads run in autocommit, so that they cost one round trip and, on SQLite, never wait for a writer.
+A move is one conditional UPDATE, and so a transaction in itself; whoever's UPDATE changes no row has lost and must
+touch nothing. On SQLite reads never wait for a writer.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Double,
+    Engine,
     Enum,
     Index,
     Row,
@@ -199,13 +200,19 @@ _GIVE_BACK = _FENCED.values(lease_until=None, due_at=_NOW + bindparam("pause", t
 
 @contextmanager
 def _writing() -> Iterator[Connection]:
-    """A transaction that is committed at the end of the block."""
-    with current_app.extensions["writers"], db.engine.begin() as connection:
+    """A connection for the one statement of a move, which is a transaction in itself."""
+    with current_app.extensions["writers"], _autocommit() as connection:
         yield connection
 
 
+def _autocommit() -> Connection:
+    """A connection on which each statement is committed as it ends: one round trip in place of three."""
+    engine: Engine = current_app.extensions["autocommit"]
+    return engine.connect()
+
+
 def _read(query: Select[Any], **values: Any) -> Sequence[File]:
-    with current_app.extensions["reader"].connect() as connection:
+    with _autocommit() as connection:
         return [_value(row) for row in connection.execute(query, values)]
 
 
@@ -218,7 +225,7 @@ def _value(row: Row[Any]) -> File:
 
 def ping() -> None:
     """Raises when the database does not answer."""
-    with current_app.extensions["reader"].connect() as connection:
+    with _autocommit() as connection:
         connection.execute(select(1))
 
 
@@ -236,8 +243,8 @@ def init_app(app: Flask, uri: str, connections: int) -> None:
     db.init_app(app)
     migrate.init_app(app, db)
     with app.app_context():
-        reading = {"writes": False} if sqlite else {"isolation_level": "AUTOCOMMIT"}
-        app.extensions["reader"] = db.engine.execution_options(**reading)
+        autocommit = {"begins": False} if sqlite else {"isolation_level": "AUTOCOMMIT"}
+        app.extensions["autocommit"] = db.engine.execution_options(**autocommit)
         # SQLite has one writer at a time and lets the others poll for their turn, up to 100 ms at a time. Those of
         # this process wait for each other here, and go on at once.
         app.extensions["writers"] = threading.Lock() if sqlite else nullcontext()
@@ -259,5 +266,5 @@ def _sqlite_connect(connection: Any, record: object) -> None:
 
 def _sqlite_begin(connection: Connection) -> None:
     """A deferred BEGIN that turns into a write fails at once under WAL, whatever busy_timeout says."""
-    if connection.get_execution_options().get("writes", True):
+    if connection.get_execution_options().get("begins", True):
         connection.exec_driver_sql("BEGIN IMMEDIATE")

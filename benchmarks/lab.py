@@ -1,0 +1,192 @@
+"""Everything that is measured, started side by side on this machine: Ferry, the sink behind it, and its peers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from measure import free_port, listens, make_file, running, until
+from upload import ask, upload_form
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / "benchmarks"
+BIN = Path(sys.executable).parent
+sys.path.insert(0, str(ROOT))
+
+from dev import parts  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: where it listens, and the process whose tree it is."""
+
+    port: int
+    pid: int
+
+
+class Lab(ExitStack):
+    """Starts servers for the length of a `with` block. Everything is written below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._number = 0
+
+    def file(self, size: int) -> Path:
+        """A file of `size` random bytes."""
+        return make_file(self.folder / f"{size}.bin", size)
+
+    def sink(self, rate: float = 0, latency: float = 0) -> Server:
+        """A null S3 that compares every CRC32, of `rate` bytes/s and `latency` ms."""
+        options = ["--check", "crc32,md5", "--rate", str(rate), "--latency", str(latency)]
+        return self._start("sink", [sys.executable, HERE / "sink.py", *options], {}, flag="--port")
+
+    def redis(self) -> Server:
+        """A valkey as `make run` starts it."""
+        port = free_port()
+        process = parts.redis(self._fresh("redis"), port)
+        self.callback(process.kill)
+        until(lambda: listens(port), 10)
+        return Server(port, process.pid)
+
+    def ferry(self, sink: Server, redis: Server | None = None, **settings: str) -> Server:
+        """Ferry's web service with one process, on a schema of its own."""
+        env = self.ferry_env(sink, redis, **settings)
+        subprocess.run([BIN / "flask", "db", "upgrade"], cwd=ROOT, env={**os.environ, **env}, check=True)
+        command = [BIN / "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"]
+        server = self._start("ferry", command, env, cwd=ROOT, port=int(env["PORT"]))
+        upload_form(server.port, "/normal_upload", self.file(1000)).json()
+        return server
+
+    def ferry_worker(self, env: Mapping[str, str]) -> Server:
+        """One worker process of Ferry, beside a web service of the same settings."""
+        command = [BIN / "celery", "-q", "-A", "app.celery", "worker", "-l", "INFO", "--concurrency", "1"]
+        return self._worker("ferry", [*command, "--without-gossip", "--without-mingle"], env, ROOT)
+
+    def ferry_env(self, sink: Server, redis: Server | None, **settings: str) -> dict[str, str]:
+        """Ferry's settings. The same object serves web and worker."""
+        return {
+            **_s3(sink),
+            "FERRY_DATA": str(self._fresh("ferry")),
+            "PORT": str(free_port()),
+            "WEB_WORKERS": "1",
+            "MAX_FILE_SIZE": "20GiB",
+            "FLASK_APP": "app",
+            "CELERY_BROKER_URL": f"redis://127.0.0.1:{redis.port if redis else 1}/0",
+            **settings,
+        }
+
+    def article(self, sink: Server, redis: Server | None = None) -> tuple[Server, dict[str, str]]:
+        """The plain Flask app, and the settings for its worker."""
+        data = self._fresh("article")
+        broker = f"redis://127.0.0.1:{redis.port if redis else 1}/0"
+        env = {**_s3(sink), "DATABASE_URL": f"sqlite:///{data}/article.db", "CELERY_BROKER_URL": broker}
+        server = self._gunicorn("article", env)
+        upload_form(server.port, "/normal_upload", self.file(1000)).json()
+        return server, env
+
+    def article_worker(self, env: Mapping[str, str]) -> Server:
+        """One worker process of the plain Flask app."""
+        command = [BIN / "celery", "-A", "article.celery", "worker", "-l", "INFO", "--concurrency", "1"]
+        return self._worker("article", command, env, HERE / "peers")
+
+    def discard(self) -> Server:
+        """The service that receives, drops and answers."""
+        return self._gunicorn("discard", {})
+
+    def node(self, name: str, sink: Server) -> Server | None:
+        """A peer on node, where there is node."""
+        folder = HERE / "peers" / "node"
+        if not shutil.which("npm"):
+            return None
+        if not (folder / "node_modules").exists():
+            subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=folder, check=True)
+        port = free_port()
+        return self._start(name, ["node", f"{name}.mjs"], {**_s3(sink), "PORT": str(port)}, cwd=folder, port=port)
+
+    def direct(self, how: str, sink: Server, file: Path) -> float:
+        """Seconds that boto3 takes to send the file itself; `how`: default or tuned."""
+        return _seconds([sys.executable, HERE / "peers" / "direct.py", how, file], sink)
+
+    def aiobotocore(self, sink: Server, file: Path) -> float:
+        """Seconds that aiobotocore takes. It pins an older botocore, and so has a venv of its own."""
+        venv = self.folder / "aiobotocore"
+        if not venv.exists():
+            subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+            needed = HERE / "requirements-aiobotocore.txt"
+            subprocess.run([venv / "bin/pip", "install", "-q", "--require-hashes", "-r", needed], check=True)
+        return _seconds([venv / "bin/python", HERE / "peers" / "aiobotocore_client.py", file], sink)
+
+    def _gunicorn(self, name: str, env: Mapping[str, str]) -> Server:
+        command = [BIN / "gunicorn", "--no-control-socket", "-k", "gthread", "--threads", "16", f"{name}:create_app()"]
+        port = free_port()
+        return self._start(name, [*command, "-b", f"127.0.0.1:{port}"], env, cwd=HERE / "peers", port=port)
+
+    def _worker(self, name: str, command: list[str | Path], env: Mapping[str, str], cwd: Path) -> Server:
+        log = self._log(f"{name}-worker")
+        ready = lambda: b" ready." in log.read_bytes()  # noqa: E731
+        process = self.enter_context(running(command, log=log, ready=ready, env=env, cwd=cwd))
+        return Server(0, process.pid)
+
+    def _start(
+        self, name: str, command: list[str | Path], env: Mapping[str, str], *,
+        port: int = 0, flag: str = "", cwd: Path = HERE,
+    ) -> Server:  # fmt: skip
+        port = port or free_port()
+        command = [*command, flag, str(port)] if flag else command
+        process = self.enter_context(running(command, log=self._log(name), port=port, env=env, cwd=cwd))
+        return Server(port, process.pid)
+
+    def _log(self, name: str) -> Path:
+        self._number += 1
+        return self.folder / f"{name}-{self._number}.log"
+
+    def _fresh(self, name: str) -> Path:
+        self._number += 1
+        folder = self.folder / f"{name}-{self._number}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self.callback(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+
+def stored(server: Server, target: str, file: Path) -> float:
+    """Seconds from the start of an upload until its file is COMPLETE."""
+    began = time.perf_counter()
+    answer = upload_form(server.port, target, file).json()
+    status = f"/files/{answer['id']}"
+
+    def done() -> bool:
+        row = ask(server.port, "GET", status).json()
+        state = row.get("status") or row.get("upload_status")
+        if state == "ERROR":
+            raise RuntimeError(f"{target} of {file.name} ended as ERROR")
+        return str(state) == "COMPLETE"
+
+    until(done, 120, every=0.005)
+    return time.perf_counter() - began
+
+
+def _s3(sink: Server) -> dict[str, str]:
+    return {
+        "S3_ENDPOINT_URL": f"http://127.0.0.1:{sink.port}",
+        "S3_BUCKET_NAME": "ferry",
+        "AWS_ACCESS_KEY_ID": "benchmark-key-id",
+        "AWS_SECRET_ACCESS_KEY": "benchmark-secret",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def _seconds(command: list[str | Path], sink: Server) -> float:
+    ran = subprocess.run(command, env={**os.environ, **_s3(sink)}, capture_output=True, text=True, check=True)
+    return float(json.loads(ran.stdout)["seconds"][0])

@@ -1,0 +1,200 @@
+"""The wire to the storage: answers of every shape, connections that end at every moment."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from storage import wire
+from storage.base import StorageUnavailable
+from storage.wire import Answer, Wire
+
+
+class Server:
+    """Answers each request with the next of `answers`, byte for byte. None: closes the connection instead."""
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self._answers = list(answers)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while self._answers:
+            connection, _ = self._listener.accept()
+            self.connections += 1
+            with connection:
+                self._serve(connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        while self._answers and (request := self._request(connection)):
+            self.requests.append(request)
+            answer = self._answers.pop(0)
+            if answer is None:
+                return
+            connection.sendall(answer)
+            if b"close" in answer:
+                return
+
+    def _request(self, connection: socket.socket) -> bytes:
+        got = b""
+        while b"\r\n\r\n" not in got:
+            block = connection.recv(65536)
+            if not block:
+                return b""
+            got += block
+        head, _, body = got.partition(b"\r\n\r\n")
+        length = next(
+            (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+        )
+        while len(body) < length:
+            body += connection.recv(65536)
+        return head + b"\r\n\r\n" + body
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(wire, "_ANSWER_SECONDS", 2)
+
+
+@pytest.fixture
+def serve() -> Iterator[object]:
+    made: list[Server | Wire] = []
+
+    def start(*answers: bytes | None) -> tuple[Server, Wire]:
+        server = Server(*answers)
+        made.extend((Wire("http", f"127.0.0.1:{server.port}"), server))
+        return server, made[-2]  # type: ignore[return-value]
+
+    yield start
+    for each in made:
+        each.close()
+
+
+OK = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 2\r\n\r\nok'
+
+
+def ask(client: Wire, method: str = "PUT", body: bytes = b"", attempts: int = 5) -> Answer:
+    return client.request(method, "/bucket/key", lambda: {"X-Signed": "yes"}, body, attempts)
+
+
+@pytest.mark.parametrize(
+    ("method", "sent", "expected"),
+    [
+        ("PUT", OK, Answer(200, {"etag": '"x"', "content-length": "2"}, b"ok")),
+        ("PUT", b"HTTP/1.1 100 Continue\r\n\r\n" + OK, Answer(200, {"etag": '"x"', "content-length": "2"}, b"ok")),
+        ("PUT", b"HTTP/1.1 204 No Content\r\n\r\n", Answer(204, {}, b"")),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", Answer(200, {"content-length": "99"}, b"")),
+        (
+            "PUT",
+            b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n",
+            Answer(403, {"transfer-encoding": "chunked"}, b"abcde"),
+        ),
+        ("PUT", b"HTTP/1.0 200 OK\r\nconnection: close\r\n\r\nall", Answer(200, {"connection": "close"}, b"all")),
+    ],
+)
+def test_an_answer_is_read_as_http_says(serve: object, method: str, sent: bytes, expected: Answer) -> None:
+    _, client = serve(sent)  # type: ignore[operator]
+
+    assert ask(client, method) == expected
+
+
+def test_a_request_says_what_it_must(serve: object) -> None:
+    server, client = serve(OK, OK)  # type: ignore[operator]
+    ask(client, "PUT", b"body")
+    ask(client, "HEAD")
+
+    put, head = server.requests
+    assert put.split(b"\r\n")[0] == b"PUT /bucket/key HTTP/1.1"
+    assert f"Host: 127.0.0.1:{server.port}".encode() in put
+    assert b"X-Signed: yes" in put
+    assert b"Content-Length: 4" in put
+    assert put.endswith(b"\r\n\r\nbody")
+    assert b"Content-Length" not in head
+
+
+def test_an_empty_object_has_a_length(serve: object) -> None:
+    server, client = serve(OK)  # type: ignore[operator]
+    ask(client, "PUT", b"")
+
+    assert b"Content-Length: 0" in server.requests[0]
+
+
+def test_connections_are_kept(serve: object) -> None:
+    server, client = serve(OK, OK, OK)  # type: ignore[operator]
+    for _ in range(3):
+        ask(client)
+
+    assert server.connections == 1
+
+
+def test_a_connection_that_the_other_side_closed_meanwhile_costs_no_attempt(serve: object) -> None:
+    server, client = serve(OK + b"", None, OK)  # type: ignore[operator]
+    ask(client)
+    with pytest.raises(StorageUnavailable):
+        ask(client, attempts=1)
+
+    assert ask(client, attempts=1).status == 200
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        None,
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nconnection: close\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_what_may_pass_is_tried_again(serve: object, broken: bytes | None) -> None:
+    server, client = serve(broken or None, OK)  # type: ignore[operator]
+
+    assert ask(client, body=b"again").status == 200
+    assert server.requests[-1].endswith(b"again")
+
+
+def test_what_does_not_pass_is_told(serve: object) -> None:
+    _, client = serve(*[None] * 5)  # type: ignore[operator]
+
+    with pytest.raises(StorageUnavailable):
+        ask(client)
+
+
+def test_the_last_answer_is_the_answer(serve: object) -> None:
+    _, client = serve(*[b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"] * 5)  # type: ignore[operator]
+
+    assert ask(client).status == 503
+
+
+def test_a_storage_that_is_silent_is_given_up(serve: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "_ANSWER_SECONDS", 0.1)
+    _, client = serve(b"HTTP/1.1 200")  # type: ignore[operator]
+
+    with pytest.raises(StorageUnavailable):
+        ask(client, attempts=1)
+
+
+@pytest.mark.parametrize(
+    ("netloc", "scheme", "header"),
+    [("s3.example.com", "https", "s3.example.com"), ("s3:9000", "http", "s3:9000"), ("s3:443", "https", "s3")],
+)
+def test_the_host_is_named_as_it_is_signed(netloc: str, scheme: str, header: str) -> None:
+    assert Wire(scheme, netloc)._header == header
