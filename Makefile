@@ -4,13 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench lock clean
+.PHONY: run test long check bench lock clean
 
 run: $(VENV)/.local
 	@$(if $(PORT),PORT=$(PORT)) $(BIN)/python -m dev.run
 
 test: $(VENV)/.dev
-	@$(BIN)/pytest
+	@$(BIN)/pytest -m 'not long'
+
+long: $(VENV)/.dev
+	@$(BIN)/pytest -m long
 
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/run.py

@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, json, request, url_for
+from flask import Flask, Response, json, request
 from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
@@ -45,7 +45,7 @@ def as_json(row: File) -> dict[str, Any]:
         "error": row.error,
         "created_at": _time(row.created_at),
         "updated_at": _time(row.updated_at),
-        "links": {"self": url_for("ferry.status", id=row.id)},
+        "links": {"self": f"{request.script_root}/files/{row.id}"},
     }
 
 

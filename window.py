@@ -27,8 +27,8 @@ from problems import RelayLost
 
 log = logging.getLogger("ferry.window")
 
-PIECE = 3 << 19
-"""Bytes of a file in one piece (1.5 MiB: 2 MiB as base64 text, without padding)."""
+PIECE = 1 << 20
+"""Most bytes of a file in one piece: the spool's own chunks, so that none is put together or cut on the way."""
 
 _PING_SECONDS, _SILENCE_SECONDS, _LIFE_SECONDS = 2, 10, 60
 _CREDIT, _PING, _STOP, _END = b"1", b"", b"x", b"."
@@ -46,7 +46,9 @@ class Window:
 
     def __init__(self, url: str, size: int, budget: int, inline_max: int) -> None:
         """`size`: bytes of base64 text that one upload may have in Redis; `inline_max`: those of a file in a task."""
-        self._redis = redis.Redis.from_url(url, socket_timeout=15, socket_connect_timeout=3, health_check_interval=10)
+        self._redis = redis.Redis.from_url(
+            url, socket_timeout=15, socket_connect_timeout=3, health_check_interval=10, socket_read_size=1 << 20
+        )
         self._credits = max(1, size // (PIECE * 4 // 3))
         self._places = max(1, budget // 2 // size)
         self._messages = max(1, budget // 2 // (inline_max * 4 // 3))
@@ -76,11 +78,14 @@ class Window:
             _push(self._redis, _demands_of(self.name), json.dumps(None))
 
     def feed(self, id: str, attempt: int, stream: Iterator[bytes]) -> None:
-        """Put the stream into the window of an attempt, as fast as the worker takes it out. Raises RelayLost."""
+        """Put the stream into the window of an attempt, as fast as the worker takes it out. Raises RelayLost.
+
+        Its chunks are the pieces: none of them may be larger than PIECE.
+        """
         line = _Line(self._redis, f"ferry:pieces:{id}:{attempt}", f"ferry:credits:{id}:{attempt}")
         member, credit = f"{id}:{attempt}", self._credits
         with _told(), self._place(line, member):
-            for piece in _pieces(stream):
+            for piece in stream:
                 while credit == 0:
                     credit += line.hear() == _CREDIT
                     self._keep_place(member)
@@ -206,18 +211,6 @@ def _push(client: redis.Redis, key: str, value: bytes | str) -> None:
 
 def _demands_of(web: str) -> str:
     return f"ferry:demands:{web}"
-
-
-def _pieces(stream: Iterator[bytes]) -> Iterator[bytes]:
-    """The stream in pieces of one size, so that the bytes in Redis can be counted by pieces."""
-    left = b""
-    for chunk in stream:
-        left += chunk
-        while len(left) >= PIECE:
-            yield left[:PIECE]
-            left = left[PIECE:]
-    if left:
-        yield left
 
 
 @contextmanager

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from flask import Request
 from lab import Lab, Server, stored
 from load import closed_loop
 from measure import Spread, by_turns, cpu_seconds, peak_rss, ratio, reset_peak, rss, tree
 from upload import form_request, get_request, together, upload_form, upload_tus
+from werkzeug.test import EnvironBuilder
+
+from sent import take
 
 MB, GIB, MIB = 10**6, 1 << 30, 1 << 20
 BLOCK = 8 * MIB
@@ -237,6 +242,39 @@ def by_size(lab: Lab, rounds: int) -> dict[str, list[tuple[float, float, float]]
             grown = max(0.0, (_peak(pid) - before[server.port]) / MIB)
             out[name].append((size, size / seconds / MB, grown))
     return out
+
+
+def parser(lab: Lab, rounds: int) -> dict[str, list[Row]]:
+    """The form parser alone: content that looks like line breaks and boundaries against random content."""
+    size = 64 * MIB
+    near = b"\r\n--fronties"
+    bodies = {
+        "random": os.urandom(size),
+        "line breaks only": b"\r\n" * (size // 2),
+        "nothing but almost-boundaries": (near * (size // len(near) + 1))[:size],
+    }
+    found = by_turns({name: lambda body=body: _parse(body) for name, body in bodies.items()}, rounds)
+    rows = []
+    for name in found:
+        against = ratio(found, name, "random")
+        rows.append(Row(name, f"{size / _median(found, name) / 1e9:.1f} GB/s, time ratio {against}", against.median))
+    return {"The form parser alone, reads of 768 KiB": rows}
+
+
+def _parse(body: bytes) -> float:
+    form = b'--frontier\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + body
+    whole = form + b"\r\n--frontier--\r\n"
+    environ = EnvironBuilder(method="POST", path="/").get_environ() | {
+        "wsgi.input": io.BytesIO(whole),
+        "wsgi.input_terminated": True,
+        "CONTENT_TYPE": "multipart/form-data; boundary=frontier",
+        "CONTENT_LENGTH": str(len(whole)),
+    }
+    began = time.perf_counter()
+    got = sum(len(chunk) for chunk in take(Request(environ), 1 << 40).stream)
+    seconds = time.perf_counter() - began
+    assert got == len(body)
+    return seconds
 
 
 def cpu_of(lab: Lab, rounds: int) -> dict[str, list[Row]]:

@@ -14,7 +14,7 @@ import cases
 import report
 from lab import HERE, ROOT, Lab
 
-CASES = ("null_sink", "slow_sink", "memory", "answers", "celery", "small", "cpu_of")
+CASES = ("null_sink", "slow_sink", "memory", "answers", "celery", "small", "parser", "cpu_of")
 
 
 def main() -> None:

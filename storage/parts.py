@@ -12,7 +12,7 @@ from typing import Protocol
 
 MIB = 1 << 20
 SMALL, USUAL = 5 * MIB, 8 * MIB
-_OVERLAP_BELOW = 64 * MIB
+_OVERLAP_BELOW = 256 * MIB
 _AIMED_PARTS = 9_500
 _GROW_EVERY = 1_000
 
@@ -20,8 +20,9 @@ _GROW_EVERY = 1_000
 def part_sizes(bound: int | None) -> Iterator[int]:
     """The size in bytes of each part in turn, for a stream of at most `bound` bytes (None: nobody knows).
 
-    Known: all the same, as some storages insist. Small below 64 MiB, so that sending overlaps receiving there
-    too; larger than usual only where 10,000 would not do. Unknown: doubled every 1,000 parts, so that 8 TiB fit.
+    Known: all the same, as some storages insist. Small below 256 MiB: nothing leaves before the first part is full,
+    so its size is what sending lags behind receiving; larger than usual only where 10,000 would not do. Unknown:
+    doubled every 1,000 parts, so that 8 TiB fit.
     """
     if bound is None:
         return (USUAL << (number // _GROW_EVERY) for number in range(10 * _GROW_EVERY))

@@ -88,7 +88,9 @@ class S3Client:
         with translated():
             session = boto3.session.Session()
             options = {"region_name": session.region_name or "us-east-1"} | options
-            self.boto = session.client("s3", endpoint_url=endpoint or None, config=_settings(endpoint), **options)
+            self.boto = session.client(
+                "s3", endpoint_url=endpoint or None, config=_settings(bucket, endpoint), **options
+            )
             # boto3 knows best where a bucket of this name in this region is to be found.
             url = self.boto.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
         place = urlsplit(url)
@@ -106,7 +108,10 @@ class S3Client:
         return dict(request.headers)
 
 
-def _settings(endpoint: str) -> BotoConfig:
+def _settings(bucket: str, endpoint: str) -> BotoConfig:
+    # Named outright: left to itself boto3 signs addresses of the global endpoint, which sends other regions' requests
+    # away. A bucket with a dot in its name matches no certificate as a host.
+    style = "path" if endpoint or "." in bucket else "virtual"
     return BotoConfig(
         signature_version="s3v4",
         connect_timeout=5,
@@ -118,5 +123,5 @@ def _settings(endpoint: str) -> BotoConfig:
         # checksum comes with a range. Every part carries its CRC32 anyway, put there by us.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        s3={"addressing_style": "path" if endpoint else "auto", "payload_signing_enabled": False},
+        s3={"addressing_style": style, "payload_signing_enabled": False},
     )

@@ -58,6 +58,14 @@ def test_the_readmes_curl_lines_work_as_printed(tmp_path_factory: pytest.TempPat
             assert ran.stdout
 
 
+def test_the_readmes_figures_come_from_the_benchmark() -> None:
+    section = read("README.md").split("## How fast it is")[1].split("## Settings")[0]
+    figures = re.findall(r"\d\.\d+ s\b|\+\d+ MiB", section)
+
+    assert len(figures) >= 7
+    assert [figure for figure in figures if figure not in read("benchmarks/results.md")] == []
+
+
 def test_the_command_lines_for_running_it_by_hand_work(tmp_path: Path) -> None:
     [block] = re.findall(r"```\n(flask --app app db upgrade\n.+?)```", read("docs/running.md"), re.DOTALL)
     upgrade, gunicorn, celery = block.splitlines()

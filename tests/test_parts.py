@@ -19,8 +19,8 @@ TIB = 1 << 40
     [
         (0, SMALL),
         (10_000_000, SMALL),
-        (64 * MIB - 1, SMALL),
-        (64 * MIB, USUAL),
+        (256 * MIB - 1, SMALL),
+        (256 * MIB, USUAL),
         (10 << 30, USUAL),
         (5 * TIB, 552 * MIB),
     ],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
+import json
 import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +22,8 @@ import requests
 
 from dev import parts
 from dev.process import Process, free_port
+from storage.s3 import S3Storage
+from tests.fakes import FORM, form, part
 from tests.stack import Stack
 
 MODES = {"normal": 201, "async": 202, "celery": 202}
@@ -66,7 +71,7 @@ def test_two_hundred_uploads_at_once_all_arrive(stack: Stack) -> None:
 
     def upload(number: int) -> tuple[str, str]:
         mode = dice.choice(list(MODES))
-        size = dice.choice([0, 1, 1000, 70_000, 1_000_000, 6_000_000, 50_000_000])
+        size = dice.choice([0, 1, 1000, 70_000, 1_000_000, 6_000_000] * 3 + [50_000_000])
         body = random.Random(number).randbytes(size)
         answer = stack.upload(mode, body, f"{number}.bin")
         assert answer.status_code == MODES[mode], answer.text
@@ -199,6 +204,54 @@ class TestStop:
         files = [own_stack.status(id) for id in ids]
         assert {(file["status"], file["error"]) for file in files} == {("PENDING", "server-stopped")}
         assert sorted(own_stack.spooled()) == sorted(ids)
+
+
+def test_a_thousand_clients_that_go_away_leave_nothing_behind(stack: Stack) -> None:
+    """Every tenth only when a multipart upload has begun. Then comes one that stays."""
+    before = set(stack.objects())
+    small = form(part("file", bytes(100_000), "gone.bin"))
+    large = form(part("file", bytes(12_000_000), "gone.bin"))
+
+    def leave(number: int) -> None:
+        body, sent = (large, 9_000_000) if number % 10 == 0 else (small, 50_000)
+        head = f"POST /normal_upload HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {len(body)}"
+        with socket.create_connection(("127.0.0.1", stack.ports.web)) as connection:
+            connection.sendall(head.encode() + b"\r\n\r\n" + body[:sent])
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(leave, range(1000)))
+    good = stack.upload("normal", os.urandom(20_000_000)).json()
+
+    assert good["status"] == "COMPLETE"
+    newest = requests.get(f"{stack.url}/files?limit=100", timeout=10).json()["files"]
+    gone = [stack.ended(file["id"]) for file in newest if file["name"] == "gone.bin"]
+    assert {(file["status"], file["error"]) for file in gone} == {("ERROR", "client-disconnected")}
+    assert requests.get(f"{stack.url}/files?status=PROCESSING", timeout=10).json()["files"] == []
+    assert set(stack.objects()) - before == {good["url"].rsplit("/", 1)[1]}
+    storage = S3Storage(
+        bucket=parts.BUCKET,
+        endpoint=stack.env["S3_ENDPOINT_URL"],
+        aws_access_key_id=parts.ACCESS_KEY,
+        aws_secret_access_key=parts.SECRET_KEY,
+    )
+    assert "Uploads" not in storage._s3.list_multipart_uploads(Bucket=parts.BUCKET)
+    storage.close()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gigabyte_arrives_as_it_was_sent(own_stack: Stack, mode: str, tmp_path: Path) -> None:
+    with (tmp_path / "giga.bin").open("wb") as file:
+        for number in range(1024):
+            file.write(random.Random(number).randbytes(1 << 20))
+    argv = ["curl", "-sS", "-F", f"file=@{tmp_path}/giga.bin", f"{own_stack.url}/{mode}_upload"]
+    id = json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=120).stdout)["id"]
+    ended = own_stack.ended(id, 120)
+
+    assert (ended["status"], ended["size"]) == ("COMPLETE", 1 << 30)
+    [stored] = own_stack.objects().values()
+    assert filecmp.cmp(stored, tmp_path / "giga.bin", shallow=False)
+    assert own_stack.spooled() == []
 
 
 def test_requests_are_logged_without_their_query(stack: Stack) -> None:

@@ -29,7 +29,7 @@ from storage.base import (
 from storage.evidence import CRC32
 from storage.parts import SMALL
 from storage.s3 import S3Storage
-from storage.s3_client import error_for
+from storage.s3_client import S3Client, error_for
 from storage.wire import Answer
 from tests.fakes import breaking, chunks
 from tests.storage_contract import Broken, StorageContract
@@ -281,6 +281,25 @@ def test_a_storage_that_is_not_there_may_come_back() -> None:
     with pytest.raises(StorageUnavailable) as failed:
         storage.stat("any")
     assert not failed.value.permanent
+
+
+@pytest.mark.parametrize(
+    ("bucket", "endpoint", "region", "scheme", "netloc", "path"),
+    [
+        ("ferry", "", "us-east-1", "https", "ferry.s3.amazonaws.com", "/"),
+        ("ferry", "", "eu-central-1", "https", "ferry.s3.eu-central-1.amazonaws.com", "/"),
+        ("dotted.name", "", "eu-central-1", "https", "s3.eu-central-1.amazonaws.com", "/dotted.name/"),
+        ("ferry", "http://s3:9000", "us-east-1", "http", "s3:9000", "/ferry/"),
+        ("ferry", "https://example.com/s3", "us-east-1", "https", "example.com", "/s3/ferry/"),
+    ],
+)
+def test_objects_are_looked_for_where_boto3_would(
+    bucket: str, endpoint: str, region: str, scheme: str, netloc: str, path: str
+) -> None:
+    client = S3Client(bucket, endpoint, region_name=region, aws_access_key_id="k" * 16, aws_secret_access_key="s" * 16)
+
+    assert (client.scheme, client.netloc, client.path) == (scheme, netloc, path)
+    client.boto.close()
 
 
 def client_error(status: int, code: str) -> ClientError:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import pytest
 import redis
@@ -106,7 +107,7 @@ def test_a_web_process_that_dies_on_the_way_is_noticed(make: type[Window]) -> No
     def feed() -> None:
         for id, attempt in web.demands():
             with pytest.raises(OSError, match="gone"):
-                web.feed(id, attempt, breaking(bytes(3 * PIECE), OSError("gone")))
+                web.feed(id, attempt, chain([bytes(PIECE)] * 2, breaking(bytes(PIECE), OSError("gone"))))
             return
 
     with ThreadPoolExecutor(1) as threads:
@@ -119,7 +120,7 @@ def test_a_web_process_that_dies_on_the_way_is_noticed(make: type[Window]) -> No
 @pytest.mark.usefixtures("impatient")
 def test_a_worker_that_dies_on_the_way_is_noticed(make: type[Window]) -> None:
     with pytest.raises(RelayLost):
-        make().feed("file", 1, iter([bytes(40 * PIECE)]))
+        make().feed("file", 1, iter([bytes(PIECE)] * 40))
 
 
 def test_a_worker_that_stops_tells_the_web_process(make: type[Window]) -> None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from storage import wire
 from storage.base import StorageUnavailable
@@ -16,8 +23,8 @@ from storage.wire import Answer, Wire
 class Server:
     """Answers each request with the next of `answers`, byte for byte. None: closes the connection instead."""
 
-    def __init__(self, *answers: bytes | None) -> None:
-        self._answers = list(answers)
+    def __init__(self, *answers: bytes | None, tls: ssl.SSLContext | None = None) -> None:
+        self._answers, self._tls = list(answers), tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
@@ -27,10 +34,16 @@ class Server:
 
     def _run(self) -> None:
         while self._answers:
-            connection, _ = self._listener.accept()
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
             self.connections += 1
-            with connection:
-                self._serve(connection)
+            try:
+                with self._tls.wrap_socket(connection, server_side=True) if self._tls else connection as talking:
+                    self._serve(talking)
+            except OSError:
+                connection.close()
 
     def _serve(self, connection: socket.socket) -> None:
         while self._answers and (request := self._request(connection)):
@@ -198,3 +211,43 @@ def test_a_storage_that_is_silent_is_given_up(serve: object, monkeypatch: pytest
 )
 def test_the_host_is_named_as_it_is_signed(netloc: str, scheme: str, header: str) -> None:
     assert Wire(scheme, netloc)._header == header
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ferry-test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "server.pem").write_bytes(plain + made.public_bytes(pem))
+    return tmp_path / "server.pem"
+
+
+def test_tls_is_spoken_to_whom_we_trust_and_to_nobody_else(certificate: Path) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    server = Server(OK, OK, OK, tls=tls)
+    trusting = Wire("https", f"127.0.0.1:{server.port}", str(certificate))
+    wary = Wire("https", f"127.0.0.1:{server.port}")
+
+    assert ask(trusting, body=bytes(3_000_000)).status == 200
+    assert ask(trusting).status == 200
+    assert server.connections == 1
+    trusting.close()
+    with pytest.raises(StorageUnavailable):
+        ask(wary, attempts=1)
+    server.close()

@@ -1,0 +1,62 @@
+"""Every size at which something changes, in every mode, on every storage: what comes out is what went in."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+import spool
+import storage
+from dev import parts
+from storage.parts import MIB, SMALL, USUAL
+from storage.s3 import S3Storage
+from tests.conftest import drain
+from tests.fakes import FORM, form, part
+from window import PIECE
+
+WINDOW = 8 * MIB
+INLINE = 256 << 10
+SIZES = sorted(
+    {0, 1, 64 * MIB}
+    | {edge + step for edge in (SMALL, 2 * SMALL, USUAL, WINDOW, PIECE, INLINE, 64 * MIB) for step in (-1, 0, 1)}
+)
+
+
+@pytest.fixture
+def settings(settings: dict[str, str]) -> dict[str, str]:
+    return settings | {"MAX_FILE_SIZE": "100MiB", "LEASE_SECONDS": "60"}
+
+
+@pytest.fixture(params=["memory", "moto", "rclone"])
+def client(app: Flask, request: pytest.FixtureRequest) -> FlaskClient:
+    """A client of an app on each of the storages."""
+    if request.param != "memory":
+        app.extensions["storage"] = S3Storage(
+            bucket=parts.BUCKET,
+            endpoint=request.getfixturevalue(request.param),
+            aws_access_key_id=parts.ACCESS_KEY,
+            aws_secret_access_key=parts.SECRET_KEY,
+        )
+    return app.test_client()
+
+
+@pytest.mark.parametrize("mode", ["normal", "async", "celery"])
+def test_a_file_of_any_size_arrives_as_it_was_sent(client: FlaskClient, mode: str) -> None:
+    for size in SIZES:
+        body = random.Random(size).randbytes(size)
+        answer = client.post(f"/{mode}_upload", data=form(part("file", body, f"{size}.bin")), content_type=FORM)
+        drain(client.application)
+        file = client.get(answer.headers["Location"]).get_json()
+
+        assert (file["status"], file["size"]) == ("COMPLETE", size)
+        key = file["url"].removeprefix("https://cdn.example.com/")
+        found = hashlib.sha256()
+        for chunk in storage.of().open(key):
+            found.update(chunk)
+        assert found.hexdigest() == file["sha256"] == hashlib.sha256(body).hexdigest()
+        storage.of().delete(key)
+    assert list(spool.of().folder.glob("*")) == []
