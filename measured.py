@@ -44,7 +44,7 @@ class Measured:
 
     def chunks(self) -> Iterator[bytes]:
         """The stream, digested as it goes by."""
-        with self._digest:
+        with self:
             for chunk in self.unseen():
                 self._digest.update(chunk, lambda: None)
                 yield chunk
@@ -72,7 +72,7 @@ class Measured:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._digest.__exit__()
+        self._digest.close()
 
 
 class _Digest:
@@ -96,10 +96,7 @@ class _Digest:
         self._settle(0)
         return self._digest.hexdigest()
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Return when the thread has ended."""
         if self._thread:
             self._thread.shutdown()

@@ -1,7 +1,7 @@
 """HTTP/1.1 to the storage for the bytes themselves: kept-alive connections, bodies sent from where they lie, retries.
 
-boto3 spends some ten times the CPU on a call and copies what it sends, and the standard library's client still spends
-a fifth of a small upload on parsing the answer's headers as if they were an e-mail's. Requests come in signed. A body
+boto3 spends several times the CPU on a call and copies what it sends, and the standard library's client still spends
+a seventh of a small upload on parsing the answers' headers as if they were an e-mail's. Requests come in signed. A body
 is memory that can be sent again, so that every request may be repeated.
 """
 

@@ -1,4 +1,4 @@
-"""The settings without which a task, and sometimes its file, gets lost. Each was measured: see docs/running.md."""
+"""The settings without which a task, and sometimes its file, gets lost."""
 
 from __future__ import annotations
 
