@@ -9,7 +9,7 @@ import threading
 from config import ConfigError, load
 from modes import ending
 
-_M_ARENA_MAX = -8  # malloc.h of glibc
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 
 try:
     _settings = load()
@@ -48,10 +48,16 @@ logconfig_dict = {
 
 
 def post_fork(server, worker):
-    """Let the threads share two heaps. With one each, glibc keeps some MiB for each that ever took an upload."""
+    """Let the threads share two heaps: with one each, glibc keeps some MiB for each that ever took an upload.
+
+    And let them keep what one upload turns over. Given back after every piece, it would have to be cleared by the
+    kernel for the next one.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         mallopt(_M_ARENA_MAX, 2)
+        mallopt(_M_MMAP_THRESHOLD, 4 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 16 << 20)
 
 
 def post_worker_init(worker):

@@ -11,15 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from flask import Request
-from gunicorn.http.errors import ParseException
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
-from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import parse_options_header
 
+from arriving import body_of
 from names import display_name
 from problems import (
     FormTooLarge,
-    IncompleteBody,
     LengthRequired,
     MalformedMultipart,
     MissingFile,
@@ -29,10 +27,6 @@ from problems import (
     UnexpectedFile,
     UnsupportedMediaType,
 )  # fmt: skip
-
-READ = 3 << 18
-"""Bytes asked for at once. In reads of 64 KiB gunicorn copies each byte 16 times. Reads of 1 MiB are
-hardly faster, and take some 10 MiB more for one large upload and some 40 MiB for eight at once."""
 
 FIELD = "file"
 _MAX_SEGMENTS = 20
@@ -76,7 +70,7 @@ def take(request: Request, limit: int) -> Sent:
 
 def _from_body(request: Request) -> Sent:
     name = _name(request.args.get("name", ""))
-    return Sent(name, media_type(request.mimetype), request.content_length, _body(request))
+    return Sent(name, media_type(request.mimetype), request.content_length, body_of(request))
 
 
 def _from_form(request: Request) -> Sent:
@@ -87,7 +81,7 @@ def _from_form(request: Request) -> Sent:
     parser = PushMultipartParser(
         boundary, max_segment_count=_MAX_SEGMENTS, max_header_size=_MAX_FIELDS_BYTES, header_charset="latin-1"
     )
-    events = _Form(_events(parser, _body(request)))
+    events = _Form(_events(parser, body_of(request)))
     segment = events.find_file()
     filename = _filename(segment)
     if filename == "":
@@ -154,19 +148,6 @@ def _events(parser: PushMultipartParser, body: Iterator[bytes]) -> Iterator[Mult
         raise FormTooLarge from error
     except MultipartError as error:
         raise MalformedMultipart from error
-
-
-def _body(request: Request) -> Iterator[bytes]:
-    """The request's body. A cut one looks like a normal end under gunicorn, so that the bytes are counted."""
-    announced, got = request.content_length, 0
-    try:
-        while chunk := request.stream.read(READ):
-            got += len(chunk)
-            yield chunk
-    except (OSError, ClientDisconnected, ParseException) as error:
-        raise IncompleteBody from error
-    if announced is not None and got != announced:
-        raise IncompleteBody(f"{got} of {announced} bytes arrived.")
 
 
 def _name(sent: str) -> str:

@@ -37,11 +37,14 @@ def md5(body: bytes | memoryview) -> str:
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
-def confirmed(body: memoryview, headers: Mapping[str, str]) -> Landed:
-    """What landed of `body`, by the headers of the answer. Raises StorageMismatch where they prove other bytes."""
+def confirmed(body: memoryview, crc: str, headers: Mapping[str, str]) -> Landed:
+    """What landed of `body`, whose CRC32 is `crc`, by the headers of the answer.
+
+    Raises StorageMismatch where they prove other bytes.
+    """
     etag = headers.get("etag", "").strip('"')
     if CRC32 in headers:
-        if headers[CRC32] != crc32(body):
+        if headers[CRC32] != crc:
             raise StorageMismatch("The storage's CRC32 is not that of the bytes sent.")
         return Landed(len(body), etag, headers[CRC32])
     is_md5 = re.fullmatch(r"[0-9a-f]{32}", etag) and "x-amz-server-side-encryption-aws-kms-key-id" not in headers

@@ -129,8 +129,7 @@ class S3Storage(Storage):
 
     def _put_whole(self, key: str, part: Part, content_type: str) -> Stat:
         try:
-            answer = self._request("PUT", key, headers={"Content-Type": content_type}, body=part.body)
-            return self._verified(key, confirmed(part.body, answer.headers))
+            return self._verified(key, self._send(key, part, headers={"Content-Type": content_type}))
         except StorageUnavailable:
             # An answer that was lost says nothing about the object: it may be there all the same.
             with suppress(StorageError):
@@ -148,8 +147,7 @@ class S3Storage(Storage):
         key, upload = target["Key"], quote(target["UploadId"], safe="")
 
         def send(number: int, part: Part) -> Landed:
-            query = f"partNumber={number}&uploadId={upload}"
-            return confirmed(part.body, self._request("PUT", key, query=query, body=part.body).headers)
+            return self._send(key, part, query=f"partNumber={number}&uploadId={upload}")
 
         try:
             return self._complete(target, self._made.sender.send_all(parts, send))
@@ -194,6 +192,12 @@ class S3Storage(Storage):
         headers = self._request("HEAD", key, attempts=attempts).headers
         return Stat(key, int(headers["content-length"]), headers.get("etag", "").strip('"'))
 
+    def _send(self, key: str, part: Part, *, query: str = "", headers: Mapping[str, str] | None = None) -> Landed:
+        """Send a part with its CRC32, which is taken once: it is a pass over memory that no cache holds."""
+        crc = crc32(part.body)
+        answer = self._request("PUT", key, query=query, headers={**(headers or {}), CRC32: crc}, body=part.body)
+        return confirmed(part.body, crc, answer.headers)
+
     def _request(
         self,
         method: str,
@@ -208,7 +212,6 @@ class S3Storage(Storage):
         made, headers, payload = self._made, dict(headers or {}), UNSIGNED
         target = f"{made.client.path}{quote(key, safe='/~')}" + (f"?{query}" if query else "")
         if body is not None:
-            headers[CRC32] = crc32(body)
             payload = hashlib.sha256(body).hexdigest() if self._sign_payload else payload
 
         def signed() -> Mapping[str, str]:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the ground up. A room may import from any floor below its own, and from its own package.
 FLOORS = [
     ["config", "problems"],
-    ["names"],
+    ["names", "arriving"],
     ["models", "storage", "spool", "sent", "window"],
     ["lease"],
     ["measured"],
@@ -30,6 +30,7 @@ VENDORS = {
     "boto3": "storage/s3_client.py",
     "botocore": "storage/s3_client.py",
     "celery": "tasks.py",
+    "gunicorn": "arriving.py",
     "multipart": "sent.py",
     "redis": "window.py",
 }
