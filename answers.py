@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, json, request
-from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
+from database import AWAY
 from models import File
 from problems import (
     BadRequest,
@@ -98,6 +98,6 @@ def init_app(app: Flask) -> None:
     """Answer every failure of the app with a problem: nothing else may leave it, HTML least of all."""
     app.register_error_handler(Problem, problem)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(OperationalError, _database)
-    app.register_error_handler(TimeoutError, _database)
+    for kind in AWAY:
+        app.register_error_handler(kind, _database)
     app.register_error_handler(Exception, _unexpected)

@@ -21,9 +21,10 @@ import spool
 import storage
 import tasks
 import window
-from modes import async_
+from modes import async_, hand_out
 from modes import celery as celery_mode
 from routes import routes
+from sweep.sweeper import Sweeper
 
 
 def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
@@ -37,12 +38,13 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     models.init_app(app, settings.sqlalchemy_database_uri, settings.web_threads + settings.store_threads)
     storage.init_app(app, settings)
-    spool.init_app(app, settings.spool_dir)
+    spool.init_app(app, settings.spool_dir, settings.spool_budget)
     lease.init_app(app, settings.lease_seconds)
     window.init_app(app, settings)
     tasks.init_app(app, settings)
     async_.init_app(app, settings.store_threads)
     celery_mode.init_app(app)
+    app.extensions["sweep"] = Sweeper(app, hand_out, settings.sweep_seconds, settings.sweep_storage_seconds)
     answers.init_app(app)
     cli.init_app(app)
     app.register_blueprint(routes)

@@ -98,8 +98,9 @@ def _size(value: str) -> int:
     raise ValueError("must be a size in bytes above 0, such as 1048576, 20MB or 5GiB")
 
 
-def _setting(default: str, parse: Callable[[str], Any], help: str, *, secret: bool = False) -> Any:
-    return field(repr=not secret, metadata={"default": default, "parse": parse, "help": help, "secret": secret})
+def _setting(default: str, parse: Callable[[str], Any], help: str, *, secret: bool = False, empty: Any = "") -> Any:
+    meta = {"default": default, "parse": parse, "help": help, "secret": secret, "empty": empty}
+    return field(repr=not secret, metadata=meta)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +138,28 @@ class Config:
     )
     store_threads: int = _setting("4", _number(1, 64), "Files that one web process stores at once for /async_upload.")
     lease_seconds: int = _setting("60", _number(1, 3600), "Time after which a silent holder loses its file.")
-    max_attempts: int = _setting("5", _number(1, 100), "Attempts to store a file before it ends as ERROR.")
+    max_attempts: int = _setting(
+        "20", _number(1, 1000), "Attempts to store a file before it ends as ERROR: 20 outlast three hours."
+    )
+    retry_seconds: int = _setting(
+        "5", _number(1, 900), "Pause before the second attempt; each further one is twice as long, up to 15 minutes."
+    )
+    sweep_seconds: int = _setting("5", _number(1, 3600), "Pause between two looks for files that nobody works on.")
+    sweep_storage_seconds: int = _setting(
+        "600", _number(1, 86400), "Pause between two looks for what is left over in the storage and the spool."
+    )
+    sweep_grace: int = _setting(
+        "86400", _number(1, 8640000), "Time before an object or a spool file without a row is removed."
+    )
+    spool_keep_errors: int = _setting(
+        "86400", _number(0, 8640000), "Time that the bytes of a file in ERROR stay in the spool, to be tried again."
+    )
+    spool_budget: int | None = _setting(
+        "",
+        _size,
+        "Most bytes that may wait in the spool; more are refused with 503. Empty: as many as the disk has room for.",
+        empty=None,
+    )
     storage: str = _setting("s3", _one_of("s3", "memory"), "Where objects go: s3, or memory (tests; lost at the end).")
     s3_bucket_name: str = _setting("ferry", _bucket, "Bucket that holds the objects.")
     s3_bucket_base_url: str = _setting(
@@ -168,7 +190,7 @@ class Config:
                 "{ferry_data}", str(values.get("ferry_data", ""))
             )
             try:
-                values[item.name] = meta["parse"](text) if text else ""
+                values[item.name] = meta["parse"](text) if text else meta["empty"]
             except ValueError as error:
                 values[item.name] = ""
                 wrong.append(f"{name}={'(hidden)' if meta['secret'] or '@' in text else text}: {error}")

@@ -6,6 +6,7 @@ Nothing here knows HTTP, threads or Celery: who calls, and when, is the mode's b
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,16 +19,19 @@ import config
 import lease
 import spool
 import storage
+from database import insist
 from measured import Measured
 from models import File, UploadStatus
 from names import safe_name
-from problems import BytesLost, LeaseLost, Problem, ServerStopped
+from problems import BytesGone, BytesLost, IdempotencyKeyReused, LeaseLost, NotFailed, Problem, ServerStopped
 from storage.base import StorageError
 
 log = logging.getLogger("ferry.file")
 
 Mode = Literal["normal", "async", "celery"]
-_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 900.0
+_LONGEST_PAUSE = 900.0
+_DATABASE_SECONDS = 75.0
+"""How long the end of an attempt waits for a database that is away. The lease may run out: the fence knows."""
 
 
 def rename_file(name: str, when: datetime) -> str:
@@ -63,21 +67,35 @@ def new(name: str, content_type: str, mode: Mode) -> File:
     )
 
 
-def receive(row: File, stream: Iterator[bytes]) -> None:
+def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     """Keep all bytes of a new file in the spool and commit its row as PENDING: from here on it can't be lost."""
     measured = Measured(stream)
-    spool.of().keep(row.id, measured.chunks())
-    row.size, row.sha256 = measured.size, measured.sha256
+    spool.of().keep(row.id, measured.chunks(), bound)
+    row.size, row.sha256, row.spool = measured.size, measured.sha256, spool.of().identity
     try:
-        row.accept()
+        row.accept(lease.keeper().seconds)
     except BaseException:
         spool.of().discard(row.id)
         raise
     log.info("file %s: accepted, %d bytes", row.id, row.size)
 
 
+def compare(before: File, again: File, stream: Iterator[bytes]) -> None:
+    """Read a request that came again to its end. Raises IdempotencyKeyReused where it is not the one before."""
+    measured = Measured(stream)
+    for _ in measured.chunks():
+        pass
+    if (before.mode, before.name, before.size, before.sha256) != (
+        again.mode, again.name, measured.size, measured.sha256
+    ):  # fmt: skip
+        raise IdempotencyKeyReused
+
+
 def upload_file(id: str) -> None:
     """Claim a file and store it from the spool. Does nothing where somebody else has it, or it has ended."""
+    row = File.find(id)
+    if row is None or already_stored(row):
+        return
     upload_file_from_stream(id, lambda row: process_file_to_stream(row.id))
 
 
@@ -94,6 +112,34 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
     with suppress(Problem):
         store(row, stream_of(row))
     return False
+
+
+def already_stored(row: File) -> bool:
+    """End a file as COMPLETE whose object an earlier attempt has left whole: it may have died just before it said so.
+
+    Its bytes are in the spool, and are compared with what the storage says of the object.
+    """
+    if row.attempt == 0 or row.size is None or row.sha256 is None or not spool.of().has(row.id):
+        return False
+    if not storage.of().holds(row.key, row.size, process_file_to_stream(row.id)):
+        return False
+    if not row.claim(lease.keeper().seconds):
+        return False
+    _complete(row, row.size, row.sha256)
+    return True
+
+
+def try_again(row: File) -> None:
+    """Let a file that ended as ERROR have as many attempts again as it had at first.
+
+    Raises NotFailed or, where its bytes are known to be gone, BytesGone.
+    """
+    if row.upload_status != UploadStatus.ERROR:
+        raise NotFailed
+    if row.spool is None or (row.spool == spool.of().identity and not spool.of().has(row.id)):
+        raise BytesGone
+    if not row.retry():
+        raise NotFailed
 
 
 def hand_back() -> None:
@@ -121,14 +167,22 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
                     row.key, measured.unseen(), bound=bound, content_type=row.content_type, witness=measured
                 )
             hold.check()
-            url = f"{config.current().public_base_url}/{row.key}"
-            if not row.complete(url=url, size=measured.size, sha256=measured.sha256):
-                raise LeaseLost
+            _complete(row, measured.size, measured.sha256)
     except Exception as error:
         _end_attempt(row, error)
         raise
+
+
+def _complete(row: File, size: int, sha256: str) -> None:
+    """End a stored file. Raises LeaseLost where somebody else has it."""
+    url = f"{config.current().public_base_url}/{row.key}"
+    if not insist(lambda: row.complete(url=url, size=size, sha256=sha256), _DATABASE_SECONDS):
+        # The answer to our own move may have been lost.
+        now = File.find(row.id)
+        if now is None or (now.upload_status, now.attempt) != (UploadStatus.COMPLETE, row.attempt):
+            raise LeaseLost
     _forget_bytes(row)
-    log.info("file %s: complete, %d bytes, attempt %d", row.id, row.size, row.attempt)
+    log.info("file %s: complete, %d bytes, attempt %d", row.id, size, row.attempt)
 
 
 def _forget_bytes(row: File) -> None:
@@ -140,15 +194,15 @@ def _forget_bytes(row: File) -> None:
         log.warning("file %s: its bytes could not be removed from the spool", row.id, exc_info=True)
 
 
-def verdict(mode: str, error: Exception, attempt: int, most: int) -> float | None:
-    """What a failed attempt means: the pause in seconds before the next one, or None where there is none.
+def verdict(mode: str, error: Exception, attempt: int, most: int, first_pause: float) -> float | None:
+    """What the failed attempt number `attempt` means: the pause in seconds before the next, None where there is none.
 
     In normal mode the bytes are gone with the request. Elsewhere only what can't pass ends a file at once.
     """
     final = (isinstance(error, StorageError) and error.permanent) or isinstance(error, BytesLost)
     if mode == "normal" or final or attempt >= most:
         return None
-    return min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE)
+    return min(first_pause * 2.0 ** min(attempt - 1, 30), _LONGEST_PAUSE)
 
 
 def _end_attempt(row: File, error: Exception) -> None:
@@ -156,10 +210,14 @@ def _end_attempt(row: File, error: Exception) -> None:
         log.warning("file %s: attempt %d was overtaken", row.id, row.attempt)
         return
     reason = error.reason if isinstance(error, Problem) else Problem.slug()
-    pause = verdict(row.mode, error, row.attempt, config.current().max_attempts)
-    kept = row.fail(reason) if pause is None else row.give_back(reason, pause)
+    settings = config.current()
+    number = row.attempt - row.attempts_before
+    pause = verdict(row.mode, error, number, settings.max_attempts, settings.retry_seconds)
+    # Spread, so that what failed together does not come back together.
+    later = random.uniform(0.75, 1.25) * (pause or 0)  # noqa: S311
+    kept = insist(lambda: row.fail(reason) if pause is None else row.give_back(reason, later), _DATABASE_SECONDS)
     log.warning(
         "file %s: attempt %d failed (%s), %s", row.id, row.attempt, reason,
-        "overtaken" if not kept else "ended" if pause is None else f"again in {pause:.0f} s",
+        "overtaken" if not kept else "ended" if pause is None else f"again in {later:.0f} s",
         exc_info=not isinstance(error, Problem),
     )  # fmt: skip

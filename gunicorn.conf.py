@@ -61,7 +61,8 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Let a stopped process hand back what it can't finish in time, before its master kills it."""
+    """Sweep; and let a stopped process hand back what it can't finish in time, before its master kills it."""
+    worker.wsgi.extensions["sweep"].start()
     app, stop = worker.wsgi, signal.getsignal(signal.SIGTERM)
 
     def stop_with_a_limit(number, frame):

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from flask import Flask, current_app
 
@@ -16,6 +17,16 @@ from models import File
 from problems import LeaseLost
 
 log = logging.getLogger("ferry.lease")
+
+
+class Leased(Protocol):
+    """Something that is lost unless it is renewed in time."""
+
+    @property
+    def id(self) -> str: ...
+
+    def heartbeat(self, seconds: float) -> bool:
+        """Keep it for so long from now on. False: it is lost."""
 
 
 class Hold:
@@ -34,16 +45,16 @@ class Hold:
 
 
 class Keeper:
-    """Renews the leases of all files that this process holds, every third of a lease."""
+    """Renews the leases of all that this process holds, every third of a lease."""
 
     def __init__(self, app: Flask, seconds: float) -> None:
         self._app, self.seconds = app, seconds
         self._lock = threading.Lock()
-        self._held: dict[Hold, File] = {}
+        self._held: dict[Hold, Leased] = {}
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def hold(self, row: File) -> Iterator[Hold]:
+    def hold(self, row: Leased) -> Iterator[Hold]:
         """Keep the claim on `row`, which the caller has taken, until the block ends."""
         hold = Hold()
         with self._lock:
@@ -58,12 +69,12 @@ class Keeper:
                 del self._held[hold]
 
     def release_all(self) -> list[File]:
-        """Lose every hold. The rows are the caller's to hand back; whoever worked on them stops at the next chunk."""
+        """Lose every hold. The files are the caller's to hand back; whoever worked on them stops at the next chunk."""
         with self._lock:
             held = list(self._held.items())
         for hold, _ in held:
             hold.lose()
-        return [row for _, row in held]
+        return [row for _, row in held if isinstance(row, File)]
 
     def _run(self) -> None:
         pause = threading.Event()
@@ -78,7 +89,7 @@ class Keeper:
                 for hold, row in held:
                     self._renew(hold, row)
 
-    def _renew(self, hold: Hold, row: File) -> None:
+    def _renew(self, hold: Hold, row: Leased) -> None:
         try:
             if not row.heartbeat(self.seconds):
                 hold.lose()

@@ -1,26 +1,22 @@
 """Rows: the table of files and the moves of a file's life. Every race between holders is decided in here.
 
 A move is one conditional UPDATE, and so a transaction in itself; whoever's UPDATE changes no row has lost and must
-touch nothing. On SQLite reads never wait for a writer.
+touch nothing.
 """
 
 from __future__ import annotations
 
 import enum
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, cast
 
-from flask import Flask, current_app
+from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
-    Connection,
+    BindParameter,
     Double,
-    Engine,
     Enum,
     Index,
     Row,
@@ -30,15 +26,16 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
-    event,
+    case,
     insert,
     or_,
     select,
     update,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, Mapped, configure_mappers, mapped_column
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+import database
+from database import DatabaseTime, reading, writing
 
 
 class Base(DeclarativeBase):
@@ -47,23 +44,6 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate()
-
-
-class DatabaseTime(FunctionElement[float]):
-    """Seconds since the epoch by the database's clock: the only clock that leases are measured by."""
-
-    type = Double()
-    inherit_cache = True
-
-
-@compiles(DatabaseTime, "sqlite")
-def _sqlite_time(element: DatabaseTime, compiler: Any, **options: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
-
-
-@compiles(DatabaseTime)
-def _postgresql_time(element: DatabaseTime, compiler: Any, **options: Any) -> str:
-    return "extract(epoch from clock_timestamp())"
 
 
 class UploadStatus(enum.StrEnum):
@@ -79,10 +59,15 @@ class File(Base):
     """One upload. Sizes are bytes, times are seconds since the epoch.
 
     Instances are plain values read from a row: they are never added to a session, and change only by a move.
+    `attempt` only grows: it is the fence. `attempts_before` of them were made before the file was last asked for
+    again. `spool` names the spool that has its bytes. `due_at` is when a waiting file may be handed out (again).
     """
 
     __tablename__ = "files"
-    __table_args__ = (Index("ix_files_status_id", "upload_status", "id"),)
+    __table_args__ = (
+        Index("ix_files_status_id", "upload_status", "id"),
+        Index("ix_files_status_due", "upload_status", "due_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     name: Mapped[str] = mapped_column(String(255))
@@ -96,27 +81,32 @@ class File(Base):
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     error: Mapped[str | None] = mapped_column(String(64))
     attempt: Mapped[int] = mapped_column(default=0)
+    attempts_before: Mapped[int] = mapped_column(default=0)
+    spool: Mapped[str | None] = mapped_column(String(36))
     lease_until: Mapped[float | None] = mapped_column(Double)
     due_at: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[float] = mapped_column(Double)
     updated_at: Mapped[float] = mapped_column(Double)
 
-    def accept(self, lease: float | None = None) -> None:
-        """Commit this file's row as PENDING or, with a lease in seconds, as held by the caller (attempt 1)."""
-        values = {name: getattr(self, name) for name in _GIVEN} | {"updated_at": self.created_at, "stored_bytes": 0}
-        if lease is None:
-            values |= {"upload_status": UploadStatus.PENDING, "attempt": 0}
-            statement, lengths = _INSERT, {}
-        else:
-            values |= {"upload_status": UploadStatus.PROCESSING, "attempt": 1}
-            statement, lengths = _INSERT_HELD, {"lease": lease}
-        with _writing() as connection:
-            connection.execute(statement, values | lengths)
+    def accept(self, lease: float, *, held: bool = False) -> None:
+        """Commit this file's row, as PENDING or as held by the caller (attempt 1).
+
+        Who has accepted a PENDING file hands it out; if nobody has claimed it `lease` seconds later, the sweep does.
+        """
+        values = {name: getattr(self, name) for name in _GIVEN}
+        values |= {"updated_at": self.created_at, "stored_bytes": 0, "attempts_before": 0}
+        values |= (
+            {"upload_status": UploadStatus.PROCESSING, "attempt": 1}
+            if held
+            else {"upload_status": UploadStatus.PENDING, "attempt": 0}
+        )
+        with writing() as connection:
+            connection.execute(_INSERT_HELD if held else _INSERT, values | {"lease": lease})
         vars(self).update(values)
 
     def claim(self, lease: float) -> bool:
         """Take the file to work on it, if it waits or its holder's lease ran out. On success `attempt` is ours."""
-        with _writing() as connection:
+        with writing() as connection:
             row = connection.execute(_CLAIM, {"mine": self.id, "lease": lease}).one_or_none()
         if row is not None:
             vars(self).update(row._mapping, upload_status=UploadStatus.PROCESSING)
@@ -140,10 +130,36 @@ class File(Base):
         values = {"upload_status": UploadStatus.PENDING, "error": reason, "stored_bytes": 0}
         return self._move(_GIVE_BACK, values, pause=pause)
 
+    def drop(self, reason: str) -> bool:
+        """End as ERROR for `reason` in place of a holder whose lease ran out. False: there is no such holder."""
+        values = {"upload_status": UploadStatus.ERROR, "error": reason, "stored_bytes": 0}
+        return self._move(_DROP, values)
+
+    def release(self) -> bool:
+        """Back to PENDING, due now, in place of a holder whose lease ran out. False: there is no such holder."""
+        return self._move(_RELEASE, {"upload_status": UploadStatus.PENDING, "stored_bytes": 0})
+
+    def hand_out(self, least: float) -> bool:
+        """Take the turn to hand out a waiting file that is due. False: it is not, or somebody else has taken it.
+
+        If nobody claims it, it is due again in `least` seconds, the next time in twice that: a worker may have a
+        long queue, and must not find each file in it many times.
+        """
+        return self._move(_HAND_OUT, {}, least=least)
+
+    def retry(self) -> bool:
+        """Back to PENDING, due now, with as many attempts as at first. False: the file is not in ERROR."""
+        values = {"upload_status": UploadStatus.PENDING, "error": None, "attempts_before": self.attempt}
+        return self._move(_RETRY, values)
+
+    def flag(self, reason: str | None) -> bool:
+        """Say of a COMPLETE file what is wrong with its object."""
+        return self._move(_FLAG, {"error": reason})
+
     def _move(self, statement: Update, values: dict[str, Any], **lengths: float) -> bool:
-        """Change the row if, and only if, our claim still stands, and then this value with it."""
+        """Change the row if, and only if, it still is as the statement wants it, and then this value with it."""
         fence = {"mine": self.id, "my_attempt": self.attempt}
-        with _writing() as connection:
+        with writing() as connection:
             row = connection.execute(statement, values | lengths | fence).one_or_none()
         if row is not None:
             vars(self).update(values, **row._mapping)
@@ -164,55 +180,83 @@ class File(Base):
             query = query.where(_FILES.c.upload_status == status)
         return _read(query)
 
+    @staticmethod
+    def abandoned(limit: int) -> Sequence[File]:
+        """Files whose holder's lease ran out, oldest first."""
+        return _read(_ABANDONED, most=limit)
+
+    @staticmethod
+    def due(spool: str, limit: int) -> Sequence[File]:
+        """Waiting files of a spool that may be handed out, longest due first."""
+        return _read(_DUE, spool=spool, most=limit)
+
+    @staticmethod
+    def among(ids: Sequence[str]) -> dict[str, File]:
+        """Those of the files `ids` that there are."""
+        return {row.id: row for row in _read(select(_FILES).where(_FILES.c.id.in_(ids)))}
+
+    @staticmethod
+    def complete_between(after: str, to: str, limit: int) -> Sequence[File]:
+        """COMPLETE files with `after` < id <= `to`, in the order of their ids."""
+        return _read(_COMPLETE_BETWEEN, after=after, to=to, most=limit)
+
 
 # Statements are built once: building one takes longer than running it.
 _FILES = cast(Table, File.__table__)
-_GIVEN = ("id", "name", "key", "mode", "size", "sha256", "content_type", "created_at")
+_GIVEN = ("id", "name", "key", "mode", "size", "sha256", "content_type", "spool", "created_at")
 _NOW = DatabaseTime()
 _AHEAD = _NOW + bindparam("lease", type_=Double())
-_FREE = or_(
-    _FILES.c.upload_status == UploadStatus.PENDING,
-    and_(_FILES.c.upload_status == UploadStatus.PROCESSING, _FILES.c.lease_until < _NOW),
-)
+_ABANDONED_NOW = and_(_FILES.c.upload_status == UploadStatus.PROCESSING, _FILES.c.lease_until < _NOW)
+_DUE_NOW = and_(_FILES.c.upload_status == UploadStatus.PENDING, _FILES.c.due_at <= _NOW)
+_WAITED = _NOW - _FILES.c.updated_at
+_LEAST: BindParameter[float] = bindparam("least", type_=Double())
+
 _BY_ID = select(_FILES).where(_FILES.c.id == bindparam("id"))
-_INSERT = insert(_FILES)
+_ABANDONED = select(_FILES).where(_ABANDONED_NOW).order_by(_FILES.c.id).limit(bindparam("most"))
+_DUE = (
+    select(_FILES)
+    .where(_DUE_NOW, _FILES.c.spool == bindparam("spool"))
+    .order_by(_FILES.c.due_at)
+    .limit(bindparam("most"))
+)
+_COMPLETE_BETWEEN = (
+    select(_FILES)
+    .where(
+        _FILES.c.upload_status == UploadStatus.COMPLETE,
+        _FILES.c.id > bindparam("after"),
+        _FILES.c.id <= bindparam("to"),
+    )
+    .order_by(_FILES.c.id)
+    .limit(bindparam("most"))
+)
+
+_INSERT = insert(_FILES).values(due_at=_AHEAD)
 _INSERT_HELD = insert(_FILES).values(lease_until=_AHEAD)
 _CLAIM = (
     update(_FILES)
-    .where(_FILES.c.id == bindparam("mine"), _FREE)
+    .where(_FILES.c.id == bindparam("mine"), or_(_FILES.c.upload_status == UploadStatus.PENDING, _ABANDONED_NOW))
     .values(upload_status=UploadStatus.PROCESSING, attempt=_FILES.c.attempt + 1, lease_until=_AHEAD, updated_at=_NOW)
     .returning(_FILES.c.attempt, _FILES.c.updated_at)
 )
-_FENCED = (
+_MOVE = (
     update(_FILES)
-    .where(
-        _FILES.c.id == bindparam("mine"),
-        _FILES.c.attempt == bindparam("my_attempt"),
-        _FILES.c.upload_status == UploadStatus.PROCESSING,
-    )
-    .values(updated_at=_NOW)
+    .where(_FILES.c.id == bindparam("mine"), _FILES.c.attempt == bindparam("my_attempt"))
     .returning(_FILES.c.updated_at)
 )
-_HEARTBEAT = _FENCED.values(lease_until=_AHEAD)
-_END = _FENCED.values(lease_until=None, due_at=None)
-_GIVE_BACK = _FENCED.values(lease_until=None, due_at=_NOW + bindparam("pause", type_=Double()))
-
-
-@contextmanager
-def _writing() -> Iterator[Connection]:
-    """A connection for the one statement of a move, which is a transaction in itself."""
-    with current_app.extensions["writers"], _autocommit() as connection:
-        yield connection
-
-
-def _autocommit() -> Connection:
-    """A connection on which each statement is committed as it ends: one round trip in place of three."""
-    engine: Engine = current_app.extensions["autocommit"]
-    return engine.connect()
+_HELD = _MOVE.where(_FILES.c.upload_status == UploadStatus.PROCESSING).values(updated_at=_NOW)
+_HEARTBEAT = _HELD.values(lease_until=_AHEAD)
+_END = _HELD.values(lease_until=None, due_at=None)
+_GIVE_BACK = _HELD.values(lease_until=None, due_at=_NOW + bindparam("pause", type_=Double()))
+_DROP = _END.where(_FILES.c.lease_until < _NOW)
+_RELEASE = _HELD.where(_FILES.c.lease_until < _NOW).values(lease_until=None, due_at=_NOW)
+# `updated_at` stays: how long a file has waited is how long it waits for its next turn.
+_HAND_OUT = _MOVE.where(_DUE_NOW).values(due_at=_NOW + case((_WAITED > _LEAST, _WAITED), else_=_LEAST))
+_RETRY = _MOVE.where(_FILES.c.upload_status == UploadStatus.ERROR).values(updated_at=_NOW, due_at=_NOW)
+_FLAG = _MOVE.where(_FILES.c.upload_status == UploadStatus.COMPLETE).values(updated_at=_NOW)
 
 
 def _read(query: Select[Any], **values: Any) -> Sequence[File]:
-    with _autocommit() as connection:
+    with reading() as connection:
         return [_value(row) for row in connection.execute(query, values)]
 
 
@@ -223,48 +267,7 @@ def _value(row: Row[Any]) -> File:
     return value
 
 
-def ping() -> None:
-    """Raises when the database does not answer."""
-    with _autocommit() as connection:
-        connection.execute(select(1))
-
-
 def init_app(app: Flask, uri: str, connections: int) -> None:
-    """Give the app its engine, of at most `connections` connections a process. Opens none yet."""
-    sqlite = uri.startswith("sqlite")
-    app.config["SQLALCHEMY_DATABASE_URI"] = uri
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "pool_pre_ping": not sqlite,
-        "pool_size": connections,
-        "max_overflow": 4,
-        "pool_timeout": 5,
-    }
-    configure_mappers()
-    db.init_app(app)
+    """Give the app its database, with at most `connections` connections a process. Opens none yet."""
+    database.init_app(app, db, uri, connections)
     migrate.init_app(app, db)
-    with app.app_context():
-        autocommit = {"begins": False} if sqlite else {"isolation_level": "AUTOCOMMIT"}
-        app.extensions["autocommit"] = db.engine.execution_options(**autocommit)
-        # SQLite has one writer at a time and lets the others poll for their turn, up to 100 ms at a time. Those of
-        # this process wait for each other here, and go on at once.
-        app.extensions["writers"] = threading.Lock() if sqlite else nullcontext()
-        if sqlite:
-            event.listen(db.engine, "do_connect", _sqlite_folder)
-            event.listen(db.engine, "connect", _sqlite_connect)
-            event.listen(db.engine, "begin", _sqlite_begin)
-
-
-def _sqlite_folder(dialect: object, record: object, arguments: Sequence[str], options: object) -> None:
-    Path(arguments[0]).parent.mkdir(parents=True, exist_ok=True)
-
-
-def _sqlite_connect(connection: Any, record: object) -> None:
-    connection.isolation_level = None
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    """A deferred BEGIN that turns into a write fails at once under WAL, whatever busy_timeout says."""
-    if connection.get_execution_options().get("begins", True):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -116,6 +116,36 @@ class MethodNotAllowed(Problem):
     status, title = 405, "Method not allowed"
 
 
+class IdempotencyKeyInvalid(Problem):
+    """An Idempotency-Key is 1 to 255 printable ASCII characters, and no space at either end. A UUID does well."""
+
+    status, title = 400, "The Idempotency-Key is not valid"
+
+
+class IdempotencyKeyInUse(Problem):
+    """A request with this Idempotency-Key is on its way. Wait for its answer, or ask again a little later."""
+
+    status, title, retry_after = 409, "The first request has not been answered yet", 5
+
+
+class IdempotencyKeyReused(Problem):
+    """This Idempotency-Key was used for another file, name or way of uploading. Take a new key for a new request."""
+
+    status, title = 422, "The Idempotency-Key stands for another request"
+
+
+class NotFailed(Problem):
+    """Only a file whose status is ERROR can be tried again. Look its status up."""
+
+    status, title = 409, "The file has not failed"
+
+
+class BytesGone(Problem):
+    """The file's bytes are not kept any more, or never were (normal mode keeps none). Upload the file again."""
+
+    status, title = 409, "The file's bytes are not kept any more"
+
+
 class InvalidParameter(Problem):
     """A parameter of the address has a value that is not allowed: see `parameter`."""
 
@@ -132,6 +162,12 @@ class StorageFull(Problem):
     """The server's disk has no room for the file. Nothing was kept; try again later, or send a smaller file."""
 
     status, title, retry_after = 507, "No room for the file", 60
+
+
+class TooMuchWaiting(Problem):
+    """As many bytes wait to be stored as this server may keep. Nothing was accepted; try again later."""
+
+    status, title, retry_after = 503, "Too much is waiting to be stored", 30
 
 
 class DatabaseUnavailable(Problem):
@@ -162,6 +198,12 @@ class ServerStopped(Problem):
     """The server was stopped while it worked on the file. A file whose bytes are kept is taken up again."""
 
     status, title, retry_after = 503, "The server was stopped", 10
+
+
+class AttemptsExhausted(Problem):
+    """Every process that took the file died or fell silent, too many times. Upload it again, or ask to retry it."""
+
+    status, title = 500, "Too many attempts ended without a word"
 
 
 class LeaseLost(Problem):

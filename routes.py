@@ -9,9 +9,12 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request
 
 import config
+import file
+import idempotency
 from answers import accepted, as_json
-from models import File, UploadStatus, ping
-from modes import async_, celery, normal
+from database import ping
+from models import File, UploadStatus
+from modes import UPLOADS
 from problems import InvalidParameter, NotFound, all_problems
 from sent import take
 
@@ -32,28 +35,33 @@ def index() -> str:
 @routes.post("/normal_upload")
 def normal_upload() -> Answer:
     """Store the file while it arrives; answer when it is stored."""
-    return accepted(normal.upload(take(request, config.current().max_file_size)), 201)
+    return _upload("normal", 201)
 
 
 @routes.post("/async_upload")
 def async_upload() -> Answer:
     """Keep the file; answer; a thread stores it."""
-    return accepted(async_.upload(take(request, config.current().max_file_size)), 202)
+    return _upload("async", 202)
 
 
 @routes.post("/celery_upload")
 def celery_upload() -> Answer:
     """Keep the file; answer; a Celery worker stores it."""
-    return accepted(celery.upload(take(request, config.current().max_file_size)), 202)
+    return _upload("celery", 202)
 
 
 @routes.get("/files/<id>")
 def status(id: str) -> dict[str, Any]:
-    """One file. An id that can't be one is as unknown as any other."""
-    row = File.find(id) if _ID.fullmatch(id) else None
-    if row is None:
-        raise NotFound
-    return as_json(row)
+    """One file."""
+    return as_json(_found(id))
+
+
+@routes.post("/files/<id>/retry")
+def retry(id: str) -> Answer:
+    """Try a file once more that ended as ERROR, if its bytes are still kept."""
+    row = _found(id)
+    file.try_again(row)
+    return accepted(row, 202)
 
 
 @routes.get("/files")
@@ -85,6 +93,26 @@ def problem_page(slug: str) -> Response:
     if kind is None:
         raise NotFound
     return Response(f"{kind.status} {kind.title}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n", mimetype="text/plain")
+
+
+def _upload(mode: file.Mode, status: int) -> Answer:
+    sent = take(request, config.current().max_file_size)
+    row = file.new(sent.name, sent.content_type, mode)
+    with idempotency.once(request.headers.get("Idempotency-Key"), row) as before:
+        if before is None:
+            UPLOADS[mode](row, sent)
+            return accepted(row, status)
+        file.compare(before, row, sent.stream)
+        answer, status, headers = accepted(before, status)
+        return answer, status, headers | {"Idempotency-Replayed": "true"}
+
+
+def _found(id: str) -> File:
+    """The file of an address. An id that can't be one is as unknown as any other."""
+    row = File.find(id) if _ID.fullmatch(id) else None
+    if row is None:
+        raise NotFound
+    return row
 
 
 def _limit() -> int:

@@ -8,42 +8,83 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import threading
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from flask import Flask, current_app
 
-from problems import BytesLost, StorageFull
+from problems import BytesLost, StorageFull, TooMuchWaiting
 
 CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"
+_NAME = re.compile(rf"(?P<id>[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})({re.escape(_UNFINISHED)})?")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LOOK_EVERY = 1.0
+"""Seconds for which the sum of the folder's sizes is believed."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One file of the spool: the row's id, bytes, seconds since it was last written, whether it is whole."""
+
+    id: str
+    size: int
+    age: float
+    whole: bool
 
 
 class Spool:
     """One folder on a local disk. Any number of threads and processes may share it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, budget: int | None = None) -> None:
+        """`budget`: the most bytes that may be kept, to the precision of what other processes receive just then."""
+        self.folder, self._budget = folder, budget
+        self._lock = threading.Lock()
+        self._receiving: dict[str, int] = {}
+        self._others, self._looked = 0, -_LOOK_EVERY
 
-    def keep(self, id: str, stream: Iterator[bytes]) -> None:
-        """Write all that `stream` yields; on return it would survive a power cut.
+    @cached_property
+    def identity(self) -> str:
+        """The name of this spool, for ever: what tells the hosts' spools apart where they share a database."""
+        place = self.folder / ".identity"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            mine = place.with_name(f".identity.{uuid.uuid4()}")
+            _write(mine, iter([str(uuid.uuid4()).encode()]))
+            with suppress(FileExistsError):
+                os.link(mine, place)
+            mine.unlink()
+            _sync_folder(self.folder)
+        return place.read_text()
 
-        Raises StorageFull where the disk has no room. That, and whatever `stream` raises, leaves nothing behind.
+    def keep(self, id: str, stream: Iterator[bytes], bound: int | None = None) -> None:
+        """Write all that `stream` yields, at most `bound` bytes if known; on return it would survive a power cut.
+
+        Raises StorageFull where the disk has no room, TooMuchWaiting where the budget has none, both before the
+        stream is read if they can. That, and whatever `stream` raises, leaves nothing behind.
         """
         place = self.path(id)
         unfinished = place.with_name(place.name + _UNFINISHED)
         try:
             with _full_disk_told():
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _write(unfinished, stream)
+                self._admit(id, bound or 0)
+                _write(unfinished, self._counted(id, stream, bound))
                 unfinished.rename(place)
                 _sync_folder(self.folder)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             place.unlink(missing_ok=True)
+            self._received(id, kept=False)
             raise
+        self._received(id, kept=True)
 
     def open(self, id: str) -> Iterator[bytes]:
         """Yield the kept bytes in chunks of 1 MiB. Raises BytesLost at the first where there are none."""
@@ -58,9 +99,57 @@ class Spool:
         """Remove the kept bytes, where there are any: a worker on another machine has no spool."""
         self.path(id).unlink(missing_ok=True)
 
+    def has(self, id: str) -> bool:
+        """Whether all bytes of the file are here."""
+        return self.path(id).exists()
+
+    def files(self) -> Iterator[Kept]:
+        """Everything in the spool, whole or not. What came or went meanwhile may be missing."""
+        with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if match := _NAME.fullmatch(entry.name):
+                    with suppress(FileNotFoundError):
+                        found = entry.stat()
+                        whole = not entry.name.endswith(_UNFINISHED)
+                        yield Kept(match["id"], found.st_size, time.time() - found.st_mtime, whole)
+
+    def remove(self, kept: Kept) -> None:
+        """Remove what `files` has shown, and nothing else of that id."""
+        place = self.path(kept.id)
+        (place if kept.whole else place.with_name(place.name + _UNFINISHED)).unlink(missing_ok=True)
+
     def path(self, id: str) -> Path:
         """Where the bytes of the file `id` are, or would be."""
         return self.folder / id
+
+    def _admit(self, id: str, size: int) -> None:
+        """Count `size` bytes as this file's, or raise what keeps them from having room."""
+        free = os.statvfs(self.folder)
+        if size > free.f_bavail * free.f_frsize:
+            raise StorageFull
+        if self._budget is None:
+            return
+        with self._lock:
+            if time.monotonic() - self._looked > _LOOK_EVERY:
+                self._others = sum(kept.size for kept in self.files() if kept.id not in self._receiving)
+                self._looked = time.monotonic()
+            before = self._receiving.get(id, 0)
+            if self._others + sum(self._receiving.values()) - before + size > self._budget:
+                raise TooMuchWaiting
+            self._receiving[id] = size
+
+    def _received(self, id: str, *, kept: bool) -> None:
+        with self._lock:
+            self._others += kept * self._receiving.pop(id, 0)
+
+    def _counted(self, id: str, stream: Iterator[bytes], bound: int | None) -> Iterator[bytes]:
+        """The stream. One that may have any length is counted while it comes."""
+        size = 0
+        for chunk in stream:
+            size += len(chunk)
+            if bound is None:
+                self._admit(id, size)
+            yield chunk
 
 
 @contextmanager
@@ -90,9 +179,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(entry)
 
 
-def init_app(app: Flask, folder: Path) -> None:
+def init_app(app: Flask, folder: Path, budget: int | None) -> None:
     """Give the app its spool. Touches no disk yet."""
-    app.extensions["spool"] = Spool(folder)
+    app.extensions["spool"] = Spool(folder, budget)
 
 
 def of() -> Spool:

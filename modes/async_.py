@@ -10,12 +10,15 @@ from modes.pool import Pool
 from sent import Sent
 
 
-def upload(sent: Sent) -> File:
-    """Keep `sent` and return its row, PENDING."""
-    row = file.new(sent.name, sent.content_type, "async")
-    file.receive(row, sent.stream)
+def upload(row: File, sent: Sent) -> None:
+    """Keep `sent`; the row is PENDING on return."""
+    file.receive(row, sent.stream, sent.bound)
+    hand_out(row)
+
+
+def hand_out(row: File) -> None:
+    """Have a thread store a waiting file."""
     current_app.extensions["async"].submit(file.upload_file, row.id)
-    return row
 
 
 def init_app(app: Flask, threads: int) -> None:

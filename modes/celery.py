@@ -19,17 +19,23 @@ _SENDERS, _FEEDERS = 2, 16
 """Threads that queue tasks, and threads that feed workers. A feeder mostly waits for its worker."""
 
 
-def upload(sent: Sent) -> File:
-    """Keep `sent` and return its row, PENDING. Redis is spoken to after the answer: without it the file waits."""
-    row = file.new(sent.name, sent.content_type, "celery")
-    file.receive(row, sent.stream)
-    current_app.extensions["celery-senders"].submit(dispatch, row.id, row.size)
-    return row
+def upload(row: File, sent: Sent) -> None:
+    """Keep `sent`; the row is PENDING on return. Redis is spoken to after the answer: without it the file waits."""
+    file.receive(row, sent.stream, sent.bound)
+    hand_out(row)
 
 
-def dispatch(id: str, size: int) -> None:
-    """Hand a file of `size` bytes to the workers."""
-    if window.of().fits_a_task(size):
+def hand_out(row: File) -> None:
+    """Have a worker store a waiting file."""
+    current_app.extensions["celery-senders"].submit(dispatch, row.id)
+
+
+def dispatch(id: str) -> None:
+    """Queue a task for a waiting file, unless its object turns out to be there."""
+    row = File.find(id)
+    if row is None or row.size is None or file.already_stored(row):
+        return
+    if window.of().fits_a_task(row.size):
         tasks.send_whole(id)
     else:
         current_app.extensions["celery-feeder"].listen()

@@ -19,6 +19,7 @@ def drain(app: Flask, *, drop_waiting: bool) -> None:
 
 def close(app: Flask) -> None:
     """Finish what is in hand and close the connections to the storage."""
+    app.extensions["sweep"].stop()
     drain(app, drop_waiting=True)
     with app.app_context():
         storage.of().close()

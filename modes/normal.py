@@ -8,9 +8,7 @@ from models import File
 from sent import Sent
 
 
-def upload(sent: Sent) -> File:
-    """Store `sent` and return its row, COMPLETE. The row is committed before the first byte leaves."""
-    row = file.new(sent.name, sent.content_type, "normal")
-    row.accept(lease.keeper().seconds)
+def upload(row: File, sent: Sent) -> None:
+    """Store `sent`; the row is COMPLETE on return. It is committed before the first byte leaves."""
+    row.accept(lease.keeper().seconds, held=True)
     file.store(row, sent.stream, sent.bound)
-    return row

@@ -1,6 +1,7 @@
 """Work after the answer: threads of the web process, each job inside an app context.
 
-What waits is an id, never bytes. The threads are made at the first job, which is after the server's fork.
+What waits is an id, never bytes, and the row knows it too: what finds no room here is found by the sweep. The threads
+are made at the first job, which is after the server's fork.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from problems import Problem
 log = logging.getLogger("ferry.pool")
 
 
+_MOST_WAITING = 1000
+"""Jobs that may wait in one pool."""
+
+
 class Pool:
     """At most `size` jobs at once; the others wait in their order."""
 
@@ -25,13 +30,20 @@ class Pool:
         self._app, self._name, self._size = app, name, size
         self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
+        self._jobs: set[tuple[str, Any]] = set()
 
     def submit(self, job: Callable[..., None], id: str, *more: Any) -> None:
-        """Have `job(id, *more)` done soon. A job that raises is logged: its file is PENDING, and will be found."""
+        """Have `job(id, *more)` done soon. Not twice at the same time, and not where too many wait already.
+
+        A job that raises is logged: its file is PENDING, and will be found.
+        """
         with self._lock:
+            if (id, more) in self._jobs or len(self._jobs) >= self._size + _MOST_WAITING:
+                return
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(self._size, self._name)
-            self._threads.submit(self._run, job, id, *more)
+            self._jobs.add((id, more))
+            self._threads.submit(self._run, job, id, *more).add_done_callback(lambda _: self._done(id, more))
 
     def drain(self, *, drop_waiting: bool) -> None:
         """Return when the work that has begun is done, and all that waits too, unless it is dropped.
@@ -42,6 +54,10 @@ class Pool:
             threads, self._threads = self._threads, None
         if threads:
             threads.shutdown(wait=True, cancel_futures=drop_waiting)
+
+    def _done(self, id: str, more: Any) -> None:
+        with self._lock:
+            self._jobs.discard((id, more))
 
     def _run(self, job: Callable[..., None], id: str, *more: Any) -> None:
         try:

@@ -25,6 +25,12 @@ class StorageUnavailable(StorageError):
     permanent = False
 
 
+class StorageNoUpload(StorageUnavailable):
+    """The storage does not know this upload in parts any more: it has ended, or its parts were removed. Try again."""
+
+    title = "The upload was removed"
+
+
 class StorageMismatch(StorageError):
     """What the storage holds is not what was sent, or is not there. The file does not count as stored."""
 
@@ -63,6 +69,14 @@ class Stat:
     key: str
     size: int
     etag: str
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An upload in parts that has been begun and not ended: the key it is for, and the storage's name for it."""
+
+    key: str
+    id: str
 
 
 @dataclass(frozen=True)
@@ -109,6 +123,22 @@ class Storage(ABC):
     @abstractmethod
     def scan(self, prefix: str = "") -> Iterator[Stat]:
         """Yield the objects whose keys start with `prefix`, in the order of their keys."""
+
+    @abstractmethod
+    def holds(self, key: str, size: int, stream: Iterator[bytes]) -> bool:
+        """Whether the object is there and the storage's own digest proves that it is what `stream` yields.
+
+        `size` is how many bytes that is, and was known when the object was put. A storage that gives no digest that
+        can be compared proves nothing. The stream is read only where it may prove something.
+        """
+
+    @abstractmethod
+    def begun(self, prefix: str = "") -> Iterator[Begun]:
+        """Yield the uploads in parts that have not ended, for keys that start with `prefix`."""
+
+    @abstractmethod
+    def abort(self, begun: Begun) -> None:
+        """End such an upload, and remove its parts. One that has ended is no error."""
 
     @abstractmethod
     def link(self, key: str, expires: int) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from isal import isal_zlib
 
 from storage.base import StorageMismatch
+from storage.parts import Part
 
 CRC32 = "x-amz-checksum-crc32"
 
@@ -58,3 +59,18 @@ def etag_of(parts: Sequence[Landed]) -> str:
     if not all(re.fullmatch(r"[0-9a-f]{32}", part.etag) for part in parts):
         return ""
     return f"{md5(b''.join(bytes.fromhex(part.etag) for part in parts))}-{len(parts)}"
+
+
+def may_be_md5(etag: str) -> bool:
+    """Whether an ETag looks like an MD5 or the MD5 of parts' MD5s. One of an encrypted object may, and is neither."""
+    return bool(re.fullmatch(r"[0-9a-f]{32}(-[0-9]{1,5})?", etag))
+
+
+def etags(parts: Iterable[Part]) -> set[str]:
+    """The ETags that an object of these parts may have: the MD5 of the whole, or S3's own of parts. Releases them."""
+    whole, digests = hashlib.md5(usedforsecurity=False), []
+    for part in parts:
+        whole.update(part.body)
+        digests.append(Landed(len(part.body), md5(part.body), None))
+        part.release()
+    return {whole.hexdigest(), etag_of(digests)}

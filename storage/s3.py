@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from storage.base import (
+    Begun,
     Check,
     Stat,
     Storage,
@@ -24,9 +25,10 @@ from storage.base import (
     StorageError,
     StorageMismatch,
     StorageMissing,
+    StorageNoUpload,
     StorageUnavailable,
 )
-from storage.evidence import CRC32, Landed, confirmed, crc32, etag_of, md5
+from storage.evidence import CRC32, Landed, confirmed, crc32, etag_of, etags, may_be_md5, md5
 from storage.parts import Buffers, Part, Witness, cut, part_sizes
 from storage.s3_client import UNSIGNED, S3Client, kind_of, translated
 from storage.sending import Sender
@@ -108,6 +110,26 @@ class S3Storage(Storage):
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Contents", ()):
                     yield Stat(item["Key"], item["Size"], item["ETag"].strip('"'))
+
+    def holds(self, key: str, size: int, stream: Iterator[bytes]) -> bool:
+        try:
+            found = self.stat(key)
+        except StorageMissing:
+            return False
+        if found.size != size or not may_be_md5(found.etag):
+            return False
+        parts = cut(stream, part_sizes(size), self.buffers)
+        return found.etag in etags(parts)
+
+    def begun(self, prefix: str = "") -> Iterator[Begun]:
+        with translated():
+            for page in self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix):
+                for item in page.get("Uploads", ()):
+                    yield Begun(item["Key"], item["UploadId"])
+
+    def abort(self, begun: Begun) -> None:
+        with suppress(StorageNoUpload), translated():
+            self._s3.abort_multipart_upload(Bucket=self.bucket, Key=begun.key, UploadId=begun.id)
 
     def link(self, key: str, expires: int) -> str:
         with translated():

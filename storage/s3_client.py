@@ -19,6 +19,7 @@ from storage.base import (
     StorageError,
     StorageMissing,
     StorageNoBucket,
+    StorageNoUpload,
     StorageRejected,
     StorageUnavailable,
 )
@@ -30,7 +31,7 @@ _ERRORS: dict[str, type[StorageError]] = {
     "NoSuchKey": StorageMissing,
     "NoSuchBucket": StorageNoBucket,
     "PermanentRedirect": StorageNoBucket,
-    "NoSuchUpload": StorageUnavailable,
+    "NoSuchUpload": StorageNoUpload,
     "RequestTimeTooSkewed": StorageUnavailable,
     "ExpiredToken": StorageUnavailable,
     "RequestTimeout": StorageUnavailable,

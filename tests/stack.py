@@ -90,4 +90,4 @@ class Stack:
 
     def spooled(self) -> list[str]:
         folder = self.data / "spool"
-        return [path.name for path in folder.iterdir()] if folder.exists() else []
+        return [path.name for path in folder.iterdir() if path.name[0] != "."] if folder.exists() else []

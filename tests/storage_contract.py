@@ -51,6 +51,22 @@ class StorageContract:
         assert b"".join(storage.open(key)) == b"second"
         assert [found.key for found in storage.scan(key)] == [key]
 
+    @pytest.mark.parametrize("size", [0, 1, SMALL, 2 * SMALL + 1, 21 * MIB + 3])
+    def test_an_object_is_known_again_by_its_bytes(self, storage: Storage, key: str, size: int) -> None:
+        body = os.urandom(size)
+        storage.put(key, pieces(body), bound=size, content_type="text/plain")
+
+        assert storage.holds(key, size, pieces(body))
+        assert not storage.holds(key, size, pieces(body[:-1] + b"?") if size else iter([b"?"]))
+        assert not storage.holds(key + "-not-there", size, pieces(body))
+
+    def test_no_upload_stays_begun(self, storage: Storage, key: str) -> None:
+        storage.put(key, pieces(bytes(2 * SMALL)), content_type="text/plain")
+        with pytest.raises(Broken):
+            storage.put(key, breaking(bytes(3 * SMALL), Broken()), content_type="text/plain")
+
+        assert list(storage.begun(key)) == []
+
     @pytest.mark.parametrize("sent", [0, 10, SMALL + 1, 4 * SMALL])
     def test_a_stream_that_breaks_leaves_nothing(self, storage: Storage, key: str, sent: int) -> None:
         with pytest.raises(Broken):

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
+import database
 import models
 from models import File
 from problems import all_problems
@@ -176,7 +177,7 @@ def test_the_type_of_a_problem_leads_to_its_cause_and_cure(client: FlaskClient, 
 def test_a_status_costs_one_statement(app: Flask, client: FlaskClient) -> None:
     id = upload(client)
     statements: list[str] = []
-    models.event.listen(
+    database.event.listen(
         models.db.engine, "before_cursor_execute", lambda *call: statements.append(call[2].split()[0]), named=False
     )
     client.get(f"/files/{id}")
@@ -190,7 +191,7 @@ def test_an_upload_costs_as_few_commits_as_its_promises_need(
 ) -> None:
     """normal: held, complete. The others: waiting, claimed, complete."""
     seen: list[str] = []
-    models.event.listen(
+    database.event.listen(
         models.db.engine, "before_cursor_execute", lambda *call: seen.append(call[2].split()[0]), named=False
     )
     client.post(f"/{mode}_upload", data=form(part("file", b"x", "a")), content_type=FORM)

@@ -61,4 +61,4 @@ def test_a_file_of_any_size_arrives_as_it_was_sent(client: FlaskClient, mode: st
             found.update(chunk)
         assert found.hexdigest() == file["sha256"] == hashlib.sha256(body).hexdigest()
         storage.of().delete(key)
-    assert list(spool.of().folder.glob("*")) == []
+    assert list(spool.of().files()) == []

@@ -34,7 +34,7 @@ def waiting(app: Flask) -> File:
 def held(app: Flask) -> File:
     """A file of normal mode that this test holds."""
     row = file.new("a.txt", "text/plain", "normal")
-    row.accept(30)
+    row.accept(30, held=True)
     return row
 
 
@@ -63,18 +63,18 @@ def test_a_body_that_breaks_while_it_is_received_leaves_no_row_and_no_spool_file
         file.receive(row, breaking(b"half", IncompleteBody()))
 
     assert File.find(row.id) is None
-    assert list(spool.of().folder.iterdir()) == []
+    assert list(spool.of().files()) == []
 
 
 def test_a_row_that_cannot_be_written_leaves_no_spool_file(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(self: File) -> None:
+    def away(self: File, lease: float) -> None:
         raise OSError("database is away")
 
     monkeypatch.setattr(File, "accept", away)
     with pytest.raises(OSError, match="away"):
         file.receive(file.new("a.txt", "text/plain", "async"), iter([BODY]))
 
-    assert list(spool.of().folder.iterdir()) == []
+    assert list(spool.of().files()) == []
 
 
 def test_a_file_from_the_spool_becomes_complete_and_leaves_the_spool(waiting: File) -> None:
@@ -84,7 +84,7 @@ def test_a_file_from_the_spool_becomes_complete_and_leaves_the_spool(waiting: Fi
     assert (row.upload_status, row.stored_bytes) == (UploadStatus.COMPLETE, len(BODY))
     assert row.url == f"https://cdn.example.com/{row.key}"
     assert b"".join(storage.of().open(row.key)) == BODY
-    assert list(spool.of().folder.iterdir()) == []
+    assert list(spool.of().files()) == []
 
 
 def test_a_second_order_to_store_a_file_does_nothing(waiting: File) -> None:
@@ -214,7 +214,7 @@ def test_a_lease_that_is_lost_while_the_storage_works_is_noticed_before_the_end(
 @pytest.mark.parametrize(("mode", "status"), [("normal", UploadStatus.ERROR), ("async", UploadStatus.PENDING)])
 def test_what_is_in_hand_at_the_end_of_the_process_is_handed_back(app: Flask, mode: file.Mode, status: str) -> None:
     row = file.new("a.txt", "text/plain", mode)
-    row.accept(30)
+    row.accept(30, held=True)
     with lease.keeper().hold(row) as hold:
         file.hand_back()
         with pytest.raises(LeaseLost):
@@ -258,11 +258,11 @@ def test_text_for_a_task_is_the_base64_of_the_bytes(waiting: File) -> None:
     ],
 )
 def test_the_verdict_on_a_failed_attempt(mode: file.Mode, error: Exception, attempt: int, pause: float | None) -> None:
-    assert verdict(mode, error, attempt, most=5) == pause
+    assert verdict(mode, error, attempt, most=5, first_pause=5) == pause
 
 
 def test_pauses_grow_to_a_quarter_of_an_hour() -> None:
-    assert verdict("async", StorageUnavailable(), 40, most=99) == 900
+    assert verdict("async", StorageUnavailable(), 40, most=99, first_pause=5) == 900
 
 
 def test_chunks_of_any_size_go_through(app: Flask, held: File) -> None:

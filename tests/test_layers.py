@@ -14,13 +14,15 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the ground up. A room may import from any floor below its own, and from its own package.
 FLOORS = [
     ["config", "problems"],
-    ["names", "arriving"],
+    ["names", "arriving", "database"],
     ["models", "storage", "spool", "sent", "window"],
-    ["lease"],
+    ["lease", "locks"],
+    ["idempotency"],
     ["measured"],
     ["file"],
     ["tasks"],
     ["modes"],
+    ["sweep"],
     ["answers"],
     ["routes", "cli"],
     ["app"],
@@ -37,7 +39,10 @@ VENDORS = {
 
 
 def files() -> list[Path]:
-    return [*ROOT.glob("*.py"), *(path for room in ("storage", "modes", "cli") for path in (ROOT / room).glob("*.py"))]
+    return [
+        *ROOT.glob("*.py"),
+        *(path for room in ("storage", "modes", "sweep", "cli") for path in (ROOT / room).glob("*.py")),
+    ]
 
 
 def imports(path: Path) -> set[str]:

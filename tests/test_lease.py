@@ -34,14 +34,14 @@ class Beating:
 
 def test_a_held_file_is_renewed_again_and_again(app: Flask) -> None:
     row = Beating()
-    with Keeper(app, SECONDS).hold(row) as hold:  # type: ignore[arg-type]
+    with Keeper(app, SECONDS).hold(row) as hold:
         assert all(row.beats.acquire(timeout=5) for _ in range(3))
         hold.check()
 
 
 def test_a_holder_is_told_that_it_lost_its_file(app: Flask) -> None:
     row = Beating(True, False)
-    with Keeper(app, SECONDS).hold(row) as hold:  # type: ignore[arg-type]
+    with Keeper(app, SECONDS).hold(row) as hold:
         assert all(row.beats.acquire(timeout=5) for _ in range(3))
         with pytest.raises(LeaseLost):
             hold.check()
@@ -49,14 +49,14 @@ def test_a_holder_is_told_that_it_lost_its_file(app: Flask) -> None:
 
 def test_a_database_that_is_away_for_a_beat_costs_nothing(app: Flask) -> None:
     row = Beating(OSError("away"), True)
-    with Keeper(app, SECONDS).hold(row) as hold:  # type: ignore[arg-type]
+    with Keeper(app, SECONDS).hold(row) as hold:
         assert all(row.beats.acquire(timeout=5) for _ in range(3))
         hold.check()
 
 
 def test_the_lease_outlasts_work_that_takes_longer_than_it(app: Flask) -> None:
     row = file.new("slow", "text/plain", "async")
-    row.accept()
+    row.accept(1.0)
     assert row.claim(1.0)
     beats = threading.Semaphore(0)
     renew = row.heartbeat
@@ -71,12 +71,12 @@ def test_the_lease_outlasts_work_that_takes_longer_than_it(app: Flask) -> None:
 
 def test_the_thread_ends_when_nothing_is_held_and_comes_back(app: Flask) -> None:
     keeper = Keeper(app, SECONDS)
-    with keeper.hold(Beating()):  # type: ignore[arg-type]
+    with keeper.hold(Beating()):
         thread = keeper._thread
     assert thread is not None
     thread.join(5)
     assert not thread.is_alive()
 
     row = Beating()
-    with keeper.hold(row):  # type: ignore[arg-type]
+    with keeper.hold(row):
         assert row.beats.acquire(timeout=5)

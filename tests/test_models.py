@@ -28,7 +28,7 @@ PAST = -1.0
 def pending(app: Flask) -> File:
     row = file.new("a.pdf", "application/pdf", "async")
     row.size, row.sha256 = 3, "0" * 64
-    row.accept()
+    row.accept(LEASE)
     return row
 
 
@@ -52,7 +52,7 @@ def test_an_accepted_file_waits_and_can_be_found(pending: File) -> None:
 
 def test_a_file_accepted_with_a_lease_is_held_at_once(app: Flask) -> None:
     row = file.new("a.pdf", "application/pdf", "normal")
-    row.accept(LEASE)
+    row.accept(LEASE, held=True)
 
     assert (found(row).upload_status, found(row).attempt) == (UploadStatus.PROCESSING, 1)
     assert not found(row).claim(LEASE)
@@ -173,9 +173,9 @@ def test_the_value_in_hand_says_what_the_row_says(pending: File) -> None:
 def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> None:
     rows = [file.new(f"{number}", "text/plain", "async") for number in range(5)]
     for row in rows:
-        row.accept()
+        row.accept(LEASE)
     first = File.page(2)
-    file.new("late", "text/plain", "async").accept()
+    file.new("late", "text/plain", "async").accept(LEASE)
 
     assert [row.name for row in first] == ["4", "3"]
     assert [row.name for row in File.page(9, before=first[-1].id)] == ["2", "1", "0"]
@@ -183,7 +183,7 @@ def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> Non
 
 def test_a_page_can_be_of_one_status(app: Flask, pending: File) -> None:
     held = file.new("held", "text/plain", "normal")
-    held.accept(LEASE)
+    held.accept(LEASE, held=True)
 
     assert [row.id for row in File.page(9, status=UploadStatus.PROCESSING)] == [held.id]
     assert [row.id for row in File.page(9, status=UploadStatus.PENDING)] == [pending.id]
@@ -195,7 +195,7 @@ def test_sqlite_writers_do_not_refuse_each_other(app: Flask) -> None:
     def live(number: int) -> bool:
         with app.app_context():
             row = file.new(f"{number}", "text/plain", "async")
-            row.accept()
+            row.accept(LEASE)
             with db.engine.begin() as connection:
                 connection.execute(text("SELECT count(*) FROM files"))
                 connection.execute(text("UPDATE files SET name = 'seen' WHERE id = :id"), {"id": row.id})

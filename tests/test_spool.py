@@ -6,11 +6,14 @@ import errno
 import os
 import resource
 import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import uuid_utils
 
-from problems import BytesLost, StorageFull
+from problems import BytesLost, StorageFull, TooMuchWaiting
 from spool import CHUNK, Spool
 from tests.fakes import breaking, chunks
 
@@ -101,3 +104,78 @@ def test_discarding_may_be_repeated(spool: Spool) -> None:
     spool.discard("id")
 
     assert list(spool.folder.iterdir()) == []
+
+
+def test_what_is_announced_as_larger_than_the_disk_is_refused_unread(spool: Spool) -> None:
+    with pytest.raises(StorageFull):
+        spool.keep("id", unread(), bound=1 << 60)
+
+    assert list(spool.folder.iterdir()) == []
+
+
+class TestBudget:
+    """At most 100 bytes may wait."""
+
+    @pytest.fixture
+    def spool(self, tmp_path: Path) -> Spool:
+        return Spool(tmp_path / "spool", 100)
+
+    def test_what_fits_is_kept_and_what_does_not_is_refused_unread(self, spool: Spool) -> None:
+        spool.keep(ids[0], iter([bytes(60)]), bound=60)
+        with pytest.raises(TooMuchWaiting):
+            spool.keep(ids[1], unread(), bound=41)
+        spool.keep(ids[2], iter([bytes(40)]), bound=40)
+
+        assert {kept.id for kept in spool.files()} == {ids[0], ids[2]}
+
+    def test_what_leaves_makes_room(self, spool: Spool) -> None:
+        spool.keep(ids[0], iter([bytes(60)]), bound=60)
+        spool.discard(ids[0])
+        spool._looked = -10
+        spool.keep(ids[1], iter([bytes(60)]), bound=60)
+
+    def test_what_other_processes_keep_counts(self, spool: Spool) -> None:
+        Spool(spool.folder).keep(ids[0], iter([bytes(60)]))
+        with pytest.raises(TooMuchWaiting):
+            spool.keep(ids[1], unread(), bound=41)
+
+    def test_a_stream_of_unknown_length_is_cut_when_it_gets_too_long(self, spool: Spool) -> None:
+        with pytest.raises(TooMuchWaiting):
+            spool.keep(ids[0], chunks(60, 60))
+        assert list(spool.files()) == []
+        spool.keep(ids[0], chunks(60, 40))
+
+    def test_what_is_being_received_counts_as_all_that_may_come(self, spool: Spool) -> None:
+        def watched() -> Iterator[bytes]:
+            yield b"x"
+            with pytest.raises(TooMuchWaiting):
+                spool.keep(ids[1], unread(), bound=60)
+            yield b"y"
+
+        spool.keep(ids[0], watched(), bound=60)
+        spool._looked = -10
+        spool.keep(ids[1], iter([bytes(98)]), bound=98)
+
+    def test_what_breaks_gives_its_room_back(self, spool: Spool) -> None:
+        for _ in range(3):
+            with pytest.raises(ConnectionError):
+                spool.keep(ids[0], breaking(b"half", ConnectionError()), bound=90)
+            spool._looked = -10
+        spool.keep(ids[1], iter([bytes(100)]), bound=100)
+
+
+def test_a_spool_has_one_name_for_ever_whoever_asks_first(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        names = set(threads.map(lambda _: Spool(tmp_path / "spool").identity, range(50)))
+
+    assert len(names) == 1
+    assert len(names.pop()) == 36
+    assert [path.name for path in (tmp_path / "spool").iterdir()] == [".identity"]
+
+
+def unread() -> Iterator[bytes]:
+    raise AssertionError("the stream was read")
+    yield b""
+
+
+ids = [str(uuid_utils.uuid7()) for _ in range(3)]

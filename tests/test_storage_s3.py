@@ -23,6 +23,7 @@ from storage.base import (
     StorageMismatch,
     StorageMissing,
     StorageNoBucket,
+    StorageNoUpload,
     StorageRejected,
     StorageUnavailable,
 )  # fmt: skip
@@ -59,6 +60,17 @@ class S3Contract(StorageContract):
             storage.put(key, breaking(bytes(4 * SMALL), Broken()), bound=10 * SMALL, content_type="text/plain")
 
         assert "Uploads" not in storage._s3.list_multipart_uploads(Bucket=parts.BUCKET)
+
+    def test_an_upload_that_was_left_is_found_and_can_be_ended(self, storage: S3Storage, key: str) -> None:
+        targets = [storage._begin(f"{key}-{number}", "text/plain") for number in range(2)]
+        storage._s3.upload_part(**targets[0], PartNumber=1, Body=b"x")
+
+        left = list(storage.begun(key))
+        assert [begun.key for begun in left] == [f"{key}-0", f"{key}-1"]
+        assert list(storage.begun("another prefix")) == []
+        for begun in (*left, left[0]):
+            storage.abort(begun)
+        assert list(storage.begun(key)) == []
 
     def test_a_list_goes_on_over_pages(self, storage: S3Storage, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(5):
@@ -312,7 +324,7 @@ def client_error(status: int, code: str) -> ClientError:
         (404, "NoSuchKey", StorageMissing),
         (404, "404", StorageMissing),
         (404, "NoSuchBucket", StorageNoBucket),
-        (404, "NoSuchUpload", StorageUnavailable),
+        (404, "NoSuchUpload", StorageNoUpload),
         (403, "AccessDenied", StorageDenied),
         (403, "SignatureDoesNotMatch", StorageDenied),
         (403, "RequestTimeTooSkewed", StorageUnavailable),

@@ -1,0 +1,55 @@
+"""`flask sweep`: the sweep from the operator's shell. It stores itself what it finds waiting, whatever the mode."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+
+import click
+from flask.cli import with_appcontext
+
+import config
+import file
+from models import File
+from sweep.files import sweep_files
+from sweep.leftovers import sweep_spool, sweep_storage
+from sweep.report import KINDS, Report
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Look once and end. Otherwise again and again, until stopped.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done. Looks once.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON a look.")
+@with_appcontext
+def sweep(once: bool, dry_run: bool, as_json: bool) -> None:
+    """Take up files that nobody works on, and remove what is left over in storage and spool."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    while True:
+        _print(_look(dry_run), as_json)
+        if once or dry_run or stop.wait(config.current().sweep_seconds):
+            return
+
+
+def _look(dry_run: bool) -> Report:
+    report = Report(dry_run)
+    sweep_files(report, _store)
+    sweep_spool(report)
+    sweep_storage(report)
+    return report
+
+
+def _store(row: File) -> None:
+    """Here and now: the web service may not be running, nor Redis."""
+    file.upload_file(row.id)
+
+
+def _print(report: Report, as_json: bool) -> None:
+    if as_json:
+        found = [{"kind": kind, "subject": subject} for kind, subject in report.found]
+        click.echo(json.dumps({"dry_run": report.dry, "counts": report.counts, "found": found}))
+        return
+    for kind, count in report.counts.items():
+        click.echo(f"{count:6}  {KINDS[kind]}")

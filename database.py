@@ -1,0 +1,128 @@
+"""The database: one engine a process, statements that are transactions in themselves, and its clock.
+
+On SQLite reads never wait for a writer, and the writers of one process wait for each other here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flask import Flask, current_app
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, Double, Engine, event, select
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import configure_mappers
+from sqlalchemy.sql.functions import FunctionElement
+
+T = TypeVar("T")
+
+AWAY = (OperationalError, InterfaceError, TimeoutError)
+"""What a database raises that does not answer. Trying again may help."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
+
+
+class DatabaseTime(FunctionElement[float]):
+    """Seconds since the epoch by the database's clock: the only clock that leases are measured by."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(DatabaseTime, "sqlite")
+def _sqlite_time(element: DatabaseTime, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(DatabaseTime)
+def _postgresql_time(element: DatabaseTime, compiler: Any, **options: Any) -> str:
+    return "extract(epoch from clock_timestamp())"
+
+
+@contextmanager
+def writing() -> Iterator[Connection]:
+    """A connection for one statement that changes something, and is committed as it ends."""
+    with current_app.extensions["writers"], reading() as connection:
+        yield connection
+
+
+def reading() -> Connection:
+    """A connection on which each statement is committed as it ends: one round trip in place of three."""
+    engine: Engine = current_app.extensions["autocommit"]
+    return engine.connect()
+
+
+def insist(move: Callable[[], T], seconds: float) -> T:
+    """What `move` returns, as soon as the database lets it; raises what it says after `seconds`.
+
+    For a move that may be done twice: an answer that was lost does not say whether it was done.
+    """
+    pause, left = _FIRST_PAUSE, seconds
+    while True:
+        try:
+            return move()
+        except AWAY:
+            if left <= 0:
+                raise
+        threading.Event().wait(pause)
+        left -= pause
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def ping() -> None:
+    """Raises when the database does not answer."""
+    with reading() as connection:
+        connection.execute(select(1))
+
+
+def init_app(app: Flask, db: SQLAlchemy, uri: str, connections: int) -> None:
+    """Give the app its engine for `db`, of at most `connections` connections a process. Opens none yet."""
+    sqlite = uri.startswith("sqlite")
+    app.config["SQLALCHEMY_DATABASE_URI"] = uri
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "pool_pre_ping": not sqlite,
+        "pool_size": connections,
+        "max_overflow": 4,
+        "pool_timeout": 5,
+    } | ({} if sqlite else {"connect_args": _POSTGRESQL})
+    configure_mappers()
+    db.init_app(app)
+    with app.app_context():
+        autocommit = {"begins": False} if sqlite else {"isolation_level": "AUTOCOMMIT"}
+        app.extensions["autocommit"] = db.engine.execution_options(**autocommit)
+        # SQLite has one writer at a time and lets the others poll for their turn, up to 100 ms at a time. Those of
+        # this process wait for each other here, and go on at once.
+        app.extensions["writers"] = threading.Lock() if sqlite else nullcontext()
+        if sqlite:
+            event.listen(db.engine, "do_connect", _sqlite_folder)
+            event.listen(db.engine, "connect", _sqlite_connect)
+            event.listen(db.engine, "begin", _sqlite_begin)
+
+
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+}
+
+
+def _sqlite_folder(dialect: object, record: object, arguments: Sequence[str], options: object) -> None:
+    Path(arguments[0]).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _sqlite_connect(connection: Any, record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    """A deferred BEGIN that turns into a write fails at once under WAL, whatever busy_timeout says."""
+    if connection.get_execution_options().get("begins", True):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

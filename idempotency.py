@@ -1,0 +1,140 @@
+"""Idempotency-Key: a request that is sent again makes no second file (draft-ietf-httpapi-idempotency-key-header-07).
+
+A key is tied to the id of the file that its first request made. The file's row is what says how that request ended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from sqlalchemy import Double, String, Table, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+import lease
+from database import DatabaseTime, reading, writing
+from models import Base, File, UploadStatus
+from problems import IdempotencyKeyInUse, IdempotencyKeyInvalid
+
+KEPT = 24 * 3600
+"""Seconds that a key is remembered for."""
+
+
+class Key(Base):
+    """A key, the file it stands for, and until when the request that made it is believed to be on its way."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    file_id: Mapped[str] = mapped_column(String(36))
+    lease_until: Mapped[float] = mapped_column(Double)
+    created_at: Mapped[float] = mapped_column(Double)
+
+
+@dataclass(frozen=True)
+class _Tie:
+    """A key that is ours: as long as we say so now and then, the request counts as being on its way."""
+
+    key: str
+    id: str
+
+    def heartbeat(self, seconds: float) -> bool:
+        with writing() as connection:
+            found = connection.execute(_RENEW, {"mine": self.key, "file": self.id, "lease": seconds})
+            return found.one_or_none() is not None
+
+
+@contextmanager
+def once(key: str | None, row: File) -> Iterator[File | None]:
+    """Tie `key` to the new file `row` for as long as the block makes it; yields None.
+
+    Or yields the file that a request with this key has made before. If the block raises, the key is free again.
+    Raises IdempotencyKeyInvalid, or IdempotencyKeyInUse where such a request is on its way.
+    """
+    if key is None:
+        yield None
+        return
+    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?", key):
+        raise IdempotencyKeyInvalid
+    before = _tie(key, row.id)
+    if before is not None:
+        yield before
+        return
+    tie = _Tie(key, row.id)
+    try:
+        with lease.keeper().hold(tie):
+            yield None
+    except BaseException:
+        with writing() as connection:
+            connection.execute(_UNTIE, {"mine": key, "file": row.id})
+        raise
+
+
+def forget_old() -> int:
+    """Forget keys that are older than KEPT. Returns how many."""
+    with writing() as connection:
+        return len(connection.execute(_FORGET).all())
+
+
+def state(row: File | None, *, live: bool, old: bool) -> Literal["free", "busy", "done"]:
+    """What a key that was used means now. `live`: its request was heard of lately. `old`: kept long enough.
+
+    A file that its client waited for, and that failed, was never promised: the key is free for another try.
+    """
+    if old:
+        return "free"
+    if row is None:
+        return "busy" if live else "free"
+    if row.mode == "normal":
+        ended = {UploadStatus.COMPLETE: "done", UploadStatus.ERROR: "free"}
+        return cast(Literal["free", "busy", "done"], ended.get(row.upload_status, "busy"))
+    return "done"
+
+
+def _tie(key: str, id: str) -> File | None:
+    """Tie the key to the file `id`, or return the file that it stands for."""
+    values = {"mine": key, "file": id, "lease": lease.keeper().seconds}
+    try:
+        with writing() as connection:
+            connection.execute(_MAKE, values)
+        return None
+    except IntegrityError:
+        pass
+    with reading() as connection:
+        found = connection.execute(_FIND, {"mine": key}).one_or_none()
+    if found is None:
+        raise IdempotencyKeyInUse
+    row = File.find(found.file_id)
+    now = state(row, live=bool(found.live), old=bool(found.old))
+    if now == "done":
+        return row
+    if now == "free":
+        with writing() as connection:
+            if connection.execute(_TAKE_OVER, values | {"before": found.file_id}).one_or_none():
+                return None
+    raise IdempotencyKeyInUse
+
+
+_KEYS = cast(Table, Key.__table__)
+_NOW = DatabaseTime()
+_AHEAD = _NOW + bindparam("lease", type_=Double())
+_MINE = _KEYS.c.key == bindparam("mine")
+_MAKE = insert(_KEYS).values(key=bindparam("mine"), file_id=bindparam("file"), lease_until=_AHEAD, created_at=_NOW)
+_FIND = select(
+    _KEYS.c.file_id, (_KEYS.c.lease_until > _NOW).label("live"), (_KEYS.c.created_at < _NOW - KEPT).label("old")
+).where(_MINE)
+_TAKE_OVER = (
+    update(_KEYS)
+    .where(_MINE, _KEYS.c.file_id == bindparam("before"))
+    .values(file_id=bindparam("file"), lease_until=_AHEAD, created_at=_NOW)
+    .returning(_KEYS.c.key)
+)
+_RENEW = (
+    update(_KEYS).where(_MINE, _KEYS.c.file_id == bindparam("file")).values(lease_until=_AHEAD).returning(_KEYS.c.key)
+)
+_UNTIE = delete(_KEYS).where(_MINE, _KEYS.c.file_id == bindparam("file"))
+_FORGET = delete(_KEYS).where(_KEYS.c.created_at < _NOW - KEPT).returning(_KEYS.c.key)

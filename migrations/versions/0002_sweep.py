@@ -1,0 +1,37 @@
+"""What the sweep needs to know of a file; locks; idempotency keys."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    with op.batch_alter_table("files") as files:
+        files.add_column(sa.Column("spool", sa.String(36)))
+        files.add_column(sa.Column("attempts_before", sa.Integer, nullable=False, server_default="0"))
+        files.alter_column("attempts_before", server_default=None)
+    op.create_index("ix_files_status_due", "files", ["upload_status", "due_at"])
+    op.create_table(
+        "locks",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("holder", sa.String(36), nullable=False),
+        sa.Column("until", sa.Double, nullable=False),
+    )
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("key", sa.String(255), primary_key=True),
+        sa.Column("file_id", sa.String(36), nullable=False),
+        sa.Column("lease_until", sa.Double, nullable=False),
+        sa.Column("created_at", sa.Double, nullable=False),
+    )
+
+
+def downgrade():
+    op.drop_table("idempotency_keys")
+    op.drop_table("locks")
+    op.drop_index("ix_files_status_due", "files")
+    with op.batch_alter_table("files") as files:
+        files.drop_column("attempts_before")
+        files.drop_column("spool")

@@ -1,0 +1,132 @@
+"""The sweep over the storage and the spool: what is there without a file, and files without what should be there.
+
+Without a row only what Ferry has named itself is touched, under a prefix that has been marked as this database's own,
+and only when it is old enough. Listings come in the order of the keys, which is that of the rows' ids.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import config
+import locks
+import spool
+import storage
+from models import File
+from storage.base import Stat, StorageMissing
+from sweep.report import Report
+from sweep.rules import bytes_are_left, id_in, made_at, object_is_left, upload_is_left
+
+T = TypeVar("T")
+
+log = logging.getLogger("ferry.sweep")
+
+MARK = "ferry-owner"
+"""Name, under the prefix, of the object that says whose the prefix is."""
+
+_PAGE = 500
+_FIRST, _LAST = "", "g"
+"""Below and above every id."""
+
+
+def sweep_storage(report: Report) -> None:
+    """Look through the uploads in parts and the objects under our prefix."""
+    prefix = config.current().s3_prefix
+    ours = _prefix_is_ours(prefix, report)
+    grace = config.current().sweep_grace if ours else float("inf")
+    _uploads(report, prefix, grace)
+    _objects(report, prefix, grace)
+
+
+def _prefix_is_ours(prefix: str, report: Report) -> bool:
+    """Whether everything under the prefix was put there by services of this database; claims a prefix of nobody."""
+    locks.take("installation", str(uuid.uuid4()), 1e12)
+    me = (locks.holder_of("installation") or "").encode()
+    try:
+        owner = b"".join(storage.of().open(prefix + MARK))
+    except StorageMissing:
+        if report.dry:
+            return True
+        storage.of().put(prefix + MARK, iter([me]), content_type="text/plain")
+        return True
+    if owner != me:
+        log.warning("the prefix %r belongs to another database: objects without a row stay", prefix)
+    return owner == me
+
+
+def _uploads(report: Report, prefix: str, grace: float) -> None:
+    for page in _pages(begun for begun in storage.of().begun(prefix) if id_in(begun.key, prefix)):
+        ids = {begun: id_in(begun.key, prefix) or "" for begun in page}
+        rows = File.among(list(ids.values()))
+        for begun, id in ids.items():
+            if upload_is_left(rows.get(id), time.time() - made_at(id), grace):
+                report.act("uploads_aborted", begun.key, storage.of().abort, begun)
+
+
+def _objects(report: Report, prefix: str, grace: float) -> None:
+    after = _FIRST
+    for page in _pages(stat for stat in storage.of().scan(prefix) if id_in(stat.key, prefix)):
+        found = {id_in(stat.key, prefix) or "": stat for stat in page}
+        _remove_strays(report, found, grace)
+        to = max(found)
+        _flag_missing(report, found, after, to)
+        after = to
+    _flag_missing(report, {}, after, _LAST)
+
+
+def _remove_strays(report: Report, found: dict[str, Stat], grace: float) -> None:
+    rows = File.among(list(found))
+    for id, stat in found.items():
+        row = rows.get(id)
+        if object_is_left(row, time.time() - made_at(id), grace, can_retry=row is not None and _can_retry(row)):
+            report.act("objects_removed", stat.key, storage.of().delete, stat.key)
+
+
+def _can_retry(row: File) -> bool:
+    """Whether the bytes of a file may still be somewhere."""
+    if row.spool is None:
+        return False
+    return row.spool != spool.of().identity or spool.of().has(row.id)
+
+
+def _flag_missing(report: Report, found: dict[str, Stat], after: str, to: str) -> None:
+    """Flag the COMPLETE files between two ids that are not `found`, and unflag those that are again."""
+    while rows := File.complete_between(after, to, _PAGE):
+        for row in rows:
+            if row.id in found and row.error is not None:
+                report.act("objects_back", row.id, row.flag, None)
+            elif row.id not in found and row.error is None and not _is_there(row.key):
+                report.act("objects_missing", row.id, row.flag, StorageMissing.slug())
+        after = rows[-1].id
+
+
+def _is_there(key: str) -> bool:
+    """The listing may be older than the row, or of another prefix."""
+    try:
+        storage.of().stat(key)
+    except StorageMissing:
+        return False
+    return True
+
+
+def sweep_spool(report: Report) -> None:
+    """Look through the spool of this host."""
+    settings = config.current()
+    for page in _pages(spool.of().files()):
+        rows = File.among([kept.id for kept in page])
+        for kept in page:
+            row = rows.get(kept.id)
+            ended = 0.0 if row is None else time.time() - row.updated_at
+            if bytes_are_left(row, kept.age, settings.sweep_grace, ended, settings.spool_keep_errors):
+                report.act("spool_removed", kept.id, spool.of().remove, kept)
+
+
+def _pages(things: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(things)
+    while page := list(islice(iterator, _PAGE)):
+        yield page

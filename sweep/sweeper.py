@@ -1,0 +1,75 @@
+"""The thread that sweeps, in every process of the web service. One of them has the turn at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+from flask import Flask
+
+import idempotency
+import locks
+import spool
+from database import AWAY
+from models import File
+from storage.base import StorageError
+from sweep.files import sweep_files
+from sweep.leftovers import sweep_spool, sweep_storage
+from sweep.report import Report
+
+log = logging.getLogger("ferry.sweep")
+
+
+class Sweeper:
+    """Sweeps rows every `every` seconds, and what lies in the storage and the spool every `storage_every` seconds."""
+
+    def __init__(self, app: Flask, hand_out: Callable[[File], None], every: float, storage_every: float) -> None:
+        self._app, self._hand_out = app, hand_out
+        self._every, self._storage_every = every, storage_every
+        self._me = ""
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Sweep from now on. To be called after the server's fork."""
+        self._me = str(uuid.uuid4())
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, name="ferry-sweep", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Return when no more is handed out. Waits for the one thing that is being done."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join(self._every)
+            self._thread = None
+
+    def turn(self) -> None:
+        """Do what is due, if no other process does. The turn at rows is kept; the others come round for everybody."""
+        here = spool.of().identity
+        if locks.take(f"sweep {here}", self._me, 2 * self._every):
+            sweep_files(Report(), self._unless_stopped)
+        if locks.take(f"spool {here}", str(uuid.uuid4()), self._storage_every):
+            sweep_spool(Report())
+        if locks.take("storage", str(uuid.uuid4()), self._storage_every):
+            idempotency.forget_old()
+            sweep_storage(Report())
+
+    def _unless_stopped(self, row: File) -> None:
+        if not self._stop.is_set():
+            self._hand_out(row)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                with self._app.app_context():
+                    self.turn()
+            except (StorageError, *AWAY) as error:
+                log.warning("a sweep was cut short: %s", type(error).__name__)
+            except Exception:
+                log.exception("a sweep was cut short")
+            self._stop.wait(max(0.1, self._every - (time.monotonic() - began)))
