@@ -81,7 +81,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _database(error: Exception) -> Response:
-    log.error("the database does not answer: %s", type(error).__name__, exc_info=error)
+    log.error("the database does not answer: %s", type(getattr(error, "orig", None) or error).__name__)
     return problem(DatabaseUnavailable())
 
 

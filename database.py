@@ -19,6 +19,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import configure_mappers
 from sqlalchemy.sql.functions import FunctionElement
 
+import postgresql
+
 T = TypeVar("T")
 
 AWAY = (OperationalError, InterfaceError, TimeoutError)
@@ -89,7 +91,7 @@ def init_app(app: Flask, db: SQLAlchemy, uri: str, connections: int) -> None:
         "pool_size": connections,
         "max_overflow": 4,
         "pool_timeout": 5,
-    } | ({} if sqlite else {"connect_args": _POSTGRESQL})
+    } | ({} if sqlite else {"connect_args": postgresql.OPTIONS})
     configure_mappers()
     db.init_app(app)
     with app.app_context():
@@ -102,14 +104,8 @@ def init_app(app: Flask, db: SQLAlchemy, uri: str, connections: int) -> None:
             event.listen(db.engine, "do_connect", _sqlite_folder)
             event.listen(db.engine, "connect", _sqlite_connect)
             event.listen(db.engine, "begin", _sqlite_begin)
-
-
-_POSTGRESQL = {
-    "connect_timeout": 5,
-    "tcp_user_timeout": 10_000,
-    "keepalives_idle": 10,
-    "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
-}
+        else:
+            event.listen(db.engine, "do_connect", postgresql.connect)
 
 
 def _sqlite_folder(dialect: object, record: object, arguments: Sequence[str], options: object) -> None:

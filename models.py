@@ -215,7 +215,7 @@ _BY_ID = select(_FILES).where(_FILES.c.id == bindparam("id"))
 _ABANDONED = select(_FILES).where(_ABANDONED_NOW).order_by(_FILES.c.id).limit(bindparam("most"))
 _DUE = (
     select(_FILES)
-    .where(_DUE_NOW, _FILES.c.spool == bindparam("spool"))
+    .where(_DUE_NOW, or_(_FILES.c.spool == bindparam("spool"), _FILES.c.spool.is_(None)))
     .order_by(_FILES.c.due_at)
     .limit(bindparam("most"))
 )

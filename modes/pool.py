@@ -28,7 +28,7 @@ class Pool:
 
     def __init__(self, app: Flask, name: str, size: int) -> None:
         self._app, self._name, self._size = app, name, size
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # A job may be done before it is noted, and say so in the same thread.
         self._threads: ThreadPoolExecutor | None = None
         self._jobs: set[tuple[str, Any]] = set()
 

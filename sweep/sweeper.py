@@ -23,6 +23,10 @@ from sweep.report import Report
 log = logging.getLogger("ferry.sweep")
 
 
+_SPOOL_EVERY = 60
+"""Seconds between two looks into the spool. It costs no request, and keeps what workers elsewhere have stored."""
+
+
 class Sweeper:
     """Sweeps rows every `every` seconds, and what lies in the storage and the spool every `storage_every` seconds."""
 
@@ -52,7 +56,7 @@ class Sweeper:
         here = spool.of().identity
         if locks.take(f"sweep {here}", self._me, 2 * self._every):
             sweep_files(Report(), self._unless_stopped)
-        if locks.take(f"spool {here}", str(uuid.uuid4()), self._storage_every):
+        if locks.take(f"spool {here}", str(uuid.uuid4()), min(self._storage_every, _SPOOL_EVERY)):
             sweep_spool(Report())
         if locks.take("storage", str(uuid.uuid4()), self._storage_every):
             idempotency.forget_old()

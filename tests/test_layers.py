@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # From the ground up. A room may import from any floor below its own, and from its own package.
 FLOORS = [
-    ["config", "problems"],
+    ["config", "problems", "postgresql"],
     ["names", "arriving", "database"],
     ["models", "storage", "spool", "sent", "window"],
     ["lease", "locks"],
@@ -34,6 +34,7 @@ VENDORS = {
     "celery": "tasks.py",
     "gunicorn": "arriving.py",
     "multipart": "sent.py",
+    "psycopg": "postgresql.py",
     "redis": "window.py",
 }
 

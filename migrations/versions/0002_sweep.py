@@ -12,6 +12,8 @@ def upgrade():
         files.add_column(sa.Column("spool", sa.String(36)))
         files.add_column(sa.Column("attempts_before", sa.Integer, nullable=False, server_default="0"))
         files.alter_column("attempts_before", server_default=None)
+    # Rows from before there was a sweep: it takes them up, whoever's spool they are in.
+    op.execute("UPDATE files SET due_at = updated_at WHERE upload_status = 'PENDING' AND due_at IS NULL")
     op.create_index("ix_files_status_due", "files", ["upload_status", "due_at"])
     op.create_table(
         "locks",
