@@ -122,7 +122,8 @@ class S3Storage(Storage):
         return found.etag in etags(parts)
 
     def begun(self, prefix: str = "") -> Iterator[Begun]:
-        with translated():
+        # rclone's word for "none at all, in the whole bucket".
+        with suppress(StorageNoUpload), translated():
             for page in self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Uploads", ()):
                     yield Begun(item["Key"], item["UploadId"])

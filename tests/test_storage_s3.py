@@ -71,6 +71,7 @@ class S3Contract(StorageContract):
         for begun in (*left, left[0]):
             storage.abort(begun)
         assert list(storage.begun(key)) == []
+        assert list(storage.begun()) == []
 
     def test_a_list_goes_on_over_pages(self, storage: S3Storage, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(5):
