@@ -1,0 +1,72 @@
+"""What the proxy is to break: which operation, how, how often. No sockets in here."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tests.faults.operations import ANY
+
+Kind = Literal["status", "reset", "hang", "stall", "lost_reply", "err200", "corrupt", "wrong_etag"]
+"""`status`: an error answer, the request is not handed on · `err200`: the same with status 200, as Complete may do ·
+`reset`: the connection is reset after `after` bytes of the body · `hang`: no answer until released, then a reset ·
+`stall`: no answer until released, then all goes its way · `lost_reply`: done, but the answer is replaced by a reset ·
+`corrupt`: a byte of the body is another one · `wrong_etag`: the answer names another digest."""
+
+
+@dataclass(eq=False)
+class Fault:
+    """One thing to break. `times` is how often, None for ever; the first `skip` requests go through."""
+
+    operation: str
+    kind: Kind
+    times: int | None = 1
+    skip: int = 0
+    after: int = 0
+    status: int = 503
+    code: str = "SlowDown"
+    struck: int = 0
+    released: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def takes(self, operation: str) -> bool:
+        """Whether it strikes this request, which is counted."""
+        if self.operation not in (ANY, operation) or self.struck == self.times:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        self.struck += 1
+        return True
+
+    def error(self) -> bytes:
+        """The answer that S3 would give: status line, headers, XML."""
+        xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{self.code}</Code><Message>injected</Message></Error>'
+        status = 200 if self.kind == "err200" else self.status
+        head = f"HTTP/1.1 {status} Injected\r\nContent-Type: application/xml\r\nContent-Length: {len(xml)}\r\n\r\n"
+        return head.encode() + xml.encode()
+
+
+class Faults:
+    """The faults of one proxy, in the order in which they were added. The first that takes a request has it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> Fault:
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def strike(self, operation: str) -> Fault | None:
+        """The fault that this request meets."""
+        with self._lock:
+            return next((fault for fault in self._faults if fault.takes(operation)), None)
+
+    def clear(self) -> None:
+        """Break nothing any more, and let go what hangs or stalls."""
+        with self._lock:
+            faults, self._faults = self._faults, []
+        for fault in faults:
+            fault.released.set()

@@ -1,0 +1,214 @@
+"""A proxy in front of the S3 server that breaks what it is told to break, and counts what it sees.
+
+Heads go through as they came, Host included, so that signatures stay valid. Bodies stream. Each request has a
+connection of its own to the server; clients keep theirs alive.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+from dev.process import free_port
+from tests.faults.http1 import CutOffError, Head, answer_body, read_head, request_body
+from tests.faults.injected import Fault, Faults, Kind
+from tests.faults.operations import ANY, operation
+
+_RESET = struct.pack("ii", 1, 0)
+_SILENCE_SECONDS = 120
+
+
+class Proxy:
+    """One listener on a loopback port. May be told things from any thread while it works."""
+
+    def __init__(self, upstream: int) -> None:
+        """`upstream`: the S3 server's port."""
+        self.upstream, self.port = upstream, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.faults = Faults()
+        self._seen: Counter[str] = Counter()
+        self._changed = threading.Condition()
+        self._listener: socket.socket | None = None
+        self._open: set[socket.socket] = set()
+
+    def __enter__(self) -> Proxy:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.faults.clear()
+        self.stop()
+
+    def start(self) -> None:
+        """Listen, on the same port as before."""
+        if self._listener is None:
+            self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+            self._spawn(self._accept, self._listener)
+
+    def stop(self) -> None:
+        """The storage is down: refuse new connections and reset those that are open."""
+        listener, self._listener = self._listener, None
+        if listener:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Reset every open connection. New ones are served."""
+        with self._changed:
+            for connection in self._open:
+                with suppress(OSError):
+                    _let_reset(connection)
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def inject(self, operation: str, kind: Kind, **options: Any) -> Fault:
+        """Break requests of this operation. `options` are the fields of Fault: `times`, `skip`, `after` …"""
+        return self.faults.add(Fault(operation, kind, **options))
+
+    def heal(self) -> None:
+        """Break nothing any more, let go what hangs, listen."""
+        self.faults.clear()
+        self.start()
+
+    def seen(self, operation: str = ANY) -> int:
+        """How many requests of this operation have come."""
+        with self._changed:
+            return self._seen[operation]
+
+    def wait_for(self, operation: str, times: int = 1, seconds: float = 30) -> None:
+        """Return when requests of this operation have come so many times since the proxy was made."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._seen[operation] >= times, seconds):
+                raise TimeoutError(f"{operation} came {self._seen[operation]} times in {seconds} s, not {times}")
+
+    def _spawn(self, work: Callable[[socket.socket], None], argument: socket.socket) -> None:
+        threading.Thread(target=work, args=(argument,), name="fault-proxy", daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self._spawn(self._serve, connection)
+
+    @contextmanager
+    def _watched(self, connection: socket.socket) -> Iterator[IO[bytes]]:
+        """The connection to be read from, as long as nobody cuts it."""
+        connection.settimeout(_SILENCE_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self._changed:
+            self._open.add(connection)
+        try:
+            with connection, connection.makefile("rb") as file:
+                yield file
+        finally:
+            with self._changed:
+                self._open.discard(connection)
+
+    def _serve(self, client: socket.socket) -> None:
+        """All requests of one connection. What goes wrong on either side is a reset to the client."""
+        with self._watched(client) as file:
+            try:
+                while (head := read_head(file)) and self._exchange(client, file, head):
+                    pass
+            except (OSError, ValueError):
+                with suppress(OSError):
+                    _let_reset(client)
+
+    def _exchange(self, client: socket.socket, file: IO[bytes], head: Head) -> bool:
+        """One request and its answer. Whether the connection goes on."""
+        if head.get("expect"):
+            head.remove("expect")
+            client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        fault = self._met(operation(head.method, head.target))
+        body = request_body(file, head)
+        if fault and fault.kind in ("hang", "stall"):
+            fault.released.wait()
+        if fault and fault.kind == "hang":
+            raise CutOffError
+        if fault and fault.kind in ("status", "err200"):
+            _swallow(body)
+            client.sendall(fault.error())
+            return True
+        return self._hand_on(client, head, _broken(body, fault), fault)
+
+    def _met(self, name: str) -> Fault | None:
+        """Count a request, and the fault that it meets."""
+        fault = self.faults.strike(name)
+        with self._changed:
+            self._seen.update((name, ANY))
+            self._changed.notify_all()
+        return fault
+
+    def _hand_on(self, client: socket.socket, head: Head, body: Iterator[bytes], fault: Fault | None) -> bool:
+        server = socket.create_connection(("127.0.0.1", self.upstream), timeout=10)
+        with self._watched(server) as file:
+            try:
+                server.sendall(head.encoded())
+                whole = _pour(body, server)
+                answer = read_head(file)
+                if answer is None:
+                    raise CutOffError
+                self._bring_back(client, answer, answer_body(file, answer, head.method), fault)
+            except BaseException:
+                _let_reset(server)
+                raise
+        ends = answer.get("connection").lower() == "close" or not (
+            head.method == "HEAD" or answer.get("content-length") or answer.get("transfer-encoding")
+            or answer.status in (204, 304)
+        )  # fmt: skip
+        return whole and not ends
+
+    def _bring_back(
+        self, client: socket.socket, answer: Head, body: Iterator[tuple[bytes, bool]], fault: Fault | None
+    ) -> None:
+        if fault and fault.kind == "lost_reply":
+            _swallow(body)
+            raise CutOffError
+        if fault and fault.kind == "wrong_etag":
+            answer.replace("etag", '"' + "0" * 32 + '"')
+        client.sendall(answer.encoded())
+        for piece, _ in body:
+            client.sendall(piece)
+
+
+def _let_reset(connection: socket.socket) -> None:
+    """When it is closed, the other side gets a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+
+def _swallow(body: Iterator[tuple[bytes, bool]]) -> None:
+    for _ in body:
+        pass
+
+
+def _pour(body: Iterator[bytes], server: socket.socket) -> bool:
+    """Hand the body on. False where the server has stopped listening: it may have answered before the end."""
+    for piece in body:
+        try:
+            server.sendall(piece)
+        except OSError:
+            return False
+    return True
+
+
+def _broken(body: Iterator[tuple[bytes, bool]], fault: Fault | None) -> Iterator[bytes]:
+    """The body as the server gets it. Raises CutOffError where the fault is a reset."""
+    passed, kind = 0, fault.kind if fault else None
+    for piece, is_data in body:
+        if fault and kind == "reset" and passed + len(piece) > fault.after:
+            yield piece[: fault.after - passed]
+            break
+        if kind == "corrupt" and is_data:
+            piece, kind = bytes([piece[0] ^ 1]) + piece[1:], None
+        passed += len(piece)
+        yield piece
+    if kind == "reset":
+        raise CutOffError
