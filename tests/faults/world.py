@@ -1,0 +1,188 @@
+"""All of Ferry as processes, to be killed, stopped, frozen and brought back one by one: the world of a fault test.
+
+Parts: `s3` (behind `proxy`), `redis`, `database` (only PostgreSQL is a process), `web`, `worker`, `worker2`. Ferry
+has short leases here, and failpoints. Whatever was started is ended by `with`, by pid.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import boto3
+import flask_migrate
+from botocore.config import Config
+
+from app import create_app
+from dev import parts
+from dev.process import Process
+from tests.faults import postgres, programs, sessions
+from tests.faults.client import Client
+from tests.faults.ports import lasting_port
+from tests.faults.proxy import Proxy
+
+SETTINGS = {
+    "LEASE_SECONDS": "3",
+    "SWEEP_SECONDS": "1",
+    "SWEEP_STORAGE_SECONDS": "1",
+    "SWEEP_GRACE": "5",
+    "SPOOL_KEEP_ERRORS": "3",
+    "RETRY_SECONDS": "1",
+    "STOP_SECONDS": "6",
+    "WEB_WORKERS": "2",
+    "WEB_THREADS": "8",
+    "MAX_ATTEMPTS": "8",
+}
+
+
+class World:
+    """`running` are the parts that run, by name; `client` remembers what was uploaded."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        database: Literal["sqlite", "postgres"] = "sqlite",
+        s3: Literal["rclone", "moto"] = "rclone",
+        workers: int = 1,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.data, self._s3 = data, s3
+        self.ports = parts.Ports(lasting_port(), lasting_port(), lasting_port(), lasting_port())
+        self.database_port = lasting_port()
+        self.postgres = postgres.Postgres() if database == "postgres" else None
+        self.proxy = Proxy(self.ports.s3)
+        self.order = data / "fail"
+        """The file that orders a failpoint: see `fail`."""
+        self.env = {**parts.environment(data, self.ports), **SETTINGS}
+        self.env |= {"S3_ENDPOINT_URL": self.proxy.url, "FERRY_FAIL": f"@{self.order}"}
+        if self.postgres:
+            self.env["SQLALCHEMY_DATABASE_URI"] = postgres.url(self.database_port)
+        self.env |= settings or {}
+        self.workers = ["worker", "worker2"][:workers]
+        self.running: dict[str, Process] = {}
+        self.client = Client(f"http://127.0.0.1:{self.ports.web}")
+
+    def __enter__(self) -> World:
+        (self.data / "log").mkdir(parents=True, exist_ok=True)
+        try:
+            self.proxy.start()
+            for name in ("s3", "redis", *(["database"] if self.postgres else [])):
+                self.start(name)
+            self._migrate()
+            for name in (*self.workers, "web"):
+                self.start(name)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End everything, the services first."""
+        self.proxy.__exit__()
+        for name in ("web", "worker", "worker2", "redis", "database", "s3"):
+            if name in self.running:
+                self.kill(name)
+        if self.postgres:
+            self.postgres.remove()
+
+    def start(self, name: str) -> None:
+        """Start a part and return when it serves."""
+        self.running[name] = self._started(name)
+
+    def stop(self, name: str, seconds: float = 30, *, group: bool = False) -> int:
+        """SIGTERM to a part, or to all its processes; SIGKILL after so many seconds. Returns the exit code."""
+        process = self.running.pop(name)
+        # PostgreSQL would wait for its clients to go.
+        number = signal.SIGINT if name == "database" else signal.SIGTERM
+        for pid in sessions.members(process.pid) if group else [process.pid]:
+            _tell(pid, number)
+        return sessions.end(process, seconds)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to all of a part's processes."""
+        sessions.end(self.running.pop(name))
+
+    def kill_leader(self, name: str) -> None:
+        """SIGKILL to gunicorn's master or the worker's parent alone; its children may live on for a moment."""
+        _tell(self.running[name].pid, signal.SIGKILL)
+
+    def kill_child(self, name: str, index: int = 0) -> int:
+        """SIGKILL to one child of a part, which may get another. Returns its pid."""
+        pid = self.children(name)[index]
+        _tell(pid, signal.SIGKILL)
+        return pid
+
+    def restart(self, name: str) -> None:
+        """SIGKILL to all of a part, if it still runs, and a new one."""
+        if name in self.running:
+            self.kill(name)
+        self.start(name)
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP to all of a part's processes: alive, but silent."""
+        sessions.tell(self.running[name].pid, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT to the same."""
+        sessions.tell(self.running[name].pid, signal.SIGCONT)
+
+    def children(self, name: str) -> list[int]:
+        """The children of a part's leader: web workers, or the worker's pool."""
+        return sessions.children(self.running[name].pid)
+
+    def fail(self, point: str, action: str) -> None:
+        """Let the next process of Ferry that passes this failpoint do this there, once."""
+        unfinished = self.order.with_suffix(".new")
+        unfinished.write_text(f"{point}:{action}")
+        unfinished.rename(self.order)
+
+    def struck(self) -> bool:
+        """Whether the failpoint that was ordered has been passed."""
+        return not self.order.exists()
+
+    def log(self, name: str) -> Path:
+        return self.data / "log" / f"{name}.log"
+
+    def s3(self) -> Any:
+        """A boto3 client straight to the S3 server. The caller closes it."""
+        return boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{self.ports.s3}",
+            aws_access_key_id=parts.ACCESS_KEY,
+            aws_secret_access_key=parts.SECRET_KEY,
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}, response_checksum_validation="when_required"),
+        )
+
+    def spooled(self) -> list[str]:
+        """The names in the spool, those of unfinished files among them."""
+        folder = self.data / "spool"
+        return sorted(path.name for path in folder.rglob("*") if path.is_file()) if folder.exists() else []
+
+    def _started(self, name: str) -> Process:
+        if name == "web":
+            return programs.web(self.env, self.log(name))
+        if name in self.workers:
+            return programs.worker(name, self.env, self.log(name))
+        if name == "database":
+            assert self.postgres
+            return self.postgres.start(self.database_port, self.log(name))
+        if name == "redis":
+            return programs.redis(self.data, self.ports.redis)
+        return (programs.moto if self._s3 == "moto" else programs.s3)(self.data, self.ports.s3)
+
+    def _migrate(self) -> None:
+        app = create_app(self.env)
+        with app.app_context():
+            flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))
+            app.extensions["sqlalchemy"].engine.dispose()
+
+
+def _tell(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
