@@ -160,9 +160,8 @@ class World:
         )
 
     def spooled(self) -> list[str]:
-        """The names in the spool, those of unfinished files among them."""
-        folder = self.data / "spool"
-        return sorted(path.name for path in folder.rglob("*") if path.is_file()) if folder.exists() else []
+        """The names in the spool, those of unfinished files among them. What begins with a dot is the spool's own."""
+        return sorted(path.name for path in (self.data / "spool").glob("[!.]*"))
 
     def _started(self, name: str) -> Process:
         if name == "web":

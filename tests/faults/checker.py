@@ -1,0 +1,176 @@
+"""The invariants that hold after every fault, looked up where they can be broken: rows, bucket, spool.
+
+Nothing accepted is lost, nothing is stuck, one object a file, no parts and no spool files without need, every answer
+in form, and the next upload works.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from dev import parts
+from tests.faults.client import MODES, Upload
+from tests.faults.world import World
+
+ENDS = ("COMPLETE", "ERROR")
+MARK = "ferry-owner"
+"""The one object without a file: it says whose the bucket is."""
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass
+class Findings:
+    """What is there, and by name what should not be. All lists are to be empty at the end."""
+
+    accepted: int = 0
+    complete: int = 0
+    error: int = 0
+    lost: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+    orphan_objects: list[str] = field(default_factory=list)
+    orphan_parts: list[str] = field(default_factory=list)
+    spool_left: list[str] = field(default_factory=list)
+    double: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> dict[str, int]:
+        return {name: value if isinstance(value, int) else len(value) for name, value in vars(self).items()}
+
+    @property
+    def bad(self) -> dict[str, list[str]]:
+        """What should not be."""
+        return {name: value for name, value in vars(self).items() if value and not isinstance(value, int)}
+
+
+def check(world: World, seconds: float = 20, *, probe: bool = True) -> dict[str, int]:
+    """Wait until all is as it should be, at most so long, and assert that it is. Returns the counts."""
+    findings = settle(world, seconds)
+
+    assert findings.bad == {}
+    assert world.client.rude == []
+    if probe:
+        _probe(world)
+    return findings.summary
+
+
+def settle(world: World, seconds: float) -> Findings:
+    """What is found once nothing is wrong any more or, after so many seconds, in the end."""
+    deadline = time.monotonic() + seconds
+    s3 = world.s3()
+    try:
+        while True:
+            findings = _look(world, s3)
+            if findings is not None and not findings.bad:
+                _compare_bytes(world, s3, findings)
+                return findings
+            if time.monotonic() > deadline:
+                assert findings is not None, "the service does not answer"
+                return findings
+            time.sleep(0.1)
+    finally:
+        s3.close()
+
+
+def wait(done: Callable[[], Any], seconds: float = 20, what: str = "") -> None:
+    """Return when `done()` is true."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or done}"
+        time.sleep(0.02)
+
+
+def _look(world: World, s3: Any) -> Findings | None:
+    """What there is just now; None where the service or the storage does not answer."""
+    try:
+        rows = {file["id"]: file for file in world.client.files()}
+    except requests.RequestException:
+        return None
+    findings = Findings()
+    objects = _objects(s3)
+    findings.stuck = [f"{id} {row['mode']} {row['status']} {row['error']}" for id, row in rows.items() if _waits(row)]
+    for upload in list(world.client.uploads):
+        _judge(upload, rows, findings)
+    complete = {id for id, row in rows.items() if row["status"] == "COMPLETE"}
+    found = Counter(_id_in(key) for key in objects)
+    findings.lost += [f"{id}: COMPLETE, but no object" for id in complete - set(found)]
+    findings.orphan_objects = [key for key in objects if _id_in(key) not in complete and key != MARK]
+    findings.double += [f"{id}: {times} objects" for id, times in found.items() if times > 1]
+    findings.orphan_parts = [item["Key"] for item in s3.list_multipart_uploads(Bucket=parts.BUCKET).get("Uploads", ())]
+    findings.spool_left = world.spooled()
+    return findings
+
+
+def _waits(row: dict[str, Any]) -> bool:
+    return row["status"] not in ENDS
+
+
+def _judge(upload: Upload, rows: dict[str, Any], findings: Findings) -> None:
+    """Count one upload. One that was answered with 201 was stored, and stays so."""
+    if not upload.accepted:
+        return
+    findings.accepted += 1
+    row = rows.get(upload.id or "")
+    if row is None:
+        findings.lost.append(f"{upload.id}: no row")
+    elif row["status"] == "COMPLETE":
+        findings.complete += 1
+        if row["sha256"] != upload.sha256:
+            findings.lost.append(f"{upload.id}: the row has another digest")
+    elif row["status"] == "ERROR":
+        findings.error += 1
+        if not row["error"] or upload.mode == "normal":
+            findings.lost.append(f"{upload.id}: {upload.mode} ended as ERROR {row['error']}")
+
+
+def _compare_bytes(world: World, s3: Any, findings: Findings) -> None:
+    """Read every object of an accepted file. What is there and is not what was sent is lost."""
+    keys = {_id_in(key): key for key in _objects(s3)}
+    by_key: dict[str, set[str]] = {}
+    for upload in world.client.uploads:
+        if upload.accepted and upload.id in keys and _digest(s3, keys[upload.id]) != upload.sha256:
+            findings.lost.append(f"{upload.id}: the object has other bytes")
+        if upload.accepted and upload.key:
+            by_key.setdefault(upload.key, set()).add(upload.id or "")
+    findings.double += [f"key {key}: {sorted(ids)}" for key, ids in by_key.items() if len(ids) > 1]
+
+
+def _objects(s3: Any) -> list[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=parts.BUCKET)
+    return [item["Key"] for page in pages for item in page.get("Contents", ())]
+
+
+def _id_in(key: str) -> str:
+    match = _ID.search(key)
+    return match[0] if match else key
+
+
+def _digest(s3: Any, key: str) -> str:
+    digest = hashlib.sha256()
+    for chunk in s3.get_object(Bucket=parts.BUCKET, Key=key)["Body"].iter_chunks(1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _probe(world: World) -> None:
+    """The next upload of each mode works, soon and without anybody's help."""
+    uploads = [world.client.upload(mode, os.urandom(1000)) for mode in MODES]
+
+    assert [upload.status for upload in uploads] == list(MODES.values())
+    for upload in uploads:
+        wait(functools.partial(_is_complete, world, upload), 10, upload.mode)
+
+
+def _is_complete(world: World, upload: Upload) -> bool:
+    file = world.client.file(upload.id or "")
+    return file is not None and file["status"] == "COMPLETE"
