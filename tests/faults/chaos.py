@@ -25,6 +25,9 @@ from tests.faults.disasters import Disasters
 from tests.faults.world import World
 
 _CLIENTS = 4
+_BREATH_SECONDS = 3
+"""Longest pause of a client between two files: 200 files take some two minutes."""
+
 _MOST_SECONDS = 300
 """After this nobody uploads any more, however many are missing."""
 
@@ -55,29 +58,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(world: World, seed: int, n: int) -> checker.Findings:
     """Upload until `n` files are accepted, with disasters all the time; then heal everything and look."""
-    disasters, enough = Disasters(world, random.Random(seed)), threading.Event()
-    began = time.monotonic()
-    with ThreadPoolExecutor(_CLIENTS + 1) as threads:
-        striking = threads.submit(disasters.strike_until, enough)
-        clients = [threads.submit(_uploads, world, random.Random(seed + number), n, enough) for number in range(1, 5)]
-        try:
-            for client in clients:
-                client.result()
-        finally:
-            enough.set()
-        striking.result()
+    disasters, began, enough = Disasters(world, random.Random(seed)), time.monotonic(), threading.Event()
+    with ThreadPoolExecutor(_CLIENTS) as threads:
+        clients = [threads.submit(_uploads, world, random.Random(f"{seed} {me}"), n) for me in range(_CLIENTS)]
+        for client in clients:
+            client.add_done_callback(lambda _: enough.set())
+        # In this thread: the parts that it brings back would end with any other.
+        disasters.strike_until(enough)
+        for client in clients:
+            client.result()
     disasters.heal()
     _say(f"{len(world.client.uploads)} uploads and {disasters.count} disasters in {time.monotonic() - began:.0f} s")
     _say("  " + ", ".join(f"{name} {times}" for name, times in sorted(Counter(disasters.names).items())))
     return checker.settle(world, _SETTLE_SECONDS)
 
 
-def _uploads(world: World, dice: random.Random, n: int, enough: threading.Event) -> None:
+def _uploads(world: World, dice: random.Random, n: int) -> None:
     """One client: file after file, of any size, in any mode, with a breath in between."""
     deadline = time.monotonic() + _MOST_SECONDS
     while sum(upload.accepted for upload in world.client.uploads) < n and time.monotonic() < deadline:
         world.client.upload(dice.choice(list(MODES)), dice.randbytes(dice.choice(_SIZES)))
-        enough.wait(dice.uniform(0, 0.6))
+        time.sleep(dice.uniform(0, _BREATH_SECONDS))
 
 
 def _say(line: str) -> None:

@@ -1,7 +1,8 @@
 """All of Ferry as processes, to be killed, stopped, frozen and brought back one by one: the world of a fault test.
 
 Parts: `s3` (behind `proxy`), `redis`, `database` (only PostgreSQL is a process), `web`, `worker`, `worker2`. Ferry
-has short leases here, and failpoints. Whatever was started is ended by `with`, by pid.
+has short leases here, and failpoints. Whatever was started is ended by `with`, by pid, and by the end of the thread
+that started it.
 """
 
 from __future__ import annotations
