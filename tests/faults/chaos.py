@@ -32,7 +32,8 @@ _MOST_SECONDS = 300
 """After this nobody uploads any more, however many are missing."""
 
 _SETTLE_SECONDS = 120
-_SIZES = [0, 1, 1000, 70_000, 300_000, 1_000_000] * 3 + [6_000_000, 9_000_000, 30_000_000]
+_PACE_SECONDS = 0.3
+_SIZES = [0, 1, 1000, 70_000, 300_000, 1_000_000] * 2 + [6_000_000, 9_000_000, 12_000_000, 20_000_000, 30_000_000]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(world: World, seed: int, n: int) -> checker.Findings:
     """Upload until `n` files are accepted, with disasters all the time; then heal everything and look."""
     disasters, began, enough = Disasters(world, random.Random(seed)), time.monotonic(), threading.Event()
+    world.proxy.pace = _PACE_SECONDS
     with ThreadPoolExecutor(_CLIENTS) as threads:
         clients = [threads.submit(_uploads, world, random.Random(f"{seed} {me}"), n) for me in range(_CLIENTS)]
         for client in clients:
@@ -68,6 +70,7 @@ def run(world: World, seed: int, n: int) -> checker.Findings:
         for client in clients:
             client.result()
     disasters.heal()
+    world.proxy.pace = 0
     _say(f"{len(world.client.uploads)} uploads and {disasters.count} disasters in {time.monotonic() - began:.0f} s")
     _say("  " + ", ".join(f"{name} {times}" for name, times in sorted(Counter(disasters.names).items())))
     return checker.settle(world, _SETTLE_SECONDS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -31,6 +32,8 @@ class Proxy:
         self.upstream, self.port = upstream, lasting_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.faults = Faults()
+        self.pace = 0.0
+        """Seconds for which each request waits: a slow storage is more often struck in the middle."""
         self._seen: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._listener: socket.socket | None = None
@@ -148,6 +151,7 @@ class Proxy:
         return fault
 
     def _hand_on(self, client: socket.socket, head: Head, body: Iterator[bytes], fault: Fault | None) -> bool:
+        time.sleep(self.pace)
         server = socket.create_connection(("127.0.0.1", self.upstream), timeout=10)
         with self._watched(server) as file:
             try:
