@@ -76,6 +76,12 @@ def insist(move: Callable[[], T], seconds: float) -> T:
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
+def now() -> float:
+    """Seconds since the epoch by the database's clock."""
+    with reading() as connection:
+        return float(connection.execute(select(DatabaseTime())).scalar_one())
+
+
 def ping() -> None:
     """Raises when the database does not answer."""
     with reading() as connection:

@@ -19,7 +19,7 @@ import config
 import lease
 import spool
 import storage
-from database import insist
+from database import AWAY, insist, ping
 from measured import Measured
 from models import File, UploadStatus
 from names import safe_name
@@ -68,12 +68,19 @@ def new(name: str, content_type: str, mode: Mode) -> File:
 
 
 def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
-    """Keep all bytes of a new file in the spool and commit its row as PENDING: from here on it can't be lost."""
+    """Keep all bytes of a new file in the spool and commit its row as PENDING: from here on it can't be lost.
+
+    Whether a row was committed is not known when the database falls silent just then: the bytes stay, and the sweep
+    removes them if it turns out that there is none. One that is away already is found out before the bytes are read.
+    """
+    ping()
     measured = Measured(stream)
     spool.of().keep(row.id, measured.chunks(), bound)
     row.size, row.sha256, row.spool = measured.size, measured.sha256, spool.of().identity
     try:
         row.accept(lease.keeper().seconds)
+    except AWAY:
+        raise
     except BaseException:
         spool.of().discard(row.id)
         raise

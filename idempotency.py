@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 import lease
-from database import DatabaseTime, reading, writing
+from database import AWAY, DatabaseTime, reading, writing
 from models import Base, File, UploadStatus
 from problems import IdempotencyKeyInUse, IdempotencyKeyInvalid
 
@@ -69,7 +69,8 @@ def once(key: str | None, row: File) -> Iterator[File | None]:
         with lease.keeper().hold(tie):
             yield None
     except BaseException:
-        with writing() as connection:
+        # If this fails too, the key is free when its lease ran out; the first failure is the one to tell.
+        with suppress(*AWAY), writing() as connection:
             connection.execute(_UNTIE, {"mine": key, "file": row.id})
         raise
 

@@ -86,7 +86,10 @@ class Process:
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed outright takes its children along. Linux only; elsewhere they would stay."""
+    """A parent that is killed outright takes its children along. Linux only; elsewhere they would stay.
+
+    The kernel means the thread that started the child: start processes from one that lives as long as they shall.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TypeVar
 
 import config
+import database
 import locks
 import spool
 import storage
@@ -116,12 +117,12 @@ def _is_there(key: str) -> bool:
 
 def sweep_spool(report: Report) -> None:
     """Look through the spool of this host."""
-    settings = config.current()
+    settings, now = config.current(), database.now()
     for page in _pages(spool.of().files()):
         rows = File.among([kept.id for kept in page])
         for kept in page:
             row = rows.get(kept.id)
-            ended = 0.0 if row is None else time.time() - row.updated_at
+            ended = 0.0 if row is None else now - row.updated_at
             if bytes_are_left(row, kept.age, settings.sweep_grace, ended, settings.spool_keep_errors):
                 report.act("spool_removed", kept.id, spool.of().remove, kept)
 

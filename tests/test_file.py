@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 import file
 import lease
@@ -64,6 +65,38 @@ def test_a_body_that_breaks_while_it_is_received_leaves_no_row_and_no_spool_file
 
     assert File.find(row.id) is None
     assert list(spool.of().files()) == []
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_bytes_whose_row_may_have_been_committed_stay(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    accept = File.accept
+
+    def lost_answer(self: File, lease: float) -> None:
+        if committed:
+            accept(self, lease)
+        raise OperationalError("INSERT", {}, Exception("the server closed the connection"))
+
+    monkeypatch.setattr(File, "accept", lost_answer)
+    row = file.new("a.txt", "text/plain", "async")
+    with pytest.raises(OperationalError):
+        file.receive(row, iter([BODY]))
+
+    assert b"".join(spool.of().open(row.id)) == BODY
+    assert (File.find(row.id) is not None) == committed
+
+
+def test_a_database_that_is_away_is_told_before_the_bytes_are_read(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise OperationalError("SELECT", {}, Exception("connection refused"))
+
+    monkeypatch.setattr(file, "ping", away)
+    stream = iter([BODY])
+    with pytest.raises(OperationalError):
+        file.receive(file.new("a.txt", "text/plain", "async"), stream)
+
+    assert next(stream) == BODY
 
 
 def test_a_row_that_cannot_be_written_leaves_no_spool_file(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

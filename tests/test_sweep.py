@@ -13,6 +13,7 @@ import uuid_utils
 from flask import Flask
 from flask.testing import FlaskClient
 
+import database
 import file
 import locks
 import spool
@@ -95,9 +96,10 @@ def cleaned(*, dry: bool = False) -> Report:
 
 
 def aged(row: File, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `seconds` pass for everything that is measured by this process's clock."""
+    """Let `seconds` pass for everything whose age the sweep asks for."""
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + seconds)
+    monkeypatch.setattr(database, "now", lambda: now + seconds)
 
 
 class TestRows:
