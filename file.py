@@ -222,7 +222,13 @@ def _end_attempt(row: File, error: Exception) -> None:
     pause = verdict(row.mode, error, number, settings.max_attempts, settings.retry_seconds)
     # Spread, so that what failed together does not come back together.
     later = random.uniform(0.75, 1.25) * (pause or 0)  # noqa: S311
-    kept = insist(lambda: row.fail(reason) if pause is None else row.give_back(reason, later), _DATABASE_SECONDS)
+    try:
+        # Nobody waits for this but in normal mode, and there the sweep ends the file as well.
+        patience = 0 if row.mode == "normal" else _DATABASE_SECONDS
+        kept = insist(lambda: row.fail(reason) if pause is None else row.give_back(reason, later), patience)
+    except AWAY:
+        log.warning("file %s: attempt %d failed (%s), its row could not be told", row.id, row.attempt, reason)
+        return
     log.warning(
         "file %s: attempt %d failed (%s), %s", row.id, row.attempt, reason,
         "overtaken" if not kept else "ended" if pause is None else f"again in {later:.0f} s",

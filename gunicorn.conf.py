@@ -66,6 +66,7 @@ def post_worker_init(worker):
     app, stop = worker.wsgi, signal.getsignal(signal.SIGTERM)
 
     def stop_with_a_limit(number, frame):
+        app.extensions["sweep"].stop()
         limit = threading.Timer(max(graceful_timeout - 5, graceful_timeout / 2), ending.hand_back, [app])
         limit.daemon = True
         limit.start()

@@ -45,11 +45,8 @@ class Sweeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when no more is handed out. Waits for the one thing that is being done."""
+        """Hand out nothing more. May be called by a signal's handler."""
         self._stop.set()
-        if self._thread:
-            self._thread.join(self._every)
-            self._thread = None
 
     def turn(self) -> None:
         """Do what is due, if no other process does. The turn at rows is kept; the others come round for everybody."""

@@ -13,6 +13,7 @@ import requests
 from app import create_app
 from dev import parts
 from dev.process import Process, free_port
+from sweep.leftovers import MARK
 from tests.fakes import FORM, form, part
 
 ENDED = ("COMPLETE", "ERROR")
@@ -85,8 +86,9 @@ class Stack:
         return file
 
     def objects(self) -> dict[str, Path]:
-        """What is in the bucket, by key."""
-        return {path.name: path for path in (self.data / "s3" / parts.BUCKET).iterdir() if path.name[0] != "."}
+        """What is in the bucket, by key, but the sweep's mark."""
+        found = (self.data / "s3" / parts.BUCKET).iterdir()
+        return {path.name: path for path in found if path.name[0] != "." and path.name != MARK}
 
     def spooled(self) -> list[str]:
         folder = self.data / "spool"

@@ -167,6 +167,45 @@ def test_a_failure_that_cannot_pass_ends_the_file_and_says_why(app: Flask, waiti
     assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.ERROR, "storage-denied")
 
 
+@pytest.mark.parametrize("mode", ["normal", "async"])
+def test_a_failure_is_told_as_it_was_when_its_row_can_not_be(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, mode: file.Mode
+) -> None:
+    def away(*_: Any, **__: Any) -> Any:
+        raise OperationalError("UPDATE", {}, Exception("connection refused"))
+
+    monkeypatch.setattr(file, "_DATABASE_SECONDS", 0)
+    monkeypatch.setattr(File, "fail", away)
+    monkeypatch.setattr(File, "give_back", away)
+    failing(app, StorageUnavailable())
+    row = file.new("a.txt", "text/plain", mode)
+    row.accept(30, held=True)
+    with pytest.raises(StorageUnavailable):
+        file.store(row, iter([BODY]))
+
+
+def test_the_end_of_an_upload_outlasts_a_database_that_is_away(
+    app: Flask, waiting: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete, calls = File.complete, []
+
+    def sometimes(self: File, **what: Any) -> bool:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OperationalError("UPDATE", {}, Exception("connection refused"))
+        done = complete(self, **what)
+        if len(calls) == 2:
+            raise OperationalError("UPDATE", {}, Exception("the answer was lost"))
+        return done
+
+    monkeypatch.setattr(File, "complete", sometimes)
+    file.upload_file(waiting.id)
+
+    assert len(calls) == 3
+    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.COMPLETE, 1)
+    assert list(spool.of().files()) == []
+
+
 def test_attempts_are_bounded(app: Flask, waiting: File) -> None:
     failing(app, StorageUnavailable())
     for _ in range(7):
