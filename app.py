@@ -44,7 +44,13 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     tasks.init_app(app, settings)
     async_.init_app(app, settings.store_threads)
     celery_mode.init_app(app)
-    app.extensions["sweep"] = Sweeper(app, hand_out, settings.sweep_seconds, settings.sweep_storage_seconds)
+    app.extensions["sweep"] = Sweeper(
+        app,
+        hand_out,
+        every=settings.sweep_seconds,
+        uploads_every=settings.sweep_storage_seconds,
+        objects_every=settings.sweep_grace,
+    )
     answers.init_app(app)
     cli.init_app(app)
     app.register_blueprint(routes)

@@ -146,10 +146,12 @@ class Config:
     )
     sweep_seconds: int = _setting("5", _number(1, 3600), "Pause between two looks for files that nobody works on.")
     sweep_storage_seconds: int = _setting(
-        "600", _number(1, 86400), "Pause between two looks for what is left over in the storage and the spool."
+        "600", _number(1, 86400), "Pause between two looks for uploads in parts that nobody ends."
     )
     sweep_grace: int = _setting(
-        "86400", _number(1, 8640000), "Time before an object or a spool file without a row is removed."
+        "86400",
+        _number(1, 8640000),
+        "Time before what has no row is removed, and pause between two looks at all objects.",
     )
     spool_keep_errors: int = _setting(
         "86400", _number(0, 8640000), "Time that the bytes of a file in ERROR stay in the spool, to be tried again."

@@ -13,7 +13,7 @@ import config
 import file
 from models import File
 from sweep.files import sweep_files
-from sweep.leftovers import sweep_spool, sweep_storage
+from sweep.leftovers import sweep_objects, sweep_spool, sweep_uploads
 from sweep.report import KINDS, Report
 
 
@@ -37,7 +37,8 @@ def _look(dry_run: bool) -> Report:
     report = Report(dry_run)
     sweep_files(report, _store)
     sweep_spool(report)
-    sweep_storage(report)
+    sweep_uploads(report)
+    sweep_objects(report)
     return report
 
 

@@ -35,13 +35,35 @@ _FIRST, _LAST = "", "g"
 """Below and above every id."""
 
 
-def sweep_storage(report: Report) -> None:
-    """Look through the uploads in parts and the objects under our prefix."""
+def sweep_uploads(report: Report) -> None:
+    """Abort the uploads in parts under our prefix that nobody will end."""
     prefix = config.current().s3_prefix
-    ours = _prefix_is_ours(prefix, report)
-    grace = config.current().sweep_grace if ours else float("inf")
-    _uploads(report, prefix, grace)
-    _objects(report, prefix, grace)
+    grace = _grace(prefix, report)
+    for page in _pages(begun for begun in storage.of().begun(prefix) if id_in(begun.key, prefix)):
+        ids = {begun: id_in(begun.key, prefix) or "" for begun in page}
+        rows = File.among(list(ids.values()))
+        for begun, id in ids.items():
+            if upload_is_left(rows.get(id), time.time() - made_at(id), grace):
+                report.act("uploads_aborted", begun.key, storage.of().abort, begun)
+
+
+def sweep_objects(report: Report) -> None:
+    """Remove the objects under our prefix that belong to no file; flag the COMPLETE files that have none."""
+    prefix = config.current().s3_prefix
+    grace = _grace(prefix, report)
+    after = _FIRST
+    for page in _pages(stat for stat in storage.of().scan(prefix) if id_in(stat.key, prefix)):
+        found = {id_in(stat.key, prefix) or "": stat for stat in page}
+        _remove_strays(report, found, grace)
+        to = max(found)
+        _flag_missing(report, found, after, to)
+        after = to
+    _flag_missing(report, {}, after, _LAST)
+
+
+def _grace(prefix: str, report: Report) -> float:
+    """Seconds before what has no row is removed: never, where it may be another database's."""
+    return config.current().sweep_grace if _prefix_is_ours(prefix, report) else float("inf")
 
 
 def _prefix_is_ours(prefix: str, report: Report) -> bool:
@@ -58,26 +80,6 @@ def _prefix_is_ours(prefix: str, report: Report) -> bool:
     if owner != me:
         log.warning("the prefix %r belongs to another database: objects without a row stay", prefix)
     return owner == me
-
-
-def _uploads(report: Report, prefix: str, grace: float) -> None:
-    for page in _pages(begun for begun in storage.of().begun(prefix) if id_in(begun.key, prefix)):
-        ids = {begun: id_in(begun.key, prefix) or "" for begun in page}
-        rows = File.among(list(ids.values()))
-        for begun, id in ids.items():
-            if upload_is_left(rows.get(id), time.time() - made_at(id), grace):
-                report.act("uploads_aborted", begun.key, storage.of().abort, begun)
-
-
-def _objects(report: Report, prefix: str, grace: float) -> None:
-    after = _FIRST
-    for page in _pages(stat for stat in storage.of().scan(prefix) if id_in(stat.key, prefix)):
-        found = {id_in(stat.key, prefix) or "": stat for stat in page}
-        _remove_strays(report, found, grace)
-        to = max(found)
-        _flag_missing(report, found, after, to)
-        after = to
-    _flag_missing(report, {}, after, _LAST)
 
 
 def _remove_strays(report: Report, found: dict[str, Stat], grace: float) -> None:

@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 from flask import Flask
 
-import idempotency
 import locks
 import spool
 from database import AWAY
+from idempotency import forget_old
 from models import File
 from storage.base import StorageError
 from sweep.files import sweep_files
-from sweep.leftovers import sweep_spool, sweep_storage
+from sweep.leftovers import sweep_objects, sweep_spool, sweep_uploads
 from sweep.report import Report
 
 log = logging.getLogger("ferry.sweep")
@@ -28,11 +28,27 @@ _SPOOL_EVERY = 60
 
 
 class Sweeper:
-    """Sweeps rows every `every` seconds, and what lies in the storage and the spool every `storage_every` seconds."""
+    """Sweeps rows every `every` seconds, uploads in parts every `uploads_every`, all objects every `objects_every`.
 
-    def __init__(self, app: Flask, hand_out: Callable[[File], None], every: float, storage_every: float) -> None:
-        self._app, self._hand_out = app, hand_out
-        self._every, self._storage_every = every, storage_every
+    Objects are listed seldom: a large bucket takes thousands of requests, and what is found there has no hurry.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        hand_out: Callable[[File], None],
+        *,
+        every: float,
+        uploads_every: float,
+        objects_every: float,
+    ) -> None:
+        self._app, self._hand_out, self._every = app, hand_out, every
+        self._rounds = [
+            ("spool {here}", min(uploads_every, _SPOOL_EVERY), sweep_spool),
+            ("uploads", uploads_every, sweep_uploads),
+            ("objects", objects_every, sweep_objects),
+            ("idempotency keys", objects_every, lambda _: forget_old()),
+        ]
         self._me = ""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -53,11 +69,9 @@ class Sweeper:
         here = spool.of().identity
         if locks.take(f"sweep {here}", self._me, 2 * self._every):
             sweep_files(Report(), self._unless_stopped)
-        if locks.take(f"spool {here}", str(uuid.uuid4()), min(self._storage_every, _SPOOL_EVERY)):
-            sweep_spool(Report())
-        if locks.take("storage", str(uuid.uuid4()), self._storage_every):
-            idempotency.forget_old()
-            sweep_storage(Report())
+        for name, every, sweep in self._rounds:
+            if locks.take(name.format(here=here), str(uuid.uuid4()), every):
+                sweep(Report())
 
     def _unless_stopped(self, row: File) -> None:
         if not self._stop.is_set():

@@ -22,7 +22,7 @@ from models import File, UploadStatus
 from storage.base import Begun, StorageUnavailable
 from storage.memory import MemoryStorage
 from sweep.files import sweep_files
-from sweep.leftovers import MARK, sweep_spool, sweep_storage
+from sweep.leftovers import MARK, sweep_objects, sweep_spool, sweep_uploads
 from sweep.report import KINDS, Report
 from sweep.rules import bytes_are_left, id_in, is_spent, made_at, object_is_left, upload_is_left
 from sweep.sweeper import Sweeper
@@ -91,7 +91,8 @@ def swept(hand_out: Callable[[File], None] = lambda row: None, *, dry: bool = Fa
 def cleaned(*, dry: bool = False) -> Report:
     report = Report(dry)
     sweep_spool(report)
-    sweep_storage(report)
+    sweep_uploads(report)
+    sweep_objects(report)
     return report
 
 
@@ -393,10 +394,14 @@ class TestCommand:
         assert list(storage.of().scan()) == []
 
 
+def sweeper_of(app: Flask, hand_out: Callable[[File], None], every: float = 30) -> Sweeper:
+    return Sweeper(app, hand_out, every=every, uploads_every=1000, objects_every=1000)
+
+
 class TestTurns:
     def test_one_process_has_the_turn_at_a_time(self, app: Flask) -> None:
         given: list[str] = []
-        sweepers = [Sweeper(app, lambda row: given.append(row.id), 30, 1000) for _ in range(2)]
+        sweepers = [sweeper_of(app, lambda row: given.append(row.id)) for _ in range(2)]
         for number, sweeper in enumerate(sweepers):
             sweeper._me = str(number)
         row = accepted()
@@ -409,7 +414,7 @@ class TestTurns:
 
     def test_a_sweep_that_is_stopped_hands_nothing_out(self, app: Flask) -> None:
         given: list[str] = []
-        sweeper = Sweeper(app, lambda row: given.append(row.id), 30, 1000)
+        sweeper = sweeper_of(app, lambda row: given.append(row.id))
         sweeper.stop()
         held("async", GONE)
         sweeper.turn()
@@ -417,7 +422,7 @@ class TestTurns:
         assert given == []
 
     def test_a_sweep_that_fails_goes_on(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-        sweeper = Sweeper(app, lambda row: None, 0.01, 1000)
+        sweeper = sweeper_of(app, lambda row: None, 0.01)
         turns: list[int] = []
 
         def turn() -> None:
