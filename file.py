@@ -70,8 +70,8 @@ def new(name: str, content_type: str, mode: Mode) -> File:
 def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     """Keep all bytes of a new file in the spool and commit its row as PENDING: from here on it can't be lost.
 
-    Whether a row was committed is not known when the database falls silent just then: the bytes stay, and the sweep
-    removes them if it turns out that there is none. One that is away already is found out before the bytes are read.
+    Whether the row was committed is not known when the database falls silent just then: the bytes stay, and the sweep
+    removes them if it turns out that it was not. One that is away already is found out before the bytes are read.
     """
     ping()
     measured = Measured(stream)
@@ -82,7 +82,8 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> Non
     except AWAY:
         raise
     except BaseException:
-        spool.of().discard(row.id)
+        if File.find(row.id) is None:
+            spool.of().discard(row.id)
         raise
     log.info("file %s: accepted, %d bytes", row.id, row.size)
 

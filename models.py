@@ -64,10 +64,7 @@ class File(Base):
     """
 
     __tablename__ = "files"
-    __table_args__ = (
-        Index("ix_files_status_id", "upload_status", "id"),
-        Index("ix_files_status_due", "upload_status", "due_at"),
-    )
+    __table_args__ = (Index("ix_files_status_id", "upload_status", "id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     name: Mapped[str] = mapped_column(String(255))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from flask import Flask, current_app
 
 import file
+import spool
 import tasks
 import window
 from models import File
@@ -31,11 +32,13 @@ def hand_out(row: File) -> None:
 
 
 def dispatch(id: str) -> None:
-    """Queue a task for a waiting file, unless its object turns out to be there."""
+    """Queue a task for a waiting file, unless its object turns out to be there or its bytes to be gone."""
     row = File.find(id)
     if row is None or row.size is None or file.already_stored(row):
         return
-    if window.of().fits_a_task(row.size):
+    if not spool.of().has(id):
+        file.upload_file(id)
+    elif window.of().fits_a_task(row.size):
         tasks.send_whole(id)
     else:
         current_app.extensions["celery-feeder"].listen()

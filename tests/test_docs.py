@@ -133,3 +133,15 @@ def test_the_image_holds_every_room() -> None:
 
 def test_the_page_of_errors_says_what_the_code_says() -> None:
     assert read("docs/errors.md") == page()
+
+
+def test_every_test_that_a_promise_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", read("docs/reliability.md")))
+    there = {
+        name
+        for path in (parts.ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+
+    assert len(named) > 20
+    assert named <= there

@@ -87,6 +87,21 @@ def test_bytes_whose_row_may_have_been_committed_stay(
     assert (File.find(row.id) is not None) == committed
 
 
+def test_bytes_whose_row_was_committed_stay_whatever_else_fails(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    accept = File.accept
+
+    def interrupted(self: File, lease: float) -> None:
+        accept(self, lease)
+        raise RuntimeError
+
+    monkeypatch.setattr(File, "accept", interrupted)
+    row = file.new("a.txt", "text/plain", "async")
+    with pytest.raises(RuntimeError):
+        file.receive(row, iter([BODY]))
+
+    assert spool.of().has(row.id)
+
+
 def test_a_database_that_is_away_is_told_before_the_bytes_are_read(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> None:
         raise OperationalError("SELECT", {}, Exception("connection refused"))

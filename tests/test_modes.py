@@ -175,6 +175,15 @@ class TestCelery(SpooledContract):
         assert self.ended(client, answer)["status"] == "PENDING"
         assert b"".join(spool.of().open(answer.get_json()["id"])) == b"kept"
 
+    def test_a_file_whose_bytes_are_gone_ends_and_says_so(self, client: FlaskClient) -> None:
+        client.application.extensions["celery-senders"].submit = lambda job, *about: None
+        answer = self.send(client, b"bytes")
+        spool.of().discard(answer.get_json()["id"])
+        celery_mode.dispatch(answer.get_json()["id"])
+
+        ended = self.ended(client, answer)
+        assert (ended["status"], ended["error"]) == ("ERROR", "bytes-lost")
+
     def test_a_message_carries_the_bytes_once_encoded_and_shows_none_in_its_headers(self, app: Flask) -> None:
         app.extensions["celery"].conf.task_always_eager = False
         row = file.new("a.txt", "text/plain", "celery")

@@ -14,7 +14,6 @@ def upgrade():
         files.alter_column("attempts_before", server_default=None)
     # Rows from before there was a sweep: it takes them up, whoever's spool they are in.
     op.execute("UPDATE files SET due_at = updated_at WHERE upload_status = 'PENDING' AND due_at IS NULL")
-    op.create_index("ix_files_status_due", "files", ["upload_status", "due_at"])
     op.create_table(
         "locks",
         sa.Column("name", sa.String(64), primary_key=True),
@@ -33,7 +32,6 @@ def upgrade():
 def downgrade():
     op.drop_table("idempotency_keys")
     op.drop_table("locks")
-    op.drop_index("ix_files_status_due", "files")
     with op.batch_alter_table("files") as files:
         files.drop_column("attempts_before")
         files.drop_column("spool")

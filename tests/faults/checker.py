@@ -13,6 +13,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,8 +58,8 @@ def check(world: World, seconds: float = 20, *, probe: bool = True) -> dict[str,
     """Wait until all is as it should be, at most so long, and assert that it is. Returns the counts."""
     findings = settle(world, seconds)
 
-    assert findings.bad == {}
-    assert world.client.rude == []
+    assert findings.bad == {}, findings.bad
+    assert world.client.rude == [], world.client.rude
     if probe:
         _probe(world)
     return findings.summary
@@ -106,7 +107,7 @@ def _look(world: World, s3: Any) -> Findings | None:
     findings.lost += [f"{id}: COMPLETE, but no object" for id in complete - set(found)]
     findings.orphan_objects = [key for key in objects if _id_in(key) not in complete and key != MARK]
     findings.double += [f"{id}: {times} objects" for id, times in found.items() if times > 1]
-    findings.orphan_parts = [item["Key"] for item in s3.list_multipart_uploads(Bucket=parts.BUCKET).get("Uploads", ())]
+    findings.orphan_parts = _begun(s3)
     findings.spool_left = world.spooled()
     return findings
 
@@ -148,6 +149,13 @@ def _compare_bytes(world: World, s3: Any, findings: Findings) -> None:
 def _objects(s3: Any) -> list[str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=parts.BUCKET)
     return [item["Key"] for page in pages for item in page.get("Contents", ())]
+
+
+def _begun(s3: Any) -> list[str]:
+    # rclone says NoSuchUpload where there is none at all.
+    with suppress(s3.exceptions.NoSuchUpload):
+        return [item["Key"] for item in s3.list_multipart_uploads(Bucket=parts.BUCKET).get("Uploads", ())]
+    return []
 
 
 def _id_in(key: str) -> str:

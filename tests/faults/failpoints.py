@@ -48,6 +48,7 @@ _IN_ORDER: dict[str, tuple[str, tuple[Place, ...]]] = {
 
 POINTS = tuple(_IN_ORDER)
 ACTIONS = ("kill9", "term", "raise", "hang")
+"""And `freeze`, after which the whole process stands still until somebody continues it."""
 
 
 def act(action: str) -> None:
@@ -56,6 +57,8 @@ def act(action: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif action == "term":
         os.kill(os.getpid(), signal.SIGTERM)
+    elif action == "freeze":
+        os.kill(os.getpid(), signal.SIGSTOP)
     elif action == "hang":
         threading.Event().wait()
     else:

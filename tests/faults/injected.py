@@ -8,11 +8,14 @@ from typing import Literal
 
 from tests.faults.operations import ANY
 
-Kind = Literal["status", "reset", "hang", "stall", "lost_reply", "err200", "corrupt", "wrong_etag"]
+Kind = Literal[
+    "status", "reset", "hang", "stall", "lost_reply", "err200", "corrupt", "wrong_etag", "nothing_kept", "half_kept"
+]  # fmt: skip
 """`status`: an error answer, the request is not handed on · `err200`: the same with status 200, as Complete may do ·
 `reset`: the connection is reset after `after` bytes of the body · `hang`: no answer until released, then a reset ·
 `stall`: no answer until released, then all goes its way · `lost_reply`: done, but the answer is replaced by a reset ·
-`corrupt`: a byte of the body is another one · `wrong_etag`: the answer names another digest."""
+`corrupt`: a byte of the body is another one · `wrong_etag`: the answer names another digest ·
+`nothing_kept`: a yes, but the request is not handed on · `half_kept`: a yes to a body of which half is handed on."""
 
 
 @dataclass(eq=False)
@@ -26,6 +29,7 @@ class Fault:
     after: int = 0
     status: int = 503
     code: str = "SlowDown"
+    etag: str = "0" * 32
     struck: int = 0
     released: threading.Event = field(default_factory=threading.Event, repr=False)
 

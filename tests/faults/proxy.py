@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from tests.faults.http1 import CutOffError, Head, answer_body, read_head, request_body
 from tests.faults.injected import Fault, Faults, Kind
+from tests.faults.lies import data_of, digest, yes_to
 from tests.faults.operations import ANY, operation
 from tests.faults.ports import lasting_port
 
@@ -130,7 +131,8 @@ class Proxy:
         if head.get("expect"):
             head.remove("expect")
             client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        fault = self._met(operation(head.method, head.target))
+        name = operation(head.method, head.target)
+        fault = self._met(name)
         body = request_body(file, head)
         if fault and fault.kind in ("hang", "stall"):
             fault.released.wait()
@@ -140,6 +142,14 @@ class Proxy:
             _swallow(body)
             client.sendall(fault.error())
             return True
+        if fault and fault.kind == "nothing_kept":
+            client.sendall(yes_to(name, data_of(body)))
+            return True
+        if fault and fault.kind == "half_kept":
+            data = data_of(body)
+            fault.etag = digest(data)
+            head.replace("content-length", str(len(data) // 2))
+            body = iter([(data[: len(data) // 2], True)])
         return self._hand_on(client, head, _broken(body, fault), fault)
 
     def _met(self, name: str) -> Fault | None:
@@ -176,8 +186,8 @@ class Proxy:
         if fault and fault.kind == "lost_reply":
             _swallow(body)
             raise CutOffError
-        if fault and fault.kind == "wrong_etag":
-            answer.replace("etag", '"' + "0" * 32 + '"')
+        if fault and fault.kind in ("wrong_etag", "half_kept"):
+            answer.replace("etag", f'"{fault.etag}"')
         client.sendall(answer.encoded())
         for piece, _ in body:
             client.sendall(piece)

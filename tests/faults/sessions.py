@@ -58,6 +58,11 @@ def has_ended(pid: int) -> bool:
     return _fields(pid)[:1] in ([], ["Z"])
 
 
+def state(pid: int) -> str:
+    """The letter that proc(5) gives a process: T where it stands still. Empty where there is none."""
+    return "".join(_fields(pid)[:1])
+
+
 def wait_until_ended(pid: int, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not has_ended(pid):

@@ -1,0 +1,101 @@
+"""What fault tests look at, and how they do two things at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import requests
+from sqlalchemy import NullPool, create_engine, text
+
+from tests.faults import sessions
+from tests.faults.checker import wait
+from tests.faults.client import Upload
+from tests.faults.world import World
+
+T = TypeVar("T")
+
+_threads = ThreadPoolExecutor(64, "fault-test")
+
+
+def later(work: Callable[..., T], *args: Any, **options: Any) -> Future[T]:
+    """Do this on a thread of its own."""
+    return _threads.submit(work, *args, **options)
+
+
+def rows(world: World) -> list[Any]:
+    """All files, newest first, as the database has them. What a row says of attempts no client is told."""
+    engine = create_engine(world.env["SQLALCHEMY_DATABASE_URI"], poolclass=NullPool)
+    with engine.connect() as connection:
+        return list(connection.execute(text("select * from files order by id desc")).all())
+
+
+def row(world: World, id: str | None = None) -> Any:
+    """The file with this id, or the newest."""
+    return next(row for row in rows(world) if id in (None, row.id))
+
+
+def is_now(world: World, upload: Upload, status: str) -> bool:
+    return bool(row(world, upload.id).upload_status == status)
+
+
+def ends_as(world: World, upload: Upload, status: str, seconds: float = 20) -> Any:
+    """Wait until a file has ended, and assert how. Returns its row."""
+    assert upload.id, f"answered {upload.status} {upload.slug}"
+    wait(lambda: row(world, upload.id).upload_status in ("COMPLETE", "ERROR"), seconds, "the end of a file")
+    found = row(world, upload.id)
+    assert (found.upload_status, found.error is None) == (status, status == "COMPLETE"), found.error
+    return found
+
+
+def bodies_sent(world: World) -> int:
+    """Requests with which Ferry has sent bytes to the storage."""
+    return world.proxy.seen("put_object") + world.proxy.seen("upload_part")
+
+
+def objects(world: World, id: str) -> list[str]:
+    """The keys of a file's objects."""
+    s3 = world.s3()
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="ferry", Prefix=id).get("Contents", ())]
+    s3.close()
+    return keys
+
+
+def problem(answer: requests.Response) -> tuple[int, str]:
+    """Status and slug of an answer that is a problem."""
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    return answer.status_code, answer.json()["type"].rsplit("/", 1)[1]
+
+
+def services(world: World) -> list[int]:
+    """The pids of Ferry's own processes."""
+    names = [name for name in ("web", *world.workers) if name in world.running]
+    return [pid for name in names for pid in sessions.members(world.running[name].pid)]
+
+
+def frozen(world: World) -> list[int]:
+    """Those of them that stand still."""
+    return [pid for pid in services(world) if sessions.state(pid) == "T"]
+
+
+def thaw(world: World) -> None:
+    """Let all of Ferry's processes go on."""
+    for pid in frozen(world):
+        os.kill(pid, signal.SIGCONT)
+
+
+def connect(world: World) -> socket.socket:
+    """A bare connection to the web service, for clients that misbehave."""
+    return socket.create_connection(("127.0.0.1", world.ports.web), timeout=15)
+
+
+def head(mode: str, size: int) -> bytes:
+    """The head of a request with a raw body of so many bytes."""
+    return (
+        f"POST /{mode}_upload?name=half.bin HTTP/1.1\r\nHost: ferry\r\nContent-Type: application/pdf\r\n"
+        f"Content-Length: {size}\r\nConnection: close\r\n\r\n"
+    ).encode()

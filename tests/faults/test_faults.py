@@ -1,0 +1,171 @@
+"""The promises that matter most, each under the fault that would break it. The other faults: test_*_faults.py.
+
+These few run with every `make test`. After each test the invariants of checker.py are asserted (conftest.py).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+import pytest
+import requests
+
+from tests.faults import looking, sessions
+from tests.faults.checker import wait
+from tests.faults.client import MODES, Upload
+from tests.faults.looking import bodies_sent, ends_as, is_now, later, objects, row, rows
+from tests.faults.world import World
+
+SMALL, LARGE = 100_000, 9 << 20
+SLOW = ("normal", "celery")
+
+
+@pytest.mark.parametrize(("operation", "size"), [("put_object", SMALL), ("complete_multipart", LARGE)])
+def test_a_storage_that_says_yes_and_keeps_nothing_is_not_believed(world: World, operation: str, size: int) -> None:
+    lies = world.proxy.inject(operation, "nothing_kept", times=2)
+
+    assert world.client.upload("normal", os.urandom(size)).slug == "storage-mismatch"
+    upload = world.client.upload("async", os.urandom(size))
+
+    assert ends_as(world, upload, "COMPLETE").attempt == 2
+    assert lies.struck == 2
+
+
+def test_a_storage_that_keeps_half_of_the_bytes_is_not_believed(world: World) -> None:
+    world.proxy.inject("put_object", "half_kept", times=2)
+
+    assert world.client.upload("normal", os.urandom(SMALL)).slug == "storage-mismatch"
+    assert ends_as(world, world.client.upload("async", os.urandom(SMALL)), "COMPLETE").attempt == 2
+
+
+@pytest.mark.parametrize(("operation", "size"), [("put_object", SMALL), ("upload_part", LARGE)])
+def test_bytes_that_are_damaged_on_their_way_are_sent_again(world: World, operation: str, size: int) -> None:
+    world.proxy.inject(operation, "corrupt")
+
+    assert ends_as(world, world.client.upload("async", os.urandom(size)), "COMPLETE").attempt == 2
+
+
+def test_a_killed_web_process_loses_no_accepted_file(world: World) -> None:
+    """F1, F10: its upload in parts is aborted by nobody but the sweep."""
+    world.proxy.inject("upload_part", "stall", times=None)
+    upload = world.client.upload("async", os.urandom(LARGE))
+    wait(lambda: is_now(world, upload, "PROCESSING"))
+    world.proxy.wait_for("upload_part", world.proxy.seen("upload_part"))
+    for pid in world.children("web"):
+        os.kill(pid, signal.SIGKILL)
+    world.proxy.heal()
+
+    assert ends_as(world, upload, "COMPLETE").attempt == 2
+
+
+@pytest.mark.parametrize("mode", ["async", pytest.param("celery", marks=pytest.mark.faults)])
+def test_a_holder_that_stood_still_past_its_lease_changes_nothing(world: World, mode: str) -> None:
+    """It goes on while its successor works, and finds that its attempt is not the last any more."""
+    world.fail("claimed", "freeze")
+    upload = world.client.upload(mode, os.urandom(SMALL))
+    wait(lambda: looking.frozen(world))
+    successors = world.proxy.inject("put_object", "stall")
+    wait(lambda: successors.struck)
+    looking.thaw(world)
+    wait(lambda: _was_overtaken(world, upload) or not is_now(world, upload, "PROCESSING"))
+
+    assert row(world, upload.id).attempt == 2
+    assert is_now(world, upload, "PROCESSING")
+    successors.released.set()
+    assert ends_as(world, upload, "COMPLETE").attempt == 2
+    assert len(objects(world, upload.id or "")) == 1
+
+
+def _was_overtaken(world: World, upload: Upload) -> bool:
+    logs = (world.log(name).read_text() for name in ("web", "worker"))
+    return any(f"{upload.id}: attempt 1 was overtaken" in log for log in logs)
+
+
+@pytest.mark.parametrize("mode", ["async", *(pytest.param(mode, marks=pytest.mark.faults) for mode in SLOW)])
+def test_an_upload_that_outlasts_its_lease_stays_with_its_holder(world: World, mode: str) -> None:
+    """F11, F24, F43: the sweep looks five times meanwhile, and leaves row and parts alone."""
+    aborted = world.proxy.seen("abort_multipart")
+    slow = world.proxy.inject("upload_part", "stall")
+    sending = later(world.client.upload, mode, os.urandom(LARGE))
+    wait(lambda: slow.struck)
+    looks = world.proxy.seen("list_uploads")
+    world.proxy.wait_for("list_uploads", looks + 5)
+    slow.released.set()
+
+    assert ends_as(world, sending.result(20), "COMPLETE").attempt == 1
+    assert world.proxy.seen("abort_multipart") == aborted
+
+
+def test_a_file_whose_object_is_there_is_not_sent_again(world: World) -> None:
+    """F30: its holder died between the upload and the row. (A Celery task that comes again does send it again.)"""
+    before = bodies_sent(world)
+    world.fail("before_finish_update", "kill9")
+    upload = world.client.upload("async", os.urandom(SMALL))
+
+    assert ends_as(world, upload, "COMPLETE").attempt == 2
+    assert bodies_sent(world) == before + 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_body_that_was_cut_is_never_stored(world: World, mode: str) -> None:
+    """F34: to gunicorn a client that closes its half of the connection looks like the end of the body."""
+    with looking.connect(world) as client:
+        client.sendall(looking.head(mode, 1000) + bytes(500))
+        client.shutdown(socket.SHUT_WR)
+        answer = client.makefile("rb").read()
+
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert b"incomplete-body" in answer
+    halves = [row for row in rows(world) if row.name == "half.bin"]
+    assert {row.error for row in halves} <= {"client-disconnected"}
+    assert {row.upload_status for row in halves} <= {"ERROR"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_request_that_comes_five_times_makes_one_file(world: World, mode: str) -> None:
+    """F36: side by side; who comes while the first is on its way is told so, and gets the file when it asks again."""
+    body, key, before = os.urandom(SMALL), os.urandom(8).hex(), len(rows(world))
+    sending = [later(world.client.upload, mode, body, key=key) for _ in range(5)]
+    uploads = [upload.result(20) for upload in sending]
+    again = world.client.upload(mode, body, key=key)
+
+    assert {upload.status for upload in uploads} <= {MODES[mode], 409}
+    assert {upload.id for upload in [*uploads, again] if upload.accepted} == {again.id}
+    assert len(rows(world)) == before + 1
+
+
+def test_without_redis_a_file_is_accepted_at_once_and_stored_later(world: World) -> None:
+    """F15."""
+    world.kill("redis")
+    upload = world.client.upload("celery", os.urandom(SMALL), seconds=3)
+    assert upload.status == 202
+    world.start("redis")
+
+    ends_as(world, upload, "COMPLETE")
+
+
+def test_a_process_that_is_stopped_hands_back_what_it_can_not_finish(world: World) -> None:
+    """F4: the storage stands still for longer than STOP_SECONDS."""
+    slow = world.proxy.inject("put_object", "stall")
+    upload = world.client.upload("async", os.urandom(SMALL))
+    wait(lambda: slow.struck)
+    pids = sessions.members(world.running["web"].pid)
+    world.stop("web", 10)
+
+    assert (row(world, upload.id).upload_status, row(world, upload.id).error) == ("PENDING", "server-stopped")
+    assert [pid for pid in pids if not sessions.has_ended(pid)] == []
+    assert world.spooled() == [upload.id]
+
+
+def test_the_row_is_there_before_a_byte_leaves(world: World) -> None:
+    """So that what a crash leaves in the storage can be told from what is still wanted."""
+    slow = world.proxy.inject("put_object", "stall")
+    sending = later(world.client.upload, "normal", os.urandom(SMALL))
+    wait(lambda: slow.struck)
+    found = requests.get(f"{world.client.url}/files?limit=1", timeout=10).json()["files"][0]
+    slow.released.set()
+
+    assert found["status"] == "PROCESSING"
+    assert found["id"] == sending.result(20).id

@@ -1,0 +1,179 @@
+"""Processes that are killed, stopped, frozen, and files that kill whoever takes them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from concurrent.futures import Future
+
+import pytest
+
+from app import create_app
+from dev import parts
+from tasks import send_whole
+from tests.faults import looking, sessions
+from tests.faults.checker import wait
+from tests.faults.client import Upload
+from tests.faults.injected import Fault
+from tests.faults.looking import bodies_sent, ends_as, is_now, later, objects, row
+from tests.faults.world import World
+
+pytestmark = pytest.mark.faults
+
+SMALL, LARGE = 100_000, 9 << 20
+
+
+def under_way(world: World, mode: str, size: int = SMALL) -> tuple[Upload, Fault]:
+    """A file whose bytes are just being sent, by a holder that waits for the storage."""
+    slow = world.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
+    upload = world.client.upload(mode, os.urandom(size))
+    wait(lambda: slow.struck)
+    return upload, slow
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_a_killed_web_service_loses_no_accepted_file(world: World, size: int) -> None:
+    """F2: gunicorn's master and its workers."""
+    upload, _ = under_way(world, "async", size)
+    world.kill("web")
+    assert is_now(world, upload, "PROCESSING")
+    world.start("web")
+
+    assert ends_as(world, upload, "COMPLETE").attempt == 2
+
+
+def test_a_client_whose_server_was_killed_leaves_nothing_behind(world: World) -> None:
+    """F1 in normal mode: nobody has promised anything, and the bytes are gone."""
+    slow = world.proxy.inject("upload_part", "stall")
+    sending: Future[Upload] = later(world.client.upload, "normal", os.urandom(LARGE))
+    wait(lambda: slow.struck)
+    world.kill("web")
+    world.start("web")
+
+    assert sending.result(10).status == 0
+    wait(lambda: row(world).error == "server-stopped")
+
+
+@pytest.mark.parametrize("mode", ["normal", "async"])
+def test_a_service_that_is_stopped_finishes_what_it_can(world: World, mode: str) -> None:
+    """F3."""
+    slow = world.proxy.inject("put_object", "stall")
+    sending = later(world.client.upload, mode, os.urandom(SMALL))
+    wait(lambda: slow.struck)
+    stopping = later(world.stop, "web", 15)
+    wait(lambda: "Handling signal: term" in world.log("web").read_text())
+    slow.released.set()
+
+    assert stopping.result(15) == 0
+    assert is_now(world, sending.result(10), "COMPLETE")
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_a_killed_child_of_the_worker_loses_no_file(world: World, size: int) -> None:
+    """F16."""
+    upload, slow = under_way(world, "celery", size)
+    for pid in world.children("worker"):
+        os.kill(pid, signal.SIGKILL)
+    slow.released.set()
+
+    assert ends_as(world, upload, "COMPLETE").attempt >= 2
+
+
+def test_a_killed_worker_loses_no_file(world: World) -> None:
+    """F17: parent and children. The broker would bring the task back only after two hours."""
+    upload, _ = under_way(world, "celery")
+    world.kill("worker")
+    world.start("worker")
+
+    assert ends_as(world, upload, "COMPLETE").attempt == 2
+
+
+@pytest.mark.parametrize("seconds", [30, 2])
+def test_a_worker_that_is_stopped_with_all_its_children_loses_no_file(world: World, seconds: int) -> None:
+    """F21, F22: as systemd does it by default; with a short grace SIGKILL follows."""
+    upload, slow = under_way(world, "celery")
+    stopping = later(world.stop, "worker", seconds, group=True)
+    wait(lambda: stopping.done() or seconds == 30)
+    slow.released.set()
+    stopping.result(30)
+    world.start("worker")
+
+    ends_as(world, upload, "COMPLETE")
+
+
+def test_a_task_that_comes_twice_is_done_once(world: World) -> None:
+    """F24: the second finds the file in other hands, whoever takes it."""
+    before = bodies_sent(world)
+    upload, slow = under_way(world, "celery")
+    queued_again(world, upload)
+    wait(lambda: f"{upload.id}: nothing to do" in world.log("worker").read_text())
+    slow.released.set()
+
+    assert ends_as(world, upload, "COMPLETE").attempt == 1
+    assert bodies_sent(world) == before + 1
+    queued_again(world, upload)
+
+
+def queued_again(world: World, upload: Upload) -> None:
+    app = create_app({**world.env, "FERRY_DATA": str(world.data)})
+    with app.app_context():
+        if (world.data / "spool" / str(upload.id)).exists():
+            send_whole(str(upload.id))
+        else:
+            app.extensions["celery"].send_task("ferry.upload", (upload.id, ""))
+        app.extensions["sqlalchemy"].engine.dispose()
+        app.extensions["celery"].close()
+
+
+@pytest.mark.parametrize("mode", ["async", "celery"])
+def test_a_file_that_kills_whoever_takes_it_ends_as_error(world: World, mode: str) -> None:
+    """F25: MAX_ATTEMPTS bounds what it can do."""
+    world.fail("claimed", "kill9")
+    upload = world.client.upload(mode, os.urandom(SMALL))
+
+    def has_ended_or_is_struck_again() -> bool:
+        if world.struck():
+            world.fail("claimed", "kill9")
+        return is_now(world, upload, "ERROR")
+
+    wait(has_ended_or_is_struck_again, 60)
+    found = row(world, upload.id)
+    assert (found.error, found.attempt) == ("attempts-exhausted", 5)
+
+
+def test_a_holder_of_a_request_that_stood_still_tells_its_client(world: World) -> None:
+    """In normal mode nobody else can go on: the file has ended, and its object does not stay."""
+    world.fail("before_finish_update", "freeze")
+    sending = later(world.client.upload, "normal", os.urandom(SMALL))
+    wait(lambda: looking.frozen(world))
+    wait(lambda: row(world).upload_status == "ERROR")
+    looking.thaw(world)
+
+    assert (sending.result(20).status, sending.result(20).slug) == (503, "lease-lost")
+    wait(lambda: objects(world, row(world).id) == [])
+
+
+def test_sweeps_side_by_side_and_a_killed_one_do_no_harm(world: World) -> None:
+    """F43: while the services sweep too, and an upload in parts lives."""
+    upload, slow = under_way(world, "async", LARGE)
+    argv = [str(parts.BIN / "flask"), "--app", "app", "sweep", "--once"]
+    options = {"cwd": parts.ROOT, "env": {**os.environ, **world.env}, "stdout": -3, "stderr": -3}
+    sweeps = [subprocess.Popen(argv, **options) for _ in range(3)]  # type: ignore[call-overload]
+    wait(lambda: world.proxy.seen("list_uploads") > 0)
+    killed = sweeps.pop()
+    killed.kill()
+    killed.wait()
+    codes = [sweep.wait(30) for sweep in sweeps]
+    slow.released.set()
+
+    assert codes == [0, 0]
+    assert ends_as(world, upload, "COMPLETE").attempt == 1
+
+
+def test_no_process_outlives_its_service(world: World) -> None:
+    pids = looking.services(world)
+    world.stop("web")
+    world.stop("worker")
+
+    assert [pid for pid in pids if not sessions.has_ended(pid)] == []
