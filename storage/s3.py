@@ -193,7 +193,7 @@ class S3Storage(Storage):
         except StorageUnavailable:
             # A lost answer, or the retry's NoSuchUpload after it: the object may be there all the same.
             with suppress(StorageError):
-                return self._verified(key, Landed(size, etag_of(parts), None), attempts=1)
+                return self._verified(key, Landed(size, etag_of(parts), None), of_parts=True, attempts=1)
             raise
 
     def _verified(self, key: str, sent: Landed, *, of_parts: bool = False, attempts: int = ATTEMPTS) -> Stat:
