@@ -49,10 +49,9 @@ def test_bytes_that_are_damaged_on_their_way_are_sent_again(world: World, operat
 
 def test_a_killed_web_process_loses_no_accepted_file(world: World) -> None:
     """F1, F10: its upload in parts is aborted by nobody but the sweep."""
-    world.proxy.inject("upload_part", "stall", times=None)
+    slow = world.proxy.inject("upload_part", "stall", times=None)
     upload = world.client.upload("async", os.urandom(LARGE))
-    wait(lambda: is_now(world, upload, "PROCESSING"))
-    world.proxy.wait_for("upload_part", world.proxy.seen("upload_part"))
+    wait(lambda: slow.struck == 2)
     for pid in world.children("web"):
         os.kill(pid, signal.SIGKILL)
     world.proxy.heal()
@@ -85,13 +84,13 @@ def _was_overtaken(world: World, upload: Upload) -> bool:
 
 @pytest.mark.parametrize("mode", ["async", *(pytest.param(mode, marks=pytest.mark.faults) for mode in SLOW)])
 def test_an_upload_that_outlasts_its_lease_stays_with_its_holder(world: World, mode: str) -> None:
-    """F11, F24, F43: the sweep looks five times meanwhile, and leaves row and parts alone."""
+    """F11, F24, F43: the sweep looks four times meanwhile, and leaves row and parts alone."""
     aborted = world.proxy.seen("abort_multipart")
     slow = world.proxy.inject("upload_part", "stall")
     sending = later(world.client.upload, mode, os.urandom(LARGE))
     wait(lambda: slow.struck)
     looks = world.proxy.seen("list_uploads")
-    world.proxy.wait_for("list_uploads", looks + 5)
+    world.proxy.wait_for("list_uploads", looks + 4)
     slow.released.set()
 
     assert ends_as(world, sending.result(20), "COMPLETE").attempt == 1

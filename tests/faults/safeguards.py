@@ -1,0 +1,162 @@
+"""What keeps Ferry's promises, how to take it out, and the tests that must notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FAULTS = "tests/faults/test_faults.py::"
+_DATABASE = "tests/faults/test_database_faults.py::"
+_CLIENT = "tests/faults/test_client_faults.py::"
+_PROCESS = "tests/faults/test_process_faults.py::"
+
+
+@dataclass(frozen=True)
+class Safeguard:
+    """`text` stands in `file` exactly once; with `instead` in its place one of `tests` must fail."""
+
+    name: str
+    file: str
+    text: str
+    instead: str
+    tests: tuple[str, ...]
+
+
+SAFEGUARDS = (
+    Safeguard(
+        "fence",
+        "models.py",
+        'bindparam("mine"), _FILES.c.attempt == bindparam("my_attempt"))',
+        'bindparam("mine"), _FILES.c.attempt >= bindparam("my_attempt"))',
+        (_FAULTS + "test_a_holder_that_stood_still_past_its_lease_changes_nothing[async]",),
+    ),
+    Safeguard(
+        "lease-of-a-claim",
+        "models.py",
+        "or_(_FILES.c.upload_status == UploadStatus.PENDING, _ABANDONED_NOW)",
+        "_FILES.c.upload_status.in_([UploadStatus.PENDING, UploadStatus.PROCESSING])",
+        (_PROCESS + "test_a_task_that_comes_twice_is_done_once",),
+    ),
+    Safeguard(
+        "heartbeat",
+        "lease.py",
+        "if not row.heartbeat(self.seconds):",
+        "if False:",
+        (_FAULTS + "test_an_upload_that_outlasts_its_lease_stays_with_its_holder[async]",),
+    ),
+    Safeguard(
+        "head-after-an-upload",
+        "storage/s3.py",
+        "            found = self._stat(key, attempts)\n",
+        "            found = Stat(key, sent.size, sent.etag)\n",
+        (_FAULTS + "test_a_storage_that_says_yes_and_keeps_nothing_is_not_believed",),
+    ),
+    Safeguard(
+        "comparison-with-the-head",
+        "storage/s3.py",
+        "if found.size != sent.size or (found.etag != sent.etag and not other_kind):",
+        "if False:",
+        (_FAULTS + "test_a_storage_that_keeps_half_of_the_bytes_is_not_believed",),
+    ),
+    Safeguard(
+        "evidence-of-a-part",
+        "storage/evidence.py",
+        "if is_md5 and md5(body) != etag:",
+        "if False:",
+        (_FAULTS + "test_bytes_that_are_damaged_on_their_way_are_sent_again",),
+    ),
+    Safeguard(
+        "received-bytes",
+        "arriving.py",
+        "if announced is not None and got != announced:",
+        "if False:",
+        (_FAULTS + "test_a_body_that_was_cut_is_never_stored",),
+    ),
+    Safeguard(
+        "digest-of-kept-bytes",
+        "measured.py",
+        "if self._expected not in ((None, None), (self.size, self.sha256)):",
+        "if False:",
+        (_CLIENT + "test_bytes_that_are_damaged_in_the_spool_are_never_stored[truncated]",),
+    ),
+    Safeguard(
+        "sweep-of-rows",
+        "sweep/sweeper.py",
+        "            sweep_files(Report(), self._unless_stopped)\n",
+        "            pass\n",
+        (_FAULTS + "test_a_killed_web_process_loses_no_accepted_file",),
+    ),
+    Safeguard(
+        "sweep-of-uploads-in-parts",
+        "sweep/sweeper.py",
+        '            ("uploads", uploads_every, sweep_uploads),\n',
+        "",
+        (_FAULTS + "test_a_killed_web_process_loses_no_accepted_file",),
+    ),
+    Safeguard(
+        "live-uploads-are-spared",
+        "sweep/rules.py",
+        "row.upload_status != UploadStatus.PROCESSING",
+        "True",
+        (_FAULTS + "test_an_upload_that_outlasts_its_lease_stays_with_its_holder[async]",),
+    ),
+    Safeguard(
+        "look-for-the-object",
+        "file.py",
+        "if not storage.of().holds(row.key, row.size, process_file_to_stream(row.id)):",
+        "if True:",
+        (_FAULTS + "test_a_file_whose_object_is_there_is_not_sent_again",),
+    ),
+    Safeguard(
+        "retry-of-the-finish",
+        "file.py",
+        "if not insist(lambda: row.complete(url=url, size=size, sha256=sha256), _DATABASE_SECONDS):",
+        "if not row.complete(url=url, size=size, sha256=sha256):",
+        (_DATABASE + "test_a_database_that_dies_during_an_upload_is_waited_for[normal]",),
+    ),
+    Safeguard(
+        "hand-back-at-sigterm",
+        "gunicorn.conf.py",
+        "        limit.start()\n",
+        "",
+        (_FAULTS + "test_a_process_that_is_stopped_hands_back_what_it_can_not_finish",),
+    ),
+    Safeguard(
+        "row-before-bytes",
+        "modes/normal.py",
+        "    row.accept(lease.keeper().seconds, held=True)\n    file.store(row, sent.stream, sent.bound)\n",
+        "    row.attempt = 1\n    file.store(row, sent.stream, sent.bound)\n"
+        "    row.accept(lease.keeper().seconds, held=True)\n",
+        (_FAULTS + "test_the_row_is_there_before_a_byte_leaves",),
+    ),
+    Safeguard(
+        "tie-of-an-idempotency-key",
+        "routes.py",
+        'idempotency.once(request.headers.get("Idempotency-Key"), row)',
+        "idempotency.once(None, row)",
+        (_FAULTS + "test_a_request_that_comes_five_times_makes_one_file",),
+    ),
+    # Behind a whole Ferry nobody notices, since the sweep aborts what is left: the storage's own tests do.
+    Safeguard(
+        "abort-of-a-failed-upload",
+        "storage/s3.py",
+        "                self._s3.abort_multipart_upload(**target)\n            raise",
+        "                pass\n            raise",
+        ("tests/test_storage_s3.py",),
+    ),
+    # Without a power cut nobody notices: a test watches the calls.
+    Safeguard(
+        "fsync-of-the-spool",
+        "spool.py",
+        "        os.fsync(file.fileno())\n",
+        "",
+        ("tests/test_spool.py::test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_return",),
+    ),
+    Safeguard(
+        "sign-of-a-lost-hold",
+        "file.py",
+        "            hold.check()\n            _complete(",
+        "            _complete(",
+        ("tests/test_lease.py", "tests/test_file.py"),
+    ),
+)
+"""In the order of a file's life, more or less."""
