@@ -23,7 +23,16 @@ from database import AWAY, insist, ping
 from measured import Measured
 from models import File, UploadStatus
 from names import safe_name
-from problems import BytesGone, BytesLost, IdempotencyKeyReused, LeaseLost, NotFailed, Problem, ServerStopped
+from problems import (
+    AttemptsExhausted,
+    BytesGone,
+    BytesLost,
+    IdempotencyKeyReused,
+    LeaseLost,
+    NotFailed,
+    Problem,
+    ServerStopped,
+)
 from storage.base import StorageError
 
 log = logging.getLogger("ferry.file")
@@ -114,6 +123,9 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
     somebody else holds the file, so that it may have to be asked for again; it may also have ended, or be unknown.
     """
     row = File.find(id)
+    if row and row.attempt - row.attempts_before >= config.current().max_attempts:
+        # A task that comes again and again must not outrun the sweep. Does nothing where the file is not abandoned.
+        row.drop(AttemptsExhausted.slug())
     if row is None or not row.claim(lease.keeper().seconds):
         log.info("file %s: nothing to do", id)
         return row is not None and row.upload_status == UploadStatus.PROCESSING

@@ -135,6 +135,14 @@ class TestRows:
 
         assert (found(row).upload_status, found(row).error) == (UploadStatus.ERROR, "attempts-exhausted")
 
+    def test_not_even_a_task_gives_it_one_more_attempt(self, app: Flask) -> None:
+        row = accepted("celery")
+        for _ in range(5):
+            assert row.claim(GONE)
+        file.upload_file(row.id)
+
+        assert (found(row).upload_status, found(row).attempt) == (UploadStatus.ERROR, 5)
+
     def test_the_old_holder_can_do_nothing_more(self, app: Flask) -> None:
         row = held("async", GONE)
         old = found(row)

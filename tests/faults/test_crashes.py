@@ -59,8 +59,12 @@ def crashed(world: World, mode: str, point: str, action: str) -> Future[Upload]:
     where = "worker" if mode == "celery" and point not in _IN_WEB else "web"
     alive = set(world.children(where))
     world.fail(point, action)
-    sending = later(world.client.upload, mode, os.urandom(LARGE if point in _OF_PARTS else SMALL), seconds=30)
-    wait(world.struck, 20, f"{mode} {point}")
+    sending = send(world, mode, point)
+    wait(lambda: world.struck() or sending.done(), 20, f"{mode} {point}")
+    if not world.struck():
+        # Its server was still dying of the case before.
+        sending = send(world, mode, point)
+    wait(world.struck, 20, f"{mode} {point} {sending}")
     if action == "hang":
         # Nobody but a stranger ends a process that holds its file for ever.
         world.restart(where)
@@ -68,6 +72,10 @@ def crashed(world: World, mode: str, point: str, action: str) -> Future[Upload]:
         # Its place is taken at once; whoever comes before that is not answered.
         wait(lambda: set(world.children(where)) - alive, 15, f"a new process after {point}")
     return sending
+
+
+def send(world: World, mode: str, point: str) -> Future[Upload]:
+    return later(world.client.upload, mode, os.urandom(LARGE if point in _OF_PARTS else SMALL), seconds=30)
 
 
 def _is_well(world: World, upload: Upload) -> bool:
