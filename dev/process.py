@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -94,11 +96,21 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+_choosing = threading.Lock()
+_given: set[int] = set()
+
+
+def free_port(in_a_row: int = 1) -> int:
+    """A port of the loopback address that nobody listens on, nor on those after it; it is given only once.
+
+    Below those that Linux gives to outgoing connections: one of them could sit on the port of a part that is down.
+    """
+    with _choosing:
+        while True:
+            ports = range(first := random.randint(15000, 32000), first + in_a_row)
+            if _given.isdisjoint(ports) and all(is_free(port) for port in ports):
+                _given.update(ports)
+                return first
 
 
 def is_free(port: int) -> bool:

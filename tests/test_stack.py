@@ -280,7 +280,7 @@ class TestRun:
         return process
 
     def test_it_prints_lines_that_work_and_finds_yesterdays_files(self, data: Path) -> None:
-        port = free_port()
+        port = free_port(4)
         first = self.run(data, port)
         try:
             deadline = time.monotonic() + 10
@@ -310,7 +310,7 @@ class TestRun:
         assert children_of(data) == []
 
     def test_a_second_start_on_the_same_folder_is_told(self, data: Path) -> None:
-        first = self.run(data, free_port())
+        first = self.run(data, free_port(4))
         try:
             env = os.environ | {"FERRY_DATA": str(data), "PORT": str(free_port())}
             argv = [sys.executable, "-m", "dev.run"]

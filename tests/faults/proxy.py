@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
+from dev.process import free_port
 from tests.faults.http1 import CutOffError, Head, answer_body, read_head, request_body
 from tests.faults.injected import Fault, Faults, Kind
 from tests.faults.lies import data_of, digest, yes_to
 from tests.faults.operations import ANY, operation
-from tests.faults.ports import lasting_port
 
 _RESET = struct.pack("ii", 1, 0)
 _SILENCE_SECONDS = 120
@@ -30,7 +30,7 @@ class Proxy:
 
     def __init__(self, upstream: int) -> None:
         """`upstream`: the S3 server's port."""
-        self.upstream, self.port = upstream, lasting_port()
+        self.upstream, self.port = upstream, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.faults = Faults()
         self.pace = 0.0

@@ -20,10 +20,9 @@ from botocore.config import Config
 
 from app import create_app
 from dev import parts
-from dev.process import Process
+from dev.process import Process, free_port
 from tests.faults import postgres, programs, sessions
 from tests.faults.client import Client
-from tests.faults.ports import lasting_port
 from tests.faults.proxy import Proxy
 
 SETTINGS = {
@@ -53,8 +52,8 @@ class World:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.data, self._s3 = data, s3
-        self.ports = parts.Ports(lasting_port(), lasting_port(), lasting_port(), lasting_port())
-        self.database_port = lasting_port()
+        self.ports = parts.Ports(free_port(), free_port(), free_port(), free_port())
+        self.database_port = free_port()
         self.postgres = postgres.Postgres() if database == "postgres" else None
         self.proxy = Proxy(self.ports.s3)
         self.order = data / "fail"
