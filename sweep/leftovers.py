@@ -73,7 +73,8 @@ def _prefix_is_ours(prefix: str, report: Report) -> bool:
     try:
         owner = b"".join(storage.of().open(prefix + MARK))
     except StorageMissing:
-        if report.dry:
+        # Where somebody of this database is just marking it, it is ours.
+        if report.dry or not locks.take("mark", str(uuid.uuid4()), 60):
             return True
         storage.of().put(prefix + MARK, iter([me]), content_type="text/plain")
         return True

@@ -15,10 +15,10 @@ import pytest
 from tests.faults import checker
 from tests.faults.checker import wait
 from tests.faults.client import MODES, Upload
-from tests.faults.conftest import Worlds
 from tests.faults.failpoints import ACTIONS, POINTS
 from tests.faults.looking import later
 from tests.faults.world import World
+from tests.faults.worlds import Worlds
 
 pytestmark = pytest.mark.faults
 

@@ -142,8 +142,9 @@ def test_a_file_that_kills_whoever_takes_it_ends_as_error(world: World, mode: st
     assert (found.error, found.attempt) == ("attempts-exhausted", 5)
 
 
-def test_a_holder_of_a_request_that_stood_still_tells_its_client(world: World) -> None:
+def test_a_holder_of_a_request_that_stood_still_tells_its_client(postgres_world: World) -> None:
     """In normal mode nobody else can go on: the file has ended, and its object does not stay."""
+    world = postgres_world
     world.fail("before_finish_update", "freeze")
     sending = later(world.client.upload, "normal", os.urandom(SMALL))
     wait(lambda: looking.frozen(world))
