@@ -17,6 +17,8 @@ from storage.s3 import S3Storage
 from tests.faults.operations import operation
 from tests.faults.proxy import Proxy
 
+pytestmark = pytest.mark.faults
+
 MIB = 1 << 20
 _NAMES = [
     ("PUT", "/ferry/a", "put_object"),

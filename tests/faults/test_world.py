@@ -12,6 +12,8 @@ import pytest
 from tests.faults import sessions
 from tests.faults.world import World
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture(scope="module", params=["sqlite-rclone", "postgres-moto"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
