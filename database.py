@@ -6,6 +6,7 @@ On SQLite reads never wait for a writer, and the writers of one process wait for
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -64,15 +65,14 @@ def insist(move: Callable[[], T], seconds: float) -> T:
 
     For a move that may be done twice: an answer that was lost does not say whether it was done.
     """
-    pause, left = _FIRST_PAUSE, seconds
+    pause, deadline = _FIRST_PAUSE, time.monotonic() + seconds
     while True:
         try:
             return move()
         except AWAY:
-            if left <= 0:
+            if time.monotonic() >= deadline:
                 raise
-        threading.Event().wait(pause)
-        left -= pause
+        time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 

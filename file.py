@@ -137,13 +137,16 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
 def already_stored(row: File) -> bool:
     """End a file as COMPLETE whose object an earlier attempt has left whole: it may have died just before it said so.
 
-    Its bytes are in the spool, and are compared with what the storage says of the object.
+    Its bytes are in the spool, and are compared with what the storage says of the object. Where that can't be asked,
+    the attempt that follows finds out why, and is counted.
     """
     if row.attempt == 0 or row.size is None or row.sha256 is None or not spool.of().has(row.id):
         return False
-    if not storage.of().holds(row.key, row.size, process_file_to_stream(row.id)):
+    try:
+        found = storage.of().holds(row.key, row.size, process_file_to_stream(row.id))
+    except StorageError:
         return False
-    if not row.claim(lease.keeper().seconds):
+    if not found or not row.claim(lease.keeper().seconds):
         return False
     _complete(row, row.size, row.sha256)
     return True

@@ -139,10 +139,14 @@ class File(Base):
     def hand_out(self, least: float) -> bool:
         """Take the turn to hand out a waiting file that is due. False: it is not, or somebody else has taken it.
 
-        If nobody claims it, it is due again in `least` seconds, the next time in twice that: a worker may have a
-        long queue, and must not find each file in it many times.
+        If nobody claims it, it is due again in `least` seconds, the next time in twice that, up to an hour: a worker
+        may have a long queue, and must not find each file in it many times.
         """
         return self._move(_HAND_OUT, {}, least=least)
+
+    def put_off(self, pause: float) -> bool:
+        """Due in `pause` seconds: it was not handed out after all. False: somebody has taken the file."""
+        return self._move(_PUT_OFF, {}, pause=pause)
 
     def retry(self) -> bool:
         """Back to PENDING, due now, with as many attempts as at first. False: the file is not in ERROR."""
@@ -207,6 +211,7 @@ _AHEAD = _NOW + bindparam("lease", type_=Double())
 _ABANDONED_NOW = and_(_FILES.c.upload_status == UploadStatus.PROCESSING, _FILES.c.lease_until < _NOW)
 _DUE_NOW = and_(_FILES.c.upload_status == UploadStatus.PENDING, _FILES.c.due_at <= _NOW)
 _WAITED = _NOW - _FILES.c.updated_at
+_MOST = 3600.0
 _LEAST: BindParameter[float] = bindparam("least", type_=Double())
 
 _BY_ID = select(_FILES).where(_FILES.c.id == bindparam("id"))
@@ -248,7 +253,12 @@ _GIVE_BACK = _HELD.values(lease_until=None, due_at=_NOW + bindparam("pause", typ
 _DROP = _END.where(_FILES.c.lease_until < _NOW)
 _RELEASE = _HELD.where(_FILES.c.lease_until < _NOW).values(lease_until=None, due_at=_NOW)
 # `updated_at` stays: how long a file has waited is how long it waits for its next turn.
-_HAND_OUT = _MOVE.where(_DUE_NOW).values(due_at=_NOW + case((_WAITED > _LEAST, _WAITED), else_=_LEAST))
+_HAND_OUT = _MOVE.where(_DUE_NOW).values(
+    due_at=_NOW + case((_WAITED > _MOST, _MOST), (_WAITED > _LEAST, _WAITED), else_=_LEAST)
+)
+_PUT_OFF = _MOVE.where(_FILES.c.upload_status == UploadStatus.PENDING).values(
+    due_at=_NOW + bindparam("pause", type_=Double())
+)
 _RETRY = _MOVE.where(_FILES.c.upload_status == UploadStatus.ERROR).values(updated_at=_NOW, due_at=_NOW)
 _FLAG = _MOVE.where(_FILES.c.upload_status == UploadStatus.COMPLETE).values(updated_at=_NOW)
 

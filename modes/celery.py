@@ -8,6 +8,7 @@ from contextlib import suppress
 from flask import Flask, current_app
 
 import file
+import lease
 import spool
 import tasks
 import window
@@ -38,7 +39,16 @@ def dispatch(id: str) -> None:
         return
     if not spool.of().has(id):
         file.upload_file(id)
-    elif window.of().fits_a_task(row.size):
+        return
+    try:
+        _queue(row.id, row.size)
+    except Exception:
+        row.put_off(lease.keeper().seconds)
+        raise
+
+
+def _queue(id: str, size: int) -> None:
+    if window.of().fits_a_task(size):
         tasks.send_whole(id)
     else:
         current_app.extensions["celery-feeder"].listen()

@@ -10,8 +10,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from kombu.exceptions import OperationalError
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+import database
 import file
 import spool
 import storage
@@ -174,6 +176,26 @@ class TestCelery(SpooledContract):
         assert answer.status_code == 202
         assert self.ended(client, answer)["status"] == "PENDING"
         assert b"".join(spool.of().open(answer.get_json()["id"])) == b"kept"
+
+    def test_a_file_that_could_not_be_queued_is_due_again_within_a_lease(
+        self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However long the broker has been away, and the file has waited."""
+
+        def away(*_: Any, **__: Any) -> None:
+            raise OperationalError
+
+        monkeypatch.setattr(tasks.upload, "apply_async", away)
+        id = self.send(client, b"kept").get_json()["id"]
+        with database.writing() as connection:
+            connection.execute(text("UPDATE files SET updated_at = updated_at - 9000, due_at = due_at + 9000"))
+        with pytest.raises(OperationalError):
+            celery_mode.dispatch(id)
+
+        row = File.find(id)
+        assert row is not None
+        assert row.due_at is not None
+        assert row.due_at - database.now() <= 3
 
     def test_a_file_whose_bytes_are_gone_ends_and_says_so(self, client: FlaskClient) -> None:
         client.application.extensions["celery-senders"].submit = lambda job, *about: None

@@ -12,6 +12,7 @@ import pytest
 import uuid_utils
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 import database
 import file
@@ -172,6 +173,15 @@ class TestRows:
         assert swept().counts["handed_out"] == 1
         assert swept().counts["handed_out"] == 0
 
+    def test_what_nobody_claims_is_handed_out_again_within_an_hour(self, app: Flask) -> None:
+        row = held("celery", 30)
+        assert row.give_back("relay-lost", 0)
+        with database.writing() as connection:
+            connection.execute(text("UPDATE files SET updated_at = updated_at - 90000"))
+        assert swept().counts["handed_out"] == 1
+
+        assert 3500 < (found(row).due_at or 0) - database.now() < 3700
+
     def test_of_two_sweeps_one_hands_out(self, app: Flask) -> None:
         row = held("celery", 30)
         assert row.give_back("relay-lost", 0)
@@ -213,6 +223,15 @@ class TestStoredAlready:
 
         assert found(row).upload_status == UploadStatus.COMPLETE
         assert b"".join(storage.of().open(row.key)) == BODY
+
+    def test_a_storage_that_can_not_be_asked_costs_an_attempt_as_always(self, app: Flask) -> None:
+        row = held("async", GONE)
+        app.extensions["storage"] = FailingStorage(StorageUnavailable())
+        app.extensions["storage"].holds = lambda *_: (_ for _ in ()).throw(StorageUnavailable())
+        swept(lambda row: file.upload_file(row.id))
+
+        assert (found(row).upload_status, found(row).attempt) == (UploadStatus.PENDING, 2)
+        assert found(row).error == "storage-unavailable"
 
     def test_what_was_never_tried_is_not_looked_for(self, app: Flask) -> None:
         assert not file.already_stored(accepted())

@@ -102,8 +102,8 @@ SAFEGUARDS = (
     Safeguard(
         "look-for-the-object",
         "file.py",
-        "if not storage.of().holds(row.key, row.size, process_file_to_stream(row.id)):",
-        "if True:",
+        "found = storage.of().holds(row.key, row.size, process_file_to_stream(row.id))",
+        "found = False",
         (_FAULTS + "test_a_file_whose_object_is_there_is_not_sent_again",),
     ),
     Safeguard(
