@@ -123,7 +123,7 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
     somebody else holds the file, so that it may have to be asked for again; it may also have ended, or be unknown.
     """
     row = File.find(id)
-    if row and row.attempt - row.attempts_before >= config.current().max_attempts:
+    if row and row.attempts >= config.current().max_attempts:
         # A task that comes again and again must not outrun the sweep. Does nothing where the file is not abandoned.
         row.drop(AttemptsExhausted.slug())
     if row is None or not row.claim(lease.keeper().seconds):
@@ -159,7 +159,7 @@ def try_again(row: File) -> None:
     """
     if row.upload_status != UploadStatus.ERROR:
         raise NotFailed
-    if row.spool is None or (row.spool == spool.of().identity and not spool.of().has(row.id)):
+    if not spool.of().may_have(row.id, row.spool):
         raise BytesGone
     if not row.retry():
         raise NotFailed
@@ -234,8 +234,7 @@ def _end_attempt(row: File, error: Exception) -> None:
         return
     reason = error.reason if isinstance(error, Problem) else Problem.slug()
     settings = config.current()
-    number = row.attempt - row.attempts_before
-    pause = verdict(row.mode, error, number, settings.max_attempts, settings.retry_seconds)
+    pause = verdict(row.mode, error, row.attempts, settings.max_attempts, settings.retry_seconds)
     # Spread, so that what failed together does not come back together.
     later = random.uniform(0.75, 1.25) * (pause or 0)  # noqa: S311
     try:

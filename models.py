@@ -85,6 +85,11 @@ class File(Base):
     created_at: Mapped[float] = mapped_column(Double)
     updated_at: Mapped[float] = mapped_column(Double)
 
+    @property
+    def attempts(self) -> int:
+        """How many were made since the file was accepted, or last asked for again."""
+        return self.attempt - self.attempts_before
+
     def accept(self, lease: float, *, held: bool = False) -> None:
         """Commit this file's row, as PENDING or as held by the caller (attempt 1).
 

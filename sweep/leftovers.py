@@ -87,15 +87,9 @@ def _remove_strays(report: Report, found: dict[str, Stat], grace: float) -> None
     rows = File.among(list(found))
     for id, stat in found.items():
         row = rows.get(id)
-        if object_is_left(row, time.time() - made_at(id), grace, can_retry=row is not None and _can_retry(row)):
+        can_retry = row is not None and spool.of().may_have(id, row.spool)
+        if object_is_left(row, time.time() - made_at(id), grace, can_retry=can_retry):
             report.act("objects_removed", stat.key, storage.of().delete, stat.key)
-
-
-def _can_retry(row: File) -> bool:
-    """Whether the bytes of a file may still be somewhere."""
-    if row.spool is None:
-        return False
-    return row.spool != spool.of().identity or spool.of().has(row.id)
 
 
 def _flag_missing(report: Report, found: dict[str, Stat], after: str, to: str) -> None:

@@ -27,7 +27,7 @@ def made_at(id: str) -> float:
 
 def is_spent(row: File, most: int) -> bool:
     """Whether a file whose holder fell silent had its last chance. In normal mode its bytes went with the holder."""
-    return row.mode == "normal" or row.attempt - row.attempts_before >= most
+    return row.mode == "normal" or row.attempts >= most
 
 
 def upload_is_left(row: File | None, age: float, grace: float) -> bool:

@@ -49,14 +49,12 @@ class Sweeper:
             ("objects", objects_every, sweep_objects),
             ("idempotency keys", objects_every, lambda _: forget_old()),
         ]
-        self._me = ""
+        self._me = str(uuid.uuid4())
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Sweep from now on. To be called after the server's fork."""
-        self._me = str(uuid.uuid4())
-        self._stop.clear()
         self._thread = threading.Thread(target=self._run, name="ferry-sweep", daemon=True)
         self._thread.start()
 

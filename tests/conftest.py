@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import flask_migrate
 import pytest
 import requests
 from flask import Flask
@@ -29,10 +28,7 @@ for setting in Config.__dataclass_fields__:
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the schema, made by the migrations."""
     path = tmp_path_factory.mktemp("schema") / "ferry.db"
-    app = create_app({"SQLALCHEMY_DATABASE_URI": f"sqlite:///{path}", "STORAGE": "memory"})
-    with app.app_context():
-        flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))
-        app.extensions["sqlalchemy"].engine.dispose()
+    parts.upgrade({"SQLALCHEMY_DATABASE_URI": f"sqlite:///{path}", "STORAGE": "memory"})
     return path
 
 

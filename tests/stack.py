@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import flask_migrate
 import requests
 
-from app import create_app
 from dev import parts
 from dev.process import Process, free_port
 from sweep.leftovers import MARK
@@ -33,10 +31,7 @@ class Stack:
         try:
             for name in ("s3", "redis", "files"):
                 self.start(name)
-            app = create_app(self.env)
-            with app.app_context():
-                flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))
-                app.extensions["sqlalchemy"].engine.dispose()
+            parts.upgrade(self.env)
             for name in ("worker", "web"):
                 self.start(name)
         except BaseException:

@@ -429,8 +429,6 @@ class TestTurns:
     def test_one_process_has_the_turn_at_a_time(self, app: Flask) -> None:
         given: list[str] = []
         sweepers = [sweeper_of(app, lambda row: given.append(row.id)) for _ in range(2)]
-        for number, sweeper in enumerate(sweepers):
-            sweeper._me = str(number)
         row = accepted()
         sweepers[0].turn()
         assert row.claim(GONE)

@@ -96,8 +96,9 @@ def _is_first(marker: str | None) -> bool:
     return True
 
 
+@functools.cache
 def wrap() -> None:
-    """Put every failpoint into Ferry."""
+    """Put every failpoint into Ferry, once."""
     for point, (moment, places) in _IN_ORDER.items():
         for owner, name in places:
             setattr(owner, name, _wrapped(getattr(owner, name), point, moment))
@@ -123,13 +124,9 @@ def create_app() -> Flask:
     return app.create_app()
 
 
-@functools.cache
-def _celery() -> Any:
-    return create_app().extensions["celery"]
-
-
 def __getattr__(name: str) -> Any:
-    """`failpoints.celery`, made when Celery asks for it."""
+    """`failpoints.celery`: the app's own, with failpoints."""
     if name == "celery":
-        return _celery()
+        wrap()
+        return app.celery
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

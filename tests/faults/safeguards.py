@@ -139,7 +139,7 @@ SAFEGUARDS = (
     Safeguard(
         "abort-of-a-failed-upload",
         "storage/s3.py",
-        "                self._s3.abort_multipart_upload(**target)\n            raise",
+        '                self.abort(Begun(key, target["UploadId"]))\n            raise',
         "                pass\n            raise",
         ("tests/test_storage_s3.py",),
     ),

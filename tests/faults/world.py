@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import boto3
-import flask_migrate
 from botocore.config import Config
 
-from app import create_app
 from dev import parts
 from dev.process import Process, free_port
 from tests.faults import postgres, programs, sessions
@@ -73,7 +71,7 @@ class World:
             self.proxy.start()
             for name in ("s3", "redis", *(["database"] if self.postgres else [])):
                 self.start(name)
-            self._migrate()
+            parts.upgrade(self.env)
             for name in (*self.workers, "web"):
                 self.start(name)
         except BaseException:
@@ -174,12 +172,6 @@ class World:
         if name == "redis":
             return programs.redis(self.data, self.ports.redis)
         return (programs.moto if self._s3 == "moto" else programs.s3)(self.data, self.ports.s3)
-
-    def _migrate(self) -> None:
-        app = create_app(self.env)
-        with app.app_context():
-            flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))
-            app.extensions["sqlalchemy"].engine.dispose()
 
 
 def _tell(pid: int, number: int) -> None:
