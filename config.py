@@ -91,7 +91,8 @@ def _number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def _size(value: str) -> int:
+def size(value: str) -> int:
+    """`value` in bytes. Raises ValueError unless it is a number above 0, with a unit or without."""
     match = re.fullmatch(r"([0-9]{1,15}) ?(|[kmg]i?|ti)b?", value.lower())
     if match and int(match[1]) > 0:
         return int(match[1]) * _UNITS[match[2]]
@@ -125,14 +126,14 @@ class Config:
         "redis://127.0.0.1:6379/0", _broker_url, "Redis that carries the tasks.", secret=True
     )
     celery_inline_max: int = _setting(
-        "256KiB", _size, "Largest file that travels inside its task; a larger one goes in pieces."
+        "256KiB", size, "Largest file that travels inside its task; a larger one goes in pieces."
     )
-    celery_window: int = _setting("8MiB", _size, "Most that the pieces of one file take up in Redis.")
-    celery_redis_budget: int = _setting("64MiB", _size, "Most that all files on their way take up in Redis.")
+    celery_window: int = _setting("8MiB", size, "Most that the pieces of one file take up in Redis.")
+    celery_redis_budget: int = _setting("64MiB", size, "Most that all files on their way take up in Redis.")
     spool_dir: Path = _setting(
         "{ferry_data}/spool", _path, "Folder for the bytes of accepted files until they are stored. A local disk."
     )
-    max_file_size: int = _setting("5GiB", _size, "Largest file that is accepted.")
+    max_file_size: int = _setting("5GiB", size, "Largest file that is accepted.")
     stop_seconds: int = _setting(
         "60", _number(2, 3600), "Time that a stopped web process has to finish what it has begun."
     )
@@ -158,7 +159,7 @@ class Config:
     )
     spool_budget: int | None = _setting(
         "",
-        _size,
+        size,
         "Most bytes that may wait in the spool; more are refused with 503. Empty: as many as the disk has room for.",
         empty=None,
     )

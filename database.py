@@ -17,7 +17,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Double, Engine, event, select
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import configure_mappers
+from sqlalchemy.orm import DeclarativeBase, configure_mappers
 from sqlalchemy.sql.functions import FunctionElement
 
 import postgresql
@@ -28,6 +28,10 @@ AWAY = (OperationalError, InterfaceError, TimeoutError)
 """What a database raises that does not answer. Trying again may help."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
+
+
+class Base(DeclarativeBase):
+    """What every table is declared on."""
 
 
 class DatabaseTime(FunctionElement[float]):
@@ -51,6 +55,13 @@ def _postgresql_time(element: DatabaseTime, compiler: Any, **options: Any) -> st
 def writing() -> Iterator[Connection]:
     """A connection for one statement that changes something, and is committed as it ends."""
     with current_app.extensions["writers"], reading() as connection:
+        yield connection
+
+
+@contextmanager
+def transaction() -> Iterator[Connection]:
+    """A connection for several statements that are committed together, or not at all."""
+    with current_app.extensions["writers"], current_app.extensions["engine"].begin() as connection:
         yield connection
 
 
@@ -102,6 +113,7 @@ def init_app(app: Flask, db: SQLAlchemy, uri: str, connections: int) -> None:
     db.init_app(app)
     with app.app_context():
         autocommit = {"begins": False} if sqlite else {"isolation_level": "AUTOCOMMIT"}
+        app.extensions["engine"] = db.engine
         app.extensions["autocommit"] = db.engine.execution_options(**autocommit)
         # SQLite has one writer at a time and lets the others poll for their turn, up to 100 ms at a time. Those of
         # this process wait for each other here, and go on at once.

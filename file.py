@@ -58,7 +58,9 @@ def process_file_to_stream(id: str, *, as_text: bool = False) -> Iterator[bytes]
     return b64encode_as_string(b"".join(stream)) if as_text else stream
 
 
-def new(name: str, content_type: str, mode: Mode) -> File:
+def new(
+    name: str, content_type: str, mode: Mode, *, detected_type: str | None = None, owner: str | None = None
+) -> File:
     """A new file with an id and a key of its own. Its row is not written yet.
 
     The key comes from the row alone and is the same for every attempt: two files never meet, and doing an upload
@@ -71,6 +73,9 @@ def new(name: str, content_type: str, mode: Mode) -> File:
         name=name,
         key=f"{settings.s3_prefix}{id}--{rename_file(name, now)}",
         content_type=content_type,
+        detected_type=detected_type,
+        owner=owner,
+        reserved=0,
         mode=mode,
         created_at=now.timestamp(),
     )
@@ -86,6 +91,7 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> Non
     measured = Measured(stream)
     spool.of().keep(row.id, measured.chunks(), bound)
     row.size, row.sha256, row.spool = measured.size, measured.sha256, spool.of().identity
+    row.reserved = measured.size
     try:
         row.accept(lease.keeper().seconds)
     except AWAY:

@@ -16,8 +16,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 import lease
-from database import AWAY, DatabaseTime, reading, writing
-from models import Base, File, UploadStatus
+from database import AWAY, Base, DatabaseTime, reading, writing
+from models import File, UploadStatus
 from problems import IdempotencyKeyInUse, IdempotencyKeyInvalid
 
 KEPT = 24 * 3600

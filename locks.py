@@ -11,8 +11,7 @@ from sqlalchemy import Double, String, Table, bindparam, insert, or_, select, up
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import DatabaseTime, reading, writing
-from models import Base
+from database import Base, DatabaseTime, reading, writing
 
 
 class Lock(Base):

@@ -32,15 +32,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 import database
-from database import DatabaseTime, reading, writing
-
-
-class Base(DeclarativeBase):
-    """The declarative base that Flask-SQLAlchemy shares its metadata with."""
-
+import owners
+from database import Base, DatabaseTime, reading, transaction, writing
 
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate()
@@ -61,10 +57,15 @@ class File(Base):
     Instances are plain values read from a row: they are never added to a session, and change only by a move.
     `attempt` only grows: it is the fence. `attempts_before` of them were made before the file was last asked for
     again. `spool` names the spool that has its bytes. `due_at` is when a waiting file may be handed out (again).
+    `owner` is whom it belongs to, None where nobody had to say who they are; `reserved` is how many bytes it counts
+    for there unless it is in ERROR. `content_type` is what the client says, `detected_type` what the bytes say.
     """
 
     __tablename__ = "files"
-    __table_args__ = (Index("ix_files_status_id", "upload_status", "id"),)
+    __table_args__ = (
+        Index("ix_files_status_id", "upload_status", "id"),
+        Index("ix_files_owner_id", "owner", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     name: Mapped[str] = mapped_column(String(255))
@@ -74,6 +75,9 @@ class File(Base):
     mode: Mapped[str] = mapped_column(String(16))
     size: Mapped[int | None] = mapped_column(BigInteger)
     content_type: Mapped[str] = mapped_column(String(255))
+    detected_type: Mapped[str | None] = mapped_column(String(255))
+    owner: Mapped[str | None] = mapped_column(String(64))
+    reserved: Mapped[int] = mapped_column(BigInteger, default=0)
     sha256: Mapped[str | None] = mapped_column(String(64))
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     error: Mapped[str | None] = mapped_column(String(64))
@@ -94,6 +98,8 @@ class File(Base):
         """Commit this file's row, as PENDING or as held by the caller (attempt 1).
 
         Who has accepted a PENDING file hands it out; if nobody has claimed it `lease` seconds later, the sweep does.
+        `reserved` bytes are counted as its owner's; of a held file fewer, where only so many fit, and it is changed to
+        that. Raises owners.QuotaExceeded where it can't be.
         """
         values = {name: getattr(self, name) for name in _GIVEN}
         values |= {"updated_at": self.created_at, "stored_bytes": 0, "attempts_before": 0}
@@ -102,7 +108,9 @@ class File(Base):
             if held
             else {"upload_status": UploadStatus.PENDING, "attempt": 0}
         )
-        with writing() as connection:
+        with writing() if self.owner is None else transaction() as connection:
+            if self.owner is not None:
+                values["reserved"] = owners.add(connection, self.owner, self.reserved, 1, whole=not held)
             connection.execute(_INSERT_HELD if held else _INSERT, values | {"lease": lease})
         vars(self).update(values)
 
@@ -120,12 +128,13 @@ class File(Base):
 
     def complete(self, *, url: str, size: int, sha256: str) -> bool:
         """End as COMPLETE, stored and verified. False: somebody else has the file."""
-        values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None}
-        return self._move(_END, values | {"upload_status": UploadStatus.COMPLETE})
+        values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None, "reserved": size}
+        return self._move(_END, values | {"upload_status": UploadStatus.COMPLETE}, count=(size - self.reserved, 0))
 
     def fail(self, reason: str) -> bool:
         """End as ERROR for `reason`, a problem's slug. False: somebody else has the file."""
-        return self._move(_END, {"upload_status": UploadStatus.ERROR, "error": reason, "stored_bytes": 0})
+        values = {"upload_status": UploadStatus.ERROR, "error": reason, "stored_bytes": 0}
+        return self._move(_END, values, count=(-self.reserved, -1))
 
     def give_back(self, reason: str, pause: float) -> bool:
         """Back to PENDING, to be tried again in `pause` seconds or later. False: somebody else has the file."""
@@ -135,7 +144,7 @@ class File(Base):
     def drop(self, reason: str) -> bool:
         """End as ERROR for `reason` in place of a holder whose lease ran out. False: there is no such holder."""
         values = {"upload_status": UploadStatus.ERROR, "error": reason, "stored_bytes": 0}
-        return self._move(_DROP, values)
+        return self._move(_DROP, values, count=(-self.reserved, -1))
 
     def release(self) -> bool:
         """Back to PENDING, due now, in place of a holder whose lease ran out. False: there is no such holder."""
@@ -154,19 +163,30 @@ class File(Base):
         return self._move(_PUT_OFF, {}, pause=pause)
 
     def retry(self) -> bool:
-        """Back to PENDING, due now, with as many attempts as at first. False: the file is not in ERROR."""
+        """Back to PENDING, due now, with as many attempts as at first. False: the file is not in ERROR.
+
+        Raises owners.QuotaExceeded where its owner has no room for it any more.
+        """
         values = {"upload_status": UploadStatus.PENDING, "error": None, "attempts_before": self.attempt}
-        return self._move(_RETRY, values)
+        return self._move(_RETRY, values, count=(self.reserved, 1))
 
     def flag(self, reason: str | None) -> bool:
         """Say of a COMPLETE file what is wrong with its object."""
         return self._move(_FLAG, {"error": reason})
 
-    def _move(self, statement: Update, values: dict[str, Any], **lengths: float) -> bool:
-        """Change the row if, and only if, it still is as the statement wants it, and then this value with it."""
+    def _move(
+        self, statement: Update, values: dict[str, Any], count: tuple[int, int] = (0, 0), **lengths: float
+    ) -> bool:
+        """Change the row if, and only if, it still is as the statement wants it, and then this value with it.
+
+        `count` is by how many bytes and files that changes what the owner has: in the same transaction.
+        """
         fence = {"mine": self.id, "my_attempt": self.attempt}
-        with writing() as connection:
+        counted = self.owner is not None and count != (0, 0)
+        with transaction() if counted else writing() as connection:
             row = connection.execute(statement, values | lengths | fence).one_or_none()
+            if row is not None and counted:
+                owners.add(connection, self.owner or "", *count)
         if row is not None:
             vars(self).update(values, **row._mapping)
         return row is not None
@@ -210,7 +230,10 @@ class File(Base):
 # Statements are built once: building one takes longer than running it.
 _FILES = cast(Table, File.__table__)
 _COLUMNS = tuple(_FILES.c.keys())
-_GIVEN = ("id", "name", "key", "mode", "size", "sha256", "content_type", "spool", "created_at")
+_GIVEN = (
+    "id", "name", "key", "mode", "size", "sha256", "content_type", "detected_type", "owner", "reserved", "spool",
+    "created_at",
+)  # fmt: skip
 _NOW = DatabaseTime()
 _AHEAD = _NOW + bindparam("lease", type_=Double())
 _ABANDONED_NOW = and_(_FILES.c.upload_status == UploadStatus.PROCESSING, _FILES.c.lease_until < _NOW)

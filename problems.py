@@ -104,6 +104,12 @@ class LengthRequired(Problem):
     status, title = 411, "The body's length is missing"
 
 
+class QuotaExceeded(Problem):
+    """The files of this key's owner have used up what they may: see the numbers. Delete files, or ask the operator."""
+
+    status, title = 403, "The quota is used up"
+
+
 class NotFound(Problem):
     """There is nothing at this address. A file's id is in the answer to its upload."""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from flask import Flask
 
 from cli.doctor import doctor
+from cli.keys import keys
 from cli.sweep import sweep
 
 
 def init_app(app: Flask) -> None:
     """Give the app its commands."""
     app.cli.add_command(doctor)
+    app.cli.add_command(keys)
     app.cli.add_command(sweep)

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = [
     ["config", "problems", "postgresql"],
     ["names", "arriving", "database"],
-    ["models", "storage", "spool", "sent", "window"],
+    ["owners"],
+    ["models", "keys", "storage", "spool", "sent", "window"],
     ["lease", "locks"],
     ["idempotency"],
     ["measured"],
