@@ -67,8 +67,9 @@ def problem(error: Problem) -> Response:
         **error.fields,
     }
     answer = Response(json.dumps(body), kind.status, mimetype="application/problem+json")
-    if kind.retry_after is not None:
-        answer.headers["Retry-After"] = str(kind.retry_after)
+    answer.headers.extend(kind.headers)
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
     return answer
 
 

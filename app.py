@@ -13,10 +13,13 @@ from typing import Any
 from flask import Flask
 
 import answers
+import callers
 import cli
 import config
 import lease
 import models
+import rates
+import slots
 import spool
 import storage
 import tasks
@@ -39,6 +42,9 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     models.init_app(app, settings.sqlalchemy_database_uri, settings.web_threads + settings.store_threads)
     storage.init_app(app, settings)
     spool.init_app(app, settings.spool_dir, settings.spool_budget)
+    slots.init_app(app, settings.ferry_data)
+    rates.init_app(app, settings.celery_broker_url)
+    callers.init_app(app)
     lease.init_app(app, settings.lease_seconds)
     window.init_app(app, settings)
     tasks.init_app(app, settings)

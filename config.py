@@ -5,6 +5,7 @@ Nothing else in Ferry looks at the environment. A setting that makes no sense st
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -17,6 +18,14 @@ from dotenv import load_dotenv
 from flask import current_app
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most so many within so many seconds."""
+
+    most: int
+    seconds: int
 
 
 class ConfigError(ValueError):
@@ -99,6 +108,21 @@ def size(value: str) -> int:
     raise ValueError("must be a size in bytes above 0, such as 1048576, 20MB or 5GiB")
 
 
+def _flag(value: str) -> bool:
+    if value.lower() in ("1", "yes", "true"):
+        return True
+    if value.lower() in ("0", "no", "false"):
+        return False
+    raise ValueError("must be 1 or 0")
+
+
+def _rate(value: str) -> Rate:
+    match = re.fullmatch(r"([1-9][0-9]{0,8})/(second|minute|hour|day)", value)
+    if match:
+        return Rate(int(match[1]), {"second": 1, "minute": 60, "hour": 3600, "day": 86400}[match[2]])
+    raise ValueError("must be a number a second, minute, hour or day, such as 600/minute")
+
+
 def _setting(default: str, parse: Callable[[str], Any], help: str, *, secret: bool = False, empty: Any = "") -> Any:
     meta = {"default": default, "parse": parse, "help": help, "secret": secret, "empty": empty}
     return field(repr=not secret, metadata=meta)
@@ -116,6 +140,23 @@ class Config:
     port: int = _setting("5000", _number(1, 65535), "Port that the web service listens on.")
     web_workers: int = _setting("2", _number(1, 64), "Processes of the web service.")
     web_threads: int = _setting("16", _number(1, 256), "Threads of each web process: requests served at once.")
+    allow_anonymous: bool = _setting(
+        "0",
+        _flag,
+        "1: whoever reaches Ferry may use it without a key. 0: only on loopback, and while no key exists.",
+    )
+    uploads_at_once: int | None = _setting(
+        "",
+        _number(1, 16384),
+        "Uploads of one caller that a web process receives at once. Empty: three quarters of WEB_THREADS.",
+        empty=None,
+    )
+    upload_rate: Rate | None = _setting(
+        "", _rate, "Most uploads of one caller, such as 600/minute. Empty: no limit.", empty=None
+    )
+    read_rate: Rate | None = _setting(
+        "", _rate, "Most other requests of one caller, such as 6000/minute. Empty: no limit.", empty=None
+    )
     sqlalchemy_database_uri: str = _setting(
         "sqlite:///{ferry_data}/ferry.db",
         _database_url,
@@ -200,6 +241,21 @@ class Config:
         if wrong:
             raise ConfigError("Ferry can't start with these settings:\n  " + "\n  ".join(wrong))
         return cls(**values)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the web service."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def most_uploads(self) -> int:
+        """Uploads of one caller that a web process receives at once: never all of its threads, unless one is all."""
+        return self.uploads_at_once or max(1, self.web_threads * 3 // 4)
 
     @property
     def public_base_url(self) -> str:

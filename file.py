@@ -17,6 +17,7 @@ from pybase64 import b64encode_as_string
 
 import config
 import lease
+import owners
 import spool
 import storage
 from database import AWAY, insist, ping
@@ -87,8 +88,12 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> Non
     Whether the row was committed is not known when the database falls silent just then: the bytes stay, and the sweep
     removes them if it turns out that it was not. One that is away already is found out before the bytes are read.
     """
-    ping()
-    measured = Measured(stream)
+    room = None
+    if row.owner is None:
+        ping()
+    else:
+        room = owners.room(row.owner)
+    measured = Measured(stream, room=room)
     spool.of().keep(row.id, measured.chunks(), bound)
     row.size, row.sha256, row.spool = measured.size, measured.sha256, spool.of().identity
     row.reserved = measured.size
@@ -182,6 +187,12 @@ def hand_back() -> None:
         log.warning("file %s: handed back" if moved else "file %s: had ended", row.id)
 
 
+def hold(row: File, bound: int | None) -> None:
+    """Commit the row of a new file as held by us, before its bytes are read: up to `bound` of them, where known."""
+    row.reserved = config.current().max_file_size if bound is None else bound
+    row.accept(lease.keeper().seconds, held=True)
+
+
 def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     """Carry `stream` to the storage as the bytes of `row`, which the caller holds, and end the row's attempt.
 
@@ -189,9 +200,10 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     Problem, after the row says so too. `bound` is the most bytes that can come, where the row does not know.
     """
     bound = bound if row.size is None else row.size
+    room = owners.Room(row.owner, row.reserved, reserved=True) if row.owner and row.size is None else None
     try:
         with lease.keeper().hold(row) as hold:
-            with Measured(stream, row.size, row.sha256, hold) as measured:
+            with Measured(stream, row.size, row.sha256, hold=hold, room=room) as measured:
                 storage.of().put(
                     row.key, measured.unseen(), bound=bound, content_type=row.content_type, witness=measured
                 )

@@ -6,6 +6,8 @@ import signal
 import sys
 import threading
 
+from app import create_app
+from callers import check_start
 from config import ConfigError, load
 from modes import ending
 
@@ -45,6 +47,17 @@ logconfig_dict = {
         "gunicorn.access": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
     },
 }
+
+
+def when_ready(server):
+    """Nobody is let in by accident, whatever `bind` the command line says."""
+    app = create_app()
+    try:
+        check_start(app, [listener.sock.getsockname() for listener in server.LISTENERS])
+    except ConfigError as error:
+        sys.exit(str(error))
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()
 
 
 def post_fork(server, worker):

@@ -5,6 +5,7 @@ A key is tied to the id of the file that its first request made. The file's row 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ KEPT = 24 * 3600
 
 
 class Key(Base):
-    """A key, the file it stands for, and until when the request that made it is believed to be on its way."""
+    """A key, hashed with its owner; its file; and until when its first request is believed to be on its way."""
 
     __tablename__ = "idempotency_keys"
 
@@ -60,6 +61,7 @@ def once(key: str | None, row: File) -> Iterator[File | None]:
         return
     if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?", key):
         raise IdempotencyKeyInvalid
+    key = _kept(row.owner, key)
     before = _tie(key, row.id)
     if before is not None:
         yield before
@@ -94,6 +96,11 @@ def state(row: File | None, *, live: bool, old: bool) -> Literal["free", "busy",
         ended = {UploadStatus.COMPLETE: "done", UploadStatus.ERROR: "free"}
         return cast(Literal["free", "busy", "done"], ended.get(row.upload_status, "busy"))
     return "done"
+
+
+def _kept(owner: str | None, key: str) -> str:
+    """What is kept of a key: those of two owners never meet, and nobody can make one up that is another's."""
+    return hashlib.sha256(f"{owner or ''}\n{key}".encode()).hexdigest()
 
 
 def _tie(key: str, id: str) -> File | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from lease import Hold
+from owners import Room
 from problems import BytesDamaged
 from storage.parts import Part
 
@@ -27,13 +28,19 @@ class Measured:
 
     Its chunks are digested as they go by or, where it also is the witness of a storage, part by part. What does not
     have the expected size and digest at the end raises BytesDamaged, before the consumer hears that this was all:
-    wrong bytes never become an object. A lost hold raises LeaseLost at the next chunk.
+    wrong bytes never become an object. A lost hold raises LeaseLost at the next chunk, too little room QuotaExceeded.
     """
 
     def __init__(
-        self, stream: Iterator[bytes], size: int | None = None, sha256: str | None = None, hold: Hold | None = None
+        self,
+        stream: Iterator[bytes],
+        size: int | None = None,
+        sha256: str | None = None,
+        *,
+        hold: Hold | None = None,
+        room: Room | None = None,
     ) -> None:
-        self._stream, self._hold = stream, hold
+        self._stream, self._hold, self._room = stream, hold, room
         self._expected = (size, sha256)
         self._digest = _Digest()
         self.size = 0
@@ -56,6 +63,8 @@ class Measured:
             if self._hold:
                 self._hold.check()
             self.size += len(chunk)
+            if self._room:
+                self._room.check(self.size)
             yield chunk
 
     def see(self, part: Part) -> None:

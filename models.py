@@ -16,6 +16,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
     BindParameter,
+    ColumnElement,
     Double,
     Enum,
     Index,
@@ -197,9 +198,16 @@ class File(Base):
         return next(iter(_read(_BY_ID, id=id)), None)
 
     @staticmethod
-    def page(limit: int, before: str | None = None, status: UploadStatus | None = None) -> Sequence[File]:
-        """At most `limit` files, newest first, older than the id `before`: UUIDv7 sort by their time."""
-        query = select(_FILES).order_by(_FILES.c.id.desc()).limit(limit)
+    def find_of(owner: str | None, id: str) -> File | None:
+        """The file with this id, if it belongs to this owner."""
+        return next(iter(_read(_BY_ID.where(_belongs_to(owner)), id=id)), None)
+
+    @staticmethod
+    def page(
+        owner: str | None, limit: int, before: str | None = None, status: UploadStatus | None = None
+    ) -> Sequence[File]:
+        """At most `limit` files of an owner, newest first, older than the id `before`: UUIDv7 sort by their time."""
+        query = select(_FILES).where(_belongs_to(owner)).order_by(_FILES.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(_FILES.c.id < before)
         if status is not None:
@@ -289,6 +297,10 @@ _PUT_OFF = _MOVE.where(_FILES.c.upload_status == UploadStatus.PENDING).values(
 )
 _RETRY = _MOVE.where(_FILES.c.upload_status == UploadStatus.ERROR).values(updated_at=_NOW, due_at=_NOW)
 _FLAG = _MOVE.where(_FILES.c.upload_status == UploadStatus.COMPLETE).values(updated_at=_NOW)
+
+
+def _belongs_to(owner: str | None) -> ColumnElement[bool]:
+    return _FILES.c.owner.is_(None) if owner is None else _FILES.c.owner == owner
 
 
 def _read(query: Select[Any], **values: Any) -> Sequence[File]:

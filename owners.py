@@ -5,12 +5,13 @@ What a file counts for is added in the same transaction as the file's own move, 
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, Connection, Double, String, Table, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, Double, Row, String, Table, bindparam, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import Base
+from database import Base, reading
 from problems import QuotaExceeded
 
 
@@ -28,15 +29,37 @@ class Owner(Base):
     created_at: Mapped[float] = mapped_column(Double)
 
 
+@dataclass(frozen=True)
+class Room:
+    """So many bytes may come for an owner. `reserved`: they are counted as the owner's already, as one file."""
+
+    owner: str
+    size: int
+    reserved: bool = False
+
+    def check(self, size: int) -> None:
+        """Raises QuotaExceeded where `size` bytes have come, and are too many."""
+        if size > self.size:
+            raise _exceeded(_found(self.owner), *((self.size, 1) if self.reserved else (0, 0)))
+
+
+def room(name: str) -> Room | None:
+    """How much more the owner may send; None where there is no end. Nothing is reserved. Raises QuotaExceeded."""
+    owner = _found(name)
+    if fitting(owner.quota_files, owner.used_files, 1, whole=True) is None:
+        raise _exceeded(owner)
+    return None if owner.quota_bytes is None else Room(name, max(owner.quota_bytes - owner.used_bytes, 0))
+
+
 def fitting(quota: int | None, used: int, more: int, *, whole: bool) -> int | None:
-    """How much of `more` fits beside `used`. None: nothing, or less than all where the `whole` has to.
+    """How much of `more` fits beside `used`. None: less than all of it, where the `whole` has to fit.
 
     What is given back always fits.
     """
     room = more if quota is None else max(quota - used, 0)
     if more <= room:
         return more
-    return None if whole or room == 0 else room
+    return None if whole else room
 
 
 def add(connection: Connection, name: str, size: int, files: int, *, whole: bool = True) -> int:
@@ -48,19 +71,30 @@ def add(connection: Connection, name: str, size: int, files: int, *, whole: bool
     owner = connection.execute(_LOCKED, {"owner": name}).one()
     fits = fitting(owner.quota_bytes, owner.used_bytes, size, whole=whole)
     if fits is None or fitting(owner.quota_files, owner.used_files, files, whole=True) is None:
-        raise exceeded(owner.quota_bytes, owner.used_bytes, owner.quota_files, owner.used_files)
+        raise _exceeded(owner)
     connection.execute(_ADD, {"owner": name, "size": fits, "files": files})
     return fits
 
 
-def exceeded(quota_bytes: int | None, used_bytes: int, quota_files: int | None, used_files: int) -> QuotaExceeded:
-    """The problem, with its numbers."""
-    return QuotaExceeded(quota_bytes=quota_bytes, used_bytes=used_bytes, quota_files=quota_files, used_files=used_files)
+def _found(name: str) -> Row[Any]:
+    with reading() as connection:
+        return connection.execute(_FIND, {"owner": name}).one()
+
+
+def _exceeded(owner: Row[Any], size: int = 0, files: int = 0) -> QuotaExceeded:
+    """The numbers as they are without the file that does not fit, which counts for `size` and `files` already."""
+    return QuotaExceeded(
+        quota_bytes=owner.quota_bytes,
+        used_bytes=owner.used_bytes - size,
+        quota_files=owner.quota_files,
+        used_files=owner.used_files - files,
+    )
 
 
 _OWNERS = cast(Table, Owner.__table__)
 _MINE = _OWNERS.c.name == bindparam("owner")
-_LOCKED = select(_OWNERS).where(_MINE).with_for_update()
+_FIND = select(_OWNERS).where(_MINE)
+_LOCKED = _FIND.with_for_update()
 _ADD = (
     update(_OWNERS)
     .where(_MINE)

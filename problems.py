@@ -6,7 +6,9 @@ docs/errors.md. Nothing here knows HTTP requests, storages or databases.
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -15,7 +17,8 @@ class Problem(Exception):
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, detail: str | None = None, **fields: Any) -> None:
         """`detail` is written for the client; `fields` become members of the answer (RFC 9457 §3.2)."""
@@ -102,6 +105,36 @@ class LengthRequired(Problem):
     """The request has no body with a known end. Send Content-Length or Transfer-Encoding: chunked."""
 
     status, title = 411, "The body's length is missing"
+
+
+class Unauthorized(Problem):
+    """This needs an API key that is known and has not ended, sent as `Authorization: Bearer ferry_…`."""
+
+    status, title = 401, "An API key is needed"
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="ferry"'}
+
+
+class ScopeMissing(Problem):
+    """The API key may not do this: see `scope`. Use a key that has it."""
+
+    status, title = 403, "The API key may not do this"
+
+
+class TooManyUploads(Problem):
+    """As many uploads as this caller may have at once are on their way. Wait for one to end, then send this again."""
+
+    status, title, retry_after = 429, "Too many uploads at once", 2
+
+
+class TooManyRequests(Problem):
+    """This caller asks more often than it may. Wait for as many seconds as `Retry-After` says."""
+
+    status, title = 429, "Too many requests"
+
+    def __init__(self, detail: str | None = None, wait: float = 1.0) -> None:
+        """`wait` is in seconds."""
+        super().__init__(detail)
+        self.retry_after = math.ceil(wait)
 
 
 class QuotaExceeded(Problem):

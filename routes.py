@@ -6,12 +6,13 @@ import inspect
 import re
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, g, render_template, request
 
 import config
 import file
 import idempotency
 from answers import accepted, as_json
+from callers import needs, open_to_all, receiving
 from database import ping
 from models import File, UploadStatus
 from modes import UPLOADS
@@ -27,36 +28,42 @@ Answer = tuple[dict[str, Any], int, dict[str, str]]
 
 
 @routes.get("/")
+@open_to_all
 def index() -> str:
     """A page with a form that uploads one file."""
     return render_template("index.html", max_bytes=config.current().max_file_size)
 
 
 @routes.post("/normal_upload")
+@needs("upload")
 def normal_upload() -> Answer:
     """Store the file while it arrives; answer when it is stored."""
     return _upload("normal", 201)
 
 
 @routes.post("/async_upload")
+@needs("upload")
 def async_upload() -> Answer:
     """Keep the file; answer; a thread stores it."""
     return _upload("async", 202)
 
 
 @routes.post("/celery_upload")
+@needs("upload")
 def celery_upload() -> Answer:
     """Keep the file; answer; a Celery worker stores it."""
     return _upload("celery", 202)
 
 
 @routes.get("/files/<id>")
+@needs("read")
 def status(id: str) -> dict[str, Any]:
     """One file."""
     return as_json(_found(id))
 
 
 @routes.post("/files/<id>/retry")
+@needs("upload")
 def retry(id: str) -> Answer:
     """Try a file once more that ended as ERROR, if its bytes are still kept."""
     row = _found(id)
@@ -65,21 +72,24 @@ def retry(id: str) -> Answer:
 
 
 @routes.get("/files")
+@needs("read")
 def files() -> dict[str, Any]:
     """A page of files, newest first. `next` continues it, and is null at the end."""
     limit, before, status = _limit(), _cursor(), _status()
-    rows = File.page(limit + 1, before, status)
+    rows = File.page(g.caller.owner, limit + 1, before, status)
     more = len(rows) > limit
     return {"files": [as_json(row) for row in rows[:limit]], "next": rows[limit - 1].id if more else None}
 
 
 @routes.get("/healthz")
+@open_to_all
 def healthz() -> dict[str, str]:
     """The process serves requests."""
     return {"status": "ok"}
 
 
 @routes.get("/healthz/ready")
+@open_to_all
 def ready() -> dict[str, str]:
     """The process can accept files: the database answers."""
     ping()
@@ -87,6 +97,7 @@ def ready() -> dict[str, str]:
 
 
 @routes.get("/problems/<slug>")
+@open_to_all
 def problem_page(slug: str) -> Response:
     """What a problem's `type` leads to: its cause and its cure."""
     kind = all_problems().get(slug)
@@ -96,20 +107,21 @@ def problem_page(slug: str) -> Response:
 
 
 def _upload(mode: file.Mode, status: int) -> Answer:
-    sent = take(request, config.current().max_file_size)
-    row = file.new(sent.name, sent.content_type, mode)
-    with idempotency.once(request.headers.get("Idempotency-Key"), row) as before:
-        if before is None:
-            UPLOADS[mode](row, sent)
-            return accepted(row, status)
-        file.compare(before, row, sent.stream)
-        answer, status, headers = accepted(before, status)
-        return answer, status, headers | {"Idempotency-Replayed": "true"}
+    with receiving() as caller:
+        sent = take(request, config.current().max_file_size)
+        row = file.new(sent.name, sent.content_type, mode, owner=caller.owner)
+        with idempotency.once(request.headers.get("Idempotency-Key"), row) as before:
+            if before is None:
+                UPLOADS[mode](row, sent)
+                return accepted(row, status)
+            file.compare(before, row, sent.stream)
+    answer, status, headers = accepted(before, status)
+    return answer, status, headers | {"Idempotency-Replayed": "true"}
 
 
 def _found(id: str) -> File:
-    """The file of an address. An id that can't be one is as unknown as any other."""
-    row = File.find(id) if _ID.fullmatch(id) else None
+    """The file of an address. An id that can't be one, or is another's, is as unknown as any other."""
+    row = File.find_of(g.caller.owner, id) if _ID.fullmatch(id) else None
     if row is None:
         raise NotFound
     return row

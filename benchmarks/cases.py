@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Request
 from lab import Lab, Server, stored
-from load import closed_loop
 from measure import Spread, by_turns, cpu_seconds, peak_rss, ratio, reset_peak, rss, tree
-from upload import form_request, get_request, together, upload_form, upload_tus
-from werkzeug.test import EnvironBuilder
+from rows import GIB, MB, MIB, Row, median, peak, rows_of
+from upload import together, upload_form, upload_tus
 
-from sent import take
-
-MB, GIB, MIB = 10**6, 1 << 30, 1 << 20
 BLOCK = 8 * MIB
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the report. `target` is the most that was aimed at, or the least where `at_least`; None: nothing."""
-
-    what: str
-    value: str
-    measured: float
-    target: float | None = None
-    at_least: bool = False
-
-    @property
-    def met(self) -> str:
-        if self.target is None:
-            return ""
-        good = self.measured >= self.target if self.at_least else self.measured <= self.target
-        return "yes" if good else "**no**"
-
-
-def rows_of(found: dict[str, list[float]], base: str, size: int, target: dict[str, float]) -> list[Row]:
-    """Each contender's median seconds and MB/s, and its ratio to `base`, with a target where there is one."""
-    rows = []
-    for name, seconds in found.items():
-        median, against = Spread.of(seconds).median, ratio(found, name, base)
-        text = f"{median:.3f} s, {size / median / MB:.0f} MB/s, ratio {against}"
-        rows.append(Row(name, text, against.median, target.get(name)))
-    return rows
 
 
 def null_sink(lab: Lab, rounds: int) -> dict[str, list[Row]]:
@@ -94,7 +59,7 @@ def slow_sink(lab: Lab, rounds: int) -> dict[str, list[Row]]:
             warm_up=0 if size == GIB else 1,
         )
         against = ratio(found, "ferry", "direct")
-        text = f"{_median(found, 'ferry'):.2f} s against {_median(found, 'direct'):.2f} s, ratio {against}"
+        text = f"{median(found, 'ferry'):.2f} s against {median(found, 'direct'):.2f} s, ratio {against}"
         rows.append(Row(label, text, against.median, target))
     return {"Normal, storage and client at 50 MB/s, 20 ms (ratio to boto3's default, which has the file already)": rows}
 
@@ -150,7 +115,7 @@ def answers(lab: Lab, rounds: int) -> dict[str, list[Row]]:
                 rounds,
             )
             against = ratio(found, "ferry", "discard")
-            took = [_median(found, name) * 1000 for name in ("ferry", "discard")]
+            took = [median(found, name) * 1000 for name in ("ferry", "discard")]
             text = f"{took[0]:.1f} ms against {took[1]:.1f} ms, ratio {against}"
             rows.append(Row(f"{mode}, {label}, {place}", text, against.median, target))
     if shm.exists():
@@ -177,11 +142,11 @@ def celery(lab: Lab, rounds: int) -> dict[str, list[Row]]:
         max(2, rounds // 2),
     )
     against = ratio(found, "Ferry", "the article's way")
-    medians = [_median(found, name) for name in ("Ferry", "the article's way")]
+    medians = [median(found, name) for name in ("Ferry", "the article's way")]
     for pid in (redis.pid, worker.pid):
         reset_peak(pid)
     gib_seconds = stored(ferry, "/celery_upload", gib)
-    held = [max(_peak(pid) for pid in tree(each)) / MB for each in (redis.pid, worker.pid)]
+    held = [max(peak(pid) for pid in tree(each)) / MB for each in (redis.pid, worker.pid)]
     rows = [
         Row(
             "100 MB COMPLETE", f"{medians[0]:.2f} s against {medians[1]:.2f} s, ratio {against}", against.median, 1 / 15
@@ -191,38 +156,6 @@ def celery(lab: Lab, rounds: int) -> dict[str, list[Row]]:
         Row("1 GiB COMPLETE", f"{gib_seconds:.2f} s", gib_seconds),
     ]
     return {"Celery, through the window in Redis": rows}
-
-
-def small(lab: Lab, rounds: int) -> dict[str, list[Row]]:
-    """Small files and small questions, 8 connections, one process each."""
-    sink = lab.sink()
-    ferry, (article, _) = lab.ferry(sink), lab.article(sink)
-    body = form_request("/normal_upload", os.urandom(4096))
-    uploads = by_turns(
-        {
-            "Ferry": lambda: _rate(ferry, body, 1500),
-            "the article's way": lambda: _rate(article, body, 500),
-        },
-        rounds,
-    )
-    id = upload_form(ferry.port, "/normal_upload", lab.file(1000)).json()["id"]
-    reads = by_turns(
-        {
-            "Ferry": lambda: _rate(ferry, get_request(f"/files/{id}"), 4000),
-            "constant": lambda: _rate(ferry, get_request("/healthz"), 4000),
-        },
-        rounds,
-    )
-    rows = []
-    for label, found, base, target in (
-        ("4 KB files a second, normal", uploads, "the article's way", 3.0),
-        ("GET /files/<id> a second ÷ a constant JSON route", reads, "constant", 0.6),
-    ):
-        against = ratio(found, "Ferry", base)
-        medians = [Spread.of(found[name]).median for name in ("Ferry", base)]
-        text = f"{medians[0]:.0f}/s against {medians[1]:.0f}/s, ratio {against}"
-        rows.append(Row(label, text, against.median, target, at_least=True))
-    return {"Small things": rows}
 
 
 def by_size(lab: Lab, rounds: int) -> dict[str, list[tuple[float, float, float]]]:
@@ -239,42 +172,9 @@ def by_size(lab: Lab, rounds: int) -> dict[str, list[tuple[float, float, float]]
             seconds = Spread.of(
                 [upload_form(server.port, "/normal_upload", file).seconds for _ in range(rounds)]
             ).median
-            grown = max(0.0, (_peak(pid) - before[server.port]) / MIB)
+            grown = max(0.0, (peak(pid) - before[server.port]) / MIB)
             out[name].append((size, size / seconds / MB, grown))
     return out
-
-
-def parser(lab: Lab, rounds: int) -> dict[str, list[Row]]:
-    """The form parser alone: content that looks like line breaks and boundaries against random content."""
-    size = 64 * MIB
-    near = b"\r\n--fronties"
-    bodies = {
-        "random": os.urandom(size),
-        "line breaks only": b"\r\n" * (size // 2),
-        "nothing but almost-boundaries": (near * (size // len(near) + 1))[:size],
-    }
-    found = by_turns({name: lambda body=body: _parse(body) for name, body in bodies.items()}, rounds)
-    rows = []
-    for name in found:
-        against = ratio(found, name, "random")
-        rows.append(Row(name, f"{size / _median(found, name) / 1e9:.1f} GB/s, time ratio {against}", against.median))
-    return {"The form parser alone, reads of 768 KiB": rows}
-
-
-def _parse(body: bytes) -> float:
-    form = b'--frontier\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + body
-    whole = form + b"\r\n--frontier--\r\n"
-    environ = EnvironBuilder(method="POST", path="/").get_environ() | {
-        "wsgi.input": io.BytesIO(whole),
-        "wsgi.input_terminated": True,
-        "CONTENT_TYPE": "multipart/form-data; boundary=frontier",
-        "CONTENT_LENGTH": str(len(whole)),
-    }
-    began = time.perf_counter()
-    got = sum(len(chunk) for chunk in take(Request(environ), 1 << 40).stream)
-    seconds = time.perf_counter() - began
-    assert got == len(body)
-    return seconds
 
 
 def cpu_of(lab: Lab, rounds: int) -> dict[str, list[Row]]:
@@ -291,10 +191,6 @@ def cpu_of(lab: Lab, rounds: int) -> dict[str, list[Row]]:
         used = (cpu_seconds(server.pid) - before) / 3
         rows.append(Row(f"CPU of the {name} for 1 GiB", f"{used:.2f} s", used))
     return {"Where the time goes": rows}
-
-
-def _median(found: dict[str, list[float]], name: str) -> float:
-    return Spread.of(found[name]).median
 
 
 def _upload(server: Server, target: str, file: Path) -> Callable[[], float]:
@@ -319,17 +215,3 @@ def _then_idle(server: Server, mode: str, file: Path) -> Callable[[], float]:
         return reply.seconds
 
     return run
-
-
-def _rate(server: Server, request: bytes, requests: int) -> float:
-    load = closed_loop(server.port, request, connections=8, requests=requests)
-    if load.failed:
-        raise RuntimeError(f"{load.failed} of {requests} requests failed")
-    return float(load.requests_per_second)
-
-
-def _peak(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) << 10
-    return 0

@@ -60,7 +60,10 @@ class Lab(ExitStack):
 
     def ferry(self, sink: Server, redis: Server | None = None, **settings: str) -> Server:
         """Ferry's web service with one process, on a schema of its own."""
-        env = self.ferry_env(sink, redis, **settings)
+        return self.ferry_in(self.ferry_env(sink, redis, **settings))
+
+    def ferry_in(self, env: Mapping[str, str]) -> Server:
+        """The same with settings that somebody else has to know too."""
         subprocess.run([BIN / "flask", "db", "upgrade"], cwd=ROOT, env={**os.environ, **env}, check=True)
         command = [BIN / "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"]
         server = self._start("ferry", command, env, cwd=ROOT, port=int(env["PORT"]))
@@ -79,6 +82,7 @@ class Lab(ExitStack):
             "FERRY_DATA": str(self._fresh("ferry")),
             "PORT": str(free_port()),
             "WEB_WORKERS": "1",
+            "UPLOADS_AT_ONCE": "100",
             "MAX_FILE_SIZE": "20GiB",
             "FLASK_APP": "app",
             "CELERY_BROKER_URL": f"redis://127.0.0.1:{redis.port if redis else 1}/0",

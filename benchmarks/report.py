@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from cases import Row
+from rows import Row
 
 _PACKAGES = ("gunicorn", "flask", "werkzeug", "multipart", "boto3", "sqlalchemy", "celery", "redis", "isal", "pybase64")
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 460, 300, 64, 48, 20, 52

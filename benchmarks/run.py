@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import cases
 import report
+import small
 from lab import HERE, ROOT, Lab
+from rows import Row
 
-CASES = ("null_sink", "slow_sink", "memory", "answers", "celery", "small", "parser", "cpu_of")
+CASES = ("null_sink", "slow_sink", "memory", "answers", "celery", "small", "guarded", "parser", "cpu_of")
 
 
 def main() -> None:
@@ -31,7 +34,7 @@ def main() -> None:
             if name == "picture":
                 (HERE / "results.svg").write_text(report.picture(cases.by_size(lab, options.rounds)))
             else:
-                found = getattr(cases, name)(lab, options.rounds)
+                found = _case(name)(lab, options.rounds)
                 rows = {title: [asdict(row) for row in rows] for title, rows in found.items()}
                 (folder / f"{name}.json").write_text(json.dumps(rows))
                 for title, table in found.items():
@@ -41,13 +44,17 @@ def main() -> None:
     _write(folder, options.rounds)
 
 
+def _case(name: str) -> Callable[[Lab, int], dict[str, list[Row]]]:
+    return getattr(small if hasattr(small, name) else cases, name)
+
+
 def _write(folder: Path, rounds: int) -> None:
-    tables: dict[str, list[cases.Row]] = {}
+    tables: dict[str, list[Row]] = {}
     for name in CASES:
         path = folder / f"{name}.json"
         if path.exists():
             for title, rows in json.loads(path.read_text()).items():
-                tables[title] = [cases.Row(**row) for row in rows]
+                tables[title] = [Row(**row) for row in rows]
     (HERE / "results.md").write_text(report.page(tables, rounds))
 
 

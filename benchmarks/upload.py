@@ -38,10 +38,12 @@ class Reply:
         return json.loads(self.body)
 
 
-def upload_form(port: int, target: str, file: Path, *, rate: float = 0.0, name: str = "") -> Reply:
+def upload_form(
+    port: int, target: str, file: Path, *, rate: float = 0.0, name: str = "", key: Mapping[str, str] | None = None
+) -> Reply:
     """POST `file` as the form field `file`. `rate` limits the client, in bytes per second (0: no limit)."""
     before, after = _around(name or file.name)
-    return send_file(port, "POST", target, file, headers=_FORM, before=before, after=after, rate=rate)
+    return send_file(port, "POST", target, file, headers=_FORM | dict(key or {}), before=before, after=after, rate=rate)
 
 
 def upload_tus(port: int, target: str, file: Path, *, rate: float = 0.0) -> Reply:
@@ -78,9 +80,10 @@ def send_file(
         return _reply(connection, began)
 
 
-def get_request(target: str) -> bytes:
+def get_request(target: str, key: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a whole GET."""
-    return f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (key or {}).items())
+    return f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode()
 
 
 def form_request(target: str, content: bytes, name: str = "small.bin") -> bytes:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import file
-import lease
 from models import File
 from sent import Sent
 
 
 def upload(row: File, sent: Sent) -> None:
     """Store `sent`; the row is COMPLETE on return. It is committed before the first byte leaves."""
-    row.accept(lease.keeper().seconds, held=True)
+    file.hold(row, sent.bound)
     file.store(row, sent.stream, sent.bound)

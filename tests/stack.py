@@ -15,6 +15,7 @@ from sweep.leftovers import MARK
 from tests.fakes import FORM, form, part
 
 ENDED = ("COMPLETE", "ERROR")
+SETTINGS = {"LEASE_SECONDS": "3", "WEB_THREADS": "8", "UPLOADS_AT_ONCE": "100"}
 
 
 class Stack:
@@ -23,7 +24,11 @@ class Stack:
     def __init__(self, data: Path, overrides: Mapping[str, str] | None = None) -> None:
         self.data = data
         self.ports = parts.Ports(free_port(), free_port(), free_port(), free_port())
-        self.env = parts.environment(data, self.ports) | {"LEASE_SECONDS": "3", "WEB_THREADS": "8"} | (overrides or {})
+        self.env = (
+            parts.environment(data, self.ports)
+            | {"LEASE_SECONDS": "3", "WEB_THREADS": "8", "UPLOADS_AT_ONCE": "100"}
+            | (overrides or {})
+        )
         self.url = f"http://127.0.0.1:{self.ports.web}"
         self.running: dict[str, Process] = {}
 

@@ -126,7 +126,7 @@ def away(*_: object) -> None:
 def test_a_database_that_is_away_is_told_with_a_time_to_come_back(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(File, "find", away)
+    monkeypatch.setattr(File, "find_of", away)
     answer = client.get(f"/files/{UNKNOWN}")
 
     assert_problem(answer, 503, "database-unavailable")
@@ -136,10 +136,10 @@ def test_a_database_that_is_away_is_told_with_a_time_to_come_back(
 
 
 def test_a_defect_answers_a_fixed_sentence(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def defect(id: str) -> None:
+    def defect(owner: str | None, id: str) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(File, "find", defect)
+    monkeypatch.setattr(File, "find_of", defect)
     answer = client.get(f"/files/{UNKNOWN}")
 
     assert_problem(answer, 500, "internal-error")

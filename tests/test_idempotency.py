@@ -30,7 +30,7 @@ def send(client: FlaskClient, mode: str, body: bytes = b"x", name: str = "a", ke
 
 
 def files() -> int:
-    return len(File.page(100))
+    return len(File.page(None, 100))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -174,19 +174,19 @@ def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> Non
     rows = [file.new(f"{number}", "text/plain", "async") for number in range(5)]
     for row in rows:
         row.accept(LEASE)
-    first = File.page(2)
+    first = File.page(None, 2)
     file.new("late", "text/plain", "async").accept(LEASE)
 
     assert [row.name for row in first] == ["4", "3"]
-    assert [row.name for row in File.page(9, before=first[-1].id)] == ["2", "1", "0"]
+    assert [row.name for row in File.page(None, 9, before=first[-1].id)] == ["2", "1", "0"]
 
 
 def test_a_page_can_be_of_one_status(app: Flask, pending: File) -> None:
     held = file.new("held", "text/plain", "normal")
     held.accept(LEASE, held=True)
 
-    assert [row.id for row in File.page(9, status=UploadStatus.PROCESSING)] == [held.id]
-    assert [row.id for row in File.page(9, status=UploadStatus.PENDING)] == [pending.id]
+    assert [row.id for row in File.page(None, 9, status=UploadStatus.PROCESSING)] == [held.id]
+    assert [row.id for row in File.page(None, 9, status=UploadStatus.PENDING)] == [pending.id]
 
 
 def test_sqlite_writers_do_not_refuse_each_other(app: Flask) -> None:

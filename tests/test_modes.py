@@ -83,7 +83,7 @@ class ModeContract:
 
             assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
         drain(client.application)
-        assert [row.upload_status for row in File.page(99) if row.upload_status not in ENDED] == []
+        assert [row.upload_status for row in File.page(None, 99) if row.upload_status not in ENDED] == []
         assert list(storage.of().scan()) == []
         assert list(spool.of().files()) == []
 

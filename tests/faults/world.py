@@ -33,6 +33,7 @@ SETTINGS = {
     "STOP_SECONDS": "6",
     "WEB_WORKERS": "2",
     "WEB_THREADS": "8",
+    "UPLOADS_AT_ONCE": "100",
     "MAX_ATTEMPTS": "8",
 }
 

@@ -1,0 +1,179 @@
+"""Who is asking, and whether they may. Every door names the scope that it needs, or says that it is open to all."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Literal, TypeVar
+
+from flask import Flask, current_app, g, request
+from sqlalchemy.exc import SQLAlchemyError
+
+import config
+import keys
+import rates
+import slots
+from config import ConfigError
+from keys import Key
+from problems import ScopeMissing, Unauthorized
+
+log = logging.getLogger("ferry.callers")
+
+Scope = Literal["upload", "read", "delete"]
+View = TypeVar("View", bound=Callable[..., Any])
+
+_FRESH = 5.0
+"""Seconds for which what was read about keys is believed: how long a revoked key may still be good for."""
+
+_MOST_KNOWN = 10_000
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is asking. `owner` is whose files they see, None those of nobody; `name` is what they are counted under."""
+
+    owner: str | None
+    name: str
+    key: Key | None
+
+
+class Callers:
+    """What this process knows of keys, so that a request costs no look into the database for its key."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[str, tuple[Key, float]] = {}
+        self._guarded: bool | None = None
+        self._looked_at = 0.0
+
+    def caller(self, authorization: str | None, address: str) -> Caller:
+        """Who sends this `Authorization` (RFC 6750 §2.1) from this address. Raises Unauthorized."""
+        if authorization is None:
+            if not self._is_open():
+                raise Unauthorized("This needs an API key: Authorization: Bearer ferry_…")
+            return Caller(None, network(address), None)
+        scheme, _, token = authorization.partition(" ")
+        key = self._key(token.strip()) if scheme.lower() == "bearer" else None
+        if key is None:
+            raise Unauthorized("The API key is unknown, has ended, or is not written as Bearer ferry_…")
+        return Caller(key.owner, key.owner, key)
+
+    def _key(self, token: str) -> Key | None:
+        id = keys.id_in(token)
+        if id is None:
+            return None
+        key, until = self._known.get(id, (None, 0.0))
+        if key is None or self._clock() >= until:
+            key = keys.find(id)
+            self._remember(id, key)
+        return key if key and key.fits(token) else None
+
+    def _remember(self, id: str, key: Key | None) -> None:
+        self._known.pop(id, None)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        if key:
+            self._known[id] = (key, self._clock() + _FRESH)
+
+    def _is_open(self) -> bool:
+        settings = config.current()
+        return settings.allow_anonymous or (settings.is_local and not self._is_guarded())
+
+    def _is_guarded(self) -> bool:
+        """Whether a key was ever made. That never changes back, and is seen within seconds."""
+        if not self._guarded and (self._guarded is None or self._clock() >= self._looked_at + _FRESH):
+            self._guarded, self._looked_at = keys.any_exists(), self._clock()
+        return bool(self._guarded)
+
+
+def network(address: str) -> str:
+    """What an address is counted under: for IPv6 its /64, because that is what one customer has."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else address
+
+
+def needs(scope: Scope) -> Callable[[View], View]:
+    """Let only those through who may do this, and not more often than they may. The caller is `g.caller`."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            caller = _callers().caller(request.headers.get("Authorization"), request.remote_addr or "")
+            if caller.key and scope not in caller.key.scopes:
+                raise ScopeMissing(f"The key may not {scope}.", scope=scope)
+            settings = config.current()
+            rate = settings.upload_rate if scope == "upload" else settings.read_rate
+            if rate:
+                rates.of().hit(scope, rate, caller.name)
+            g.caller = caller
+            return view(*args, **kwargs)
+
+        guarded.access = scope  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
+def open_to_all(view: View) -> View:
+    """Say of a door that whoever can reach it may use it."""
+    view.access = None  # type: ignore[attr-defined]
+    return view
+
+
+@contextmanager
+def receiving() -> Iterator[Caller]:
+    """Hold the caller's slots for an upload while its bytes come in. Raises TooManyUploads.
+
+    One caller can't have all threads of a process, however slowly the bytes come; an owner may have a quota besides.
+    """
+    caller: Caller = g.caller
+    with ExitStack() as held:
+        held.enter_context(slots.of().take(f"process {os.getpid()} {caller.name}", config.current().most_uploads))
+        if caller.key and caller.key.quota_uploads is not None:
+            held.enter_context(slots.of().take(f"owner {caller.owner}", caller.key.quota_uploads))
+        yield caller
+
+
+def check_start(app: Flask, addresses: Sequence[object]) -> None:
+    """Raises ConfigError where a service that listens on these socket addresses would let in everybody unasked.
+
+    A database that does not answer does not decide it: until it does, strangers are refused.
+    """
+    outside = [address for address in addresses if not _is_loopback(address)]
+    if not outside:
+        return
+    with app.app_context():
+        if config.current().allow_anonymous:
+            log.warning("ALLOW_ANONYMOUS=1: whoever reaches %s may upload and see files", outside)
+            return
+        with suppress(SQLAlchemyError):
+            if not keys.any_exists():
+                raise ConfigError(_UNGUARDED.format(", ".join(map(str, outside))))
+
+
+_UNGUARDED = """Ferry would listen on {}, and no API key exists: anybody could use it.
+Make a key with `flask keys create --owner NAME`, listen on 127.0.0.1 (HOST), or set ALLOW_ANONYMOUS=1."""
+
+
+def _is_loopback(address: object) -> bool:
+    """Of a socket's address. What is no IP address is a Unix socket, behind which a proxy may stand."""
+    return isinstance(address, tuple) and ipaddress.ip_address(address[0]).is_loopback
+
+
+def _callers() -> Callers:
+    callers: Callers = current_app.extensions["callers"]
+    return callers
+
+
+def init_app(app: Flask) -> None:
+    """Give the app its memory of keys."""
+    app.extensions["callers"] = Callers()

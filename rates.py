@@ -1,0 +1,117 @@
+"""Rates: how often somebody may do something, counted in Redis for all processes; without Redis, for each by itself.
+
+A process takes hits from Redis a hundredth of the limit at a time and spends them here: a round trip for each request
+would cost a status lookup a third of its time. Never is more let through than the limit; what a process has taken and
+not spent is lost when the window ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+from limits.errors import StorageError
+from limits.storage import RedisStorage
+
+from config import Rate
+from problems import TooManyRequests
+
+log = logging.getLogger("ferry.rates")
+
+_PATIENCE = 0.5
+"""Seconds that Redis has to answer. A request waits for it."""
+
+_AWAY = 10.0
+"""Seconds for which Redis is not asked again after it did not answer."""
+
+
+@dataclass
+class _Taken:
+    """What this process has taken of somebody's window: `left` can still be spent, `here` Redis knows nothing of.
+
+    `over`: the window has no more. That does not change before the next one.
+    """
+
+    window: int
+    left: int = 0
+    here: int = 0
+    over: bool = False
+
+
+class Rates:
+    """The rates of one process. `uri` is the Redis that counts for all."""
+
+    def __init__(self, uri: str, clock: Callable[[], float] = time.time) -> None:
+        self._uri, self._clock = uri, clock
+        self._lock = threading.Lock()
+        self._redis: RedisStorage | None = None
+        self._away_until = 0.0
+        self._taken: dict[tuple[str, str], _Taken] = {}
+
+    def hit(self, what: str, rate: Rate, name: str) -> None:
+        """Count one more time that `name` does `what`. Raises TooManyRequests where that is more than `rate`."""
+        now = self._clock()
+        window = int(now // rate.seconds)
+        with self._lock:
+            taken = self._taken.get((what, name))
+            if taken is None or taken.window != window:
+                self._forget(what, window)
+                taken = self._taken[what, name] = _Taken(window)
+            if taken.left == 0 and not taken.over:
+                self._take(taken, f"ferry-rate/{what}/{name}/{window}", rate)
+            if taken.left == 0:
+                raise TooManyRequests(f"At most {rate.most} in {rate.seconds} s.", (window + 1) * rate.seconds - now)
+            taken.left -= 1
+
+    def _take(self, taken: _Taken, key: str, rate: Rate) -> None:
+        some = lump(rate.most)
+        counted = self._counted(key, rate.seconds, some)
+        if counted is None:
+            taken.here += some
+            counted = taken.here
+        taken.left = granted(rate.most, counted, some)
+        taken.over = taken.left == 0
+
+    def _counted(self, key: str, seconds: int, some: int) -> int | None:
+        """What all processes have taken, these included. None: Redis can't be asked."""
+        if self._clock() < self._away_until:
+            return None
+        try:
+            self._redis = self._redis or RedisStorage(
+                self._uri, wrap_exceptions=True, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
+            )
+            return self._redis.incr(key, seconds, some)
+        except StorageError as error:
+            self._away_until = self._clock() + _AWAY
+            log.warning("Redis does not answer (%s): this process counts by itself", type(error.args[0]).__name__)
+            return None
+
+    def _forget(self, what: str, window: int) -> None:
+        """Callers come and go: what is left of windows that ended goes when the next one opens."""
+        for other in [key for key, taken in self._taken.items() if key[0] == what and taken.window < window]:
+            del self._taken[other]
+
+
+def lump(most: int) -> int:
+    """How many hits are taken at once, where `most` are allowed."""
+    return max(1, most // 100)
+
+
+def granted(most: int, counted: int, some: int) -> int:
+    """How many of `some` hits may be spent, where `counted` are taken now, these included, and `most` are allowed."""
+    return max(0, min(some, most - (counted - some)))
+
+
+def of() -> Rates:
+    """The rates of the current app."""
+    rates: Rates = current_app.extensions["rates"]
+    return rates
+
+
+def init_app(app: Flask, uri: str) -> None:
+    """Give the app its rates. Connects to nothing yet."""
+    app.extensions["rates"] = Rates(uri)

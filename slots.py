@@ -1,0 +1,67 @@
+"""Slots: how many of something may be under way at once, counted for all processes of this host.
+
+A slot is a lock on one byte of a file, and belongs to the open file: the kernel gives it back when its process dies,
+however it dies, so that no count is ever wrong.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask import Flask, current_app
+
+from problems import TooManyUploads
+
+_MOST = 1 << 14
+"""Slots that anybody can have: the bytes from one name's first to the next name's."""
+
+
+class Slots:
+    """The slots of one host, in the file `path`. It stays empty: locks may lie beyond its end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def take(self, name: str, most: int) -> Iterator[None]:
+        """Hold one of the `most` slots of `name`. Raises TooManyUploads where all are taken."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            first = _first(name)
+            if not any(_lock(file, first + number) for number in range(min(most, _MOST))):
+                raise TooManyUploads(f"At most {most} uploads at once.", most=most)
+            yield
+        finally:
+            os.close(file)
+
+
+def _first(name: str) -> int:
+    """The first byte of a name's slots. Two names of a million meet with a chance of one in five hundred."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) * _MOST
+
+
+def _lock(file: int, byte: int) -> bool:
+    """Lock a byte for as long as `file` is open. Open file description locks (fcntl(2)): others belong to a process."""
+    try:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def of() -> Slots:
+    """The slots of the current app."""
+    slots: Slots = current_app.extensions["slots"]
+    return slots
+
+
+def init_app(app: Flask, folder: Path) -> None:
+    """Give the app its slots. Makes no file yet."""
+    app.extensions["slots"] = Slots(folder / "slots")

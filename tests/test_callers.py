@@ -1,0 +1,266 @@
+"""Who may do what, over HTTP: keys, owners, quotas, rates, and who is let in without a key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+import keys
+import slots
+from callers import Callers, Scope, check_start, network
+from config import ConfigError, Rate
+from problems import Unauthorized
+from tests.conftest import drain
+from tests.fakes import FORM, form, part
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def alice(app: Flask) -> dict[str, str]:
+    return bearer(keys.create("alice", keys.SCOPES, None))
+
+
+@pytest.fixture
+def bob(app: Flask) -> dict[str, str]:
+    return bearer(keys.create("bob", keys.SCOPES, None))
+
+
+def sent(client: FlaskClient, headers: dict[str, str], mode: str = "normal", body: bytes = b"1234") -> TestResponse:
+    return client.post(f"/{mode}_upload", data=form(part("file", body, "a.txt")), content_type=FORM, headers=headers)
+
+
+def slug(answer: TestResponse) -> tuple[int, Any]:
+    return answer.status_code, answer.get_json()["type"].removeprefix("/problems/")
+
+
+def test_every_door_says_who_may_use_it(app: Flask) -> None:
+    """One that says nothing would be open by oversight."""
+    silent = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint != "static" and not hasattr(app.view_functions[rule.endpoint], "access")
+    }
+
+    assert silent == set()
+
+
+def test_what_is_open_to_all_is_exactly_this(app: Flask) -> None:
+    views = app.view_functions.items()
+    assert {name for name, view in views if getattr(view, "access", "") is None} == {
+        "ferry.index", "ferry.healthz", "ferry.ready", "ferry.problem_page"
+    }  # fmt: skip
+
+
+def test_without_any_key_this_machine_is_let_in(client: FlaskClient) -> None:
+    assert sent(client, {}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("host", "anonymous", "has_key", "status"),
+    [
+        ("127.0.0.1", "0", False, 201),
+        ("127.0.0.1", "0", True, 401),
+        ("127.0.0.1", "1", True, 201),
+        ("0.0.0.0", "0", False, 401),
+        ("0.0.0.0", "1", False, 201),
+    ],
+)
+def test_who_is_let_in_without_a_key(app: Flask, host: str, anonymous: str, has_key: bool, status: int) -> None:
+    vars(app.config["FERRY"]).update(host=host, allow_anonymous=anonymous == "1")
+    if has_key:
+        keys.create("alice", ["read"], -1)
+
+    assert sent(app.test_client(), {}).status_code == status
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer x", "Basic YTpi", "Bearer ferry_0123456789ab_" + "a" * 43, "Bearer " + "a" * 4000],
+)
+def test_a_wrong_key_is_refused_even_where_none_is_needed(client: FlaskClient, authorization: str) -> None:
+    answer = client.get("/files", headers={"Authorization": authorization})
+
+    assert slug(answer) == (401, "unauthorized")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="ferry"'
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "path"),
+    [("upload", "POST", "/normal_upload"), ("upload", "POST", "/async_upload"), ("upload", "POST", "/celery_upload"),
+     ("upload", "POST", "/files/x/retry"), ("read", "GET", "/files"), ("read", "GET", "/files/x")],
+)  # fmt: skip
+def test_a_key_does_what_its_scopes_say_and_no_more(app: Flask, scope: str, method: str, path: str) -> None:
+    client = app.test_client()
+    others = [other for other in keys.SCOPES if other != scope]
+
+    refused = client.open(path, method=method, headers=bearer(keys.create("a", others, None)))
+    assert (*slug(refused), refused.get_json()["scope"]) == (403, "scope-missing", scope)
+    allowed = client.open(path, method=method, headers=bearer(keys.create("a", [scope], None)))
+    assert allowed.status_code not in (401, 403)
+
+
+@pytest.mark.parametrize("mode", ["normal", "async", "celery"])
+def test_another_owners_file_is_answered_like_an_unknown_one(
+    client: FlaskClient, alice: dict[str, str], bob: dict[str, str], mode: str
+) -> None:
+    mine = sent(client, alice, mode).headers["Location"]
+    drain(client.application)
+    unknown = mine[:-12] + "0" * 12
+
+    assert client.get(mine, headers=alice).get_json()["status"] == "COMPLETE"
+    for ask in (client.get, lambda path, headers: client.post(f"{path}/retry", headers=headers)):
+        answers = [ask(path, headers=bob) for path in (mine, unknown)]
+        told = [
+            (answer.status_code, answer.get_json() | {"instance": "", "request_id": ""}, answer.headers["Content-Type"])
+            for answer in answers
+        ]
+        assert told[0] == told[1]
+    assert client.get("/files", headers=bob).get_json()["files"] == []
+    assert len(client.get("/files", headers=alice).get_json()["files"]) == 1
+
+
+def test_all_keys_of_an_owner_see_the_same_files(client: FlaskClient, alice: dict[str, str]) -> None:
+    other = bearer(keys.create("alice", ["read"], None))
+
+    assert client.get(sent(client, alice).headers["Location"], headers=other).status_code == 200
+
+
+def test_files_from_before_there_were_keys_belong_to_no_key(client: FlaskClient) -> None:
+    before = sent(client, {}).headers["Location"]
+    key = bearer(keys.create("alice", keys.SCOPES, None))
+
+    assert client.get(before, headers=key).status_code == 404
+
+
+def test_an_idempotency_key_of_another_owner_is_another_key(
+    client: FlaskClient, alice: dict[str, str], bob: dict[str, str]
+) -> None:
+    key = {"Idempotency-Key": "same"}
+    first, again, other = (sent(client, who | key).get_json()["id"] for who in (alice, alice, bob))
+
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("mode", ["normal", "async", "celery"])
+@pytest.mark.parametrize("quota", [{"quota_bytes": 7}, {"quota_files": 1}])
+def test_a_quota_is_answered_with_its_numbers_and_leaves_nothing(
+    client: FlaskClient, alice: dict[str, str], mode: str, quota: dict[str, int]
+) -> None:
+    keys.change_quota("alice", **quota)
+    assert sent(client, alice, mode).status_code in (201, 202)
+    drain(client.application)
+
+    answer = sent(client, alice, mode)
+    assert slug(answer) == (403, "quota-exceeded")
+    assert {name: answer.get_json()[name] for name in ("used_bytes", "used_files", *quota)} == {
+        "used_bytes": 4, "used_files": 1, **quota
+    }  # fmt: skip
+    assert list(client.application.extensions["spool"].files()) == []
+    assert {file["status"] for file in client.get("/files", headers=alice).get_json()["files"]} <= {"COMPLETE", "ERROR"}
+
+
+@pytest.mark.parametrize("mode", ["normal", "async", "celery"])
+def test_a_file_of_exactly_what_is_left_fits(client: FlaskClient, alice: dict[str, str], mode: str) -> None:
+    keys.change_quota("alice", quota_bytes=8)
+    for _ in range(2):
+        assert sent(client, alice, mode).status_code in (201, 202)
+        drain(client.application)
+
+    assert sent(client, alice, mode, b"").status_code in (201, 202)
+    assert slug(sent(client, alice, mode, b"1")) == (403, "quota-exceeded")
+
+
+def test_uploads_in_flight_are_bounded_for_an_owner_and_for_each_caller(
+    client: FlaskClient, alice: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.change_quota("alice", quota_uploads=1)
+    with slots.of().take("owner alice", 1):
+        answer = sent(client, alice)
+    assert slug(answer) == (429, "too-many-uploads")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert sent(client, alice).status_code == 201
+
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    most = client.application.config["FERRY"].most_uploads
+    with slots.of().take("process 1 alice", 1):
+        assert sent(client, alice).status_code == (201 if most > 1 else 429)
+
+
+@pytest.mark.parametrize(("scope", "path"), [("upload", "/normal_upload"), ("read", "/files")])
+def test_who_asks_too_often_is_told_when_to_come_back(
+    app: Flask, alice: dict[str, str], bob: dict[str, str], scope: Scope, path: str
+) -> None:
+    vars(app.config["FERRY"])[f"{scope}_rate"] = Rate(2, 86400)
+    client = app.test_client()
+    ask = {"upload": lambda who: sent(client, who), "read": lambda who: client.get("/files", headers=who)}[scope]
+
+    assert [ask(alice).status_code < 300 for _ in range(3)] == [True, True, False]
+    answer = ask(alice)
+    assert slug(answer) == (429, "too-many-requests")
+    assert 0 < int(answer.headers["Retry-After"]) <= 86400
+    assert ask(bob).status_code < 300
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_revoked_key_and_the_first_key_are_noticed_within_seconds(app: Flask) -> None:
+    clock = Clock()
+    callers = Callers(clock)
+    assert callers.caller(None, "127.0.0.1").owner is None
+    token = keys.create("alice", ["read"], None)
+    header = f"Bearer {token}"
+    assert callers.caller(header, "").owner == "alice"
+    keys.revoke(token.split("_")[1])
+    clock.now += 5
+
+    for authorization in (header, None):
+        with pytest.raises(Unauthorized):
+            callers.caller(authorization, "127.0.0.1")
+
+
+def test_a_key_is_not_looked_up_for_every_request(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    callers, looked = Callers(Clock()), []
+    header = f"Bearer {keys.create('alice', ['read'], None)}"
+    find = keys.find
+    monkeypatch.setattr(keys, "find", lambda id: looked.append(id) or find(id))
+    for _ in range(3):
+        callers.caller(header, "")
+
+    assert len(looked) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [("192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"), ("::1", "::/64"), ("", ""), ("x", "x")],
+)
+def test_an_address_is_counted_under_its_network(address: str, counted: str) -> None:
+    assert network(address) == counted
+
+
+@pytest.mark.parametrize("address", [("0.0.0.0", 5000), ("::", 5000, 0, 0), ("192.0.2.7", 80), "/run/ferry.sock"])
+def test_a_service_that_others_reach_starts_only_with_a_key_or_when_told_so(app: Flask, address: object) -> None:
+    with pytest.raises(ConfigError, match="flask keys create"):
+        check_start(app, [("127.0.0.1", 5000), address])
+
+    app.config["FERRY"].__dict__["allow_anonymous"] = True
+    check_start(app, [address])
+    app.config["FERRY"].__dict__["allow_anonymous"] = False
+    keys.create("alice", ["read"], None)
+    check_start(app, [address])
+
+
+def test_a_service_that_only_this_machine_reaches_starts_without(app: Flask) -> None:
+    check_start(app, [("127.0.0.1", 5000), ("::1", 5000, 0, 0)])

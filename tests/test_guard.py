@@ -1,0 +1,86 @@
+"""Nobody gets in by accident: the service as it starts, and keys made in the shell beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from dev import parts
+from dev.process import Process, free_port
+from tests.fakes import FORM, form, part
+
+BODY = {"data": form(part("file", b"x", "a.txt")), "timeout": 10}
+
+
+@pytest.fixture
+def env(tmp_path: Path, settings: dict[str, str]) -> dict[str, str]:
+    """Of a service of its own, that keeps objects in memory."""
+    return settings | {"PORT": str(free_port()), "WEB_WORKERS": "1", "FLASK_APP": "app", "PATH": os.environ["PATH"]}
+
+
+@pytest.fixture
+def url(env: dict[str, str], tmp_path: Path) -> Iterator[str]:
+    web = parts.web(env, tmp_path / "web.log")
+    try:
+        web.wait_for(int(env["PORT"]))
+        yield f"http://127.0.0.1:{env['PORT']}"
+    finally:
+        web.kill()
+
+
+def flask(env: dict[str, str], *args: str) -> str:
+    argv = [str(parts.BIN / "flask"), *args]
+    return subprocess.run(argv, env=env, cwd=parts.ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def gunicorn(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    argv = [str(parts.BIN / "gunicorn"), "-c", "gunicorn.conf.py", *args, "app:create_app()"]
+    return subprocess.run(argv, env=env, cwd=parts.ROOT, capture_output=True, text=True, timeout=30)
+
+
+def test_a_service_behind_a_socket_of_any_kind_refuses_to_start_without_a_key(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    refused = gunicorn(env, "--bind", f"unix:{tmp_path}/ferry.sock")
+
+    assert refused.returncode != 0
+    assert "no API key exists" in refused.stderr
+    assert "flask keys create" in refused.stderr
+
+
+def test_it_starts_when_it_is_told_to_and_says_so(env: dict[str, str], tmp_path: Path) -> None:
+    argv = [str(parts.BIN / "gunicorn"), "-c", "gunicorn.conf.py", "--bind", f"unix:{tmp_path}/s", "app:create_app()"]
+    web = Process("web", argv, env=env | {"ALLOW_ANONYMOUS": "1"}, log=tmp_path / "web.log")
+    try:
+        assert eventually(lambda: "ALLOW_ANONYMOUS=1" in (tmp_path / "web.log").read_text())
+    finally:
+        web.kill()
+
+
+def test_the_first_key_closes_the_doors_and_a_revoked_one_opens_none(env: dict[str, str], url: str) -> None:
+    headers = {"Content-Type": FORM}
+    assert requests.post(f"{url}/normal_upload", headers=headers, **BODY).status_code == 201
+
+    token = flask(env, "keys", "create", "--owner", "alice").strip()
+    key = headers | {"Authorization": f"Bearer {token}"}
+    made = requests.post(f"{url}/normal_upload", headers=key, **BODY)
+    assert made.status_code == 201
+    assert requests.get(url + made.headers["Location"], headers=key, timeout=10).status_code == 200
+    flask(env, "keys", "revoke", token.split("_")[1])
+
+    # A process believes what it knows of keys for some seconds.
+    for refused in (key, headers):
+        assert eventually(lambda h=refused: requests.post(f"{url}/normal_upload", headers=h, **BODY).status_code == 401)
+
+
+def eventually(done: Callable[[], bool], seconds: float = 8) -> bool:
+    deadline = time.monotonic() + seconds
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return done()

@@ -1,0 +1,133 @@
+"""API keys: only the right token opens, for as long as it may; and what the operator sees of them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from sqlalchemy import text
+
+import keys
+from database import reading
+
+
+@pytest.fixture
+def shell(app: Flask) -> FlaskCliRunner:
+    return app.test_cli_runner()
+
+
+def made(owner: str = "alice", seconds: float | None = None) -> tuple[str, str]:
+    """A new key's id and token."""
+    token = keys.create(owner, ["read"], seconds)
+    return token.split("_")[1], token
+
+
+def is_good(id: str, token: str) -> bool:
+    key = keys.find(id)
+    return key is not None and key.fits(token)
+
+
+def test_a_token_opens_its_key_and_no_other(app: Flask) -> None:
+    id, token = made()
+    _, other = made()
+
+    assert is_good(id, token)
+    assert not is_good(id, token[:-1] + ("A" if token[-1] != "A" else "B"))
+    assert not is_good(id, other)
+
+
+def test_only_a_digest_of_the_token_is_kept(app: Flask) -> None:
+    _, token = made()
+
+    with reading() as connection:
+        kept = str(connection.execute(text("SELECT * FROM api_keys")).all())
+    assert token not in kept
+    assert token.rpartition("_")[2] not in kept
+
+
+def test_a_key_that_has_expired_or_was_revoked_is_none(app: Flask) -> None:
+    expired, _ = made(seconds=-1)
+    revoked, _ = made()
+    keys.revoke(revoked)
+
+    assert (keys.find(expired), keys.find(revoked), keys.find("0" * 12)) == (None, None, None)
+
+
+def test_a_rotated_key_has_a_new_token_and_keeps_the_old_one_for_a_while(app: Flask) -> None:
+    id, old = made()
+
+    new = keys.rotate(id, 60)
+    assert new is not None
+    assert is_good(id, new)
+    assert is_good(id, old)
+    newest = keys.rotate(id, -1)
+    assert newest is not None
+    assert [is_good(id, token) for token in (old, new, newest)] == [False, False, True]
+
+
+def test_what_has_ended_can_be_neither_rotated_nor_revoked(app: Flask) -> None:
+    id, _ = made()
+    keys.revoke(id)
+
+    assert (keys.rotate(id, 0), keys.revoke(id)) == (None, False)
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "ferry_", "ferry_0123456789ab_" + "a" * 42, "ferry_0123456789ab_" + "a" * 44, "ferry_0123456789AB_" + "a" * 43,
+     "ferry_0123456789ab_" + "ä" * 43, "xferry_0123456789ab_" + "a" * 43, "ferry_0123456789ab_" + "a" * 43 + "\n"],
+)  # fmt: skip
+def test_what_does_not_look_like_a_token_is_none(token: str) -> None:
+    assert keys.id_in(token) is None
+
+
+def test_a_key_is_made_in_the_shell_and_shown_once(shell: FlaskCliRunner) -> None:
+    made = shell.invoke(args=["keys", "create", "--owner", "alice", "--scopes", "upload,read", "--quota", "2GiB"])
+    token = made.output.strip()
+    assert re.fullmatch(r"ferry_[0-9a-f]{12}_[\w-]{43}", token)
+
+    listed = shell.invoke(args=["keys", "list"]).output
+    assert token.split("_")[1] in listed
+    assert "alice" in listed
+    assert "upload,read" in listed
+    assert "0 (2147483648)" in listed
+    assert token not in listed
+
+
+def test_a_key_is_rotated_and_revoked_in_the_shell(shell: FlaskCliRunner) -> None:
+    id, old = made()
+
+    new = shell.invoke(args=["keys", "rotate", id, "--keep", "1h"]).output.strip()
+    assert is_good(id, new)
+    assert is_good(id, old)
+    assert shell.invoke(args=["keys", "revoke", id]).exit_code == 0
+    assert keys.find(id) is None
+    assert "revoked" in shell.invoke(args=["keys", "list"]).output
+    assert shell.invoke(args=["keys", "revoke", id]).exit_code == 1
+    assert shell.invoke(args=["keys", "rotate", id]).exit_code == 1
+
+
+def test_a_quota_is_changed_and_taken_away_in_the_shell(shell: FlaskCliRunner) -> None:
+    id, _ = made()
+
+    assert shell.invoke(args=["keys", "quota", "alice", "--quota", "5", "--quota-uploads", "3"]).exit_code == 0
+    key = keys.find(id)
+    assert key is not None
+    assert (key.quota_bytes, key.quota_files, key.quota_uploads) == (5, None, 3)
+    shell.invoke(args=["keys", "quota", "alice", "--quota", "none"])
+    key = keys.find(id)
+    assert key is not None
+    assert (key.quota_bytes, key.quota_uploads) == (None, 3)
+    assert shell.invoke(args=["keys", "quota", "nobody", "--quota", "5"]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--owner", "a b"], ["--owner", "a" * 65], ["--owner", "a", "--scopes", "admin"], ["--owner", "a", "--scopes", ""],
+     ["--owner", "a", "--expires", "soon"], ["--owner", "a", "--quota", "-1"], []],
+)  # fmt: skip
+def test_nonsense_makes_no_key(shell: FlaskCliRunner, args: list[str]) -> None:
+    assert shell.invoke(args=["keys", "create", *args]).exit_code == 2
+    assert not keys.any_exists()

@@ -1,0 +1,161 @@
+"""Quotas: what an owner has is counted with each move of a file, and never exceeds what it may have."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+
+import file
+import keys
+import owners
+from models import File
+from owners import fitting
+from problems import QuotaExceeded
+
+LEASE = 30.0
+
+
+@pytest.mark.parametrize(
+    ("quota", "used", "more", "whole", "fits"),
+    [
+        (None, 7, 5, True, 5),
+        (10, 0, 10, True, 10),
+        (10, 0, 11, True, None),
+        (10, 0, 11, False, 10),
+        (10, 10, 0, True, 0),
+        (10, 10, 1, False, 0),
+        (10, 15, 0, True, 0),
+        (10, 15, 1, False, 0),
+        (10, 15, -4, True, -4),
+    ],
+)
+def test_what_fits_beside_what_is_there(quota: int | None, used: int, more: int, whole: bool, fits: int | None) -> None:
+    assert fitting(quota, used, more, whole=whole) == fits
+
+
+@pytest.fixture
+def alice(app: Flask) -> str:
+    keys.create("alice", ["upload"], None)
+    return "alice"
+
+
+def has(name: str) -> tuple[int, int]:
+    found = owners._found(name)
+    return found.used_bytes, found.used_files
+
+
+def kept(owner: str, size: int) -> File:
+    """A file of so many bytes, as `receive` accepts it."""
+    row = file.new("a", "text/plain", "async", owner=owner)
+    row.size = row.reserved = size
+    row.sha256 = "0" * 64
+    row.accept(LEASE)
+    return row
+
+
+def held(owner: str, bound: int) -> File:
+    row = file.new("a", "text/plain", "normal", owner=owner)
+    file.hold(row, bound)
+    return row
+
+
+def test_a_file_counts_from_when_it_is_accepted_until_it_fails(alice: str) -> None:
+    row = kept(alice, 5)
+    assert has(alice) == (5, 1)
+
+    row.claim(LEASE)
+    row.fail("storage-denied")
+
+    assert has(alice) == (0, 0)
+
+
+def test_a_file_that_is_tried_again_counts_again_if_there_is_room(alice: str) -> None:
+    row = kept(alice, 5)
+    row.claim(LEASE)
+    row.fail("storage-denied")
+
+    assert row.retry()
+    assert has(alice) == (5, 1)
+    row.claim(LEASE)
+    row.fail("storage-denied")
+    keys.change_quota(alice, quota_bytes=4)
+    with pytest.raises(QuotaExceeded):
+        row.retry()
+    assert (has(alice), File.find(row.id).upload_status) == ((0, 0), "ERROR")  # type: ignore[union-attr]
+
+
+def test_a_file_of_unknown_size_has_what_is_left_and_gives_back_what_it_does_not_need(alice: str) -> None:
+    keys.change_quota(alice, quota_bytes=10)
+
+    row = held(alice, 100)
+    assert (row.reserved, has(alice)) == (10, (10, 1))
+    row.complete(url="", size=3, sha256="0" * 64)
+
+    assert has(alice) == (3, 1)
+
+
+def test_a_file_whose_holder_died_is_given_back_with_it(alice: str) -> None:
+    row = file.new("a", "text/plain", "normal", owner=alice)
+    row.reserved = 7
+    row.accept(-1.0, held=True)
+
+    assert row.drop("server-stopped")
+    assert has(alice) == (0, 0)
+
+
+def test_a_move_that_was_overtaken_counts_nothing(alice: str) -> None:
+    row = kept(alice, 5)
+    row.claim(LEASE)
+    row.attempt += 1
+
+    assert not row.fail("storage-denied")
+    assert has(alice) == (5, 1)
+
+
+def test_what_does_not_fit_leaves_no_row_and_says_the_numbers(alice: str) -> None:
+    keys.change_quota(alice, quota_bytes=9)
+    kept(alice, 5)
+
+    with pytest.raises(QuotaExceeded) as refused:
+        kept(alice, 5)
+    assert refused.value.fields == {"quota_bytes": 9, "used_bytes": 5, "quota_files": None, "used_files": 1}
+    assert len(File.page(alice, 9)) == 1
+
+
+@pytest.mark.parametrize("quota", [{"quota_files": 3}, {"quota_bytes": 15}])
+def test_uploads_at_the_same_time_never_exceed_a_quota(app: Flask, alice: str, quota: dict[str, int]) -> None:
+    keys.change_quota(alice, **quota)
+
+    def attempt(_: int) -> int:
+        with app.app_context():
+            try:
+                kept(alice, 5)
+            except QuotaExceeded:
+                return 0
+            return 1
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(attempt, range(12))) == 3
+    assert has(alice) == (15, 3)
+
+
+def test_a_file_of_nobody_counts_for_nobody(app: Flask) -> None:
+    row = file.new("a", "text/plain", "normal")
+    file.hold(row, 5)
+
+    assert row.fail("storage-denied")
+
+
+def test_room_without_end_is_none_and_a_full_one_is_refused(alice: str) -> None:
+    assert owners.room(alice) is None
+    keys.change_quota(alice, quota_bytes=5, quota_files=1)
+    room = owners.room(alice)
+    assert room is not None
+    room.check(5)
+    with pytest.raises(QuotaExceeded):
+        room.check(6)
+    kept(alice, 1)
+    with pytest.raises(QuotaExceeded):
+        owners.room(alice)
