@@ -55,7 +55,7 @@ class Callers:
     def caller(self, authorization: str | None, address: str) -> Caller:
         """Who sends this `Authorization` (RFC 6750 §2.1) from this address. Raises Unauthorized."""
         if authorization is None:
-            if not self._is_open():
+            if not self.is_open():
                 raise Unauthorized("This needs an API key: Authorization: Bearer ferry_…")
             return Caller(None, network(address), None)
         scheme, _, token = authorization.partition(" ")
@@ -81,7 +81,8 @@ class Callers:
         if key:
             self._known[id] = (key, self._clock() + _FRESH)
 
-    def _is_open(self) -> bool:
+    def is_open(self) -> bool:
+        """Whether nobody has to say who they are."""
         settings = config.current()
         return settings.allow_anonymous or (settings.is_local and not self._is_guarded())
 
@@ -121,6 +122,11 @@ def needs(scope: Scope) -> Callable[[View], View]:
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def everybody_may() -> bool:
+    """Whether nobody has to say who they are."""
+    return _callers().is_open()
 
 
 def open_to_all(view: View) -> View:

@@ -12,7 +12,7 @@ import config
 import file
 import idempotency
 from answers import accepted, as_json
-from callers import needs, open_to_all, receiving
+from callers import everybody_may, needs, open_to_all, receiving
 from database import ping
 from models import File, UploadStatus
 from modes import UPLOADS
@@ -31,7 +31,7 @@ Answer = tuple[dict[str, Any], int, dict[str, str]]
 @open_to_all
 def index() -> str:
     """A page with a form that uploads one file."""
-    return render_template("index.html", max_bytes=config.current().max_file_size)
+    return render_template("index.html", max_bytes=config.current().max_file_size, needs_key=not everybody_may())
 
 
 @routes.post("/normal_upload")

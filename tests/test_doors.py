@@ -32,6 +32,15 @@ def assert_problem(answer: TestResponse, status: int, slug: str) -> None:
     assert body["instance"].startswith("/")
 
 
+def test_the_page_asks_for_a_key_where_one_is_needed(client: FlaskClient) -> None:
+    assert 'id="key"' not in client.get("/").text
+    client.application.config["FERRY"].__dict__["host"] = "192.0.2.7"
+
+    page = client.get("/").text
+    assert 'type="password" id="key"' in page
+    assert "ferry.js" in page
+
+
 def test_the_page_has_a_form_for_each_way(client: FlaskClient) -> None:
     page = client.get("/").text
 
