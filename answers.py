@@ -39,6 +39,7 @@ def as_json(row: File) -> dict[str, Any]:
         "mode": row.mode,
         "size": row.size,
         "content_type": row.content_type,
+        "detected_type": row.detected_type,
         "sha256": row.sha256,
         "url": row.url,
         "stored_bytes": row.stored_bytes,

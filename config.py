@@ -82,6 +82,13 @@ def _has_good_port(url: str) -> bool:
         return False
 
 
+def _types(value: str) -> tuple[str, ...]:
+    kinds = tuple(kind.strip().lower() for kind in value.split(","))
+    if all(re.fullmatch(r"[a-z0-9][a-z0-9!#$&^_.+-]*/(\*|[a-z0-9][a-z0-9!#$&^_.+-]*)", kind) for kind in kinds):
+        return kinds
+    raise ValueError("must be media types with commas between them, such as image/*, application/pdf")
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value in allowed:
@@ -175,6 +182,15 @@ class Config:
         "{ferry_data}/spool", _path, "Folder for the bytes of accepted files until they are stored. A local disk."
     )
     max_file_size: int = _setting("5GiB", size, "Largest file that is accepted.")
+    allowed_types: tuple[str, ...] = _setting(
+        "",
+        _types,
+        "Types of files that are accepted, such as image/*, application/pdf. Empty: all. The bytes tell the type.",
+        empty=(),
+    )
+    denied_types: tuple[str, ...] = _setting(
+        "", _types, "Types of files that are refused all the same, such as text/html, image/svg+xml.", empty=()
+    )
     stop_seconds: int = _setting(
         "60", _number(2, 3600), "Time that a stopped web process has to finish what it has begun."
     )

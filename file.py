@@ -20,6 +20,7 @@ import lease
 import owners
 import spool
 import storage
+from content import served
 from database import AWAY, insist, ping
 from measured import Measured
 from models import File, UploadStatus
@@ -202,10 +203,16 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     bound = bound if row.size is None else row.size
     room = owners.Room(row.owner, row.reserved, reserved=True) if row.owner and row.size is None else None
     try:
+        content_type, disposition = served(row.name, row.detected_type)
         with lease.keeper().hold(row) as hold:
             with Measured(stream, row.size, row.sha256, hold=hold, room=room) as measured:
                 storage.of().put(
-                    row.key, measured.unseen(), bound=bound, content_type=row.content_type, witness=measured
+                    row.key,
+                    measured.unseen(),
+                    bound=bound,
+                    content_type=content_type,
+                    disposition=disposition,
+                    witness=measured,
                 )
             hold.check()
             _complete(row, measured.size, measured.sha256)

@@ -101,6 +101,12 @@ class UnsupportedMediaType(Problem):
     status, title = 415, "This type of body is not accepted"
 
 
+class TypeNotAllowed(Problem):
+    """What the file's first bytes say it is (`detected_type`) is not accepted here, whatever type was declared."""
+
+    status, title = 415, "This type of file is not accepted"
+
+
 class LengthRequired(Problem):
     """The request has no body with a known end. Send Content-Length or Transfer-Encoding: chunked."""
 

@@ -13,6 +13,7 @@ import file
 import idempotency
 from answers import accepted, as_json
 from callers import everybody_may, needs, open_to_all, receiving
+from content import admit
 from database import ping
 from models import File, UploadStatus
 from modes import UPLOADS
@@ -107,9 +108,11 @@ def problem_page(slug: str) -> Response:
 
 
 def _upload(mode: file.Mode, status: int) -> Answer:
+    settings = config.current()
     with receiving() as caller:
-        sent = take(request, config.current().max_file_size)
-        row = file.new(sent.name, sent.content_type, mode, owner=caller.owner)
+        sent = take(request, settings.max_file_size)
+        admit(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)
+        row = file.new(sent.name, sent.content_type, mode, detected_type=sent.detected_type, owner=caller.owner)
         with idempotency.once(request.headers.get("Idempotency-Key"), row) as before:
             if before is None:
                 UPLOADS[mode](row, sent)

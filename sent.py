@@ -1,4 +1,4 @@
-"""What HTTP brought: one file out of a request, as a name, a type and a stream that is read while it arrives.
+"""What HTTP brought: one file out of a request, as a name, its types and a stream that is read while it arrives.
 
 A form is parsed as it comes in (RFC 7578), so nothing of it waits in memory or on disk. The stream ends only
 after the form's closing boundary and the announced number of bytes; anything else is raised out of it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from flask import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
@@ -27,6 +28,7 @@ from problems import (
     UnexpectedFile,
     UnsupportedMediaType,
 )  # fmt: skip
+from sniffing import HEAD, UNKNOWN, detect
 
 FIELD = "file"
 _MAX_SEGMENTS = 20
@@ -39,19 +41,24 @@ _NOT_FILES = ("", "application/x-www-form-urlencoded", "application/json")
 
 @dataclass(frozen=True)
 class Sent:
-    """One file on its way in. `bound` is the most bytes that can come, where the request announced its length."""
+    """One file on its way in. `bound` is the most bytes that can come, where the request announced its length.
+
+    `content_type` is what the client says that it is, `detected_type` what its first bytes say.
+    """
 
     name: str
     content_type: str
     bound: int | None
     stream: Iterator[bytes]
+    detected_type: str = UNKNOWN
 
 
 def take(request: Request, limit: int) -> Sent:
-    """Open the one file of `request`, of at most `limit` bytes. Reads no more than the headers of its segment.
+    """Open the one file of `request`, of at most `limit` bytes. Reads no more than the pieces its first bytes are in.
 
     Raises a Problem for a request that carries no file that can be taken. Reading the stream raises IncompleteBody,
-    TooLarge, TooManyFiles, UnexpectedFile, MalformedMultipart or FormTooLarge when the rest is not as it should be.
+    TooLarge, TooManyFiles, UnexpectedFile, MalformedMultipart or FormTooLarge when the rest is not as it should be;
+    of a file so small that this is seen at once, it is raised here.
     """
     length = request.content_length
     transfer = request.headers.get("Transfer-Encoding", "").strip().lower()
@@ -65,7 +72,7 @@ def take(request: Request, limit: int) -> Sent:
     if length is not None and length > limit + (_MAX_OVERHEAD if is_form else 0):
         raise _too_large(limit)
     sent = _from_form(request) if is_form else _from_body(request)
-    return replace(sent, stream=_limited(sent.stream, limit))
+    return _looked_at(replace(sent, stream=_limited(sent.stream, limit)))
 
 
 def _from_body(request: Request) -> Sent:
@@ -166,6 +173,17 @@ def _limited(stream: Iterator[bytes], limit: int) -> Iterator[bytes]:
         yield chunk
 
 
+def _looked_at(sent: Sent) -> Sent:
+    """`sent` with the type of its first bytes. The pieces that they came in are the stream's first again, uncopied."""
+    pieces, head = [], b""
+    for piece in sent.stream:
+        pieces.append(piece)
+        head += piece[: HEAD - len(head)]
+        if len(head) == HEAD:
+            break
+    return replace(sent, detected_type=detect(head), stream=chain(pieces, sent.stream))
+
+
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"At most {limit} bytes are accepted.", max_bytes=limit)
 
@@ -187,4 +205,4 @@ def media_type(declared: str) -> str:
     """`type/subtype` in lower case (RFC 9110 §8.3.1), or the type of unknown bytes where that is not what it is."""
     declared = declared.strip().lower()
     usable = re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", declared)
-    return declared if usable else "application/octet-stream"
+    return declared if usable else UNKNOWN

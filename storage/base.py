@@ -99,11 +99,13 @@ class Storage(ABC):
         *,
         bound: int | None = None,
         content_type: str,
+        disposition: str | None = None,
         witness: Witness | None = None,
     ) -> Stat:
         """Store all that `stream` yields under `key`, in memory that does not grow with its length.
 
-        `bound` is the most bytes that will come, where that is known. An object that is there is replaced. The
+        `bound` is the most bytes that will come, where that is known. `content_type` and `disposition` are the headers
+        that the object is given out with, where the storage keeps them. An object that is there is replaced. The
         object is asked for afterwards and compared (StorageMismatch). What `stream` raises comes through as it is,
         and leaves no object and no part of one behind; so does what `witness` raises, who sees all that is stored.
         """

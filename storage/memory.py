@@ -16,6 +16,7 @@ class MemoryStorage(Storage):
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self.headers: dict[str, tuple[str, str | None]] = {}
         self._buffers = Buffers()
 
     def put(
@@ -25,6 +26,7 @@ class MemoryStorage(Storage):
         *,
         bound: int | None = None,
         content_type: str,
+        disposition: str | None = None,
         witness: Witness | None = None,
     ) -> Stat:
         parts = cut(stream, part_sizes(bound), self._buffers, witness)
@@ -33,6 +35,7 @@ class MemoryStorage(Storage):
             body.append(bytes(part.body))
             part.release()
         self._objects[key] = b"".join(body)
+        self.headers[key] = content_type, disposition
         return self.stat(key)
 
     def stat(self, key: str) -> Stat:
@@ -46,6 +49,7 @@ class MemoryStorage(Storage):
 
     def delete(self, key: str) -> None:
         self._objects.pop(key, None)
+        self.headers.pop(key, None)
 
     def scan(self, prefix: str = "") -> Iterator[Stat]:
         return (self.stat(key) for key in sorted(self._objects) if key.startswith(prefix))

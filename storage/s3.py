@@ -76,14 +76,16 @@ class S3Storage(Storage):
         *,
         bound: int | None = None,
         content_type: str,
+        disposition: str | None = None,
         witness: Witness | None = None,
     ) -> Stat:
+        headers = {"Content-Type": content_type} | ({"Content-Disposition": disposition} if disposition else {})
         parts = cut(stream, part_sizes(bound), self.buffers, witness)
         first = next(parts)
         try:
             if first.last:
-                return self._put_whole(key, first, content_type)
-            return self._put_parts(self._begin(key, content_type), chain((first,), parts))
+                return self._put_whole(key, first, headers)
+            return self._put_parts(self._begin(key, headers), chain((first,), parts))
         finally:
             first.release()
             parts.close()
@@ -150,20 +152,21 @@ class S3Storage(Storage):
             made.wire.close()
             made.client.boto.close()
 
-    def _put_whole(self, key: str, part: Part, content_type: str) -> Stat:
+    def _put_whole(self, key: str, part: Part, headers: Mapping[str, str]) -> Stat:
         try:
-            return self._verified(key, self._send(key, part, headers={"Content-Type": content_type}))
+            return self._verified(key, self._send(key, part, headers=headers))
         except StorageUnavailable:
             # An answer that was lost says nothing about the object: it may be there all the same.
             with suppress(StorageError):
                 return self._verified(key, Landed(len(part.body), md5(part.body), None), attempts=1)
             raise
 
-    def _begin(self, key: str, content_type: str) -> dict[str, str]:
+    def _begin(self, key: str, headers: Mapping[str, str]) -> dict[str, str]:
         """What names a new multipart upload in every request about it."""
         target = {"Bucket": self.bucket, "Key": key}
+        named = {name.replace("-", ""): value for name, value in headers.items()}
         with translated():
-            begun = self._s3.create_multipart_upload(**target, ContentType=content_type, ChecksumAlgorithm="CRC32")
+            begun = self._s3.create_multipart_upload(**target, **named, ChecksumAlgorithm="CRC32")
         return {**target, "UploadId": begun["UploadId"]}
 
     def _put_parts(self, target: dict[str, str], parts: Iterator[Part]) -> Stat:

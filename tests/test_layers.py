@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the ground up. A room may import from any floor below its own, and from its own package.
 FLOORS = [
     ["config", "problems", "postgresql"],
-    ["names", "arriving", "database"],
+    ["names", "sniffing", "arriving", "database"],
+    ["content"],
     ["owners"],
     ["models", "keys", "slots", "rates", "storage", "spool", "sent", "window"],
     ["lease", "locks"],
@@ -33,6 +34,7 @@ VENDORS = {
     "boto3": "storage/s3_client.py",
     "botocore": "storage/s3_client.py",
     "celery": "tasks.py",
+    "filetype": "sniffing.py",
     "gunicorn": "arriving.py",
     "limits": "rates.py",
     "multipart": "sent.py",

@@ -62,7 +62,7 @@ class S3Contract(StorageContract):
         assert "Uploads" not in storage._s3.list_multipart_uploads(Bucket=parts.BUCKET)
 
     def test_an_upload_that_was_left_is_found_and_can_be_ended(self, storage: S3Storage, key: str) -> None:
-        targets = [storage._begin(f"{key}-{number}", "text/plain") for number in range(2)]
+        targets = [storage._begin(f"{key}-{number}", {}) for number in range(2)]
         storage._s3.upload_part(**targets[0], PartNumber=1, Body=b"x")
 
         left = list(storage.begun(key))
