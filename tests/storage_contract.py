@@ -29,6 +29,10 @@ class StorageContract:
     def storage(self) -> Storage:
         raise NotImplementedError
 
+    def headers_of(self, storage: Storage, key: str) -> tuple[str | None, str | None]:
+        """The type and the disposition that an object is given out with."""
+        raise NotImplementedError
+
     @pytest.fixture
     def key(self) -> str:
         return f"{uuid4()}--20261120101500--report.pdf"
@@ -43,6 +47,17 @@ class StorageContract:
         assert (put.key, put.size) == (key, size)
         assert storage.stat(key) == put
         assert digest(storage.open(key)) == hashlib.sha256(body).hexdigest()
+
+    @pytest.mark.parametrize("size", [0, 1, 2 * SMALL + 1], ids=["empty", "whole", "in parts"])
+    def test_an_object_is_given_out_with_the_headers_it_was_put_with(
+        self, storage: Storage, key: str, size: int
+    ) -> None:
+        disposition = "attachment; filename=\"file.pdf\"; filename*=UTF-8''%E6%96%87%20%22%3B.pdf"
+        storage.put(key, pieces(bytes(size)), content_type="image/png", disposition=disposition)
+        assert self.headers_of(storage, key) == ("image/png", disposition)
+
+        storage.put(key, pieces(bytes(size)), content_type="text/plain")
+        assert self.headers_of(storage, key) == ("text/plain", None)
 
     def test_putting_again_replaces(self, storage: Storage, key: str) -> None:
         storage.put(key, iter([b"first"]), content_type="text/plain")

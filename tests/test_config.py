@@ -38,6 +38,14 @@ def test_a_size_may_have_a_unit(text: str, size: int) -> None:
     assert Config.from_env({"MAX_FILE_SIZE": text}).max_file_size == size
 
 
+def test_types_are_listed_with_commas() -> None:
+    assert Config.from_env({"ALLOWED_TYPES": "Image/*, application/pdf"}).allowed_types == (
+        "image/*",
+        "application/pdf",
+    )
+    assert Config.from_env({}).allowed_types == ()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
@@ -56,6 +64,10 @@ def test_a_size_may_have_a_unit(text: str, size: int) -> None:
         ("S3_BUCKET_NAME", "My Bucket/../!", "3 to 63 lower-case letters"),
         ("HOST", "no such host", "an IP address or a host name"),
         ("S3_SIGN_PAYLOAD", "1", "one of: no, yes"),
+        ("ALLOWED_TYPES", "image", "media types with commas between them"),
+        ("ALLOWED_TYPES", "*/*", "media types with commas between them"),
+        ("DENIED_TYPES", "text/html,", "media types with commas between them"),
+        ("DENIED_TYPES", "text/html; charset=utf-8", "media types with commas between them"),
     ],
 )
 def test_nonsense_is_refused_by_name_with_what_is_allowed(name: str, value: str, allowed: str) -> None:

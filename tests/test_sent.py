@@ -29,6 +29,7 @@ from problems import (
     UnsupportedMediaType,
 )  # fmt: skip
 from sent import Sent, media_type, take
+from sniffing import HEAD, detect
 from tests.fakes import FORM, form, part
 
 LIMIT = 1 << 20
@@ -99,12 +100,33 @@ def test_what_stands_around_the_file_does_not_matter(body: bytes) -> None:
     assert taken(body)[1] == b"content"
 
 
-def test_nothing_but_the_headers_is_read_before_the_stream_is() -> None:
+@pytest.mark.parametrize("sizes", [[1 << 20], [1], [7, 5000, 64]])
+@pytest.mark.parametrize("size", [0, 1, 4096, HEAD - 1, HEAD, HEAD + 1, 100_000])
+def test_looking_at_the_first_bytes_changes_nothing(size: int, sizes: list[int]) -> None:
+    body = (b"%PDF-1.7\n" + bytes(range(256)) * 400)[:size]
+
+    for sent, got in (
+        taken(body, "image/png", query="name=a", sizes=sizes),
+        taken(form(part("file", body, "a", "image/png")), sizes=sizes),
+    ):
+        assert (sent.content_type, sent.detected_type) == ("image/png", detect(body))
+        assert got == body
+
+
+def test_the_pieces_that_were_looked_at_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [b"x" * 10, b"y" * 700_000, b"z" * 700_000]
+    monkeypatch.setattr("sent.body_of", lambda _: iter(pieces))
+    sent = take(request(b"", "application/pdf", length=1_400_010, query="name=a"), 2 << 20)
+
+    assert [id(piece) for piece in sent.stream] == [id(piece) for piece in pieces]
+
+
+def test_no_more_than_the_first_bytes_is_read_before_the_stream_is() -> None:
     body = form(part("file", b"x" * 100_000, "a.txt"))
     asked = request(body, sizes=[1000])
     take(asked, LIMIT)
 
-    assert len(asked.stream.read()) > 0
+    assert len(b"".join(iter(asked.stream.read, b""))) > 90_000
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def own_stack(tmp_path: Path) -> Iterator[Stack]:
         yield stack
 
 
+def storage_of(stack: Stack) -> S3Storage:
+    return S3Storage(
+        bucket=parts.BUCKET,
+        endpoint=stack.env["S3_ENDPOINT_URL"],
+        aws_access_key_id=parts.ACCESS_KEY,
+        aws_secret_access_key=parts.SECRET_KEY,
+    )
+
+
 @pytest.mark.parametrize(("mode", "status"), MODES.items())
 def test_a_file_comes_back_from_its_address_as_it_was_sent(stack: Stack, mode: str, status: int) -> None:
     body = os.urandom(10_000_000)
@@ -63,6 +73,44 @@ def test_curl_sees_what_the_readme_promises(stack: Stack, tmp_path: Path) -> Non
         assert ran.stderr == ""
         assert '"name":"a.pdf"' in ran.stdout
         assert '"content_type":"application/pdf"' in ran.stdout
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_page_that_is_called_a_picture_is_given_out_as_bytes_to_keep(stack: Stack, mode: str) -> None:
+    """B27: the object's own headers say so, to whoever has a link to it. Small, and in parts."""
+    with closing(storage_of(stack)) as storage:
+        for size in (10, 6_000_000):
+            body = b"<!DOCTYPE html><script>alert(1)</script>" + bytes(size)
+            file = stack.ended(stack.upload(mode, body, "x.jpg.php").json()["id"])
+            given = requests.get(storage.link(file["url"].rsplit("/", 1)[1], 60), timeout=10)
+
+            assert (file["content_type"], file["detected_type"]) == ("application/pdf", "text/html")
+            assert given.headers["Content-Type"] == "application/octet-stream"
+            assert given.headers["Content-Disposition"] == 'attachment; filename="x.jpg.php"'
+            assert given.content == body
+
+
+def test_a_type_that_is_denied_is_refused_while_it_arrives_and_leaves_nothing(tmp_path: Path) -> None:
+    """Of every length, as a form and as a raw body; the client hears it, and the next request is served."""
+    page = b"<!DOCTYPE html><script>alert(1)</script>"
+    with Stack(tmp_path, {"DENIED_TYPES": "text/html"}) as stack:
+        for mode in MODES:
+            for size in (0, 100_000, 3_000_000, 50_000_000):
+                answers = [
+                    stack.upload(mode, page + bytes(size), "a.png"),
+                    requests.post(
+                        f"{stack.url}/{mode}_upload?name=a.png",
+                        data=page + bytes(size),
+                        headers={"Content-Type": "image/png"},
+                        timeout=10,
+                    ),
+                ]
+                assert [answer.status_code for answer in answers] == [415, 415], (mode, size)
+                assert {answer.json()["detected_type"] for answer in answers} == {"text/html"}
+
+        assert stack.upload("normal", b"%PDF-1.7").status_code == 201
+        assert [file["mode"] for file in requests.get(f"{stack.url}/files", timeout=10).json()["files"]] == ["normal"]
+        assert (len(stack.objects()), stack.spooled()) == (1, [])
 
 
 def test_two_hundred_uploads_at_once_all_arrive(stack: Stack) -> None:
@@ -228,14 +276,8 @@ def test_a_thousand_clients_that_go_away_leave_nothing_behind(stack: Stack) -> N
     assert {(file["status"], file["error"]) for file in gone} == {("ERROR", "client-disconnected")}
     assert requests.get(f"{stack.url}/files?status=PROCESSING", timeout=10).json()["files"] == []
     assert set(stack.objects()) - before == {good["url"].rsplit("/", 1)[1]}
-    storage = S3Storage(
-        bucket=parts.BUCKET,
-        endpoint=stack.env["S3_ENDPOINT_URL"],
-        aws_access_key_id=parts.ACCESS_KEY,
-        aws_secret_access_key=parts.SECRET_KEY,
-    )
-    assert "Uploads" not in storage._s3.list_multipart_uploads(Bucket=parts.BUCKET)
-    storage.close()
+    with closing(storage_of(stack)) as storage:
+        assert "Uploads" not in storage._s3.list_multipart_uploads(Bucket=parts.BUCKET)
 
 
 @pytest.mark.long

@@ -13,3 +13,6 @@ class TestMemory(StorageContract):
     @pytest.fixture
     def storage(self) -> Storage:
         return MemoryStorage()
+
+    def headers_of(self, storage: MemoryStorage, key: str) -> tuple[str | None, str | None]:  # type: ignore[override]
+        return storage.headers[key]
