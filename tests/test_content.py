@@ -180,7 +180,7 @@ class TestPolicy:
         problem = answer.get_json()
         assert (answer.status_code, problem["type"]) == (415, "/problems/type-not-allowed")
         assert (problem["detected_type"], problem["declared_type"]) == (detected, "image/png")
-        assert (list(File.page(1)), list(storage.of().scan()), list(spool.of().files())) == ([], [], [])
+        assert (list(File.page(None, 1)), list(storage.of().scan()), list(spool.of().files())) == ([], [], [])
 
     @pytest.mark.parametrize("mode", MODES)
     def test_a_file_is_refused_before_its_end(self, client: FlaskClient, mode: str) -> None:
