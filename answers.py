@@ -10,6 +10,7 @@ from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from database import AWAY
+from logs import request_id
 from models import File
 from problems import (
     BadRequest,
@@ -65,6 +66,7 @@ def problem(error: Problem) -> Response:
         "status": kind.status,
         "detail": error.detail or kind.title,
         "instance": request.path,
+        "request_id": request_id.get(),
         **error.fields,
     }
     answer = Response(json.dumps(body), kind.status, mimetype="application/problem+json")

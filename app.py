@@ -19,6 +19,7 @@ import config
 import lease
 import models
 import rates
+import request_ids
 import slots
 import spool
 import storage
@@ -57,6 +58,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         uploads_every=settings.sweep_storage_seconds,
         objects_every=settings.sweep_grace,
     )
+    request_ids.init_app(app)
     answers.init_app(app)
     cli.init_app(app)
     app.register_blueprint(routes)

@@ -164,6 +164,7 @@ class Config:
     read_rate: Rate | None = _setting(
         "", _rate, "Most other requests of one caller, such as 6000/minute. Empty: no limit.", empty=None
     )
+    log_format: str = _setting("json", _one_of("json", "text"), "Lines of the log: json for machines, text for people.")
     sqlalchemy_database_uri: str = _setting(
         "sqlite:///{ferry_data}/ferry.db",
         _database_url,

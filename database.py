@@ -108,6 +108,7 @@ def init_app(app: Flask, db: SQLAlchemy, uri: str, connections: int) -> None:
         "pool_size": connections,
         "max_overflow": 4,
         "pool_timeout": 5,
+        "hide_parameters": True,  # An error's text goes to the log.
     } | ({} if sqlite else {"connect_args": postgresql.OPTIONS})
     configure_mappers()
     db.init_app(app)

@@ -22,6 +22,7 @@ import spool
 import storage
 from content import served
 from database import AWAY, insist, ping
+from logs import about
 from measured import Measured
 from models import File, UploadStatus
 from names import safe_name
@@ -106,7 +107,7 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> Non
         if File.find(row.id) is None:
             spool.of().discard(row.id)
         raise
-    log.info("file %s: accepted, %d bytes", row.id, row.size)
+    log.info("accepted, %d bytes", row.size, extra=about(row.id))
 
 
 def compare(before: File, again: File, stream: Iterator[bytes]) -> None:
@@ -139,7 +140,7 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
         # A task that comes again and again must not outrun the sweep. Does nothing where the file is not abandoned.
         row.drop(AttemptsExhausted.slug())
     if row is None or not row.claim(lease.keeper().seconds):
-        log.info("file %s: nothing to do", id)
+        log.info("nothing to do", extra=about(id))
         return row is not None and row.upload_status == UploadStatus.PROCESSING
     with suppress(Problem):
         store(row, stream_of(row))
@@ -185,7 +186,7 @@ def hand_back() -> None:
     for row in lease.keeper().release_all():
         reason = ServerStopped.slug()
         moved = row.fail(reason) if row.mode == "normal" else row.give_back(reason, 0)
-        log.warning("file %s: handed back" if moved else "file %s: had ended", row.id)
+        log.warning("handed back" if moved else "had ended", extra=about(row.id))
 
 
 def hold(row: File, bound: int | None) -> None:
@@ -230,7 +231,7 @@ def _complete(row: File, size: int, sha256: str) -> None:
         if now is None or (now.upload_status, now.attempt) != (UploadStatus.COMPLETE, row.attempt):
             raise LeaseLost
     _forget_bytes(row)
-    log.info("file %s: complete, %d bytes, attempt %d", row.id, size, row.attempt)
+    log.info("complete, %d bytes, attempt %d", size, row.attempt, extra=about(row.id))
 
 
 def _forget_bytes(row: File) -> None:
@@ -239,7 +240,7 @@ def _forget_bytes(row: File) -> None:
         if row.mode != "normal":
             spool.of().discard(row.id)
     except OSError:
-        log.warning("file %s: its bytes could not be removed from the spool", row.id, exc_info=True)
+        log.warning("its bytes could not be removed from the spool", exc_info=True, extra=about(row.id))
 
 
 def verdict(mode: str, error: Exception, attempt: int, most: int, first_pause: float) -> float | None:
@@ -255,7 +256,7 @@ def verdict(mode: str, error: Exception, attempt: int, most: int, first_pause: f
 
 def _end_attempt(row: File, error: Exception) -> None:
     if isinstance(error, LeaseLost):
-        log.warning("file %s: attempt %d was overtaken", row.id, row.attempt)
+        log.warning("attempt %d was overtaken", row.attempt, extra=about(row.id))
         return
     reason = error.reason if isinstance(error, Problem) else Problem.slug()
     settings = config.current()
@@ -267,10 +268,10 @@ def _end_attempt(row: File, error: Exception) -> None:
         patience = 0 if row.mode == "normal" else _DATABASE_SECONDS
         kept = insist(lambda: row.fail(reason) if pause is None else row.give_back(reason, later), patience)
     except AWAY:
-        log.warning("file %s: attempt %d failed (%s), its row could not be told", row.id, row.attempt, reason)
+        log.warning("attempt %d failed (%s), its row could not be told", row.attempt, reason, extra=about(row.id))
         return
     log.warning(
-        "file %s: attempt %d failed (%s), %s", row.id, row.attempt, reason,
+        "attempt %d failed (%s), %s", row.attempt, reason,
         "overtaken" if not kept else "ended" if pause is None else f"again in {later:.0f} s",
-        exc_info=not isinstance(error, Problem),
+        exc_info=not isinstance(error, Problem), extra=about(row.id),
     )  # fmt: skip

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 
+import logs
 from app import create_app
 from callers import check_start
 from config import ConfigError, load
@@ -34,19 +35,7 @@ limit_request_fields = 64
 limit_request_field_size = 8190
 accesslog = "-"
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'  # No query string: it may hold names and tokens.
-
-logconfig_dict = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"level": "INFO", "handlers": ["stderr"]},
-    "loggers": {
-        "alembic": {"level": "WARNING"},
-        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
-        "gunicorn.access": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
-    },
-}
+logconfig_dict = logs.settings(_settings.log_format)
 
 
 def when_ready(server):

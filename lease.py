@@ -13,6 +13,7 @@ from typing import Protocol
 
 from flask import Flask, current_app
 
+from logs import about
 from models import File
 from problems import LeaseLost
 
@@ -95,7 +96,7 @@ class Keeper:
                 hold.lose()
         except Exception:
             # A database that is away for a moment costs nothing: the fence decides at the end.
-            log.warning("file %s: the lease could not be renewed", row.id, exc_info=True)
+            log.warning("the lease could not be renewed", exc_info=True, extra=about(row.id))
 
 
 def init_app(app: Flask, seconds: float) -> None:

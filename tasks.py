@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from celery import Celery, Task, shared_task
-from celery.signals import worker_process_init
+from celery.signals import setup_logging, worker_process_init
+from celery.worker.consumer import consumer
 from flask import Flask
 from pybase64 import b64decode
 
 import file
 import lease
+import logs
 import window
 from config import Config
 from models import db
@@ -56,6 +58,11 @@ def _ask_again(task: Task, id: str) -> None:
 def _shown(id: str) -> str:
     """By default Celery would put the start of the bytes into the message's headers, and so into logs."""
     return f"({id!r}, ...)"
+
+
+def _size_only(message: Any, body: object) -> str:
+    """In place of Celery's: of a task that it does not know or can't read it would log the first kilobyte."""
+    return f"{len(message.body)} bytes"
 
 
 def _decoded(text: str) -> Iterator[bytes]:
@@ -104,17 +111,22 @@ def init_app(app: Flask, config: Config) -> Celery:
 
     class ContextTask(Task):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            with app.app_context():
+            with logs.working_on(next(iter(args), None)), app.app_context():
                 return self.run(*args, **kwargs)
 
     def forget_connections(**_: Any) -> None:
         with app.app_context():
             db.engine.dispose(close=False)
 
+    def own_logs(**_: Any) -> None:
+        logs.set_up(config.log_format)
+        consumer.dump_body = _size_only
+
     celery = Celery(app.name, task_cls=ContextTask)
     celery.config_from_object(settings(config))
     celery.set_default()
     # A connection that the parent opened must not be shared with, nor closed by, its children.
     worker_process_init.connect(forget_connections, weak=False)
+    setup_logging.connect(own_logs, weak=False)
     app.extensions["celery"] = celery
     return celery

@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 from sqlalchemy.engine import make_url
 
 import config
+import logs
 import spool
 import storage
 from models import db, migrate
@@ -23,6 +24,7 @@ from storage import Check
 @with_appcontext
 def doctor() -> None:
     """Check the database, the broker, the storage and the spool."""
+    logs.set_up(config.current().log_format, "WARNING")
     checks = [*_database(), *_broker(), *storage.of().examine(), *_spool()]
     for check in checks:
         click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.subject}: {check.detail}")

@@ -11,6 +11,7 @@ from flask.cli import with_appcontext
 
 import config
 import file
+import logs
 from models import File
 from sweep.files import sweep_files
 from sweep.leftovers import sweep_objects, sweep_spool, sweep_uploads
@@ -24,6 +25,7 @@ from sweep.report import KINDS, Report
 @with_appcontext
 def sweep(once: bool, dry_run: bool, as_json: bool) -> None:
     """Take up files that nobody works on, and remove what is left over in storage and spool."""
+    logs.set_up(config.current().log_format, "WARNING")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -37,6 +37,7 @@ def environment(data: Path, ports: Ports) -> dict[str, str]:
         "FERRY_DATA": str(data),
         "HOST": "127.0.0.1",
         "PORT": str(ports.web),
+        "LOG_FORMAT": "text",
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{data}/ferry.db",
         "SPOOL_DIR": str(data / "spool"),
         "CELERY_BROKER_URL": f"redis://127.0.0.1:{ports.redis}/0",
@@ -94,7 +95,7 @@ def web(env: Mapping[str, str], log: Path | None = None) -> Process:
 def worker(env: Mapping[str, str], log: Path | None = None) -> Process:
     """Ferry's Celery worker. SIGTERM then means: stop soon, and give back what is not finished."""
     os.chdir(ROOT)
-    argv = [str(BIN / "celery"), "-q", "-A", "app.celery", "worker", "--loglevel", "INFO", "--concurrency", "2"]
+    argv = [str(BIN / "celery"), "-q", "-A", "app.celery", "worker", "--concurrency", "2"]
     return Process("worker", [*argv, "--without-gossip", "--without-mingle"], {**env, "REMAP_SIGTERM": "SIGQUIT"}, log)
 
 

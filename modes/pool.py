@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Flask
 
+from logs import about, working_on
 from problems import Problem
 
 log = logging.getLogger("ferry.pool")
@@ -61,9 +62,9 @@ class Pool:
 
     def _run(self, job: Callable[..., None], id: str, *more: Any) -> None:
         try:
-            with self._app.app_context():
+            with working_on(id), self._app.app_context():
                 job(id, *more)
         except Problem as problem:
-            log.warning("file %s: %s", id, problem.slug())
+            log.warning("%s", problem.slug(), extra=about(id))
         except Exception:
-            log.exception("file %s: background work failed", id)
+            log.exception("background work failed", extra=about(id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -38,6 +39,16 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     for _ in _served(parts.redis(tmp_path_factory.mktemp("valkey"), port), port):
         yield f"redis://127.0.0.1:{port}/0"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """What a command of ours sets up stays in its test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # From the ground up. A room may import from any floor below its own, and from its own package.
 FLOORS = [
-    ["config", "problems", "postgresql"],
+    ["config", "problems", "postgresql", "logs"],
     ["names", "sniffing", "arriving", "database"],
     ["content"],
     ["owners"],
@@ -25,7 +25,7 @@ FLOORS = [
     ["tasks"],
     ["modes"],
     ["sweep"],
-    ["answers", "callers"],
+    ["answers", "request_ids", "callers"],
     ["routes", "cli"],
     ["app"],
 ]

@@ -49,7 +49,7 @@ def web(env: Mapping[str, str], log: Path) -> Process:
 def worker(name: str, env: Mapping[str, str], log: Path) -> Process:
     """A Celery worker, as dev.parts starts it, but with failpoints."""
     os.chdir(parts.ROOT)
-    argv = [str(parts.BIN / "celery"), "-q", "-A", f"{_FACTORY}.celery", "worker", "--loglevel", "INFO"]
+    argv = [str(parts.BIN / "celery"), "-q", "-A", f"{_FACTORY}.celery", "worker"]
     argv += ["--concurrency", "2", "--without-gossip", "--without-mingle", "--hostname", f"{name}@ferry"]
     begin = size(log)
     process = Process(name, argv, {**env, "REMAP_SIGTERM": "SIGQUIT"}, log)

@@ -1,0 +1,144 @@
+"""What a process says of itself: one line a record, as JSON for machines or as text for people, on stderr.
+
+A line holds no query string, no password and no token, whoever wrote it: those who may read logs may not do what
+users may. What a client chose (a path, a name in an exception) can't forge a line: control characters are escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from logging.config import dictConfig
+from typing import Any, TextIO
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+_file_id: ContextVar[str | None] = ContextVar("file_id", default=None)
+
+_SECRETS = (
+    (re.compile(r"(?<=[\w./~*-])\?[^\s'\"]+"), "?…"),  # a query string
+    (re.compile(r"(?<=://)[^\s/@'\"]+@"), "…@"),  # who, and with what password
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 …"),
+    (re.compile(r"(?i)(\bauthorization['\"]?\s*[:=]\s*).+"), r"\1…"),
+)
+_LINE = "gunicorn.access"
+
+
+def about(id: str) -> dict[str, str]:
+    """`extra` of a log call that is about one file."""
+    return {"file_id": id}
+
+
+@contextmanager
+def working_on(id: str | None) -> Iterator[None]:
+    """All that this thread logs meanwhile is about this file."""
+    before = _file_id.set(id)
+    try:
+        yield
+    finally:
+        _file_id.reset(before)
+
+
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What a line says, by name. Those that do not apply are not there."""
+    known = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": _without_secrets(record.getMessage()),
+        "request_id": request_id.get(),
+        "file_id": getattr(record, "file_id", None) or _file_id.get(),
+        "pid": record.process,
+        **(_access(record.args) if record.name == _LINE and isinstance(record.args, Mapping) else {}),
+        "exception": _exception(record),
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _access(atoms: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request that was answered, from gunicorn's atoms: it is over, and its id in its headers."""
+    # gunicorn has put a backslash before each quote. WSGI's text is bytes in disguise (PEP 3333).
+    path = str(atoms["U"]).replace('\\"', '"').encode("latin-1", "replace").decode("utf-8", "replace")
+    return {
+        "request_id": atoms.get("{x-request-id}o"),
+        "method": atoms["m"],
+        "path": path,
+        "status": int(atoms["s"]),
+        "bytes": atoms["B"],
+        "milliseconds": atoms["M"],
+        "address": atoms["h"],
+    }
+
+
+def _exception(record: logging.LogRecord) -> str | None:
+    if not record.exc_info:
+        return None
+    return _without_secrets(_PLAIN.formatException(record.exc_info))
+
+
+def _without_secrets(text: str) -> str:
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def _visible(text: str) -> str:
+    """`text` with everything escaped that is not seen as itself: control characters, bidirectional marks."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+class Json(logging.Formatter):
+    """A line of JSON, of ASCII only."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(fields(record)).replace("\x7f", "\\u007f")
+
+
+class Text(logging.Formatter):
+    """The same for people. An exception goes on below its line, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = fields(record)
+        file = f"file {said['file_id']}: " if "file_id" in said else ""
+        request = f" [{said['request_id']}]" if "request_id" in said else ""
+        line = f"{said['time']} {said['level']} {said['logger']}{request}: {file}{said['message']}"
+        below = said["exception"].splitlines() if "exception" in said else []
+        return "\n  ".join(_visible(each) for each in (line, *below))
+
+
+_PLAIN = logging.Formatter()
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what is stderr now. `logging` would keep what it was at the start."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def settings(style: str, level: str = "INFO") -> dict[str, Any]:
+    """The settings of `logging` for a whole process; `style` is json or text."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": Json if style == "json" else Text}},
+        "handlers": {"stderr": {"()": _Stderr, "formatter": "line"}},
+        "root": {"level": level, "handlers": ["stderr"]},
+        "loggers": {
+            "alembic": {"level": "WARNING"},
+            "gunicorn.error": {"propagate": True},
+            _LINE: {"propagate": True},
+            "multiprocessing": {"level": "ERROR", "propagate": True},
+        },
+    }
+
+
+def set_up(style: str, level: str = "INFO") -> None:
+    """Have this process log as `settings` says."""
+    dictConfig(settings(style, level))

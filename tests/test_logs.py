@@ -1,0 +1,260 @@
+"""Lines of the log: fields for machines, one line a record, and nothing in them that a log must not hold."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import requests
+from flask import Flask
+
+import file
+import logs
+import tasks
+from app import create_app
+from dev import parts
+from dev.process import free_port
+from models import File, db
+from modes.pool import Pool
+from tests.fakes import FORM, form, part
+
+SECRET = "hunter2hunter2"
+
+
+def record(message: str, *args: Any, name: str = "ferry.file", **extra: Any) -> logging.LogRecord:
+    return logging.getLogger(name).makeRecord(name, logging.INFO, __file__, 1, message, args, None, extra=extra)
+
+
+def failed(error: Exception) -> logging.LogRecord:
+    try:
+        raise error
+    except Exception:
+        return logging.getLogger().makeRecord("x", logging.ERROR, __file__, 1, "failed", (), sys.exc_info())
+
+
+def test_a_line_of_json_has_its_fields() -> None:
+    with logs.working_on("other"):
+        said = json.loads(logs.Json().format(record("accepted, %d bytes", 7, **logs.about("01a1"))))
+
+    assert said.pop("time").endswith("Z")
+    assert said == {
+        "level": "info", "logger": "ferry.file", "message": "accepted, 7 bytes", "file_id": "01a1", "pid": os.getpid(),
+    }  # fmt: skip
+
+
+def test_what_a_thread_works_on_is_in_its_lines() -> None:
+    with logs.working_on("01a1"):
+        assert logs.fields(record("slow"))["file_id"] == "01a1"
+
+    assert "file_id" not in logs.fields(record("slow"))
+
+
+def test_an_exception_is_one_field() -> None:
+    said = json.loads(logs.Json().format(failed(ValueError("no\nforged line"))))
+
+    assert said["message"] == "failed"
+    assert said["exception"].endswith("ValueError: no\nforged line")
+
+
+@pytest.mark.parametrize("style", [logs.Json, logs.Text])
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x00", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u202e"])
+def test_control_characters_are_escaped(style: type[logging.Formatter], sign: str) -> None:
+    line = style().format(record("before%safter", sign))
+
+    assert sign not in line
+    assert "before" in line
+    assert "after" in line
+
+
+def test_what_an_exception_says_forges_no_line_of_text() -> None:
+    lines = logs.Text().format(failed(ValueError("no\n2026-11-20T10:00:00.000Z info forged"))).splitlines()
+
+    assert [line for line in lines[1:] if not line.startswith("  ")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"GET /files?token={SECRET} HTTP/1.1", "GET /files?… HTTP/1.1"),
+        (f"GET /?{SECRET}", "GET /?…"),
+        (f"redis://:{SECRET}@redis:6379/0 is away", "redis://…@redis:6379/0 is away"),
+        (f"'Authorization: Token {SECRET}'", "'Authorization: …"),
+        (f"sent Bearer {SECRET}.x", "sent Bearer …"),
+        ("Is it there? It is.", "Is it there? It is."),
+    ],
+)
+def test_secrets_are_left_out_whoever_wrote_them(text: str, shown: str) -> None:
+    assert logs.fields(record("%s", text))["message"] == shown
+    assert SECRET not in logs.fields(failed(ValueError(text)))["exception"]
+
+
+def test_a_line_about_a_request_has_its_parts() -> None:
+    atoms = {"h": "192.0.2.7", "m": "GET", "U": '/caf\xc3\xa9/\\"\n', "s": "404", "B": 211, "M": 3}
+    line = record("%(m)s %(U)s", atoms | {"{x-request-id}o": "abc", "q": SECRET}, name="gunicorn.access")
+
+    said = json.loads(logs.Json().format(line))
+
+    assert {name: said[name] for name in ("request_id", "method", "path", "status", "bytes", "milliseconds")} == {
+        "request_id": "abc", "method": "GET", "path": '/café/"\n', "status": 404, "bytes": 211, "milliseconds": 3,
+    }  # fmt: skip
+    assert said["address"] == "192.0.2.7"
+    assert SECRET not in str(said)
+
+
+def test_a_task_and_a_thread_log_the_file_that_they_work_on(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def work(id: str, *_: object) -> None:
+        seen.append((id, logs.fields(record("a line of the storage, say"))["file_id"]))
+
+    monkeypatch.setattr(file, "upload_file_from_stream", work)
+    tasks.upload.apply(("01a1", ""))
+    pool = Pool(app, "test", 1)
+    pool.submit(work, "01a2")
+    pool.drain(drop_waiting=False)
+
+    assert seen == [("01a1", "01a1"), ("01a2", "01a2")]
+
+
+class Running:
+    """A web service or a worker as a process of its own, and what it has logged."""
+
+    def __init__(self, start: Callable[..., Any], env: dict[str, str], folder: Path) -> None:
+        self.log, self.port = folder / "process.log", free_port()
+        self.process = start({"FLASK_APP": "app", **env, "PORT": str(self.port), "SWEEP_SECONDS": "3600"}, self.log)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def until(self, found: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """The first line that is `found`."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for line in self.lines():
+                if found(line):
+                    return line
+            time.sleep(0.02)
+        raise AssertionError(self.log.read_text())
+
+
+@pytest.fixture
+def web(settings: dict[str, str], tmp_path: Path) -> Iterator[Running]:
+    running = Running(parts.web, settings | {"WEB_WORKERS": "1"}, tmp_path)
+    try:
+        running.process.wait_for(running.port)
+        yield running
+    finally:
+        running.process.stop()
+
+
+@pytest.fixture
+def worker(settings: dict[str, str], tmp_path: Path) -> Iterator[Running]:
+    """One that has no tasks yet."""
+    redis.Redis.from_url(settings["CELERY_BROKER_URL"]).flushdb()
+    running = Running(parts.worker, settings, tmp_path)
+    try:
+        yield running
+    finally:
+        running.process.stop()
+        redis.Redis.from_url(settings["CELERY_BROKER_URL"]).flushdb()
+
+
+def test_the_lines_of_an_upload_are_found_by_request_and_by_file(web: Running) -> None:
+    url, headers = f"http://127.0.0.1:{web.port}", {"Content-Type": FORM, "X-Request-ID": "mine.1"}
+    answer = requests.post(f"{url}/async_upload", data=form(part("file", b"x", "a")), headers=headers, timeout=10)
+    id = answer.json()["id"]
+
+    accepted = web.until(lambda line: line["message"].startswith("accepted"))
+    complete = web.until(lambda line: line["message"].startswith("complete"))
+    access = web.until(lambda line: line["logger"] == "gunicorn.access")
+
+    assert answer.headers["X-Request-ID"] == "mine.1"
+    assert (accepted["request_id"], accepted["file_id"]) == ("mine.1", id)
+    assert ("request_id" in complete, complete["file_id"]) == (False, id)
+    assert {name: access[name] for name in ("request_id", "method", "path", "status", "bytes", "address")} == {
+        "request_id": "mine.1", "method": "POST", "path": "/async_upload", "status": 202, "bytes": len(answer.content),
+        "address": "127.0.0.1",
+    }  # fmt: skip
+
+
+def test_the_web_service_logs_nothing_but_json_and_no_secret(web: Running) -> None:
+    for head in (
+        f"GET /files?cursor={SECRET} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {SECRET}",
+        f"GET /files?cursor={SECRET} x HTTP/1.1",
+        f"GET /files?cursor={SECRET} HTTP/1.1\r\nAuthorization: Bearer {SECRET}\x01",
+        f"GET /files?cursor={SECRET} HTTP/1.1\r\nAuthorization : Bearer {SECRET}",
+        f"GET /a%0d%0ab%1b?{SECRET} HTTP/1.1\r\nHost: localhost",
+    ):
+        with socket.create_connection(("127.0.0.1", web.port), 10) as client:
+            client.sendall(head.encode() + b"\r\nConnection: close\r\n\r\n")
+            client.makefile("rb").read()
+    line = web.until(lambda line: line.get("status") == 404)
+
+    assert line["path"] == "/a\r\nb\x1b"
+    assert sum("Invalid" in line["message"] for line in web.lines()) == 3
+    assert len(web.lines()) == len(web.log.read_text().splitlines())
+    assert SECRET not in web.log.read_text()
+
+
+def test_no_byte_of_a_file_is_in_the_log_of_a_worker_or_in_the_head_of_a_message(
+    settings: dict[str, str], worker: Running
+) -> None:
+    """A task that is queued, taken, repeated because its file is held, failing, unknown, unreadable."""
+    app, body = create_app(settings), os.urandom(9000)
+    text = base64.b64encode(body).decode()
+    queue = redis.Redis.from_url(settings["CELERY_BROKER_URL"])
+    with app.app_context():
+        row = file.new("a.bin", "application/octet-stream", "celery")
+        file.receive(row, iter([body]))
+        assert row.claim(4)
+        tasks.send_whole(row.id)
+        worker.until(lambda line: "retry: Retry in" in line["message"])
+        again = json.loads(queue.hvals("unacked")[-1])[0] if queue.hlen("unacked") else None
+        done = worker.until(lambda line: line["message"].startswith("complete"))
+
+        celery = app.extensions["celery"]
+        celery.send_task("ferry.upload", (row.id, text, "one too many"), argsrepr="(...)")
+        celery.send_task("ferry.unheard_of", (row.id, text), argsrepr="(...)")
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {File.__tablename__} RENAME TO gone")
+        tasks.upload.apply_async((row.id, text), argsrepr=tasks._shown(row.id))
+        raised = worker.until(lambda line: "raised unexpected: OperationalError" in line["message"])
+        db.engine.dispose()
+    worker.until(lambda line: "raised unexpected: TypeError" in line["message"])
+    unknown = worker.until(lambda line: "unregistered task" in line["message"])
+
+    assert done["file_id"] == row.id
+    assert again is None or text[:20] not in json.dumps(again["headers"])
+    assert "no such table" in raised["exception"]
+    assert "bytes" in unknown["message"]
+    for start in range(0, 120, 4):
+        assert text[start : start + 16] not in worker.log.read_text()
+    assert row.id not in raised["exception"]
+
+
+def test_the_head_of_a_queued_task_holds_no_bytes(app: Flask) -> None:
+    """Nobody takes it: there is no worker."""
+    celery = app.extensions["celery"]
+    celery.conf.task_always_eager = False
+    queue = redis.Redis.from_url(celery.conf.broker_url)
+    row = file.new("a.bin", "application/octet-stream", "celery")
+    file.receive(row, iter([b"%" * 9000]))
+    try:
+        tasks.send_whole(row.id)
+        [message] = [json.loads(each) for each in queue.lrange("celery", 0, -1)]
+    finally:
+        queue.flushdb()
+
+    assert message["headers"]["argsrepr"] == f"({row.id!r}, ...)"
+    assert "JSUl" not in json.dumps({**message, "body": ""})
+    assert "JSUl" in message["body"]
