@@ -13,9 +13,12 @@ from typing import Any
 from flask import Flask
 
 import answers
+import browsers
 import callers
 import cli
 import config
+import headers
+import hosts
 import lease
 import models
 import rates
@@ -59,6 +62,9 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         objects_every=settings.sweep_grace,
     )
     request_ids.init_app(app)
+    hosts.init_app(app, settings.forwarded_hops)
+    browsers.init_app(app)
+    headers.init_app(app)
     answers.init_app(app)
     cli.init_app(app)
     app.register_blueprint(routes)

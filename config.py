@@ -48,6 +48,25 @@ def _host(value: str) -> str:
     raise ValueError("must be an IP address or a host name")
 
 
+def _each(one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    """A list with commas, of what `one` takes."""
+    return lambda value: tuple(one(item.strip()) for item in value.split(","))
+
+
+def _trusted_host(value: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,252}|\[[0-9a-f:.]{2,45}\]", value.lower()):
+        return value.lower()
+    raise ValueError("must be host names or IP addresses with commas between them, without ports; IPv6 in brackets")
+
+
+def _origin(value: str) -> str:
+    default = {"http": 80, "https": 443}.get(value.partition(":")[0])
+    exact = re.fullmatch(r"https?://([a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", value)
+    if exact and _has_good_port(value) and urlsplit(value).port != default:
+        return value
+    raise ValueError("must be origins as browsers send them, with commas between them, such as https://app.example.com")
+
+
 def _bucket(value: str) -> str:
     if re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
         return value
@@ -165,6 +184,18 @@ class Config:
         "", _rate, "Most other requests of one caller, such as 6000/minute. Empty: no limit.", empty=None
     )
     log_format: str = _setting("json", _one_of("json", "text"), "Lines of the log: json for machines, text for people.")
+    trusted_hosts: tuple[str, ...] = _setting(
+        "",
+        _each(_trusted_host),
+        "Names that the service answers under, with commas. Empty: on a loopback HOST only localhost's, else any.",
+        empty=(),
+    )
+    forwarded_hops: int = _setting(
+        "0", _number(0, 10), "Proxies in front whose X-Forwarded-For, -Proto and -Host are believed."
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        "", _each(_origin), "Web sites, with commas, whose pages may use the service. Empty: only its own.", empty=()
+    )
     sqlalchemy_database_uri: str = _setting(
         "sqlite:///{ferry_data}/ferry.db",
         _database_url,
@@ -261,13 +292,11 @@ class Config:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach the web service."""
-        if self.host == "localhost":
-            return True
+        """Whether HOST can be reached from this machine only."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
-            return False
+            return self.host.lower() == "localhost"
 
     @property
     def most_uploads(self) -> int:

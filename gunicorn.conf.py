@@ -33,6 +33,7 @@ control_socket_disable = True  # One path for all instances, and an error where 
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
+forwarded_allow_ips = ""  # FORWARDED_HOPS alone decides; gunicorn would believe whatever comes from this machine.
 accesslog = "-"
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'  # No query string: it may hold names and tokens.
 logconfig_dict = logs.settings(_settings.log_format)

@@ -203,6 +203,18 @@ class BadRequest(Problem):
     status, title = 400, "Bad request"
 
 
+class UntrustedHost(Problem):
+    """The request is for a host that this server does not go by. The operator can name it: TRUSTED_HOSTS."""
+
+    status, title = 400, "This is not the host that was asked for"
+
+
+class CrossSiteRequest(Problem):
+    """Another web site had the browser send this. The operator can allow it: CORS_ORIGINS."""
+
+    status, title = 403, "A request from another web site"
+
+
 class StorageFull(Problem):
     """The server's disk has no room for the file. Nothing was kept; try again later, or send a smaller file."""
 

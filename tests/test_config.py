@@ -68,6 +68,19 @@ def test_types_are_listed_with_commas() -> None:
         ("ALLOWED_TYPES", "*/*", "media types with commas between them"),
         ("DENIED_TYPES", "text/html,", "media types with commas between them"),
         ("DENIED_TYPES", "text/html; charset=utf-8", "media types with commas between them"),
+        ("LOG_FORMAT", "xml", "one of: json, text"),
+        ("FORWARDED_HOPS", "11", "a whole number from 0 to 10"),
+        ("TRUSTED_HOSTS", "*", "host names or IP addresses"),
+        ("TRUSTED_HOSTS", "ferry.example.com:443", "without ports"),
+        ("TRUSTED_HOSTS", "a.example.com,", "host names or IP addresses"),
+        ("TRUSTED_HOSTS", "::1", "IPv6 in brackets"),
+        ("CORS_ORIGINS", "*", "origins as browsers send them"),
+        ("CORS_ORIGINS", "null", "origins as browsers send them"),
+        ("CORS_ORIGINS", "https://*.example.com", "origins as browsers send them"),
+        ("CORS_ORIGINS", "https://app.example.com/", "origins as browsers send them"),
+        ("CORS_ORIGINS", "https://app.example.com:443", "origins as browsers send them"),
+        ("CORS_ORIGINS", "https://App.example.com", "origins as browsers send them"),
+        ("CORS_ORIGINS", "app.example.com", "origins as browsers send them"),
     ],
 )
 def test_nonsense_is_refused_by_name_with_what_is_allowed(name: str, value: str, allowed: str) -> None:
@@ -126,6 +139,27 @@ def test_the_example_with_every_line_taken_in_says_what_the_defaults_say() -> No
 def test_nonsense_stops_the_start() -> None:
     with pytest.raises(ConfigError, match="MAX_FILE_SIZE=ten"):
         create_app({"MAX_FILE_SIZE": "ten"})
+
+
+def test_a_list_has_commas_and_may_have_spaces() -> None:
+    config = Config.from_env(
+        {"TRUSTED_HOSTS": "Ferry.example.com, [::1]", "CORS_ORIGINS": "https://a.example,http://localhost:5173"}
+    )
+
+    assert config.trusted_hosts == ("ferry.example.com", "[::1]")
+    assert config.cors_origins == ("https://a.example", "http://localhost:5173")
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        ("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("LOCALHOST", True),
+        ("0.0.0.0", False), ("::", False), ("192.168.1.2", False), ("ferry.example.com", False),
+        ("localhost.example.com", False),
+    ],
+)  # fmt: skip
+def test_a_loopback_host_is_local(host: str, local: bool) -> None:
+    assert Config.from_env({"HOST": host}).is_local is local
 
 
 @pytest.mark.parametrize(
