@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test long faults chaos mutants check bench lock clean
+.PHONY: run test long faults chaos mutants check bench audit sbom lock clean
 
 run: $(VENV)/.local
 	@$(if $(PORT),PORT=$(PORT)) $(BIN)/python -m dev.run
@@ -35,10 +35,20 @@ check: $(VENV)/.dev
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/docker-compose --env-file .env.example config -q
 
+# Every locked package against the Python advisories. One that can't be looked up counts as a failure.
+audit: $(VENV)/.audit
+	@for name in requirements requirements-local requirements-dev requirements-audit; do \
+		$(VENV)/audit/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip -r $$name.txt || exit 1; done
+
+# What the service is made of, as CycloneDX, in var/sbom.json.
+sbom: $(VENV)/.audit
+	@mkdir -p var
+	@$(VENV)/audit/bin/cyclonedx-py requirements --output-reproducible --output-format JSON -o var/sbom.json requirements.txt
+
 # The requirements files from their short lists (.in), for every platform, with hashes.
 lock: $(VENV)/.dev
 	@$(BIN)/pip install -q uv
-	@for name in requirements requirements-local requirements-dev; do \
+	@for name in requirements requirements-local requirements-dev requirements-audit; do \
 		$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
 			$$([ $$name = requirements ] || echo -c requirements.txt) $$name.in -o $$name.txt || exit 1; done
 
@@ -56,4 +66,9 @@ $(VENV)/.local: requirements-local.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.local
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.audit: requirements-audit.txt | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
