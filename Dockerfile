@@ -10,6 +10,7 @@ COPY --from=build /venv /venv
 COPY *.py ./
 COPY storage storage
 COPY modes modes
+COPY sweep sweep
 COPY cli cli
 COPY migrations migrations
 COPY templates templates

