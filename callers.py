@@ -32,6 +32,7 @@ _FRESH = 5.0
 """Seconds for which what was read about keys is believed: how long a revoked key may still be good for."""
 
 _MOST_KNOWN = 10_000
+_FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,13 @@ class Callers:
         self._guarded: bool | None = None
         self._looked_at = 0.0
 
-    def caller(self, authorization: str | None, address: str) -> Caller:
-        """Who sends this `Authorization` (RFC 6750 §2.1) from this address. Raises Unauthorized."""
+    def caller(self, authorization: str | None, address: str, *, forwarded: bool = False) -> Caller:
+        """Who sends this `Authorization` (RFC 6750 §2.1) from this address. Raises Unauthorized.
+
+        `forwarded`: by a proxy, which may stand on this machine and serve any other.
+        """
         if authorization is None:
-            if not self.is_open():
+            if not self.is_open(forwarded=forwarded):
                 raise Unauthorized("This needs an API key: Authorization: Bearer ferry_…")
             return Caller(None, network(address), None)
         scheme, _, token = authorization.partition(" ")
@@ -81,10 +85,10 @@ class Callers:
         if key:
             self._known[id] = (key, self._clock() + _FRESH)
 
-    def is_open(self) -> bool:
+    def is_open(self, *, forwarded: bool) -> bool:
         """Whether nobody has to say who they are."""
         settings = config.current()
-        return settings.allow_anonymous or (settings.is_local and not self._is_guarded())
+        return settings.allow_anonymous or (settings.is_local and not forwarded and not self._is_guarded())
 
     def _is_guarded(self) -> bool:
         """Whether a key was ever made. That never changes back, and is seen within seconds."""
@@ -108,7 +112,9 @@ def needs(scope: Scope) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            caller = _callers().caller(request.headers.get("Authorization"), request.remote_addr or "")
+            caller = _callers().caller(
+                request.headers.get("Authorization"), request.remote_addr or "", forwarded=_is_forwarded()
+            )
             if caller.key and scope not in caller.key.scopes:
                 raise ScopeMissing(f"The key may not {scope}.", scope=scope)
             settings = config.current()
@@ -125,8 +131,8 @@ def needs(scope: Scope) -> Callable[[View], View]:
 
 
 def everybody_may() -> bool:
-    """Whether nobody has to say who they are."""
-    return _callers().is_open()
+    """Whether who sends this request does not have to say who they are."""
+    return _callers().is_open(forwarded=_is_forwarded())
 
 
 def open_to_all(view: View) -> View:
@@ -168,6 +174,11 @@ def check_start(app: Flask, addresses: Sequence[object]) -> None:
 
 _UNGUARDED = """Ferry would listen on {}, and no API key exists: anybody could use it.
 Make a key with `flask keys create --owner NAME`, listen on 127.0.0.1 (HOST), or set ALLOW_ANONYMOUS=1."""
+
+
+def _is_forwarded() -> bool:
+    """Whether a proxy says so, or one is expected."""
+    return bool(config.current().forwarded_hops) or any(name in request.headers for name in _FORWARDED)
 
 
 def _is_loopback(address: object) -> bool:

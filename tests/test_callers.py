@@ -80,6 +80,11 @@ def test_who_is_let_in_without_a_key(app: Flask, host: str, anonymous: str, has_
     assert sent(app.test_client(), {}).status_code == status
 
 
+@pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])
+def test_who_comes_over_a_proxy_is_not_this_machine(client: FlaskClient, header: str) -> None:
+    assert slug(sent(client, {header: "192.0.2.7"})) == (401, "unauthorized")
+
+
 @pytest.mark.parametrize(
     "authorization",
     ["", "Bearer", "Bearer x", "Basic YTpi", "Bearer ferry_0123456789ab_" + "a" * 43, "Bearer " + "a" * 4000],

@@ -62,7 +62,7 @@ def test_its_health_is_told_under_any_name(client: FlaskClient, path: str) -> No
 
 def test_proxies_that_are_not_counted_are_not_believed(client: FlaskClient) -> None:
     forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example", "X-Forwarded-For": "192.0.2.7"}
-    answer = client.get("/files", headers=forged)
+    answer = client.get("/", headers=forged)
 
     assert answer.status_code == 200
     assert "Strict-Transport-Security" not in answer.headers
@@ -83,7 +83,7 @@ def test_only_what_the_counted_proxies_wrote_is_believed(
 ) -> None:
     app = create_app(settings | {"FORWARDED_HOPS": hops, "TRUSTED_HOSTS": "ferry.example.com"})
 
-    assert app.test_client().get("/files", headers={"X-Forwarded-Host": sent}).status_code == status
+    assert app.test_client().get("/", headers={"X-Forwarded-Host": sent}).status_code == status
 
 
 class TestGunicorn:
