@@ -62,9 +62,15 @@ def process_file_to_stream(id: str, *, as_text: bool = False) -> Iterator[bytes]
 
 
 def new(
-    name: str, content_type: str, mode: Mode, *, detected_type: str | None = None, owner: str | None = None
+    name: str,
+    content_type: str,
+    mode: Mode,
+    *,
+    detected_type: str | None = None,
+    owner: str | None = None,
+    expires_in: float | None = None,
 ) -> File:
-    """A new file with an id and a key of its own. Its row is not written yet.
+    """A new file with an id and a key of its own, that goes by itself in `expires_in` seconds. No row is written yet.
 
     The key comes from the row alone and is the same for every attempt: two files never meet, and doing an upload
     again overwrites only itself. The id leads, so that `scan(prefix + id)` finds the object.
@@ -79,6 +85,7 @@ def new(
         detected_type=detected_type,
         owner=owner,
         reserved=0,
+        expires_at=expires_in and now.timestamp() + expires_in,
         mode=mode,
         created_at=now.timestamp(),
     )

@@ -66,6 +66,8 @@ class File(Base):
     __table_args__ = (
         Index("ix_files_status_id", "upload_status", "id"),
         Index("ix_files_owner_id", "owner", "id"),
+        Index("ix_files_expires_at", "expires_at"),
+        Index("ix_files_deleted_at", "deleted_at"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -80,13 +82,17 @@ class File(Base):
     owner: Mapped[str | None] = mapped_column(String(64))
     reserved: Mapped[int] = mapped_column(BigInteger, default=0)
     sha256: Mapped[str | None] = mapped_column(String(64))
+    received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    version_id: Mapped[str | None] = mapped_column(String(1024))
     error: Mapped[str | None] = mapped_column(String(64))
     attempt: Mapped[int] = mapped_column(default=0)
     attempts_before: Mapped[int] = mapped_column(default=0)
     spool: Mapped[str | None] = mapped_column(String(36))
     lease_until: Mapped[float | None] = mapped_column(Double)
     due_at: Mapped[float | None] = mapped_column(Double)
+    expires_at: Mapped[float | None] = mapped_column(Double)
+    deleted_at: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[float] = mapped_column(Double)
     updated_at: Mapped[float] = mapped_column(Double)
 
@@ -103,7 +109,8 @@ class File(Base):
         that. Raises owners.QuotaExceeded where it can't be.
         """
         values = {name: getattr(self, name) for name in _GIVEN}
-        values |= {"updated_at": self.created_at, "stored_bytes": 0, "attempts_before": 0}
+        values |= {"updated_at": self.created_at, "stored_bytes": 0, "attempts_before": 0, "deleted_at": None}
+        values |= {"received_bytes": self.size or 0, "version_id": None}
         values |= (
             {"upload_status": UploadStatus.PROCESSING, "attempt": 1}
             if held
@@ -130,6 +137,7 @@ class File(Base):
     def complete(self, *, url: str, size: int, sha256: str) -> bool:
         """End as COMPLETE, stored and verified. False: somebody else has the file."""
         values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None, "reserved": size}
+        values |= {"received_bytes": size}
         return self._move(_END, values | {"upload_status": UploadStatus.COMPLETE}, count=(size - self.reserved, 0))
 
     def fail(self, reason: str) -> bool:
@@ -240,7 +248,7 @@ _FILES = cast(Table, File.__table__)
 _COLUMNS = tuple(_FILES.c.keys())
 _GIVEN = (
     "id", "name", "key", "mode", "size", "sha256", "content_type", "detected_type", "owner", "reserved", "spool",
-    "created_at",
+    "expires_at", "created_at",
 )  # fmt: skip
 _NOW = DatabaseTime()
 _AHEAD = _NOW + bindparam("lease", type_=Double())
