@@ -160,8 +160,9 @@ def test_the_page_of_errors_says_what_the_code_says() -> None:
     assert read("docs/errors.md") == page()
 
 
-def test_every_test_that_a_promise_names_is_there() -> None:
-    named = set(re.findall(r"`(test_\w+)`", read("docs/reliability.md")))
+@pytest.mark.parametrize("page", ["docs/reliability.md", "docs/security.md"])
+def test_every_test_that_a_promise_names_is_there(page: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", read(page)))
     there = {
         name
         for path in (parts.ROOT / "tests").rglob("test_*.py")
