@@ -50,13 +50,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._heads = Waiting(self.poller, self._stall)
         self._lingering = Waiting(self.poller, self._stall)
         self._opening: dict[Any, float] = {}
-        for listener in self.sockets:  # Accepted sockets inherit it.
+        for listener in self.sockets:
             if hasattr(socket, "TCP_DEFER_ACCEPT") and listener.family != socket.AF_UNIX:
                 # The kernel keeps a connection for itself until something has come: mostly it is the whole head.
                 listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(TICK))
-            # What the first half of a stall has still sent is no failure yet, the second is.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(self._stall / 2))
 
     def accept(self, listener: Any) -> None:
         """Where no more files may be opened the next client waits, and nobody who is served is hurt."""
@@ -69,10 +66,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: Any) -> None:
         """Have a thread handle the request whose first bytes may be there, once its head is whole."""
+        if not conn.initialized:
+            self._bound(conn.sock)
         if self.cfg.is_ssl:
             super().enqueue_req(conn)
         else:
             self._look(conn, conn.sock)
+
+    def _bound(self, sock: socket.socket) -> None:
+        """Let nothing wait for the client for ever. Not set on the listener: who connected before it would escape."""
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(TICK))
+        # What the first half of a stall has still sent is no failure yet, the second is.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(self._stall / 2))
 
     def _look(self, conn: Any, _: socket.socket) -> None:
         conn.init()
