@@ -8,10 +8,12 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 FLASK_APP=app HOST=0.0.0.0 FERRY_DAT
 WORKDIR /ferry
 COPY --from=build /venv /venv
 COPY *.py ./
+COPY server server
 COPY storage storage
 COPY modes modes
 COPY sweep sweep
 COPY cli cli
+COPY sweep sweep
 COPY migrations migrations
 COPY templates templates
 COPY static static

@@ -62,18 +62,9 @@ def accepted(row: File, status: int) -> tuple[dict[str, Any], int, dict[str, str
 
 def problem(error: Problem) -> Response:
     """The problem details (RFC 9457) of `error`."""
-    kind = type(error)
-    body = {
-        "type": f"/problems/{kind.slug()}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": error.detail or kind.title,
-        "instance": request.path,
-        "request_id": request_id.get(),
-        **error.fields,
-    }
-    answer = Response(json.dumps(body), kind.status, mimetype="application/problem+json")
-    answer.headers.extend(kind.headers)
+    members = error.members(request.path) | {"request_id": request_id.get()}
+    answer = Response(json.dumps(members), error.status, mimetype="application/problem+json")
+    answer.headers.extend(error.headers)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer

@@ -223,6 +223,14 @@ class Config:
     denied_types: tuple[str, ...] = _setting(
         "", _types, "Types of files that are refused all the same, such as text/html, image/svg+xml.", empty=()
     )
+    stall_seconds: int = _setting(
+        "15",
+        _number(1, 3600),
+        "Time without a byte after which a request is given up; its headers have no longer in all.",
+    )
+    min_rate: int = _setting(
+        "10KB", size, "Bytes a second that a body must bring on average, over any two STALL_SECONDS."
+    )
     stop_seconds: int = _setting(
         "60", _number(2, 3600), "Time that a stopped web process has to finish what it has begun."
     )

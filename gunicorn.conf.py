@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import threading
+from contextlib import suppress
 
 import logs
 from app import create_app
@@ -19,10 +21,15 @@ try:
 except ConfigError as error:
     sys.exit(str(error))
 
+# Each connection is an open file, and the usual soft limit is hardly more than the 1000 connections of one worker.
+_, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+with suppress(ValueError):  # macOS says "unlimited", and then does not allow it.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_most_files, _most_files))
+
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.web_workers
 threads = _settings.web_threads
-worker_class = "gthread"  # A sync worker is killed in the middle of any upload that takes longer than `timeout`.
+worker_class = "server.worker.Worker"
 preload_app = False  # Clients and threads are made after the fork.
 timeout = 60
 graceful_timeout = _settings.stop_seconds

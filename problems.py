@@ -36,6 +36,17 @@ class Problem(Exception):
         """What the row of a file says that ended for this problem."""
         return self.slug()
 
+    def members(self, instance: str) -> dict[str, Any]:
+        """The problem details: what a client gets to read. `instance` is the path of the request."""
+        return {
+            "type": f"/problems/{self.slug()}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail or self.title,
+            "instance": instance,
+            **self.fields,
+        }
+
 
 class MissingFile(Problem):
     """The form has no field `file`, or no file was chosen in it. Send the file in the field `file`."""
@@ -87,6 +98,12 @@ class IncompleteBody(Problem):
     @property
     def reason(self) -> str:
         return "client-disconnected"
+
+
+class RequestTimeout(Problem):
+    """The request came too slowly, or stopped coming. Nothing was kept; send it again over a better connection."""
+
+    status, title = 408, "The request took too long to arrive"
 
 
 class TooLarge(Problem):
@@ -213,6 +230,36 @@ class CrossSiteRequest(Problem):
     """Another web site had the browser send this. The operator can allow it: CORS_ORIGINS."""
 
     status, title = 403, "A request from another web site"
+
+
+class UriTooLong(Problem):
+    """The request's first line is longer than the server reads. Put less into the address."""
+
+    status, title = 414, "The address is too long"
+
+
+class HeadersTooLarge(Problem):
+    """The request has too many headers, or too long ones. Send fewer; cookies are often the cause."""
+
+    status, title = 431, "The headers are too large"
+
+
+class ExpectationFailed(Problem):
+    """The header Expect asks for something other than 100-continue. Leave it out."""
+
+    status, title = 417, "The expectation can't be met"
+
+
+class TransferCodingUnknown(Problem):
+    """The body comes in a transfer coding other than chunked. Send it as it is."""
+
+    status, title = 501, "The transfer coding is not known"
+
+
+class VersionNotSupported(Problem):
+    """The request is not in HTTP/1.0 or HTTP/1.1."""
+
+    status, title = 505, "This version of HTTP is not spoken"
 
 
 class StorageFull(Problem):

@@ -15,7 +15,6 @@ from flask import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 from werkzeug.http import parse_options_header
 
-from arriving import body_of
 from names import display_name
 from problems import (
     FormTooLarge,
@@ -28,6 +27,7 @@ from problems import (
     UnexpectedFile,
     UnsupportedMediaType,
 )  # fmt: skip
+from server.body import body_of
 from sniffing import HEAD, UNKNOWN, detect
 
 FIELD = "file"

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 
 import pytest
 from flask import Request
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from werkzeug.formparser import MultiPartParser
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request as BaseRequest
 
@@ -28,52 +24,10 @@ from problems import (
     UnexpectedFile,
     UnsupportedMediaType,
 )  # fmt: skip
-from sent import Sent, media_type, take
+from sent import media_type, take
 from sniffing import HEAD, detect
 from tests.fakes import FORM, form, part
-
-LIMIT = 1 << 20
-
-
-class Dripping(io.RawIOBase):
-    """A body that arrives in pieces of the given sizes, over and over."""
-
-    def __init__(self, body: bytes, sizes: list[int]) -> None:
-        self._rest, self._sizes, self._turn = body, sizes, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        step = self._sizes[self._turn % len(self._sizes)]
-        self._turn += 1
-        step = min(step, len(self._rest) if size < 0 else size)
-        piece, self._rest = self._rest[:step], self._rest[step:]
-        return piece
-
-
-def request(
-    body: bytes,
-    content_type: str = FORM,
-    *,
-    length: int | None = -1,
-    sizes: list[int] | None = None,
-    query: str = "",
-    **headers: str,
-) -> Request:
-    """A request as gunicorn hands it over: input that ends by itself."""
-    environ = EnvironBuilder(method="POST", path="/normal_upload", query_string=query, headers=headers).get_environ()
-    environ |= {"wsgi.input": Dripping(body, sizes or [1 << 20]), "wsgi.input_terminated": True}
-    environ["CONTENT_TYPE"] = content_type
-    if length is not None:
-        environ["CONTENT_LENGTH"] = str(len(body) if length == -1 else length)
-    return Request(environ)
-
-
-def taken(*args: object, limit: int = LIMIT, **kwargs: object) -> tuple[Sent, bytes]:
-    sent = take(request(*args, **kwargs), limit)  # type: ignore[arg-type]
-    return sent, b"".join(sent.stream)
-
+from tests.wsgi import LIMIT, Dripping, request, taken
 
 FILE = part("file", b"content", "a.txt", "text/plain")
 
@@ -296,44 +250,6 @@ def test_a_connection_that_breaks_is_an_incomplete_body() -> None:
 )
 def test_a_declared_type_is_kept_where_it_is_one(declared: str, kept: str) -> None:
     assert media_type(declared) == kept
-
-
-CONTENT = st.binary(max_size=300) | st.lists(
-    st.sampled_from([b"\r", b"\n", b"\r\n", b"--", b"frontier", b"\r\n--fronti", b"\r\n--", b"x"]), max_size=60
-).map(b"".join)
-SIZES = st.lists(st.integers(1, 50), min_size=1, max_size=6)
-
-
-def is_content(body: bytes) -> bool:
-    """Whether a form may have it in a part. Werkzeug takes any line break in front of a boundary, we only CRLF."""
-    return not re.search(rb"[\r\n]--frontier", b"\n" + body)
-
-
-@settings(max_examples=300, deadline=None)
-@given(body=CONTENT.filter(is_content), field=CONTENT.filter(is_content), sizes=SIZES)
-def test_any_content_in_any_pieces_is_what_werkzeug_reads(body: bytes, field: bytes, sizes: list[int]) -> None:
-    sent = form(part("before", field), part("file", body, "a.bin"), part("after", field))
-
-    got = taken(sent, sizes=sizes)[1]
-
-    assert got == werkzeug_reads(sent)
-    assert got == body
-
-
-@settings(max_examples=300, deadline=None)
-@given(body=CONTENT.map(lambda body: b"--frontier\r\n" + body) | st.binary(max_size=400), sizes=SIZES)
-def test_any_bytes_in_any_pieces_are_a_file_or_a_problem(body: bytes, sizes: list[int]) -> None:
-    try:
-        status = 201 if taken(body, sizes=sizes) else 500
-    except Problem as problem:
-        status = problem.status
-
-    assert status == 201 or 400 <= status < 500
-
-
-def werkzeug_reads(body: bytes) -> bytes:
-    parser = MultiPartParser(stream_factory=lambda *_, **__: io.BytesIO())
-    return parser.parse(io.BytesIO(body), b"frontier", len(body))[1]["file"].read()
 
 
 def test_the_flask_test_client_is_served_as_well() -> None:

@@ -262,7 +262,7 @@ def test_a_thousand_clients_that_go_away_leave_nothing_behind(stack: Stack) -> N
 
     def leave(number: int) -> None:
         body, sent = (large, 9_000_000) if number % 10 == 0 else (small, 50_000)
-        head = f"POST /normal_upload HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {len(body)}"
+        head = f"POST /normal_upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\nContent-Length: {len(body)}"
         with socket.create_connection(("127.0.0.1", stack.ports.web)) as connection:
             connection.sendall(head.encode() + b"\r\n\r\n" + body[:sent])
 

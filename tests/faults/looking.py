@@ -96,6 +96,6 @@ def connect(world: World) -> socket.socket:
 def head(mode: str, size: int) -> bytes:
     """The head of a request with a raw body of so many bytes."""
     return (
-        f"POST /{mode}_upload?name=half.bin HTTP/1.1\r\nHost: ferry\r\nContent-Type: application/pdf\r\n"
+        f"POST /{mode}_upload?name=half.bin HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/pdf\r\n"
         f"Content-Length: {size}\r\nConnection: close\r\n\r\n"
     ).encode()

@@ -66,7 +66,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "received-bytes",
-        "arriving.py",
+        "server/body.py",
         "if announced is not None and got != announced:",
         "if False:",
         (_FAULTS + "test_a_body_that_was_cut_is_never_stored",),

@@ -1,0 +1,41 @@
+"""Connections that wait in the poller and hold no thread."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import takewhile
+from typing import Any
+
+
+class Waiting:
+    """Connections of which each waits equally long, so that the oldest is the next to be overdue. One thread's own."""
+
+    def __init__(self, poller: selectors.BaseSelector, seconds: float) -> None:
+        self._poller, self._seconds = poller, seconds
+        self._deadlines: dict[Any, float] = {}
+
+    def keep(self, conn: Any, woken: Callable[[Any, socket.socket], None]) -> None:
+        """Have `woken(conn, socket)` called whenever there is something to read. Once more changes nothing."""
+        if conn not in self._deadlines:
+            self._deadlines[conn] = time.monotonic() + self._seconds
+            self._poller.register(conn.sock, selectors.EVENT_READ, partial(woken, conn))
+
+    def let_go(self, conn: Any) -> None:
+        """Wait no longer, where it does at all."""
+        if self._deadlines.pop(conn, None):
+            self._poller.unregister(conn.sock)
+
+    def overdue(self) -> Iterator[Any]:
+        """Let go of those whose time is up, and yield them."""
+        now = time.monotonic()
+        for conn in list(takewhile(lambda conn: self._deadlines[conn] <= now, self._deadlines)):
+            self.let_go(conn)
+            yield conn
+
+    def hurry(self, deadline: float) -> None:
+        """Let nobody wait longer than until `deadline`."""
+        self._deadlines = {conn: min(mine, deadline) for conn, mine in self._deadlines.items()}

@@ -1,0 +1,190 @@
+"""gunicorn's threaded worker, with threads for requests only: slow heads and endings wait in its poller.
+
+The main thread reads heads, never waiting; a thread gets the connection when all of its head is there. After an
+answer that ends the connection its client may still send, and would lose the answer to a reset if we just hung up:
+what comes is dropped until the client has hung up, within bounds (RFC 9112 §9.6).
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+import struct
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+from gunicorn.http import parser, wsgi
+from gunicorn.workers.gthread import ThreadWorker
+
+from problems import HeadersTooLarge, Problem, RequestTimeout
+from server.answer import Answer, problem_of, refusal
+from server.body import ExpectedBody, Unreader, is_owed
+from server.head import Verdict, judge
+from server.pace import Pace
+from server.waiting import Waiting
+
+TICK = 0.5
+"""Seconds after which a socket without a byte gives up, to be asked again: the precision of a stall."""
+
+LINGER_BYTES = 256 << 20
+"""What may come after an answer that has ended the connection, within another stall's time."""
+
+_DRAIN = 256 << 10
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Needs an app with Ferry's settings. The main thread runs all of this but `handle` and what it calls."""
+
+    def init_process(self) -> None:
+        # gunicorn makes these itself and has no setting for their classes.
+        wsgi.Response, parser.SocketUnreader = Answer, Unreader
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        settings = self.wsgi.config["FERRY"]
+        self._stall, self._rate = settings.stall_seconds, settings.min_rate
+        self._heads = Waiting(self.poller, self._stall)
+        self._lingering = Waiting(self.poller, self._stall)
+        self._opening: dict[Any, float] = {}
+        for listener in self.sockets:
+            if hasattr(socket, "TCP_DEFER_ACCEPT") and listener.family != socket.AF_UNIX:
+                # The kernel keeps a connection for itself until something has come: mostly it is the whole head.
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+
+    def accept(self, listener: Any) -> None:
+        """Where no more files may be opened the next client waits, and nobody who is served is hurt."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            time.sleep(0.01)
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Have a thread handle the request whose first bytes may be there, once its head is whole."""
+        if not conn.initialized:
+            self._bound(conn.sock)
+        if self.cfg.is_ssl:
+            super().enqueue_req(conn)
+        else:
+            self._look(conn, conn.sock)
+
+    def _bound(self, sock: socket.socket) -> None:
+        """Let nothing wait for the client for ever. Not set on the listener: who connected before it would escape."""
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(TICK))
+        # What the first half of a stall has still sent is no failure yet, the second is.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(self._stall / 2))
+
+    def _look(self, conn: Any, _: socket.socket) -> None:
+        conn.init()
+        verdict = judge(conn.parser.unreader.early(), self.cfg.limit_request_line)
+        if verdict is Verdict.MORE:
+            self._heads.keep(conn, self._look)
+            return
+        self._heads.let_go(conn)
+        if verdict is Verdict.WHOLE:
+            super().enqueue_req(conn)
+        elif verdict is Verdict.TOO_LARGE:
+            self._refuse(conn, HeadersTooLarge())
+        else:
+            self._close(conn)
+
+    def handle(self, conn: Any) -> Any:
+        # A TLS head can't be looked at beforehand: it has a thread, but no longer than any other.
+        if self.cfg.is_ssl:
+            self._opening[conn] = time.monotonic() + self._stall
+        try:
+            return super().handle(conn)
+        finally:
+            self._opening.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        self._opening.pop(conn, None)
+        conn.parser.unreader.pace = Pace(self._stall, self._rate)
+        if self.cfg.is_ssl:
+            conn.sock.settimeout(self._stall)
+        if req._expected_100_continue:
+            req._expected_100_continue = False
+            if is_owed(req.body):
+                req.body = ExpectedBody(req.body.reader, conn.sock)
+        try:
+            return super().handle_request(req, conn)
+        except (BlockingIOError, TimeoutError) as error:
+            raise ConnectionResetError(errno.ECONNRESET, "the client does not read its answer") from error
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        if isinstance(exc, ssl.SSLError):
+            return
+        problem = problem_of(exc)
+        if type(problem) is Problem:
+            self.log.exception("unexpected failure outside of the app")
+        else:
+            self.log.warning("%s refused: %s (%s)", (addr or ("",))[0], problem.slug(), type(exc).__name__)
+        with suppress(OSError):
+            client.sendall(refusal(problem))
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        if fs.cancelled() or fs.exception() or fs.result():
+            super().finish_request(conn, fs)
+        else:
+            self._linger(conn)
+
+    def murder_pending(self) -> None:
+        """Called about every second: end what has waited for too long."""
+        super().murder_pending()
+        for conn in self._heads.overdue():
+            if conn.parser.unreader.buf.getvalue():
+                self._refuse(conn, RequestTimeout("The head of the request did not come in time."))
+            else:  # A browser that opened it in advance would show an answer as that to its next request.
+                self._close(conn)
+        for conn in self._lingering.overdue():
+            self._close(conn)
+        for conn, deadline in list(self._opening.items()):
+            if deadline < time.monotonic():
+                with suppress(OSError):
+                    socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Called when the process is to stop."""
+        super()._cap_keepalive(deadline)
+        self._heads.hurry(deadline)
+        self._lingering.hurry(deadline)
+
+    def _refuse(self, conn: Any, problem: Problem) -> None:
+        self.log.warning("%s refused: %s", (conn.client or ("",))[0], problem.slug())
+        with suppress(OSError):
+            conn.sock.send(refusal(problem), socket.MSG_DONTWAIT)
+        self._linger(conn)
+
+    def _linger(self, conn: Any) -> None:
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.lingering = LINGER_BYTES
+            self._lingering.keep(conn, self._drain)
+        except OSError:
+            self._close(conn)
+
+    def _drain(self, conn: Any, sock: socket.socket) -> None:
+        try:
+            dropped = len(sock.recv(_DRAIN))
+        except BlockingIOError:
+            return
+        except OSError:
+            dropped = 0
+        conn.lingering -= dropped
+        if not dropped or conn.lingering <= 0:
+            self._lingering.let_go(conn)
+            self._close(conn)
+
+    def _close(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+
+def _timeval(seconds: float) -> bytes:
+    return struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
