@@ -223,6 +223,12 @@ class Config:
     denied_types: tuple[str, ...] = _setting(
         "", _types, "Types of files that are refused all the same, such as text/html, image/svg+xml.", empty=()
     )
+    default_expiry: int | None = _setting(
+        "",
+        _number(1, 315360000),
+        "Time after which a file is deleted whose upload names none (expires_in). Empty: never.",
+        empty=None,
+    )
     stall_seconds: int = _setting(
         "15",
         _number(1, 3600),

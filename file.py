@@ -185,6 +185,34 @@ def try_again(row: File) -> None:
         raise NotFailed
 
 
+def delete(row: File) -> bool:
+    """Delete a file: gone for everybody at once, its bytes as soon as nobody can be at work on it.
+
+    False: somebody else has deleted it. Whatever can't be removed now is left to the sweep.
+    """
+    if not row.delete():
+        return False
+    log.info("deleted", extra=about(row.id))
+    if row.upload_status != UploadStatus.PROCESSING and spool.of().may_be_here(row.spool):
+        with suppress(StorageError, OSError, *AWAY):
+            remove(row)
+    return True
+
+
+def remove(row: File) -> None:
+    """Remove all that there is of a deleted file: object, parts of one, bytes in the spool; then its row.
+
+    May be repeated after a death at any point. A holder that stood still until now may still bring an object in: it
+    belongs to no file then, and the sweep finds it.
+    """
+    storage.of().delete(row.key, row.version_id)
+    if row.upload_status != UploadStatus.COMPLETE:
+        for begun in storage.of().begun(row.key):
+            storage.of().abort(begun)
+    spool.of().discard(row.id)
+    row.forget()
+
+
 def hand_back() -> None:
     """Give up all that this process works on, because it is about to be stopped.
 
@@ -214,7 +242,7 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
         content_type, disposition = served(row.name, row.detected_type)
         with lease.keeper().hold(row) as hold:
             with Measured(stream, row.size, row.sha256, hold=hold, room=room) as measured:
-                storage.of().put(
+                stored = storage.of().put(
                     row.key,
                     measured.unseen(),
                     bound=bound,
@@ -223,16 +251,16 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
                     witness=measured,
                 )
             hold.check()
-            _complete(row, measured.size, measured.sha256)
+            _complete(row, measured.size, measured.sha256, stored.version)
     except Exception as error:
         _end_attempt(row, error)
         raise
 
 
-def _complete(row: File, size: int, sha256: str) -> None:
+def _complete(row: File, size: int, sha256: str, version: str | None = None) -> None:
     """End a stored file. Raises LeaseLost where somebody else has it."""
     url = f"{config.current().public_base_url}/{row.key}"
-    if not insist(lambda: row.complete(url=url, size=size, sha256=sha256), _DATABASE_SECONDS):
+    if not insist(lambda: row.complete(url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS):
         # The answer to our own move may have been lost.
         now = File.find(row.id)
         if now is None or (now.upload_status, now.attempt) != (UploadStatus.COMPLETE, row.attempt):

@@ -28,6 +28,8 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
+    func,
     insert,
     or_,
     select,
@@ -58,6 +60,7 @@ class File(Base):
     Instances are plain values read from a row: they are never added to a session, and change only by a move.
     `attempt` only grows: it is the fence. `attempts_before` of them were made before the file was last asked for
     again. `spool` names the spool that has its bytes. `due_at` is when a waiting file may be handed out (again).
+    `deleted_at` marks a file that is being removed: it is gone for everybody but the sweep.
     `owner` is whom it belongs to, None where nobody had to say who they are; `reserved` is how many bytes it counts
     for there unless it is in ERROR. `content_type` is what the client says, `detected_type` what the bytes say.
     """
@@ -134,10 +137,10 @@ class File(Base):
         """Lengthen our lease to `lease` seconds from now. False: somebody else has the file."""
         return self._move(_HEARTBEAT, {}, lease=lease)
 
-    def complete(self, *, url: str, size: int, sha256: str) -> bool:
+    def complete(self, *, url: str, size: int, sha256: str, version_id: str | None = None) -> bool:
         """End as COMPLETE, stored and verified. False: somebody else has the file."""
         values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None, "reserved": size}
-        values |= {"received_bytes": size}
+        values |= {"received_bytes": size, "version_id": version_id}
         return self._move(_END, values | {"upload_status": UploadStatus.COMPLETE}, count=(size - self.reserved, 0))
 
     def fail(self, reason: str) -> bool:
@@ -179,6 +182,24 @@ class File(Base):
         values = {"upload_status": UploadStatus.PENDING, "error": None, "attempts_before": self.attempt}
         return self._move(_RETRY, values, count=(self.reserved, 1))
 
+    def delete(self) -> bool:
+        """Mark as deleted. Whoever holds the file loses it; its bytes go when nobody can be at work on it any more.
+
+        False: it was deleted already.
+        """
+        with writing() if self.owner is None else transaction() as connection:
+            row = connection.execute(_DELETE, {"mine": self.id}).one_or_none()
+            if row is not None and self.owner is not None and row.upload_status != UploadStatus.ERROR:
+                owners.add(connection, self.owner, -row.reserved, -1)
+        if row is not None:
+            vars(self).update(row._mapping)
+        return row is not None
+
+    def forget(self) -> None:
+        """Remove the row of a deleted file."""
+        with writing() as connection:
+            connection.execute(_FORGET, {"mine": self.id})
+
     def flag(self, reason: str | None) -> bool:
         """Say of a COMPLETE file what is wrong with its object."""
         return self._move(_FLAG, {"error": reason})
@@ -202,7 +223,7 @@ class File(Base):
 
     @staticmethod
     def find(id: str) -> File | None:
-        """The file with this id."""
+        """The file with this id, unless it is deleted."""
         return next(iter(_read(_BY_ID, id=id)), None)
 
     @staticmethod
@@ -212,15 +233,34 @@ class File(Base):
 
     @staticmethod
     def page(
-        owner: str | None, limit: int, before: str | None = None, status: UploadStatus | None = None
+        owner: str | None,
+        limit: int,
+        after: str | None = None,
+        *,
+        newest_first: bool = True,
+        status: UploadStatus | None = None,
+        mode: str | None = None,
+        prefix: str | None = None,
+        created_after: float | None = None,
+        created_before: float | None = None,
     ) -> Sequence[File]:
-        """At most `limit` files of an owner, newest first, older than the id `before`: UUIDv7 sort by their time."""
-        query = select(_FILES).where(_belongs_to(owner)).order_by(_FILES.c.id.desc()).limit(limit)
-        if before is not None:
-            query = query.where(_FILES.c.id < before)
-        if status is not None:
-            query = query.where(_FILES.c.upload_status == status)
-        return _read(query)
+        """At most `limit` files of an owner, in the order they were made in, from the id `after` on: UUIDv7 sort so.
+
+        `prefix` is how their names start; times are seconds since the epoch, and are not included.
+        """
+        id, made = _FILES.c.id, _FILES.c.created_at
+        query = select(_FILES).where(_belongs_to(owner), _NOT_DELETED)
+        for value, condition in (
+            (after, id.__lt__ if newest_first else id.__gt__),
+            (status, _FILES.c.upload_status.__eq__),
+            (mode, _FILES.c.mode.__eq__),
+            (prefix, func.substr(_FILES.c.name, 1, len(prefix or "")).__eq__),
+            (created_after, made.__gt__),
+            (created_before, made.__lt__),
+        ):
+            if value is not None:
+                query = query.where(condition(value))
+        return _read(query.order_by(id.desc() if newest_first else id).limit(limit))
 
     @staticmethod
     def abandoned(limit: int) -> Sequence[File]:
@@ -233,8 +273,21 @@ class File(Base):
         return _read(_DUE, spool=spool, most=limit)
 
     @staticmethod
+    def expired(limit: int) -> Sequence[File]:
+        """Files whose time is over, and that are not deleted yet."""
+        return _read(_EXPIRED, most=limit)
+
+    @staticmethod
+    def deleted(spool: str, limit: int, grace: float) -> Sequence[File]:
+        """Deleted files that nobody can be at work on any more, longest deleted first.
+
+        Those whose bytes may be in another spool are left to its host, for `grace` seconds.
+        """
+        return _read(_DELETED, spool=spool, most=limit, grace=grace)
+
+    @staticmethod
     def among(ids: Sequence[str]) -> dict[str, File]:
-        """Those of the files `ids` that there are."""
+        """Those of the files `ids` that have a row, deleted or not."""
         return {row.id: row for row in _read(select(_FILES).where(_FILES.c.id.in_(ids)))}
 
     @staticmethod
@@ -252,13 +305,15 @@ _GIVEN = (
 )  # fmt: skip
 _NOW = DatabaseTime()
 _AHEAD = _NOW + bindparam("lease", type_=Double())
-_ABANDONED_NOW = and_(_FILES.c.upload_status == UploadStatus.PROCESSING, _FILES.c.lease_until < _NOW)
-_DUE_NOW = and_(_FILES.c.upload_status == UploadStatus.PENDING, _FILES.c.due_at <= _NOW)
+_NOT_DELETED = _FILES.c.deleted_at.is_(None)
+_SILENT = and_(_FILES.c.upload_status == UploadStatus.PROCESSING, _FILES.c.lease_until < _NOW)
+_ABANDONED_NOW = and_(_SILENT, _NOT_DELETED)
+_DUE_NOW = and_(_FILES.c.upload_status == UploadStatus.PENDING, _FILES.c.due_at <= _NOW, _NOT_DELETED)
 _WAITED = _NOW - _FILES.c.updated_at
 _MOST = 3600.0
 _LEAST: BindParameter[float] = bindparam("least", type_=Double())
 
-_BY_ID = select(_FILES).where(_FILES.c.id == bindparam("id"))
+_BY_ID = select(_FILES).where(_FILES.c.id == bindparam("id"), _NOT_DELETED)
 _ABANDONED = select(_FILES).where(_ABANDONED_NOW).order_by(_FILES.c.id).limit(bindparam("most"))
 _DUE = (
     select(_FILES)
@@ -270,6 +325,7 @@ _COMPLETE_BETWEEN = (
     select(_FILES)
     .where(
         _FILES.c.upload_status == UploadStatus.COMPLETE,
+        _NOT_DELETED,
         _FILES.c.id > bindparam("after"),
         _FILES.c.id <= bindparam("to"),
     )
@@ -277,11 +333,42 @@ _COMPLETE_BETWEEN = (
     .limit(bindparam("most"))
 )
 
+_EXPIRED = select(_FILES).where(_FILES.c.expires_at < _NOW, _NOT_DELETED).order_by(_FILES.c.expires_at)
+_EXPIRED = _EXPIRED.limit(bindparam("most"))
+_DELETED = (
+    select(_FILES)
+    .where(
+        _FILES.c.deleted_at.is_not(None),
+        or_(_FILES.c.upload_status != UploadStatus.PROCESSING, _SILENT),
+        or_(
+            _FILES.c.spool.is_(None),
+            _FILES.c.spool == bindparam("spool"),
+            _FILES.c.deleted_at < _NOW - bindparam("grace", type_=Double()),
+        ),
+    )
+    .order_by(_FILES.c.deleted_at)
+    .limit(bindparam("most"))
+)
+# The attempt's number grows, so that no move of a present holder finds the row any more.
+_DELETE = (
+    update(_FILES)
+    .where(_FILES.c.id == bindparam("mine"), _NOT_DELETED)
+    .values(deleted_at=_NOW, updated_at=_NOW, attempt=_FILES.c.attempt + 1)
+    .returning(
+        _FILES.c.deleted_at, _FILES.c.upload_status, _FILES.c.reserved, _FILES.c.lease_until, _FILES.c.version_id
+    )
+)
+_FORGET = delete(_FILES).where(_FILES.c.id == bindparam("mine"), _FILES.c.deleted_at.is_not(None))
+
 _INSERT = insert(_FILES).values(due_at=_AHEAD)
 _INSERT_HELD = insert(_FILES).values(lease_until=_AHEAD)
 _CLAIM = (
     update(_FILES)
-    .where(_FILES.c.id == bindparam("mine"), or_(_FILES.c.upload_status == UploadStatus.PENDING, _ABANDONED_NOW))
+    .where(
+        _FILES.c.id == bindparam("mine"),
+        _NOT_DELETED,
+        or_(_FILES.c.upload_status == UploadStatus.PENDING, _ABANDONED_NOW),
+    )
     .values(upload_status=UploadStatus.PROCESSING, attempt=_FILES.c.attempt + 1, lease_until=_AHEAD, updated_at=_NOW)
     .returning(_FILES.c.attempt, _FILES.c.updated_at)
 )

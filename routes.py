@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from typing import Any
 
 from flask import Blueprint, Response, g, render_template, request
@@ -15,15 +14,13 @@ from answers import accepted, as_json
 from callers import everybody_may, needs, open_to_all, receiving
 from content import admit
 from database import ping
-from models import File, UploadStatus
+from models import File
 from modes import UPLOADS
-from problems import InvalidParameter, NotFound, all_problems
+from parameters import ID, LONGEST_LIFE, number, page_of
+from problems import NotFound, all_problems
 from sent import take
 
 routes = Blueprint("ferry", __name__)
-
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_MOST_ON_A_PAGE = 100
 
 Answer = tuple[dict[str, Any], int, dict[str, str]]
 
@@ -72,12 +69,21 @@ def retry(id: str) -> Answer:
     return accepted(row, 202)
 
 
+@routes.delete("/files/<id>")
+@needs("delete")
+def delete(id: str) -> tuple[str, int]:
+    """Delete a file."""
+    if not file.delete(_found(id)):
+        raise NotFound
+    return "", 204
+
+
 @routes.get("/files")
 @needs("read")
 def files() -> dict[str, Any]:
-    """A page of files, newest first. `next` continues it, and is null at the end."""
-    limit, before, status = _limit(), _cursor(), _status()
-    rows = File.page(g.caller.owner, limit + 1, before, status)
+    """A page of files, newest first unless asked otherwise. `next` continues it, and is null at the end."""
+    limit, which = page_of(request.args)
+    rows = File.page(g.caller.owner, limit + 1, **which)
     more = len(rows) > limit
     return {"files": [as_json(row) for row in rows[:limit]], "next": rows[limit - 1].id if more else None}
 
@@ -109,10 +115,14 @@ def problem_page(slug: str) -> Response:
 
 def _upload(mode: file.Mode, status: int) -> Answer:
     settings = config.current()
+    life = number(request.args, "expires_in", 1, LONGEST_LIFE, settings.default_expiry)
     with receiving() as caller:
         sent = take(request, settings.max_file_size)
         admit(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)
-        row = file.new(sent.name, sent.content_type, mode, detected_type=sent.detected_type, owner=caller.owner)
+        row = file.new(
+            sent.name, sent.content_type, mode,
+            detected_type=sent.detected_type, owner=caller.owner, expires_in=life,
+        )  # fmt: skip
         with idempotency.once(request.headers.get("Idempotency-Key"), row) as before:
             if before is None:
                 UPLOADS[mode](row, sent)
@@ -124,30 +134,7 @@ def _upload(mode: file.Mode, status: int) -> Answer:
 
 def _found(id: str) -> File:
     """The file of an address. An id that can't be one, or is another's, is as unknown as any other."""
-    row = File.find_of(g.caller.owner, id) if _ID.fullmatch(id) else None
+    row = File.find_of(g.caller.owner, id) if ID.fullmatch(id) else None
     if row is None:
         raise NotFound
     return row
-
-
-def _limit() -> int:
-    text = request.args.get("limit", "20")
-    if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= _MOST_ON_A_PAGE:
-        return int(text)
-    raise InvalidParameter(f"limit is a number from 1 to {_MOST_ON_A_PAGE}.", parameter="limit")
-
-
-def _cursor() -> str | None:
-    text = request.args.get("cursor")
-    if text is None or _ID.fullmatch(text):
-        return text
-    raise InvalidParameter("cursor is the value of next in the page before.", parameter="cursor")
-
-
-def _status() -> UploadStatus | None:
-    text = request.args.get("status")
-    if text is None:
-        return None
-    if text in UploadStatus.__members__:
-        return UploadStatus(text)
-    raise InvalidParameter(f"status is one of {', '.join(UploadStatus)}.", parameter="status")

@@ -103,6 +103,10 @@ class Spool:
         """Whether all bytes of the file are here."""
         return self.path(id).exists()
 
+    def may_be_here(self, identity: str | None) -> bool:
+        """Whether bytes kept under that identity would be here."""
+        return identity in (None, self.identity)
+
     def may_have(self, id: str, identity: str | None) -> bool:
         """Whether the bytes of a file may still be somewhere: here, or in another spool, of that identity."""
         return identity is not None and (identity != self.identity or self.has(id))

@@ -64,11 +64,15 @@ class StorageRejected(StorageError):
 
 @dataclass(frozen=True)
 class Stat:
-    """What the storage says of one object: its key, its size in bytes, its digest as the storage gives it."""
+    """What the storage says of one object: its key, its size in bytes, its digest as the storage gives it.
+
+    `version` is the storage's name for these bytes, where the bucket keeps versions.
+    """
 
     key: str
     size: int
     etag: str
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,8 @@ class Storage(ABC):
         """Yield `length` bytes from byte `start` on, or all to the end. Raises StorageMissing before the first."""
 
     @abstractmethod
-    def delete(self, key: str) -> None:
-        """Remove the object. One that is not there is no error."""
+    def delete(self, key: str, version: str | None = None) -> None:
+        """Remove the object, or this version of it for good. One that is not there is no error."""
 
     @abstractmethod
     def scan(self, prefix: str = "") -> Iterator[Stat]:

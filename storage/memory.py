@@ -47,7 +47,7 @@ class MemoryStorage(Storage):
         body = body if length is None else body[:length]
         return (bytes(body[at : at + _CHUNK]) for at in range(0, len(body), _CHUNK))
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, version: str | None = None) -> None:
         self._objects.pop(key, None)
         self.headers.pop(key, None)
 

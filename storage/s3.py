@@ -103,9 +103,10 @@ class S3Storage(Storage):
             body = self._s3.get_object(Bucket=self.bucket, Key=key, **span)["Body"]
         return self._chunks(body)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, version: str | None = None) -> None:
+        which = {"VersionId": version} if version else {}
         with suppress(StorageMissing), translated():
-            self._s3.delete_object(Bucket=self.bucket, Key=key)
+            self._s3.delete_object(Bucket=self.bucket, Key=key, **which)
 
     def scan(self, prefix: str = "") -> Iterator[Stat]:
         with translated():
@@ -216,7 +217,10 @@ class S3Storage(Storage):
 
     def _stat(self, key: str, attempts: int) -> Stat:
         headers = self._request("HEAD", key, attempts=attempts).headers
-        return Stat(key, int(headers["content-length"]), headers.get("etag", "").strip('"'))
+        # "null" is what S3 calls an object from before its bucket kept versions.
+        version = headers.get("x-amz-version-id", "null")
+        etag = headers.get("etag", "").strip('"')
+        return Stat(key, int(headers["content-length"]), etag, None if version == "null" else version)
 
     def _send(self, key: str, part: Part, *, query: str = "", headers: Mapping[str, str] | None = None) -> Landed:
         """Send a part with its CRC32, which is taken once: it is a pass over memory that no cache holds."""

@@ -6,10 +6,13 @@ import logging
 from collections.abc import Callable
 
 import config
+import file
 import lease
 import spool
+from logs import about
 from models import File
 from problems import AttemptsExhausted, ServerStopped
+from storage.base import StorageError
 from sweep.report import Report
 from sweep.rules import is_spent
 
@@ -30,6 +33,19 @@ def sweep_files(report: Report, hand_out: Callable[[File], None]) -> None:
             report.act("taken_back", row.id, row.release)
     for row in File.due(spool.of().identity, _AT_ONCE):
         report.act("handed_out", row.id, _hand_out, row, hand_out)
+
+
+def sweep_deleted(report: Report) -> None:
+    """Delete the files whose time is over; remove what there is of those that are deleted."""
+    for row in File.expired(_AT_ONCE):
+        report.act("expired", row.id, row.delete)
+    for row in File.deleted(spool.of().identity, _AT_ONCE, config.current().sweep_grace):
+        try:
+            report.act("removed", row.id, file.remove, row)
+        except StorageError as error:
+            log.warning("not removed: %s", error.slug(), extra=about(row.id))
+            if not error.permanent:
+                return
 
 
 def _hand_out(row: File, hand_out: Callable[[File], None]) -> bool:

@@ -13,6 +13,8 @@ KINDS = {
     "taken_back": "files taken from a holder that fell silent",
     "ended": "files ended as ERROR whose holder fell silent for the last time",
     "handed_out": "waiting files handed out",
+    "expired": "files deleted whose time was over",
+    "removed": "deleted files of which all was removed",
     "uploads_aborted": "uploads in parts aborted that nobody would have ended",
     "objects_removed": "objects removed that belong to no file",
     "objects_missing": "COMPLETE files flagged whose object is gone",

@@ -25,7 +25,7 @@ FLOORS = [
     ["tasks"],
     ["modes"],
     ["sweep"],
-    ["answers", "request_ids", "hosts", "browsers", "headers", "callers"],
+    ["answers", "parameters", "request_ids", "hosts", "browsers", "headers", "callers"],
     ["routes", "cli"],
     ["app"],
 ]

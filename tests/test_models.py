@@ -178,7 +178,7 @@ def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> Non
     file.new("late", "text/plain", "async").accept(LEASE)
 
     assert [row.name for row in first] == ["4", "3"]
-    assert [row.name for row in File.page(None, 9, before=first[-1].id)] == ["2", "1", "0"]
+    assert [row.name for row in File.page(None, 9, first[-1].id)] == ["2", "1", "0"]
 
 
 def test_a_page_can_be_of_one_status(app: Flask, pending: File) -> None:

@@ -1,0 +1,70 @@
+"""What stands behind an address's question mark, read strictly: a value that makes no sense is told, not guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from models import UploadStatus
+from problems import InvalidParameter
+
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+MOST_ON_A_PAGE = 100
+LONGEST_LIFE = 315_360_000
+"""Seconds: ten years."""
+
+_MODES = ("normal", "async", "celery")
+
+
+def page_of(args: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    """How many files are asked for, and which: the keyword arguments of File.page. Raises InvalidParameter."""
+    return number(args, "limit", 1, MOST_ON_A_PAGE, 20), {
+        "after": _cursor(args),
+        "newest_first": _choice(args, "sort", ("-created", "created"), "-created") == "-created",
+        "status": _choice(args, "status", tuple(UploadStatus)),
+        "mode": _choice(args, "mode", _MODES),
+        "prefix": args.get("prefix") or None,
+        "created_after": _time(args, "created_after"),
+        "created_before": _time(args, "created_before"),
+    }
+
+
+def number(args: Mapping[str, str], name: str, low: int, high: int, default: int | None = None) -> Any:
+    """A whole number within bounds; `default` where there is none. Raises InvalidParameter."""
+    text = args.get(name)
+    if text is None:
+        return default
+    if re.fullmatch(r"[0-9]{1,12}", text, re.ASCII) and low <= int(text) <= high:
+        return int(text)
+    raise InvalidParameter(f"{name} is a number from {low} to {high}.", parameter=name)
+
+
+def _choice(args: Mapping[str, str], name: str, choices: tuple[str, ...], default: str | None = None) -> str | None:
+    text = args.get(name, default)
+    if text is None or text in choices:
+        return text
+    raise InvalidParameter(f"{name} is one of {', '.join(choices)}.", parameter=name)
+
+
+def _cursor(args: Mapping[str, str]) -> str | None:
+    text = args.get("cursor")
+    if text is None or ID.fullmatch(text):
+        return text
+    raise InvalidParameter("cursor is the value of next in the page before.", parameter="cursor")
+
+
+def _time(args: Mapping[str, str], name: str) -> float | None:
+    """A point in time (RFC 3339), as seconds since the epoch."""
+    text = args.get(name)
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+        if when.tzinfo is not None:
+            return when.timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidParameter(f"{name} is a time such as 2026-11-20T10:24:31Z (RFC 3339).", parameter=name)

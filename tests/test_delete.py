@@ -1,0 +1,243 @@
+"""Deleting: gone for everybody at once, its bytes as soon as may be, and never back again, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+import file
+import keys
+import owners
+import spool
+import storage
+from models import File, UploadStatus
+from problems import LeaseLost
+from storage.base import Begun, StorageError, StorageUnavailable
+from sweep.files import sweep_deleted, sweep_files
+from sweep.report import Report
+from tests.conftest import drain
+from tests.fakes import FORM, form, part
+
+LEASE = 30.0
+GONE = -1.0
+
+
+def sent(client: FlaskClient, mode: str = "normal", query: str = "", headers: Any = None) -> str:
+    """The address of a file that is stored."""
+    data = form(part("file", b"1234", "a.txt"))
+    answer = client.post(f"/{mode}_upload{query}", data=data, content_type=FORM, headers=headers)
+    drain(client.application)
+    return answer.headers["Location"]
+
+
+def kept(mode: file.Mode = "async") -> File:
+    """A file that waits, with its bytes."""
+    row = file.new("a.txt", "text/plain", mode)
+    file.receive(row, iter([b"1234"]))
+    return row
+
+
+def left() -> tuple[int, int, int]:
+    """Objects, files in the spool, and rows of any kind."""
+    rows = File.deleted("", 99, -1e9)
+    return len(list(storage.of().scan())), len(list(spool.of().files())), len(File.page(None, 99)) + len(rows)
+
+
+def sweep() -> Report:
+    report = Report()
+    sweep_deleted(report)
+    return report
+
+
+@pytest.mark.parametrize("mode", ["normal", "async", "celery"])
+def test_a_deleted_file_is_gone_with_all_that_was_of_it(client: FlaskClient, mode: str) -> None:
+    path = sent(client, mode)
+
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 404
+    assert client.delete(path).status_code == 404
+    assert client.get("/files").get_json()["files"] == []
+    assert left() == (0, 0, 0)
+
+
+def test_a_file_that_waits_can_be_deleted_and_is_never_stored(app: Flask) -> None:
+    row = kept()
+    assert file.delete(row)
+
+    file.upload_file(row.id)
+    assert left() == (0, 0, 0)
+
+
+def test_deleting_counts_back_what_the_owner_had(client: FlaskClient) -> None:
+    key = {"Authorization": f"Bearer {keys.create('alice', keys.SCOPES, None)}"}
+    path = sent(client, headers=key)
+    assert owners._found("alice").used_bytes == 4
+
+    client.delete(path, headers=key)
+    found = owners._found("alice")
+    assert (found.used_bytes, found.used_files) == (0, 0)
+
+
+def test_only_who_may_delete_deletes_and_only_what_is_theirs(client: FlaskClient) -> None:
+    alice, reader, bob = (
+        {"Authorization": f"Bearer {keys.create(owner, scopes, None)}"}
+        for owner, scopes in (("alice", keys.SCOPES), ("alice", ["read", "upload"]), ("bob", keys.SCOPES))
+    )
+    path = sent(client, headers=alice)
+
+    assert [client.delete(path, headers=who).status_code for who in (reader, bob, alice)] == [403, 404, 204]
+
+
+class TestHeld:
+    """Somebody is at work on the file while it is deleted."""
+
+    @pytest.fixture
+    def holder(self, app: Flask) -> File:
+        row = kept()
+        assert row.claim(LEASE)
+        return row
+
+    def test_its_holder_can_end_it_no_more(self, holder: File) -> None:
+        assert file.delete(found(holder))
+
+        assert not holder.heartbeat(LEASE)
+        assert not holder.complete(url="", size=4, sha256="0" * 64)
+        assert not holder.fail("storage-denied")
+        assert not holder.give_back("storage-denied", 0)
+        assert not holder.claim(LEASE)
+
+    def test_an_upload_on_its_way_stops_and_leaves_nothing(self, app: Flask) -> None:
+        row = kept()
+        row.claim(LEASE)
+
+        def bytes_of_it() -> Iterator[bytes]:
+            yield b"12"
+            file.delete(found(row))
+            yield b"34"
+
+        with pytest.raises(LeaseLost):
+            file.store(row, bytes_of_it())
+        assert File.find(row.id) is None
+
+    def test_its_object_goes_when_the_lease_has_run_out(self, app: Flask) -> None:
+        row = kept()
+        row.claim(0.2)
+        file.delete(found(row))
+        assert sweep().counts["removed"] == 0
+
+        # The holder stood still, and goes on too late.
+        storage.of().put(row.key, iter([b"1234"]), content_type="text/plain")
+        while not sweep().counts["removed"]:
+            pass
+        assert left() == (0, 0, 0)
+
+    def test_nobody_takes_it_up_again(self, app: Flask) -> None:
+        row = kept()
+        row.claim(GONE)
+        file.delete(found(row))
+        report = Report()
+        sweep_files(report, lambda row: pytest.fail("handed out"))
+
+        assert report.found == []
+
+
+def found(row: File) -> File:
+    other = File.find(row.id)
+    assert other is not None
+    return other
+
+
+@pytest.mark.parametrize("step", ["storage", "spool", "row"])
+def test_a_death_at_any_step_leaves_it_to_the_sweep(app: Flask, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    row = kept()
+    file.upload_file(row.id)
+    row = found(row)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    place = {"storage": (storage.of(), "delete"), "spool": (spool.of(), "discard"), "row": (File, "forget")}[step]
+    with monkeypatch.context() as broken:
+        broken.setattr(*place, die)
+        with pytest.raises(KeyboardInterrupt):
+            file.delete(row)
+    assert File.find(row.id) is None
+
+    assert sweep().counts["removed"] == 1
+    assert left() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable])
+def test_a_storage_that_is_away_delays_it(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, error: type[StorageError]
+) -> None:
+    row = kept()
+
+    def away(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(storage.of(), "delete", away)
+        assert file.delete(row)
+        assert sweep().counts["removed"] == 0
+    assert sweep().counts["removed"] == 1
+
+
+def test_parts_of_an_upload_that_was_cut_are_aborted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = kept()
+    aborted: list[Begun] = []
+    monkeypatch.setattr(storage.of(), "begun", lambda prefix: iter([Begun(prefix, "1")]))
+    monkeypatch.setattr(storage.of(), "abort", aborted.append)
+    file.delete(row)
+
+    assert aborted == [Begun(row.key, "1")]
+
+
+def test_the_bytes_of_another_host_are_left_to_it_for_a_while(app: Flask) -> None:
+    row = kept()
+    row.delete()
+
+    assert File.deleted("another", 9, 3600) == []
+    assert [one.id for one in File.deleted("another", 9, -1)] == [row.id]
+    assert [one.id for one in File.deleted(spool.of().identity, 9, 3600)] == [row.id]
+
+
+def test_a_file_goes_by_itself_when_its_time_is_over(client: FlaskClient) -> None:
+    path = sent(client, query="?expires_in=3600")
+    soon = client.get(path).get_json()
+    assert soon["expires_at"] > soon["created_at"]
+    assert sweep().counts["expired"] == 0
+
+    row = file.new("b.txt", "text/plain", "async", expires_in=-5)
+    file.receive(row, iter([b"1"]))
+    report = sweep()
+    assert (report.counts["expired"], File.find(row.id)) == (1, None)
+    sweep()
+    assert client.get(path).status_code == 200
+
+
+def test_a_life_that_is_not_asked_for_is_the_settings(client: FlaskClient) -> None:
+    assert client.get(sent(client)).get_json()["expires_at"] is None
+    vars(client.application.config["FERRY"])["default_expiry"] = 60
+
+    assert client.get(sent(client)).get_json()["expires_at"] is not None
+
+
+@pytest.mark.parametrize("life", ["0", "-1", "1.5", "soon", "315360001", "9" * 20, ""])
+def test_a_life_that_makes_no_sense_is_refused_and_costs_nothing(client: FlaskClient, life: str) -> None:
+    data = form(part("file", b"1", "a"))
+    answer = client.post(f"/normal_upload?expires_in={life}", data=data, content_type=FORM)
+
+    assert (answer.status_code, answer.get_json()["parameter"]) == (400, "expires_in")
+    assert left() == (0, 0, 0)
+
+
+def test_the_status_of_a_deleted_row_stays_what_it_was(app: Flask) -> None:
+    row = kept()
+    row.delete()
+
+    assert File.among([row.id])[row.id].upload_status == UploadStatus.PENDING
