@@ -36,6 +36,8 @@ class Waiting:
             self.let_go(conn)
             yield conn
 
-    def hurry(self, deadline: float) -> None:
-        """Let nobody wait longer than until `deadline`."""
-        self._deadlines = {conn: min(mine, deadline) for conn, mine in self._deadlines.items()}
+    def hurry(self, seconds: float) -> None:
+        """Let nobody wait longer than so from now on."""
+        self._seconds = min(self._seconds, seconds)
+        latest = time.monotonic() + seconds
+        self._deadlines = {conn: min(deadline, latest) for conn, deadline in self._deadlines.items()}

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -240,6 +240,19 @@ class TestStop:
         assert own_stack.stop("web") == 0
         own_stack.start("web")
         assert {own_stack.status(id)["status"] for id in ids} == {"COMPLETE"}
+
+    def test_nobody_waits_for_clients_that_are_slow(self, own_stack: Stack) -> None:
+        """One has sent half a head, one would send on after its answer."""
+        refused = b"POST /normal_upload HTTP/1.1\r\nHost: f\r\nContent-Length: 9999\r\n\r\n"
+        with ExitStack() as clients:
+            for sent in (b"GET / HTTP/1.1\r\n", refused):
+                client = clients.enter_context(socket.create_connection(("127.0.0.1", own_stack.ports.web)))
+                client.sendall(sent)
+            assert b" 415 " in client.recv(999)
+            began = time.monotonic()
+
+            assert own_stack.stop("web") == 0
+            assert time.monotonic() - began < 5
 
     def test_what_cannot_be_finished_is_handed_back(self, own_stack: Stack) -> None:
         ids = self.busy(own_stack)
