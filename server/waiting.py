@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 
@@ -31,8 +30,10 @@ class Waiting:
 
     def overdue(self) -> Iterator[Any]:
         """Let go of those whose time is up, and yield them."""
-        now = time.monotonic()
-        for conn in list(takewhile(lambda conn: self._deadlines[conn] <= now, self._deadlines)):
+        while self._deadlines:
+            conn, deadline = next(iter(self._deadlines.items()))
+            if deadline > time.monotonic():
+                return
             self.let_go(conn)
             yield conn
 
