@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 
@@ -31,11 +30,15 @@ class Waiting:
 
     def overdue(self) -> Iterator[Any]:
         """Let go of those whose time is up, and yield them."""
-        now = time.monotonic()
-        for conn in list(takewhile(lambda conn: self._deadlines[conn] <= now, self._deadlines)):
+        while self._deadlines:
+            conn, deadline = next(iter(self._deadlines.items()))
+            if deadline > time.monotonic():
+                return
             self.let_go(conn)
             yield conn
 
-    def hurry(self, deadline: float) -> None:
-        """Let nobody wait longer than until `deadline`."""
-        self._deadlines = {conn: min(mine, deadline) for conn, mine in self._deadlines.items()}
+    def hurry(self, seconds: float) -> None:
+        """Let nobody wait longer than so from now on."""
+        self._seconds = min(self._seconds, seconds)
+        latest = time.monotonic() + seconds
+        self._deadlines = {conn: min(deadline, latest) for conn, deadline in self._deadlines.items()}

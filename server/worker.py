@@ -151,8 +151,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _cap_keepalive(self, deadline: float) -> None:
         """Called when the process is to stop."""
         super()._cap_keepalive(deadline)
-        self._heads.hurry(deadline)
-        self._lingering.hurry(deadline)
+        for waiting in (self._heads, self._lingering):
+            waiting.hurry(deadline - time.monotonic())
 
     def _refuse(self, conn: Any, problem: Problem) -> None:
         self.log.warning("%s refused: %s", (conn.client or ("",))[0], problem.slug())

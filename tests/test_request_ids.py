@@ -48,10 +48,10 @@ def test_a_problem_has_the_id_of_its_request(client: FlaskClient) -> None:
 def test_an_unexpected_failure_tells_the_client_its_id_and_nothing_else(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(id: str) -> None:
+    def fail(owner: str | None, id: str) -> None:
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr(File, "find", fail)
+    monkeypatch.setattr(File, "find_of", fail)
     answer = client.get("/files/01a1f87c-8038-72c3-a4d1-740c5f09daa4", headers={"X-Request-ID": "mine"})
 
     assert answer.get_json() == {

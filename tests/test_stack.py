@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -252,6 +252,20 @@ class TestStop:
         files = [own_stack.status(id) for id in ids]
         assert {(file["status"], file["error"]) for file in files} == {("PENDING", "server-stopped")}
         assert sorted(own_stack.spooled()) == sorted(ids)
+
+
+def test_a_stop_waits_for_no_slow_client(tmp_path: Path) -> None:
+    """One has sent half a head, one would send on after its answer. Either has 15 seconds while Ferry serves."""
+    refused = b"POST /normal_upload HTTP/1.1\r\nHost: f\r\nContent-Length: 9999\r\n\r\n"
+    with Stack(tmp_path, {"STOP_SECONDS": "30"}) as stack, ExitStack() as clients:
+        for sent in (b"GET / HTTP/1.1\r\n", refused):
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", stack.ports.web)))
+            client.sendall(sent)
+        assert b" 415 " in client.recv(999)
+        began = time.monotonic()
+
+        assert stack.stop("web") == 0
+        assert time.monotonic() - began < 10
 
 
 def test_a_thousand_clients_that_go_away_leave_nothing_behind(stack: Stack) -> None:

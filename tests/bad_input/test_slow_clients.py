@@ -220,6 +220,7 @@ def test_slow_clients_that_keep_the_pace_are_served_and_those_that_do_not_read_a
 
 def test_more_clients_than_files_may_be_opened_hurt_nobody(ferry: Ferry) -> None:
     """The worker lives on: those who are there are served, the others wait."""
+    assert ferry.ask(get("/healthz")).status == 200
     [worker] = ferry.web_workers()
     before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
     with Wire(ferry.ports.web) as kept, ExitStack() as stack:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 _FAULTS = "tests/faults/test_faults.py::"
 _DATABASE = "tests/faults/test_database_faults.py::"
 _CLIENT = "tests/faults/test_client_faults.py::"
+_SLOW = "tests/bad_input/test_slow_clients.py::"
 _PROCESS = "tests/faults/test_process_faults.py::"
 
 
@@ -142,6 +143,27 @@ SAFEGUARDS = (
         '                self.abort(Begun(key, target["UploadId"]))\n            raise',
         "                pass\n            raise",
         ("tests/test_storage_s3.py",),
+    ),
+    Safeguard(
+        "heads-before-threads",
+        "server/worker.py",
+        "        if self.cfg.is_ssl:\n            super().enqueue_req(conn)\n",
+        "        if True:\n            super().enqueue_req(conn)\n",
+        (_SLOW + "test_heads_that_do_not_come_hold_nobody_up",),
+    ),
+    Safeguard(
+        "pace-of-a-body",
+        "server/pace.py",
+        "if self._silent >= self._stall:",
+        "if False:",
+        ("tests/test_pace.py", _SLOW + "test_bodies_that_do_not_come_are_cut"),
+    ),
+    Safeguard(
+        "end-after-an-unread-body",
+        "server/answer.py",
+        "or is_owed(self.req.body)",
+        "or False",
+        ("tests/bad_input/test_early_answers.py",),
     ),
     # Without a power cut nobody notices: a test watches the calls.
     Safeguard(
