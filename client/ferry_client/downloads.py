@@ -1,0 +1,78 @@
+"""A download to a path: into `<name>.part`, continued where it was cut, compared by SHA-256, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from ferry_client.bodies import PIECE, Progress
+from ferry_client.errors import Damaged, FerryError
+from ferry_client.files import File
+from ferry_client.retries import repeated
+from ferry_client.wire import Wire
+
+
+def fetch(wire: Wire, file: File, to: Path, patience: float, on_progress: Progress | None) -> None:
+    """Bring the bytes of a COMPLETE `file` to `to`. What another call left in `to`.part is not asked for again.
+
+    Raises FerryError. Damaged is raised only for bytes that all came now: a left-over that does not fit is thrown away.
+    """
+    part = to.with_name(to.name + ".part")
+    with part.open("a+b") as stream:
+        download = _Download(wire, file, stream, on_progress)
+        while not download.run(patience):
+            if not download.began_with:
+                part.unlink()
+                raise Damaged(f"The bytes of {file.name} do not have the SHA-256 {file.sha256}.")
+            download.restart()
+    os.replace(part, to)
+
+
+class _Download:
+    """The part of one file that is here, and its SHA-256."""
+
+    def __init__(self, wire: Wire, file: File, stream: BinaryIO, on_progress: Progress | None) -> None:
+        self._wire, self._file, self._stream, self._on_progress = wire, file, stream, on_progress
+        self._digest, self._here = hashlib.sha256(), 0
+        stream.seek(0)
+        while piece := stream.read(PIECE):
+            self._count(piece)
+        self.began_with = self._here
+
+    def restart(self) -> None:
+        """From nothing."""
+        self._stream.seek(0)
+        self._stream.truncate()
+        self._digest, self._here, self.began_with = hashlib.sha256(), 0, 0
+
+    def run(self, patience: float) -> bool:
+        """Read on to the end; whether it is the file. A break is waited out as long as each try brings something."""
+        while self._file.size is None or self._here < self._file.size:
+            before = self._here
+            try:
+                repeated(self._read, patience, again=lambda before=before: self._here <= before)  # type: ignore[misc]
+            except FerryError:
+                if self._here <= before:
+                    raise
+                continue
+            break
+        return self._file.sha256 in (None, self._digest.hexdigest())
+
+    def _read(self) -> None:
+        """One answer. If-Range (RFC 9110 §13.1.5) has the server send all of it, should it be another one by now."""
+        headers = {"Range": f"bytes={self._here}-", "If-Range": f'"{self._file.sha256}"'} if self._here else {}
+        with self._wire.opened(f"/files/{self._file.id}/content", headers) as answer:
+            if answer.status_code == 200 and self._here:
+                self.restart()
+            for piece in answer.iter_raw(PIECE):
+                self._stream.write(piece)
+                self._count(piece)
+        self._stream.flush()
+
+    def _count(self, piece: bytes) -> None:
+        self._digest.update(piece)
+        self._here += len(piece)
+        if self._on_progress:
+            self._on_progress(self._here, self._file.size)

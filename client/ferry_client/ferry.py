@@ -1,0 +1,174 @@
+"""One Ferry, as Python sees it."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+import httpx
+
+from ferry_client import downloads
+from ferry_client.bodies import Body, Progress, opened
+from ferry_client.errors import TimedOut
+from ferry_client.files import File, Mode, Status
+from ferry_client.problems import NotFound
+from ferry_client.retries import repeated
+from ferry_client.wire import Wire, retry_after
+
+_LONGEST_WAIT = 30
+"""Seconds that one request of wait() lasts. Proxies often end what says nothing for a minute."""
+
+_MOST_IDS = 100
+
+
+class Ferry:
+    """The service at `url`, for any number of threads. `with` closes its connections.
+
+    Every method raises FerryError. What may pass (no connection, 429, 502, 503, 504) is tried again with growing
+    pauses, of at most `patience` seconds together; places that other uploads hold (429) are waited for longer.
+    """
+
+    def __init__(self, url: str, key: str | None = None, *, patience: float = 60.0) -> None:
+        """Connects to nothing yet. Raises ValueError for what is no HTTP address."""
+        self._wire, self._patience = Wire(url, key), patience
+
+    def upload(
+        self, source: str | os.PathLike[str] | BinaryIO, *, mode: Mode = "normal", name: str | None = None,
+        content_type: str | None = None, expires_in: int | None = None, on_progress: Progress | None = None,
+    ) -> File:  # fmt: skip
+        """Send a file, or a binary stream from where it stands, in flat memory. It expires after as many seconds.
+
+        `normal` returns when it is stored, `async` and `celery` when it is safe; wait() then tells when it is stored.
+        However often it has to be sent, the server makes one file of it. A stream that can't be rewound is sent once.
+        Raises OSError where it can't be read, and FileChanged where it becomes shorter meanwhile.
+        """
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        with opened(source, name, content_type, on_progress) as body:
+            params = {"name": body.name} | ({} if expires_in is None else {"expires_in": str(expires_in)})
+
+            def send() -> httpx.Response:
+                return self._send(f"/{mode}_upload", params, headers, body)
+
+            return File.from_json(repeated(send, self._patience, lambda: body.can_be_sent).json())
+
+    def status(self, id: str) -> File:
+        """The file as it is now. Raises NotFound."""
+        return File.from_json(self._ask("GET", _path(id)).json())
+
+    def statuses(self, ids: Sequence[str]) -> tuple[Sequence[File], Sequence[str]]:
+        """The files of any number of ids, in their order; and the ids that are unknown."""
+        found, unknown = self._in_batches("/files/status", ids, "files")
+        return [File.from_json(each) for each in found], unknown
+
+    def wait(self, id: str, *, timeout: float | None = None, on_change: Callable[[File], object] | None = None) -> File:
+        """The file once its status is COMPLETE or ERROR. Raises TimedOut after `timeout` seconds; None: never.
+
+        `on_change` is called with the file as it is at first and whenever its status is another.
+        """
+        deadline, seen = None if timeout is None else time.monotonic() + timeout, None
+        while True:
+            left = _LONGEST_WAIT if deadline is None else deadline - time.monotonic()
+            asked, began = max(1, min(_LONGEST_WAIT, int(left))), time.monotonic()
+            answer = self._ask("GET", _path(id), params={"wait": asked} if seen else None)
+            file = File.from_json(answer.json())
+            if on_change and file.status != seen:
+                on_change(file)
+            if file.ended:
+                return file
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimedOut(f"{file.name} is still {file.status} after {timeout:g} s.")
+            if file.status == seen and time.monotonic() - began < asked / 2:
+                # The server had no place for waiting, or is of a version that knows none.
+                time.sleep(min(retry_after(answer.headers) or 1, max(left, 0)))
+            seen = file.status
+
+    def download(
+        self, id: str | File, to: str | os.PathLike[str] = ".", *, on_progress: Progress | None = None
+    ) -> Path:
+        """Bring a file to the path `to`, or under its own name into the folder `to`. Returns its path.
+
+        What is there already is replaced, but only when all bytes have come and their SHA-256 is right. A download that
+        was cut leaves `<path>.part`, which the next one continues. Raises NotReady unless the file is COMPLETE.
+        """
+        file = self.status(id) if isinstance(id, str) else id
+        path = Path(to) / local_name(file) if Path(to).is_dir() else Path(to)
+        downloads.fetch(self._wire, file, path, self._patience, on_progress)
+        return path
+
+    def list(
+        self, *, status: Status | None = None, mode: Mode | None = None, prefix: str = "",
+        created_after: datetime | None = None, created_before: datetime | None = None,
+    ) -> Iterator[File]:  # fmt: skip
+        """All files, newest first, page by page; only those of which all this is true. `prefix` starts their name."""
+        params: dict[str, Any] = {
+            "limit": 100, "status": status, "mode": mode, "prefix": prefix or None,
+            "created_after": created_after and created_after.isoformat(),
+            "created_before": created_before and created_before.isoformat(),
+        }  # fmt: skip
+        params = {name: value for name, value in params.items() if value is not None}
+        while True:
+            page = self._ask("GET", "/files", params=params).json()
+            yield from (File.from_json(each) for each in page["files"] if each["name"].startswith(prefix))
+            if page["next"] is None:
+                return
+            params["cursor"] = page["next"]
+
+    def delete(self, id: str) -> None:
+        """Delete a file. Raises NotFound, unless it is an answer that was lost that makes us ask again."""
+        tries = count()
+
+        def once() -> None:
+            again = next(tries) > 0
+            try:
+                self._wire.ask("DELETE", _path(id))
+            except NotFound:
+                if not again:
+                    raise
+
+        repeated(once, self._patience)
+
+    def delete_all(self, ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+        """Delete the files of any number of ids. Returns the ids that were deleted, and those that are unknown."""
+        return self._in_batches("/files/delete", ids, "deleted")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wire.close()
+
+    def __enter__(self) -> Ferry:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def _send(self, path: str, params: dict[str, str], headers: dict[str, str], body: Body) -> httpx.Response:
+        return self._wire.ask("POST", path, params=params, headers=headers | body.headers, content=body.content())
+
+    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        return repeated(lambda: self._wire.ask(method, path, **request), self._patience)
+
+    def _in_batches(self, path: str, ids: Sequence[str], member: str) -> tuple[Sequence[Any], Sequence[str]]:
+        found: Sequence[Any] = []
+        unknown: Sequence[str] = []
+        for start in range(0, len(ids), _MOST_IDS):
+            answer = self._ask("POST", path, json={"ids": ids[start : start + _MOST_IDS]}).json()
+            found, unknown = [*found, *answer[member]], [*unknown, *answer["unknown"]]
+        return found, unknown
+
+
+def local_name(file: File) -> str:
+    """A name that stays inside the folder it is put in, whatever the server says."""
+    name = file.name.replace("\\", "/").rpartition("/")[2].replace("\0", "")
+    return file.id if name in ("", ".", "..") else name
+
+
+def _path(id: str) -> str:
+    return f"/files/{quote(id, safe='')}"

@@ -1,0 +1,79 @@
+"""HTTP: requests to one server, answers or FerryErrors back. The only file that knows httpx."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from ferry_client.errors import FerryError, Unreachable
+from ferry_client.problems import KINDS
+
+_TIMEOUT = httpx.Timeout(120, connect=10, pool=None)
+"""Seconds. An upload that is stored while it arrives is answered when the storage has confirmed it."""
+
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=4)
+"""gunicorn ends connections that were idle for 5 s: a request on its way just then would be lost."""
+
+
+class Wire:
+    """The connections to one server, for any number of threads."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        """Raises ValueError for what is no address of an HTTP server."""
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"{url!r} is not the address of a server: it begins with http:// or https://")
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT, limits=_LIMITS)
+
+    def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The whole answer. Raises FerryError for all but success."""
+        with _translated():
+            answer = self._client.request(method, path, **request)
+        if answer.is_success:
+            return answer
+        raise problem(answer.status_code, answer.headers, answer.content)
+
+    @contextmanager
+    def opened(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        """An answer whose body is read by iter_raw(). Raises FerryError as ask(), and out of reading too."""
+        with _translated(), self._client.stream("GET", path, headers=headers) as answer:
+            if not answer.is_success:
+                raise problem(answer.status_code, answer.headers, answer.read())
+            yield answer
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def problem(status: int, headers: Mapping[str, str], body: bytes) -> FerryError:
+    """The error that an answer stands for. One that is no problem+json comes from something between us and Ferry."""
+    try:
+        said = dict(json.loads(body))
+        slug = str(said.pop("type")).rpartition("/")[2]
+        detail = str(said.pop("detail", None) or said.get("title") or slug)
+    except (ValueError, KeyError, TypeError):
+        detail, slug, said = f"The server answered {status}.", f"http-{status}", {}
+    fields = {name: value for name, value in said.items() if (name, value) != ("status", status)}
+    return KINDS.get(slug, FerryError)(
+        detail, slug=slug, status=status, fields=fields, retry_after=retry_after(headers)
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except httpx.InvalidURL as error:
+        raise FerryError(f"The address can't be read: {error}", slug="invalid-address") from error
+    except httpx.RequestError as error:
+        raise Unreachable(f"The server can't be reached: {error or type(error).__name__}") from error
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that an answer asks for. Ferry sends those; a date (RFC 9110 §10.2.3) from a proxy counts as nothing said."""
+    said = headers.get("Retry-After", "")
+    return float(said) if said.isdecimal() else None
