@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from problems import Problem
 from storage.parts import Witness
@@ -92,6 +92,17 @@ class Check:
     detail: str
 
 
+class Stream(Protocol):
+    """Readable bytes that hold something, a connection say, until they are read to the end or closed."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def __next__(self) -> bytes: ...
+
+    def close(self) -> None:
+        """Let go of it. May be repeated."""
+
+
 class Storage(ABC):
     """Objects by key. All methods may be called from any thread; every failure is a StorageError."""
 
@@ -119,8 +130,12 @@ class Storage(ABC):
         """Raises StorageMissing."""
 
     @abstractmethod
-    def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Yield `length` bytes from byte `start` on, or all to the end. Raises StorageMissing before the first."""
+    def open(self, key: str, start: int = 0, length: int | None = None, *, size: int | None = None) -> Stream:
+        """Yield `length` bytes from byte `start` on, or all to the end, in memory that does not grow with them.
+
+        `size` is what the whole object has to have. Raises StorageMissing or StorageMismatch before the first byte, and
+        StorageUnavailable wherever it ends too early.
+        """
 
     @abstractmethod
     def delete(self, key: str, version: str | None = None) -> None:
@@ -147,8 +162,8 @@ class Storage(ABC):
         """End such an upload, and remove its parts. One that has ended is no error."""
 
     @abstractmethod
-    def link(self, key: str, expires: int) -> str:
-        """An address that gives the object to whoever has it, for `expires` seconds."""
+    def link(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
+        """An address that gives the object, with these headers, to whoever has it, for `expires` seconds."""
 
     @abstractmethod
     def examine(self) -> Iterator[Check]:

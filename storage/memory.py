@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from storage.base import Begun, Check, Stat, Storage, StorageMissing
+from storage.base import Begun, Check, Stat, Storage, StorageMismatch, StorageMissing, Stream
 from storage.parts import Buffers, Witness, cut, part_sizes
 
 _CHUNK = 1 << 20
@@ -42,9 +42,11 @@ class MemoryStorage(Storage):
         body = self._get(key)
         return Stat(key, len(body), hashlib.md5(body, usedforsecurity=False).hexdigest())
 
-    def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        body = memoryview(self._get(key))[start:]
-        body = body if length is None else body[:length]
+    def open(self, key: str, start: int = 0, length: int | None = None, *, size: int | None = None) -> Stream:
+        whole = memoryview(self._get(key))
+        if size not in (None, len(whole)):
+            raise StorageMismatch(f"The object has {len(whole)} bytes instead of {size}.")
+        body = whole[start:] if length is None else whole[start : start + length]
         return (bytes(body[at : at + _CHUNK]) for at in range(0, len(body), _CHUNK))
 
     def delete(self, key: str, version: str | None = None) -> None:
@@ -63,7 +65,7 @@ class MemoryStorage(Storage):
     def abort(self, begun: Begun) -> None:
         pass
 
-    def link(self, key: str, expires: int) -> str:
+    def link(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
         return f"memory:{key}"
 
     def examine(self) -> Iterator[Check]:

@@ -27,14 +27,14 @@ from storage.base import (
     StorageMissing,
     StorageNoUpload,
     StorageUnavailable,
+    Stream,
 )
 from storage.evidence import CRC32, Landed, confirmed, crc32, etag_of, etags, may_be_md5, md5
 from storage.parts import Buffers, Part, Witness, cut, part_sizes
 from storage.s3_client import UNSIGNED, S3Client, kind_of, translated
 from storage.sending import Sender
-from storage.wire import ATTEMPTS, Answer, Wire
+from storage.wire import ATTEMPTS, Answer, Opened, Wire
 
-_CHUNK = 1 << 20
 _BUCKET_ADVICE = "Create the bucket, or set S3_BUCKET_NAME and AWS_DEFAULT_REGION to those of one that may be used."
 _WRITE_ADVICE = "The credentials need s3:PutObject, s3:GetObject, s3:DeleteObject and s3:AbortMultipartUpload."
 
@@ -93,15 +93,23 @@ class S3Storage(Storage):
     def stat(self, key: str) -> Stat:
         return self._stat(key, ATTEMPTS)
 
-    def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def open(self, key: str, start: int = 0, length: int | None = None, *, size: int | None = None) -> Stream:
         if length == 0:
-            self.stat(key)
-            return iter(())
+            _compare(self.stat(key).size, size)
+            nothing: tuple[bytes, ...] = ()
+            return (piece for piece in nothing)
         last = "" if length is None else start + length - 1
         span = {"Range": f"bytes={start}-{last}"} if start or last else {}
-        with translated():
-            body = self._s3.get_object(Bucket=self.bucket, Key=key, **span)["Body"]
-        return self._chunks(body)
+        target, signed = self._addressed("GET", key, headers=span)
+        found = self._made.wire.open(target, signed)
+        if isinstance(found, Answer):
+            raise _refusal(found)
+        try:
+            _compare(_whole(found, start if span else None), size)
+        except BaseException:
+            found.body.close()
+            raise
+        return found.body
 
     def delete(self, key: str, version: str | None = None) -> None:
         which = {"VersionId": version} if version else {}
@@ -135,9 +143,10 @@ class S3Storage(Storage):
         with suppress(StorageNoUpload), translated():
             self._s3.abort_multipart_upload(Bucket=self.bucket, Key=begun.key, UploadId=begun.id)
 
-    def link(self, key: str, expires: int) -> str:
+    def link(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
+        given = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
         with translated():
-            params = {"Bucket": self.bucket, "Key": key}
+            params = {"Bucket": self.bucket, "Key": key, **given}
             return str(self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires))
 
     def examine(self) -> Iterator[Check]:
@@ -239,19 +248,26 @@ class S3Storage(Storage):
         attempts: int = ATTEMPTS,
     ) -> Answer:
         """One signed request about an object. Raises what an answer other than a success means."""
-        made, headers, payload = self._made, dict(headers or {}), UNSIGNED
-        target = f"{made.client.path}{quote(key, safe='/~')}" + (f"?{query}" if query else "")
-        if body is not None:
-            payload = hashlib.sha256(body).hexdigest() if self._sign_payload else payload
-
-        def signed() -> Mapping[str, str]:
-            return made.client.signed(method, target, headers, payload)
-
-        answer = made.wire.request(method, target, signed, b"" if body is None else body, attempts)
+        payload = hashlib.sha256(body).hexdigest() if body is not None and self._sign_payload else UNSIGNED
+        target, signed = self._addressed(method, key, query=query, headers=headers, payload=payload)
+        answer = self._made.wire.request(method, target, signed, b"" if body is None else body, attempts)
         if answer.status in (200, 204):
             return answer
-        code = re.search(rb"<Code>(\w+)</Code>", answer.body)
-        raise kind_of(answer.status, code[1].decode() if code else "")()
+        raise _refusal(answer)
+
+    def _addressed(
+        self,
+        method: str,
+        key: str,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        payload: str = UNSIGNED,
+    ) -> tuple[str, Callable[[], Mapping[str, str]]]:
+        """Where a request about an object goes, and what signs its headers anew for every attempt."""
+        client, headers = self._made.client, dict(headers or {})
+        target = f"{client.path}{quote(key, safe='/~')}" + (f"?{query}" if query else "")
+        return target, lambda: client.signed(method, target, headers, payload)
 
     @property
     def _s3(self) -> Any:
@@ -268,13 +284,6 @@ class S3Storage(Storage):
         client = S3Client(self.bucket, self.endpoint, **self._options)
         wire = Wire(client.scheme, client.netloc, client.ca_bundle)
         return _Made(client, wire, Sender(self._parts_at_once))
-
-    def _chunks(self, body: Any) -> Iterator[bytes]:
-        with translated():
-            try:
-                yield from body.iter_chunks(_CHUNK)
-            finally:
-                body.close()
 
     def _check(self, subject: str, look: Callable[[], str], advice: str) -> Check:
         try:
@@ -302,3 +311,27 @@ class S3Storage(Storage):
             raise StorageMismatch
         self.delete(key)
         return "written, read and deleted"
+
+
+def _refusal(answer: Answer) -> StorageError:
+    """What an answer other than a success means."""
+    code = re.search(rb"<Code>(\w+)</Code>", answer.body)
+    return kind_of(answer.status, code[1].decode() if code else "")()
+
+
+def _whole(found: Opened, start: int | None) -> int:
+    """The size of the whole object, of which a range from `start` on was asked for, or all (None).
+
+    rclone answers a range with 200, and whoever does not know ranges answers so too: Content-Range tells them apart.
+    """
+    if start is None:
+        return int(found.headers["content-length"])
+    match = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+)", found.headers.get("content-range", ""))
+    if match is None or int(match[1]) != start:
+        raise StorageError("The storage answered with another range than it was asked for.")
+    return int(match[2])
+
+
+def _compare(found: int, size: int | None) -> None:
+    if size not in (None, found):
+        raise StorageMismatch(f"The object has {found} bytes instead of {size}.")

@@ -14,10 +14,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TypeVar
 from urllib.parse import urlsplit
 
 from storage.base import StorageUnavailable
+from storage.incoming import Incoming
 
 ATTEMPTS = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
@@ -25,6 +26,7 @@ _PATIENCE = 45
 """Seconds after which nothing is tried again: somebody waits for most of what is sent here."""
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5, 30
+_SUCCESSES = (200, 206)
 _WORTH_REPEATING = (429, 500, 502, 503, 504)
 _PORTS = {"http": 80, "https": 443}
 _LONGEST_LINE, _MOST_HEADERS = 65536, 100
@@ -39,6 +41,18 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A success whose body is still coming in. It has to be read to its end, or closed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Incoming
+
+
+Got = TypeVar("Got", bound=Answer | Opened)
 
 
 class Wire:
@@ -64,11 +78,23 @@ class Wire:
         `signed` gives the headers, anew for every attempt: a signature ages. Raises StorageUnavailable when the last
         attempt got no answer; whether the storage did what it was asked is not known then.
         """
+        return self._repeated(lambda: self._once(method, target, signed(), body), attempts)
+
+    def open(self, target: str, signed: Callable[[], Mapping[str, str]], attempts: int = ATTEMPTS) -> Answer | Opened:
+        """GET, as `request` does, but without the body of a success: that is for the caller to read or to close."""
+        return self._repeated(lambda: self._open_once(target, signed()), attempts)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _repeated(self, once: Callable[[], Got], attempts: int) -> Got:
         began = time.monotonic()
         for attempt in range(1, attempts + 1):
             last = attempt == attempts or time.monotonic() - began > _PATIENCE
             try:
-                answer = self._once(method, target, signed(), body)
+                answer = once()
                 if answer.status not in _WORTH_REPEATING or last:
                     return answer
             except OSError as error:
@@ -76,11 +102,6 @@ class Wire:
                     raise StorageUnavailable from error
             time.sleep(random.uniform(0.5, 1) * min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))  # noqa: S311
         raise StorageUnavailable
-
-    def close(self) -> None:
-        """Close the connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
 
     def _once(self, method: str, target: str, headers: Mapping[str, str], body: Body) -> Answer:
         connection = self._connected()
@@ -90,11 +111,28 @@ class Wire:
         except BaseException:
             connection.close()
             raise
+        self._give_back(connection)
+        return answer
+
+    def _open_once(self, target: str, headers: Mapping[str, str]) -> Answer | Opened:
+        connection = self._connected()
+        try:
+            connection.send("GET", target, {"Host": self._header, **headers}, b"")
+            status, headers = connection.head()
+            if status in _SUCCESSES:
+                return Opened(status, headers, connection.incoming(headers, self._give_back))
+            answer = Answer(status, headers, connection.body(headers))
+        except BaseException:
+            connection.close()
+            raise
+        self._give_back(connection)
+        return answer
+
+    def _give_back(self, connection: _Connection) -> None:
         if connection.ends:
             connection.close()
         else:
             self._idle.append(connection)
-        return answer
 
     def _connected(self) -> _Connection:
         """An idle connection that the other side has not closed meanwhile, or a new one."""
@@ -136,12 +174,33 @@ class _Connection:
             self._socket.sendall(body)
 
     def receive(self, method: str) -> Answer:
+        status, headers = self.head()
+        empty = method == "HEAD" or status in (204, 304)
+        return Answer(status, headers, b"" if empty else self.body(headers))
+
+    def head(self) -> tuple[int, dict[str, str]]:
+        """The status and the headers, once they are the last ones."""
         status, headers = self._head()
         while 100 <= status < 200:
             status, headers = self._head()
         self.ends = headers.get("connection", "").lower() == "close"
-        empty = method == "HEAD" or status in (204, 304)
-        return Answer(status, headers, b"" if empty else self._body(headers))
+        return status, headers
+
+    def body(self, headers: Mapping[str, str]) -> bytes:
+        """The body by RFC 9112 §6.3: in chunks, of a known length, or all until the connection ends."""
+        if "chunked" in headers.get("transfer-encoding", "").lower():
+            return b"".join(self._chunks())
+        if "content-length" in headers:
+            return self._exactly(headers["content-length"], 10)
+        self.ends = True
+        return self._file.read()
+
+    def incoming(self, headers: Mapping[str, str], give_back: Callable[[_Connection], None]) -> Incoming:
+        """The body, to be read bit by bit. Of an object every storage says how long it is."""
+        length = headers.get("content-length", "")
+        if not length.isdecimal():
+            raise ConnectionError("not a length")
+        return Incoming(self._file, int(length), lambda whole: give_back(self) if whole else self.close())
 
     def is_open(self) -> bool:
         """An idle connection has nothing to read; one that has was closed by the storage."""
@@ -171,15 +230,6 @@ class _Connection:
             name, _, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
         raise ConnectionError("too many headers")
-
-    def _body(self, headers: Mapping[str, str]) -> bytes:
-        """The body by RFC 9112 §6.3: in chunks, of a known length, or all until the connection ends."""
-        if "chunked" in headers.get("transfer-encoding", "").lower():
-            return b"".join(self._chunks())
-        if "content-length" in headers:
-            return self._exactly(headers["content-length"], 10)
-        self.ends = True
-        return self._file.read()
 
     def _chunks(self) -> list[bytes]:
         chunks = []

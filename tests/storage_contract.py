@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from storage.base import Storage, StorageMissing
+from storage.base import Storage, StorageMismatch, StorageMissing
 from storage.parts import SMALL, USUAL, Part
 from tests.fakes import breaking
 
@@ -130,9 +130,34 @@ class StorageContract:
         with pytest.raises(StorageMissing):
             storage.stat(key)
         with pytest.raises(StorageMissing):
-            next(storage.open(key))
+            storage.open(key)
         with pytest.raises(StorageMissing):
-            next(storage.open(key, 0, 0))
+            storage.open(key, 0, 0)
+
+    @pytest.mark.parametrize(("start", "length"), [(0, None), (0, 0), (0, 4), (3, None), (3, 2)])
+    def test_an_object_of_another_size_is_not_opened(
+        self, storage: Storage, key: str, start: int, length: int | None
+    ) -> None:
+        storage.put(key, iter([b"0123456789"]), content_type="text/plain")
+
+        for size in (0, 9, 11):
+            with pytest.raises(StorageMismatch):
+                storage.open(key, start, length, size=size)
+        storage.open(key, start, length, size=10).close()
+
+    @pytest.mark.parametrize("read", [0, 1, 2, 100])
+    def test_a_stream_may_be_closed_at_any_time_and_more_than_once(self, storage: Storage, key: str, read: int) -> None:
+        body = os.urandom(3 * MIB)
+        storage.put(key, pieces(body), content_type="text/plain")
+
+        for _ in range(3):
+            stream = storage.open(key)
+            begun = b"".join(islice(stream, read))
+            stream.close()
+            stream.close()
+            assert body.startswith(begun)
+            assert list(stream) == []
+        assert b"".join(storage.open(key)) == body
 
     def test_deleting_removes_and_may_be_repeated(self, storage: Storage, key: str) -> None:
         storage.put(key, iter([b"x"]), content_type="text/plain")
@@ -153,7 +178,7 @@ class StorageContract:
     def test_a_link_names_the_key(self, storage: Storage, key: str) -> None:
         storage.put(key, iter([b"linked"]), content_type="text/plain")
 
-        assert key in storage.link(key, 60)
+        assert key in storage.link(key, 60, content_type="text/plain", disposition="attachment")
 
     def test_a_healthy_storage_has_nothing_to_complain_about(self, storage: Storage) -> None:
         before = list(storage.scan())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -55,9 +57,9 @@ def s3(endpoint: str, **options: Any) -> S3Storage:
 class S3Contract(StorageContract):
     """The contract, and what holds on every S3 server."""
 
-    def headers_of(self, storage: Storage, key: str) -> tuple[str | None, str | None]:
-        headers = requests.get(storage.link(key, 60), timeout=10).headers
-        return headers.get("Content-Type"), headers.get("Content-Disposition")
+    def headers_of(self, storage: S3Storage, key: str) -> tuple[str | None, str | None]:  # type: ignore[override]
+        headers = storage._request("HEAD", key).headers
+        return headers.get("content-type"), headers.get("content-disposition")
 
     def test_no_part_of_a_broken_upload_stays(self, storage: S3Storage, key: str) -> None:
         with pytest.raises(Broken):
@@ -85,10 +87,20 @@ class S3Contract(StorageContract):
 
         assert [found.key[-1] for found in storage.scan(f"{key}-")] == list("01234")
 
-    def test_a_link_gives_the_object_to_whoever_has_it(self, storage: S3Storage, key: str) -> None:
-        storage.put(key, iter([b"linked"]), content_type="text/plain")
+    @pytest.mark.parametrize("size", [0, 6, SMALL + 1], ids=["empty", "whole", "in parts"])
+    def test_a_link_gives_the_object_with_its_headers_to_whoever_has_it(
+        self, storage: S3Storage, key: str, size: int
+    ) -> None:
+        disposition = "attachment; filename=\"my_a.png\"; filename*=UTF-8''my%20%C3%A4.png"
+        storage.put(key, iter([bytes(size)]), content_type="text/html", disposition="inline")
+        link = storage.link(key, 60, content_type="application/octet-stream", disposition=disposition)
 
-        assert requests.get(storage.link(key, 60), timeout=10).content == b"linked"
+        ran = subprocess.run(["curl", "-sSfi", link], capture_output=True, timeout=10, check=True)
+        head, _, body = ran.stdout.partition(b"\r\n\r\n")
+        headers = email.message_from_bytes(head.partition(b"\r\n")[2])
+        assert body == bytes(size)
+        assert headers["Content-Type"] == "application/octet-stream"
+        assert headers["Content-Disposition"] == disposition
 
     def test_a_bucket_that_is_not_there_is_told_apart(self, storage: S3Storage, key: str) -> None:
         lost = s3(storage.endpoint, bucket="nobody-made-this")
@@ -112,6 +124,14 @@ class TestRclone(S3Contract):
     @pytest.fixture
     def storage(self, rclone: str) -> Storage:
         return s3(rclone)
+
+    def test_a_link_is_good_for_nothing_but_what_was_signed(self, storage: S3Storage, key: str) -> None:
+        """Neither to see a file as a page, nor to see another."""
+        storage.put(key, iter([b"linked"]), content_type="text/plain")
+        link = storage.link(key, 60, content_type="application/octet-stream", disposition="attachment")
+
+        for signed, other in (("octet-stream", "html"), ("attachment", "inline"), (key, f"{key}-other")):
+            assert requests.get(link.replace(signed, other), timeout=10).status_code == 403
 
     def test_a_wrong_secret_is_denied(self, rclone: str, key: str) -> None:
         stranger = s3(rclone, aws_secret_access_key="guessed-secret-key")
