@@ -33,6 +33,7 @@ _OF_STATUS: dict[int, type[Problem]] = {
 
 def as_json(row: File) -> dict[str, Any]:
     """A file as every endpoint shows it. Times are RFC 3339 UTC, sizes are bytes."""
+    address = f"{request.script_root}/files/{row.id}"
     return {
         "id": row.id,
         "name": row.name,
@@ -47,10 +48,10 @@ def as_json(row: File) -> dict[str, Any]:
         "stored_bytes": row.stored_bytes,
         "error": row.error,
         "version_id": row.version_id,
-        "expires_at": _time(row.expires_at) if row.expires_at else None,
-        "created_at": _time(row.created_at),
-        "updated_at": _time(row.updated_at),
-        "links": {"self": f"{request.script_root}/files/{row.id}"},
+        "expires_at": rfc3339(row.expires_at) if row.expires_at else None,
+        "created_at": rfc3339(row.created_at),
+        "updated_at": rfc3339(row.updated_at),
+        "links": {"self": address, "content": f"{address}/content"},
     }
 
 
@@ -88,7 +89,8 @@ def _unexpected(error: Exception) -> Response:
     return problem(Problem())
 
 
-def _time(seconds: float) -> str:
+def rfc3339(seconds: float) -> str:
+    """A time as JSON has it everywhere: UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

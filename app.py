@@ -28,6 +28,7 @@ import spool
 import storage
 import tasks
 import window
+from downloads import downloads
 from modes import async_, hand_out
 from modes import celery as celery_mode
 from routes import routes
@@ -68,6 +69,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     answers.init_app(app)
     cli.init_app(app)
     app.register_blueprint(routes)
+    app.register_blueprint(downloads)
     return app
 
 

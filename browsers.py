@@ -16,7 +16,7 @@ from problems import CrossSiteRequest
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _SENT = "Authorization, Content-Type, Idempotency-Key"
-_SHOWN = "Location, Retry-After, Idempotency-Replayed, X-Request-ID"
+_SHOWN = "Location, Retry-After, Idempotency-Replayed, X-Request-ID, Content-Disposition, Content-Range, ETag"
 _PREFLIGHT_SECONDS = 600
 
 

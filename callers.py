@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, TypeVar
@@ -21,7 +21,7 @@ import rates
 import slots
 from config import ConfigError
 from keys import Key
-from problems import ScopeMissing, Unauthorized
+from problems import Problem, ScopeMissing, TooManyDownloads, TooManyUploads, Unauthorized
 
 log = logging.getLogger("ferry.callers")
 
@@ -145,14 +145,24 @@ def open_to_all(view: View) -> View:
 def receiving() -> Iterator[Caller]:
     """Hold the caller's slots for an upload while its bytes come in. Raises TooManyUploads.
 
-    One caller can't have all threads of a process, however slowly the bytes come; an owner may have a quota besides.
+    An owner may have a quota besides.
     """
     caller: Caller = g.caller
     with ExitStack() as held:
-        held.enter_context(slots.of().take(f"process {os.getpid()} {caller.name}", config.current().most_uploads))
+        held.enter_context(_thread(caller, TooManyUploads))
         if caller.key and caller.key.quota_uploads is not None:
             held.enter_context(slots.of().take(f"owner {caller.owner}", caller.key.quota_uploads))
         yield caller
+
+
+def giving() -> AbstractContextManager[None]:
+    """Hold the caller's slot for a download while its bytes go out. Raises TooManyDownloads."""
+    return _thread(g.caller, TooManyDownloads)
+
+
+def _thread(caller: Caller, refusal: type[Problem]) -> AbstractContextManager[None]:
+    """One caller can't have all threads of a process, however slowly the bytes come and go."""
+    return slots.of().take(f"process {os.getpid()} {caller.name}", config.current().most_uploads, refusal)
 
 
 def check_start(app: Flask, addresses: Sequence[object]) -> None:

@@ -174,7 +174,7 @@ class Config:
     uploads_at_once: int | None = _setting(
         "",
         _number(1, 16384),
-        "Uploads of one caller that a web process receives at once. Empty: three quarters of WEB_THREADS.",
+        "Uploads and downloads of one caller at once, in a web process. Empty: three quarters of WEB_THREADS.",
         empty=None,
     )
     upload_rate: Rate | None = _setting(
@@ -314,7 +314,7 @@ class Config:
 
     @property
     def most_uploads(self) -> int:
-        """Uploads of one caller that a web process receives at once: never all of its threads, unless one is all."""
+        """Uploads and downloads of one caller at once, in a web process: never all its threads, unless one is all."""
         return self.uploads_at_once or max(1, self.web_threads * 3 // 4)
 
     @property

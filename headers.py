@@ -5,6 +5,8 @@ The page may load its own script and style and send files here. Whatever else is
 
 from __future__ import annotations
 
+from typing import Literal
+
 from flask import Flask, Response, request
 
 PAGE_POLICY = (
@@ -12,6 +14,8 @@ PAGE_POLICY = (
     " form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+"""Of what somebody has uploaded: it may not even count as ours (`sandbox` gives it an origin of its own)."""
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -20,26 +24,36 @@ _ALWAYS = {
 }
 _TLS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 _JSON = ("application/json", "application/problem+json")
+_FILES = ("downloads.content", "downloads.archive")
+
+Kind = Literal["page", "file", "data"]
+_POLICIES: dict[Kind, str] = {"page": PAGE_POLICY, "file": FILE_POLICY, "data": DATA_POLICY}
 
 
-def headers_of(*, page: bool, secure: bool, mimetype: str | None) -> dict[str, str]:
-    """The headers of an answer. `secure`: it goes over TLS. `page`: it is the page with the form.
+def headers_of(kind: Kind, *, secure: bool, mimetype: str | None) -> dict[str, str]:
+    """The headers of an answer: the page with the form, what was uploaded, or data. `secure`: it goes over TLS.
 
     Under `no-referrer` a browser sends the page's own form with `Origin: null` (Fetch, append a request Origin header),
     which is refused where no Sec-Fetch-Site vouches for it; `same-origin` tells others as little.
     """
     return {
         **_ALWAYS,
-        "Content-Security-Policy": PAGE_POLICY if page else DATA_POLICY,
-        "Referrer-Policy": "same-origin" if page else "no-referrer",
+        "Content-Security-Policy": _POLICIES[kind],
+        "Referrer-Policy": "same-origin" if kind == "page" else "no-referrer",
         **(_TLS if secure else {}),
         **({"Cache-Control": "no-store"} if mimetype in _JSON else {}),
+        **({"Cache-Control": "private, no-store"} if kind == "file" else {}),
     }
 
 
+def _kind(answer: Response) -> Kind:
+    if request.endpoint == "ferry.index" and answer.mimetype == "text/html":
+        return "page"
+    return "file" if request.endpoint in _FILES and answer.status_code < 400 else "data"
+
+
 def _add(answer: Response) -> Response:
-    page = request.endpoint == "ferry.index" and answer.mimetype == "text/html"
-    answer.headers.update(headers_of(page=page, secure=request.is_secure, mimetype=answer.mimetype))
+    answer.headers.update(headers_of(_kind(answer), secure=request.is_secure, mimetype=answer.mimetype))
     return answer
 
 

@@ -291,6 +291,14 @@ class File(Base):
         return {row.id: row for row in _read(select(_FILES).where(_FILES.c.id.in_(ids)))}
 
     @staticmethod
+    def named(owner: str | None, start: str, limit: int) -> Sequence[File]:
+        """An owner's files whose names start so, oldest first, but for those that ended as ERROR."""
+        # LIKE would not tell capitals apart on SQLite.
+        alike = func.substr(_FILES.c.name, 1, len(start)) == start
+        there = and_(_FILES.c.deleted_at.is_(None), _FILES.c.upload_status != UploadStatus.ERROR)
+        return _read(select(_FILES).where(_belongs_to(owner), there, alike).order_by(_FILES.c.id).limit(limit))
+
+    @staticmethod
     def complete_between(after: str, to: str, limit: int) -> Sequence[File]:
         """COMPLETE files with `after` < id <= `to`, in the order of their ids."""
         return _read(_COMPLETE_BETWEEN, after=after, to=to, most=limit)

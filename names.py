@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from werkzeug.utils import secure_filename
@@ -36,3 +39,30 @@ def safe_name(name: str) -> str:
     stem = secure_filename(path.stem)[:100] or "file"
     extension = secure_filename(path.suffix)[:16]
     return f"{stem}.{extension}" if extension else stem
+
+
+def archive_names(names: Iterable[str]) -> Iterator[str]:
+    """Names for the members of one archive: no paths, nothing that a file system refuses, each only once.
+
+    Once means also where capitals make no difference; the second `a.txt` is `a (2).txt`. What Windows takes for a drive
+    or a stream (`a:b`) is made harmless too.
+    """
+    taken: set[str] = set()
+    seen: Counter[str] = Counter()
+    for name in names:
+        plain = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", name).rstrip(". ") or "file"
+        free = plain
+        while free.casefold() in taken:
+            seen[plain.casefold()] += 1
+            free = _numbered(plain, seen[plain.casefold()] + 1)
+        taken.add(free.casefold())
+        yield free
+
+
+def _numbered(name: str, number: int) -> str:
+    """`name (2).ext`, in as many bytes as a file's name may have."""
+    stem, extension = PurePosixPath(name).stem, PurePosixPath(name).suffix
+    if len(extension) > 16:
+        stem, extension = name, ""
+    end = f" ({number}){extension}"
+    return stem.encode()[: MAX_NAME_BYTES - len(end.encode())].decode(errors="ignore") + end

@@ -18,7 +18,6 @@ class Problem(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     retry_after: int | None = None
-    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, detail: str | None = None, **fields: Any) -> None:
         """`detail` is written for the client; `fields` become members of the answer (RFC 9457 §3.2)."""
@@ -35,6 +34,11 @@ class Problem(Exception):
     def reason(self) -> str:
         """What the row of a file says that ended for this problem."""
         return self.slug()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of the answer, beside those that every problem has."""
+        return {}
 
     def members(self, instance: str) -> dict[str, Any]:
         """The problem details: what a client gets to read. `instance` is the path of the request."""
@@ -134,7 +138,10 @@ class Unauthorized(Problem):
     """This needs an API key that is known and has not ended, sent as `Authorization: Bearer ferry_…`."""
 
     status, title = 401, "An API key is needed"
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="ferry"'}
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"WWW-Authenticate": 'Bearer realm="ferry"'}
 
 
 class ScopeMissing(Problem):
@@ -147,6 +154,12 @@ class TooManyUploads(Problem):
     """As many uploads as this caller may have at once are on their way. Wait for one to end, then send this again."""
 
     status, title, retry_after = 429, "Too many uploads at once", 2
+
+
+class TooManyDownloads(Problem):
+    """As many downloads and uploads as this caller may have at once are on their way. Wait for one to end."""
+
+    status, title, retry_after = 429, "Too many downloads at once", 2
 
 
 class TooManyRequests(Problem):
@@ -194,6 +207,33 @@ class IdempotencyKeyReused(Problem):
     """This Idempotency-Key was used for another file, name or way of uploading. Take a new key for a new request."""
 
     status, title = 422, "The Idempotency-Key stands for another request"
+
+
+class NotReady(Problem):
+    """The file is not stored: see `file_status`. With a `Retry-After` it may be soon. `ids` names all such."""
+
+    status, title = 409, "The file is not stored"
+
+    def __init__(self, detail: str | None = None, *, is_coming: bool, **fields: Any) -> None:
+        """`is_coming`: it may still be stored."""
+        super().__init__(detail, **fields)
+        self.retry_after = 1 if is_coming else None
+
+
+class PreconditionFailed(Problem):
+    """The file is not the one that If-Match or If-Unmodified-Since names. Ask for it without them."""
+
+    status, title = 412, "The file is another one"
+
+
+class RangeNotSatisfiable(Problem):
+    """The range begins after the file's last byte, or asks for none. `size` is how many bytes the file has."""
+
+    status, title = 416, "The file has no such range"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Content-Range": f"bytes */{self.fields['size']}"}
 
 
 class NotFailed(Problem):

@@ -14,9 +14,10 @@ from answers import accepted, as_json
 from callers import everybody_may, needs, open_to_all, receiving
 from content import admit
 from database import ping
+from lookup import one
 from models import File
 from modes import UPLOADS
-from parameters import ID, LONGEST_LIFE, number, page_of
+from parameters import LONGEST_LIFE, number, page_of
 from problems import NotFound, all_problems
 from sent import take
 
@@ -57,14 +58,14 @@ def celery_upload() -> Answer:
 @needs("read")
 def status(id: str) -> dict[str, Any]:
     """One file."""
-    return as_json(_found(id))
+    return as_json(one(id))
 
 
 @routes.post("/files/<id>/retry")
 @needs("upload")
 def retry(id: str) -> Answer:
     """Try a file once more that ended as ERROR, if its bytes are still kept."""
-    row = _found(id)
+    row = one(id)
     file.try_again(row)
     return accepted(row, 202)
 
@@ -73,7 +74,7 @@ def retry(id: str) -> Answer:
 @needs("delete")
 def delete(id: str) -> tuple[str, int]:
     """Delete a file."""
-    if not file.delete(_found(id)):
+    if not file.delete(one(id)):
         raise NotFound
     return "", 204
 
@@ -130,11 +131,3 @@ def _upload(mode: file.Mode, status: int) -> Answer:
             file.compare(before, row, sent.stream)
     answer, status, headers = accepted(before, status)
     return answer, status, headers | {"Idempotency-Replayed": "true"}
-
-
-def _found(id: str) -> File:
-    """The file of an address. An id that can't be one, or is another's, is as unknown as any other."""
-    row = File.find_of(g.caller.owner, id) if ID.fullmatch(id) else None
-    if row is None:
-        raise NotFound
-    return row

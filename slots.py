@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flask import Flask, current_app
 
-from problems import TooManyUploads
+from problems import Problem, TooManyUploads
 
 _MOST = 1 << 14
 """Slots that anybody can have: the bytes from one name's first to the next name's."""
@@ -29,14 +29,14 @@ class Slots:
         self._path = path
 
     @contextmanager
-    def take(self, name: str, most: int) -> Iterator[None]:
-        """Hold one of the `most` slots of `name`. Raises TooManyUploads where all are taken."""
+    def take(self, name: str, most: int, refusal: type[Problem] = TooManyUploads) -> Iterator[None]:
+        """Hold one of the `most` slots of `name`. Raises `refusal` where all are taken."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             first = _first(name)
             if not any(_lock(file, first + number) for number in range(min(most, _MOST))):
-                raise TooManyUploads(f"At most {most} uploads at once.", most=most)
+                raise refusal(f"At most {most} at once.", most=most)
             yield
         finally:
             os.close(file)

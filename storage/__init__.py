@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Flask, current_app
 
 from config import Config
-from storage.base import Check, Stat, Storage
+from storage.base import Check, Stat, Storage, Stream
 from storage.memory import MemoryStorage
 from storage.s3 import S3Storage
 
-__all__ = ["Check", "Stat", "Storage", "init_app", "of"]
+__all__ = ["Check", "Stat", "Storage", "Stream", "init_app", "of"]
 
 
 def init_app(app: Flask, config: Config) -> None:

@@ -14,19 +14,20 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the ground up. A room may import from any floor below its own, and from its own package.
 FLOORS = [
     ["config", "problems", "postgresql", "logs"],
-    ["names", "sniffing", "server", "database"],
+    ["names", "sniffing", "server", "ranges", "conditions", "database"],
     ["content"],
     ["owners"],
     ["models", "keys", "slots", "rates", "storage", "spool", "sent", "window"],
-    ["lease", "locks"],
-    ["idempotency"],
+    ["lease", "locks", "leaving"],
+    ["idempotency", "archives"],
     ["measured"],
     ["file"],
     ["tasks"],
     ["modes"],
     ["sweep"],
     ["answers", "parameters", "request_ids", "hosts", "browsers", "headers", "callers"],
-    ["routes", "cli"],
+    ["lookup"],
+    ["routes", "downloads", "cli"],
     ["app"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -40,6 +41,7 @@ VENDORS = {
     "multipart": "sent.py",
     "psycopg": "postgresql.py",
     "redis": "window.py",
+    "zipstream": "archives.py",
 }
 
 

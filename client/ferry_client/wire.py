@@ -74,6 +74,6 @@ def _translated() -> Iterator[None]:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that an answer asks for. Ferry sends those; a date (RFC 9110 §10.2.3) from a proxy counts as nothing said."""
+    """The seconds that an answer asks for. A date (RFC 9110 §10.2.3) counts as nothing said."""
     said = headers.get("Retry-After", "")
     return float(said) if said.isdecimal() else None

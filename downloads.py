@@ -1,0 +1,143 @@
+"""The doors through which files go out: one, some of its bytes, a way to it at the storage, or many as an archive."""
+
+from __future__ import annotations
+
+import re
+import time
+import unicodedata
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+from werkzeug.http import http_date
+
+import storage
+from answers import rfc3339
+from archives import Member, zipped
+from callers import giving, needs
+from conditions import has_same, is_unchanged
+from content import served
+from leaving import exactly, gathered, streamed
+from lookup import one, several
+from models import File, UploadStatus
+from problems import InvalidParameter, NotFound, NotReady
+from ranges import span
+
+downloads = Blueprint("downloads", __name__)
+
+_MOST_IN_AN_ARCHIVE = 1000
+_LINK_SECONDS, _LONGEST_LINK = 300, 900
+
+
+@downloads.get("/files/<id>/content")
+@needs("read")
+def content(id: str) -> Response:
+    """The bytes of a file, or with `redirect=1` a way to them at the storage."""
+    row = _ready([one(id)])[0]
+    if _flag("redirect"):
+        return Response(status=302, headers={"Location": _link(row, _LINK_SECONDS)}, mimetype="text/plain")
+    etag, modified = str(row.sha256), int(row.updated_at)
+    known = {"ETag": f'"{etag}"', "Last-Modified": http_date(modified), "Accept-Ranges": "bytes"}
+    if is_unchanged(request.headers, etag, modified):
+        return Response(status=304, headers=known)
+    wanted = None
+    if request.method == "GET" and has_same(request.headers.get("If-Range"), etag, modified):
+        wanted = span(request.headers.get("Range"), row.size or 0)
+    return _bytes_of(row, wanted, known)
+
+
+@downloads.get("/files/<id>/link")
+@needs("read")
+def link(id: str) -> dict[str, Any]:
+    """An address at the storage that gives the file to whoever has it, for a while."""
+    row, seconds = _ready([one(id)])[0], _expires()
+    until = time.time() + seconds
+    return {"url": _link(row, seconds), "expires_at": rfc3339(until)}
+
+
+@downloads.get("/files.zip")
+@needs("read")
+def archive() -> Response:
+    """Several files as one archive."""
+    rows = _ready(_asked_for())
+    objects = storage.of()
+    length, body = zipped([Member(row.name, row.size or 0, partial(_open, objects, row)) for row in rows])
+    headers = {"Content-Type": "application/zip", "Content-Disposition": 'attachment; filename="files.zip"'}
+    headers |= {"Content-Length": str(length)}
+    if request.method == "HEAD":
+        return Response(headers=headers)
+    with ExitStack() as held:
+        held.enter_context(giving())
+        held.enter_context(closing(body))
+        return streamed(gathered(exactly(body, length)), 200, headers, held)
+
+
+def _bytes_of(row: File, wanted: tuple[int, int] | None, known: dict[str, str]) -> Response:
+    """All of a file, or what is `wanted` of it. HEAD asks the storage for nothing: the row knows all that is said."""
+    size = row.size or 0
+    first, end = wanted or (0, size)
+    content_type, disposition = served(row.name, row.detected_type)
+    headers = {"Content-Type": content_type, "Content-Disposition": disposition, "Content-Length": str(end - first)}
+    headers |= known | ({"Content-Range": f"bytes {first}-{end - 1}/{size}"} if wanted else {})
+    if request.method == "HEAD":
+        return Response(headers=headers)
+    with ExitStack() as held:
+        held.enter_context(giving())
+        stream = held.enter_context(closing(_open(storage.of(), row, wanted)))
+        return streamed(exactly(stream, end - first), 206 if wanted else 200, headers, held)
+
+
+def _open(objects: storage.Storage, row: File, wanted: tuple[int, int] | None = None) -> storage.Stream:
+    first, end = wanted or (0, None)
+    return objects.open(row.key, first, end and end - first, size=row.size)
+
+
+def _link(row: File, seconds: int) -> str:
+    content_type, disposition = served(row.name, row.detected_type)
+    return storage.of().link(row.key, seconds, content_type=content_type, disposition=disposition)
+
+
+def _ready(rows: Sequence[File]) -> Sequence[File]:
+    """The files, if all are stored. Raises NotReady."""
+    others = [row for row in rows if row.upload_status != UploadStatus.COMPLETE]
+    if others:
+        is_coming = all(row.upload_status != UploadStatus.ERROR for row in others)
+        raise NotReady(is_coming=is_coming, file_status=others[0].upload_status, ids=[row.id for row in others])
+    return rows
+
+
+def _asked_for() -> Sequence[File]:
+    """The files that `ids` or `prefix` name."""
+    ids, prefix = request.args.get("ids"), request.args.get("prefix")
+    if (ids is None) == (prefix is None):
+        raise InvalidParameter("Name the files with ids or with prefix, one of the two.", parameter="ids")
+    if ids is not None:
+        return several(_at_most(list(dict.fromkeys(ids.split(","))), "ids"))
+    if not prefix:
+        raise InvalidParameter("prefix is the start of the files' names.", parameter="prefix")
+    rows = File.named(g.caller.owner, unicodedata.normalize("NFC", prefix), _MOST_IN_AN_ARCHIVE + 1)
+    if not rows:
+        raise NotFound
+    return _at_most(rows, "prefix")
+
+
+def _at_most(named: Sequence[Any], parameter: str) -> Sequence[Any]:
+    if len(named) > _MOST_IN_AN_ARCHIVE:
+        raise InvalidParameter(f"An archive has at most {_MOST_IN_AN_ARCHIVE} files.", parameter=parameter)
+    return named
+
+
+def _expires() -> int:
+    text = request.args.get("expires", str(_LINK_SECONDS))
+    if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= _LONGEST_LINK:
+        return int(text)
+    raise InvalidParameter(f"expires is a number of seconds from 1 to {_LONGEST_LINK}.", parameter="expires")
+
+
+def _flag(name: str) -> bool:
+    text = request.args.get(name, "0")
+    if text in ("0", "1"):
+        return text == "1"
+    raise InvalidParameter(f"{name} is 1 or 0.", parameter=name)

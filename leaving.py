@@ -1,0 +1,59 @@
+"""The body of an answer, as it goes into the connection: exactly as long as announced, or cut.
+
+Under gunicorn a body that ends early looks like a normal end, and its client waits for the rest: only what is raised
+cuts the connection. Raised before the first byte it is still a problem with a status of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import chain
+
+from flask import Response, request
+
+from storage.base import StorageMismatch
+
+STALL_SECONDS = 30
+"""For one piece, of at most 256 KiB: who takes longer, less than 9 kB/s, has a thread for nothing."""
+
+_LEAST = 64 << 10
+
+
+def exactly(stream: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Yield what `stream` yields. Raises StorageMismatch before a byte more than `size`, and at an end before it."""
+    left = size
+    for piece in stream:
+        left -= len(piece)
+        if left < 0:
+            break
+        yield piece
+    if left:
+        raise StorageMismatch("The storage gave another number of bytes than the object has.")
+
+
+def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of 64 KiB at least, but for the last: each costs a system call."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _LEAST:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
+
+
+def streamed(body: Iterator[bytes], status: int, headers: Mapping[str, str], held: ExitStack) -> Response:
+    """An answer with this body. Its first piece is read here; what is `held` is let go when the last is sent, or none
+    can be any more.
+    """
+    first = next(body, b"")
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        # For sendall(), as Python has it, this is the time for all of a piece. The next request sets it anew.
+        connection.settimeout(STALL_SECONDS)
+    answer = Response(chain((first,), body), status, headers)
+    answer.call_on_close(held.pop_all().close)
+    return answer
