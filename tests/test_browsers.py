@@ -117,7 +117,7 @@ class TestNamedSite:
         assert answer.status_code == 201
         assert answer.headers["Access-Control-Allow-Origin"] == APP
         assert answer.headers["Access-Control-Expose-Headers"] == (
-            "Location, Retry-After, Idempotency-Replayed, X-Request-ID"
+            "Location, Retry-After, Idempotency-Replayed, X-Request-ID, Content-Disposition, Content-Range, ETag"
         )
         assert answer.headers["Vary"] == "Origin"
         assert "Access-Control-Allow-Credentials" not in answer.headers

@@ -99,7 +99,8 @@ def test_a_wrong_key_is_refused_even_where_none_is_needed(client: FlaskClient, a
 @pytest.mark.parametrize(
     ("scope", "method", "path"),
     [("upload", "POST", "/normal_upload"), ("upload", "POST", "/async_upload"), ("upload", "POST", "/celery_upload"),
-     ("upload", "POST", "/files/x/retry"), ("read", "GET", "/files"), ("read", "GET", "/files/x")],
+     ("upload", "POST", "/files/x/retry"), ("read", "GET", "/files"), ("read", "GET", "/files/x"),
+     ("read", "GET", "/files/x/content"), ("read", "GET", "/files/x/link"), ("read", "GET", "/files.zip?ids=x")],
 )  # fmt: skip
 def test_a_key_does_what_its_scopes_say_and_no_more(app: Flask, scope: str, method: str, path: str) -> None:
     client = app.test_client()

@@ -7,7 +7,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from headers import headers_of
+from headers import Kind, headers_of
 
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -19,6 +19,10 @@ DATA = EVERYWHERE | {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
+FILE = DATA | {
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "Cache-Control": "private, no-store",
+}
 PAGE = EVERYWHERE | {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'",
@@ -29,19 +33,22 @@ TLS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 
 
 @pytest.mark.parametrize(
-    ("page", "secure", "mimetype", "expected"),
+    ("kind", "secure", "mimetype", "expected"),
     [
-        (True, False, "text/html", PAGE),
-        (True, True, "text/html", PAGE | TLS),
-        (False, False, "text/css", DATA),
-        (False, True, "text/plain", DATA | TLS),
-        (False, False, "application/json", DATA | NO_STORE),
-        (False, True, "application/problem+json", DATA | NO_STORE | TLS),
-        (False, False, None, DATA),
+        ("page", False, "text/html", PAGE),
+        ("page", True, "text/html", PAGE | TLS),
+        ("data", False, "text/css", DATA),
+        ("data", True, "text/plain", DATA | TLS),
+        ("data", False, "application/json", DATA | NO_STORE),
+        ("data", True, "application/problem+json", DATA | NO_STORE | TLS),
+        ("data", False, None, DATA),
+        ("file", False, "image/png", FILE),
+        ("file", True, "application/octet-stream", FILE | TLS),
+        ("file", False, "application/json", FILE),
     ],
 )
-def test_an_answer_has_exactly_these(page: bool, secure: bool, mimetype: str, expected: dict[str, str]) -> None:
-    assert headers_of(page=page, secure=secure, mimetype=mimetype) == expected
+def test_an_answer_has_exactly_these(kind: Kind, secure: bool, mimetype: str, expected: dict[str, str]) -> None:
+    assert headers_of(kind, secure=secure, mimetype=mimetype) == expected
 
 
 @pytest.mark.parametrize(
@@ -55,6 +62,8 @@ def test_an_answer_has_exactly_these(page: bool, secure: bool, mimetype: str, ex
         ("POST", "/normal_upload", DATA | NO_STORE),
         ("OPTIONS", "/files", DATA),
         ("GET", "/problems/too-large", DATA),
+        ("GET", "/files/unknown/content", DATA | NO_STORE),
+        ("GET", "/files.zip", DATA | NO_STORE),
         ("GET", "/static/ferry.css", DATA | {"Cache-Control": "no-cache"}),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from file import rename_file
-from names import display_name, safe_name
+from names import archive_names, display_name, safe_name
 from problems import FilenameTooLong
 
 
@@ -76,3 +76,33 @@ def test_no_name_brings_anything_strange_into_a_key(name: str) -> None:
 
 def test_a_file_is_renamed_to_its_time_and_safe_name() -> None:
     assert rename_file("my file.pdf", datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)) == "20260304050607--my_file.pdf"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["b", "a"], ["b", "a"]),
+        (["a.txt", "a.txt", "a.txt"], ["a.txt", "a (2).txt", "a (3).txt"]),
+        (["a.txt", "A.TXT", "ß", "SS"], ["a.txt", "A (2).TXT", "ß", "SS (2)"]),
+        (["a.txt", "a.txt", "a (2).txt"], ["a.txt", "a (2).txt", "a (2) (2).txt"]),
+        (["a (2).txt", "a.txt", "a.txt"], ["a (2).txt", "a.txt", "a (3).txt"]),
+        (["..", ".", "", " "], ["file", "file (2)", "file (3)", "file (4)"]),
+        (["../x", "/etc/x", "a\\b", "C:x", "a/", "x\0y", "a\nb"],
+         [".._x", "_etc_x", "a_b", "C_x", "a_", "x_y", "a_b (2)"]),
+        (["a?*|<>\"b", "end.", "end "], ["a______b", "end", "end (2)"]),
+        ([".bashrc", ".bashrc"], [".bashrc", ".bashrc (2)"]),
+        (["文" * 83 + ".txt"] * 2, ["文" * 83 + ".txt", "文" * 82 + " (2).txt"]),
+        (["a." + "b" * 253] * 2, ["a." + "b" * 253, "a." + "b" * 249 + " (2)"]),
+    ],
+)  # fmt: skip
+def test_names_in_an_archive_are_plain_and_each_is_there_once(names: list[str], expected: list[str]) -> None:
+    assert list(archive_names(names)) == expected
+
+
+@given(st.lists(st.text(max_size=5) | st.sampled_from(["a.txt", "A.txt", "a (2).txt", "x" * 255, "é" * 127])))
+def test_no_name_leads_out_of_an_archive_or_onto_another(names: list[str]) -> None:
+    plain = list(archive_names(names))
+
+    assert len({name.casefold() for name in plain}) == len(names)
+    assert not [name for name in plain if name.strip(".") == "" or re.search(r"[/\\:\0]", name)]
+    assert all(len(name.encode(errors="replace")) <= 255 for name in plain)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from storage import wire
 from storage.base import StorageUnavailable
-from storage.wire import Answer, Wire
+from storage.wire import Answer, Opened, Wire
 
 
 class Server:
@@ -203,6 +203,54 @@ def test_a_storage_that_is_silent_is_given_up(serve: object, monkeypatch: pytest
 
     with pytest.raises(StorageUnavailable):
         ask(client, attempts=1)
+
+
+def opened(client: Wire) -> Opened:
+    answer = client.open("/bucket/key", lambda: {"X-Signed": "yes"})
+    assert isinstance(answer, Opened)
+    return answer
+
+
+def test_a_body_that_was_read_gives_its_connection_back_and_one_that_was_not_is_cut(serve: object) -> None:
+    server, client = serve(OK, OK, OK, OK)  # type: ignore[operator]
+    assert [b"".join(opened(client).body) for _ in range(2)] == [b"ok", b"ok"]
+    assert server.connections == 1
+
+    opened(client).body.close()
+    assert b"".join(opened(client).body) == b"ok"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("status", [b"404 Not Found", b"403 No"])
+def test_a_refusal_is_read_whole_and_keeps_the_connection(serve: object, status: bytes) -> None:
+    server, client = serve(OK.replace(b"200 OK", status), OK)  # type: ignore[operator]
+    refused = client.open("/bucket/key", dict)
+
+    assert refused == Answer(int(status[:3]), {"etag": '"x"', "content-length": "2"}, b"ok")
+    assert b"".join(opened(client).body) == b"ok"
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "broken", [None, b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nclose"]
+)
+def test_what_may_pass_before_the_first_byte_is_tried_again(serve: object, broken: bytes | None) -> None:
+    _, client = serve(broken, OK)  # type: ignore[operator]
+
+    assert b"".join(opened(client).body) == b"ok"
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_a_body_that_ends_too_early_or_stops_is_an_error(
+    serve: object, monkeypatch: pytest.MonkeyPatch, connection: str
+) -> None:
+    monkeypatch.setattr(wire, "_ANSWER_SECONDS", 0.2)
+    cut = f"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: {connection}\r\n\r\nonly".encode()
+    _, client = serve(cut)  # type: ignore[operator]
+
+    with pytest.raises(StorageUnavailable):
+        list(opened(client).body)
+    assert not client._idle
 
 
 @pytest.mark.parametrize(
