@@ -27,7 +27,10 @@ class Wire:
         if not url.startswith(("http://", "https://")):
             raise ValueError(f"{url!r} is not the address of a server: it begins with http:// or https://")
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT, limits=_LIMITS)
+        try:
+            self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT, limits=_LIMITS)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"{url!r} is not the address of a server: {error}") from error
 
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         """The whole answer. Raises FerryError for all but success."""
@@ -67,13 +70,11 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> FerryError:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except httpx.InvalidURL as error:
-        raise FerryError(f"The address can't be read: {error}", slug="invalid-address") from error
     except httpx.RequestError as error:
         raise Unreachable(f"The server can't be reached: {error or type(error).__name__}") from error
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that an answer asks for. A date (RFC 9110 §10.2.3) counts as nothing said."""
+    """The seconds that an answer asks for. A proxy's date (RFC 9110 §10.2.3) counts as nothing said."""
     said = headers.get("Retry-After", "")
     return float(said) if said.isdecimal() else None

@@ -1,0 +1,89 @@
+"""The command line: options, and how the command ends."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from ferry_client.errors import FerryError
+from ferry_client.ferry import Ferry
+from ferry_client.shell import questions, transfers
+from ferry_client.shell.screen import Screen, said
+from ferry_client.shell.words import count, duration
+
+_JOBS = 8
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. Returns its exit code: 0, 1 where something failed, 2 for wrong usage, 130 after Ctrl-C."""
+    options = _parser().parse_args(argv)
+    screen = Screen(as_json=options.json)
+    _tell_of_retries(screen)
+    try:
+        ferry = Ferry(options.url, options.key)
+    except ValueError as error:
+        screen.complain(str(error))
+        return 2
+    try:
+        with ferry:
+            return int(options.run(ferry, options, screen))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would complain once more at its end.
+        return 1
+    except (FerryError, OSError) as error:
+        screen.complain(said(error))
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ferry", description="Files to Ferry and back.")
+    parser.add_argument("--url", default=os.environ.get("FERRY_URL") or "http://127.0.0.1:5000", help="or FERRY_URL")
+    parser.add_argument("--key", default=os.environ.get("FERRY_KEY"), help="or FERRY_KEY, which others can't see in ps")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="a line of JSON a file")
+    several = argparse.ArgumentParser(add_help=False, parents=[common])
+    several.add_argument("--jobs", type=count, default=_JOBS, metavar="N", help=f"files at once ({_JOBS})")
+
+    upload = commands.add_parser("upload", parents=[several], help="send files")
+    upload.add_argument("path", nargs="+", metavar="PATH")
+    upload.add_argument("--mode", choices=("normal", "async", "celery"), default="normal")
+    upload.add_argument("--recursive", "-r", action="store_true", help="folders too, but for what is there already")
+    upload.add_argument("--expires-in", type=duration, metavar="TIME", help="such as 90, 30m, 12h or 7d")
+    upload.set_defaults(run=transfers.upload)
+
+    download = commands.add_parser("download", parents=[several], help="fetch files")
+    download.add_argument("id", nargs="*", metavar="ID")
+    download.add_argument("--prefix", help="those whose names start so")
+    download.add_argument("--manifest", type=Path, metavar="FILE", help="those that `ferry upload --json` has printed")
+    download.add_argument("--to", type=Path, default=Path(), metavar="PATH", help="folder, or the path of one file (.)")
+    download.add_argument("--force", action="store_true", help="replace files that differ")
+    download.set_defaults(run=transfers.download)
+
+    ls = commands.add_parser("ls", parents=[common], help="list files, newest first")
+    ls.add_argument("--status", choices=("PENDING", "PROCESSING", "COMPLETE", "ERROR"))
+    ls.add_argument("--prefix", default="", help="those whose names start so")
+    ls.set_defaults(run=questions.ls)
+
+    status = commands.add_parser("status", parents=[common], help="what has become of files")
+    status.add_argument("id", nargs="+", metavar="ID")
+    status.add_argument("--watch", action="store_true", help="until they have ended")
+    status.set_defaults(run=questions.status)
+
+    rm = commands.add_parser("rm", parents=[common], help="delete files")
+    rm.add_argument("id", nargs="+", metavar="ID")
+    rm.set_defaults(run=questions.rm)
+    return parser
+
+
+def _tell_of_retries(screen: Screen) -> None:
+    handler = logging.Handler()
+    handler.emit = lambda record: screen.complain(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("ferry_client")
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.INFO)
