@@ -1,12 +1,14 @@
 """Leases: one thread a process that keeps renewing the claim on every file the process works on.
 
-One thread, and not one a file, because a small file is stored in less time than a thread takes to start.
+It also writes how far each file is, so that nobody who carries bytes ever waits for the database to say so. One thread,
+and not one a file, because a small file is stored in less time than a thread takes to start.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -20,6 +22,10 @@ from problems import LeaseLost
 log = logging.getLogger("ferry.lease")
 
 
+_TELL_EVERY = 0.25
+"""Seconds between two words to the database about one file's bytes. A file that is stored sooner costs none."""
+
+
 class Leased(Protocol):
     """Something that is lost unless it is renewed in time."""
 
@@ -31,10 +37,24 @@ class Leased(Protocol):
 
 
 class Hold:
-    """The right to work on one file, for as long as nobody has taken it over."""
+    """The right to work on one file, for as long as nobody has taken it over; and the bytes that were worked on."""
 
     def __init__(self) -> None:
         self._lost = threading.Event()
+        self._lock = threading.Lock()
+        self.received = self.stored = 0
+        self.told, self.told_at, self.failed = (0, 0), time.monotonic(), False
+        """For the keeper: what it has written last, when it last tried to, and whether it could not."""
+
+    def land(self, size: int) -> None:
+        """So many more bytes are stored."""
+        with self._lock:
+            self.stored += size
+
+    def counts(self) -> tuple[int, int]:
+        """The bytes received and those of them that are stored."""
+        stored = self.stored  # First: what is received meanwhile must not be missing.
+        return self.received, stored
 
     def lose(self) -> None:
         self._lost.set()
@@ -45,11 +65,20 @@ class Hold:
             raise LeaseLost
 
 
+def is_due(silent: float, every: float, lease: float, *, news: bool) -> bool:
+    """Whether to write now what was last written `silent` seconds ago, by one who looks each `every` seconds.
+
+    A lease is renewed at the latest when a third of it is over. `news`: there is something to say about the bytes.
+    """
+    return silent + every > lease / 3 or (news and silent >= _TELL_EVERY)
+
+
 class Keeper:
-    """Renews the leases of all that this process holds, every third of a lease."""
+    """Renews the leases of all that this process holds, and tells of their bytes."""
 
     def __init__(self, app: Flask, seconds: float) -> None:
         self._app, self.seconds = app, seconds
+        self._every = min(_TELL_EVERY, seconds / 6)
         self._lock = threading.Lock()
         self._held: dict[Hold, Leased] = {}
         self._thread: threading.Thread | None = None
@@ -80,7 +109,7 @@ class Keeper:
     def _run(self) -> None:
         pause = threading.Event()
         while True:
-            pause.wait(self.seconds / 3)
+            pause.wait(self._every)
             with self._lock:
                 held = list(self._held.items())
                 if not held:
@@ -88,11 +117,25 @@ class Keeper:
                     return
             with self._app.app_context():
                 for hold, row in held:
-                    self._renew(hold, row)
+                    self._look(hold, row)
 
-    def _renew(self, hold: Hold, row: Leased) -> None:
+    def _look(self, hold: Hold, row: Leased) -> None:
+        now, counts = time.monotonic(), hold.counts()
+        # Where the last try failed, the lease alone is reason enough for another.
+        news = counts != hold.told and not hold.failed
+        if is_due(now - hold.told_at, self._every, self.seconds, news=news):
+            hold.told_at = now
+            self._renew(hold, row, counts)
+
+    def _renew(self, hold: Hold, row: Leased, counts: tuple[int, int]) -> None:
+        hold.failed = True
         try:
-            if not row.heartbeat(self.seconds):
+            if isinstance(row, File) and counts != hold.told:
+                kept = row.progress(self.seconds, *counts)
+            else:
+                kept = row.heartbeat(self.seconds)
+            hold.told, hold.failed = counts, False
+            if not kept:
                 hold.lose()
         except Exception:
             # A database that is away for a moment costs nothing: the fence decides at the end.

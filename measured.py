@@ -60,9 +60,10 @@ class Measured:
     def unseen(self) -> Iterator[bytes]:
         """The stream, for a consumer that has us for its witness."""
         for chunk in self._stream:
+            self.size += len(chunk)
             if self._hold:
                 self._hold.check()
-            self.size += len(chunk)
+                self._hold.received = self.size
             if self._room:
                 self._room.check(self.size)
             yield chunk
@@ -76,6 +77,11 @@ class Measured:
         """Raises BytesDamaged where this is not what was expected."""
         if self._expected not in ((None, None), (self.size, self.sha256)):
             raise BytesDamaged
+
+    def landed(self, size: int) -> None:
+        """Count bytes that are in the storage."""
+        if self._hold:
+            self._hold.land(size)
 
     def __enter__(self) -> Measured:
         return self

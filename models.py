@@ -135,7 +135,11 @@ class File(Base):
 
     def heartbeat(self, lease: float) -> bool:
         """Lengthen our lease to `lease` seconds from now. False: somebody else has the file."""
-        return self._move(_HEARTBEAT, {}, lease=lease)
+        return self._keep(_HEARTBEAT, lease=lease)
+
+    def progress(self, lease: float, received: int, stored: int) -> bool:
+        """The same, and say how many bytes have come and are stored. Of a file that came before, all have."""
+        return self._keep(_PROGRESS, lease=lease, received_bytes=self.size or received, stored_bytes=stored)
 
     def complete(self, *, url: str, size: int, sha256: str, version_id: str | None = None) -> bool:
         """End as COMPLETE, stored and verified. False: somebody else has the file."""
@@ -220,6 +224,12 @@ class File(Base):
         if row is not None:
             vars(self).update(values, **row._mapping)
         return row is not None
+
+    def _keep(self, statement: Update, **values: float) -> bool:
+        """A move beside the work. This value stays as it is: the thread that works may just be ending the file."""
+        with writing() as connection:
+            fence = {"mine": self.id, "my_attempt": self.attempt}
+            return connection.execute(statement, values | fence).one_or_none() is not None
 
     @staticmethod
     def find(id: str) -> File | None:
@@ -377,16 +387,25 @@ _CLAIM = (
         _NOT_DELETED,
         or_(_FILES.c.upload_status == UploadStatus.PENDING, _ABANDONED_NOW),
     )
-    .values(upload_status=UploadStatus.PROCESSING, attempt=_FILES.c.attempt + 1, lease_until=_AHEAD, updated_at=_NOW)
-    .returning(_FILES.c.attempt, _FILES.c.updated_at)
+    .values(
+        upload_status=UploadStatus.PROCESSING,
+        attempt=_FILES.c.attempt + 1,
+        stored_bytes=0,
+        lease_until=_AHEAD,
+        updated_at=_NOW,
+    )
+    .returning(_FILES.c.attempt, _FILES.c.stored_bytes, _FILES.c.updated_at)
 )
 _MOVE = (
     update(_FILES)
     .where(_FILES.c.id == bindparam("mine"), _FILES.c.attempt == bindparam("my_attempt"))
     .returning(_FILES.c.updated_at)
 )
-_HELD = _MOVE.where(_FILES.c.upload_status == UploadStatus.PROCESSING).values(updated_at=_NOW)
-_HEARTBEAT = _HELD.values(lease_until=_AHEAD)
+_HOLDING = _MOVE.where(_FILES.c.upload_status == UploadStatus.PROCESSING)
+# `updated_at` stays: nobody sees a heartbeat.
+_HEARTBEAT = _HOLDING.values(lease_until=_AHEAD)
+_HELD = _HOLDING.values(updated_at=_NOW)
+_PROGRESS = _HELD.values(lease_until=_AHEAD)
 _END = _HELD.values(lease_until=None, due_at=None)
 _GIVE_BACK = _HELD.values(lease_until=None, due_at=_NOW + bindparam("pause", type_=Double()))
 _DROP = _END.where(_FILES.c.lease_until < _NOW)

@@ -122,7 +122,8 @@ class Storage(ABC):
         `bound` is the most bytes that will come, where that is known. `content_type` and `disposition` are the headers
         that the object is given out with, where the storage keeps them. An object that is there is replaced. The
         object is asked for afterwards and compared (StorageMismatch). What `stream` raises comes through as it is,
-        and leaves no object and no part of one behind; so does what `witness` raises, who sees all that is stored.
+        and leaves no object and no part of one behind; so does what `witness` raises, who sees all that is stored,
+        and hears of each piece as soon as the storage has acknowledged it.
         """
 
     @abstractmethod

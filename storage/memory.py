@@ -34,6 +34,8 @@ class MemoryStorage(Storage):
         for part in parts:
             body.append(bytes(part.body))
             part.release()
+            if witness:
+                witness.landed(len(body[-1]))
         self._objects[key] = b"".join(body)
         self.headers[key] = content_type, disposition
         return self.stat(key)

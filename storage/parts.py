@@ -123,6 +123,9 @@ class Witness(Protocol):
     def vouch(self) -> None:
         """All parts have been seen. Raises what keeps them from becoming an object."""
 
+    def landed(self, size: int) -> None:
+        """So many more bytes are in the storage, by its own word. Called from any thread, in any order."""
+
 
 def cut(
     stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers, witness: Witness | None = None

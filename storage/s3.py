@@ -84,8 +84,10 @@ class S3Storage(Storage):
         first = next(parts)
         try:
             if first.last:
-                return self._put_whole(key, first, headers)
-            return self._put_parts(self._begin(key, headers), chain((first,), parts))
+                stored = self._put_whole(key, first, headers)
+                _tell(witness, stored.size)
+                return stored
+            return self._put_parts(self._begin(key, headers), chain((first,), parts), witness)
         finally:
             first.release()
             parts.close()
@@ -179,11 +181,13 @@ class S3Storage(Storage):
             begun = self._s3.create_multipart_upload(**target, **named, ChecksumAlgorithm="CRC32")
         return {**target, "UploadId": begun["UploadId"]}
 
-    def _put_parts(self, target: dict[str, str], parts: Iterator[Part]) -> Stat:
+    def _put_parts(self, target: dict[str, str], parts: Iterator[Part], witness: Witness | None) -> Stat:
         key, upload = target["Key"], quote(target["UploadId"], safe="")
 
         def send(number: int, part: Part) -> Landed:
-            return self._send(key, part, query=f"partNumber={number}&uploadId={upload}")
+            landed = self._send(key, part, query=f"partNumber={number}&uploadId={upload}")
+            _tell(witness, landed.size)
+            return landed
 
         try:
             return self._complete(target, self._made.sender.send_all(parts, send))
@@ -335,3 +339,8 @@ def _whole(found: Opened, start: int | None) -> int:
 def _compare(found: int, size: int | None) -> None:
     if size not in (None, found):
         raise StorageMismatch(f"The object has {found} bytes instead of {size}.")
+
+
+def _tell(witness: Witness | None, size: int) -> None:
+    if witness:
+        witness.landed(size)

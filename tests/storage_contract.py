@@ -22,6 +22,27 @@ class Broken(Exception):
     """What goes wrong in a stream, from the storage's point of view: anything."""
 
 
+class Onlooker:
+    """A witness that notes what it sees and hears."""
+
+    def __init__(self, *, vouches: bool = True) -> None:
+        self._vouches = vouches
+        self.seen: list[int] = []
+        self.heard: list[int] = []
+        self.ran_ahead = False
+
+    def see(self, part: Part) -> None:
+        self.seen.append(len(part.body))
+
+    def vouch(self) -> None:
+        if not self._vouches:
+            raise Broken
+
+    def landed(self, size: int) -> None:
+        self.heard.append(size)
+        self.ran_ahead |= sum(self.heard) > sum(self.seen)
+
+
 class StorageContract:
     """Promises of `Storage`."""
 
@@ -93,20 +114,31 @@ class StorageContract:
 
     @pytest.mark.parametrize("size", [0, 10, SMALL, 3 * SMALL + 1])
     def test_what_a_witness_does_not_vouch_for_leaves_nothing(self, storage: Storage, key: str, size: int) -> None:
-        class Doubtful:
-            seen = 0
-
-            def see(self, part: Part) -> None:
-                self.seen += len(part.body)
-
-            def vouch(self) -> None:
-                assert self.seen == size
-                raise Broken
-
+        doubtful = Onlooker(vouches=False)
         with pytest.raises(Broken):
-            storage.put(key, pieces(bytes(size)), bound=10 * SMALL, content_type="text/plain", witness=Doubtful())
+            storage.put(key, pieces(bytes(size)), bound=10 * SMALL, content_type="text/plain", witness=doubtful)
 
+        assert sum(doubtful.seen) == size
         assert list(storage.scan(key)) == []
+
+    @pytest.mark.parametrize("bound", ["known", "unknown"])
+    @pytest.mark.parametrize("size", EDGES)
+    def test_a_witness_hears_of_every_byte_that_lands(self, storage: Storage, key: str, size: int, bound: str) -> None:
+        onlooker = Onlooker()
+        known = size if bound == "known" else None
+        storage.put(key, pieces(bytes(size)), bound=known, content_type="text/plain", witness=onlooker)
+
+        assert sum(onlooker.heard) == size
+        assert sorted(onlooker.heard) == sorted(onlooker.seen)
+        assert not onlooker.ran_ahead
+
+    def test_of_a_stream_that_breaks_a_witness_hears_only_what_had_left(self, storage: Storage, key: str) -> None:
+        onlooker = Onlooker()
+        stream = breaking(bytes(3 * SMALL), Broken())
+        with pytest.raises(Broken):
+            storage.put(key, stream, bound=10 * SMALL, content_type="text/plain", witness=onlooker)
+
+        assert sum(onlooker.heard) <= sum(onlooker.seen) < 3 * SMALL
 
     def test_a_stream_that_breaks_leaves_the_object_before_it(self, storage: Storage, key: str) -> None:
         storage.put(key, iter([b"first"]), content_type="text/plain")

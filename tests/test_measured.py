@@ -84,6 +84,19 @@ def test_a_lost_hold_stops_the_stream() -> None:
         next(chunks)
 
 
+def test_a_hold_knows_how_far_the_bytes_are() -> None:
+    hold = Hold()
+    measured = Measured(iter([b"123", b"45"]), hold=hold)
+    stream = measured.unseen()
+    next(stream)
+    assert hold.counts() == (3, 0)
+    next(stream)
+    measured.landed(3)
+
+    assert hold.counts() == (5, 3)
+    Measured(iter([])).landed(1)
+
+
 def test_no_thread_stays_however_the_stream_ends() -> None:
     before = threading.active_count()
     big = bytes(1 << 20)

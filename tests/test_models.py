@@ -116,7 +116,50 @@ def test_a_heartbeat_keeps_the_file(pending: File) -> None:
     assert not found(pending).claim(LEASE)
 
 
-@pytest.mark.parametrize("move", ["heartbeat", "complete", "fail", "give_back"])
+def test_nobody_sees_a_heartbeat(pending: File) -> None:
+    assert pending.claim(LEASE)
+    before = found(pending)
+    time.sleep(0.01)
+    assert pending.heartbeat(2 * LEASE)
+
+    after = found(pending)
+    changed = {name for name, value in vars(after).items() if value != vars(before)[name]}
+    assert changed == {"lease_until", "_sa_instance_state"}
+
+
+def test_progress_keeps_the_file_and_is_seen(pending: File) -> None:
+    assert pending.claim(PAST)
+    before = found(pending)
+    time.sleep(0.01)
+    assert pending.progress(LEASE, 3, 2)
+
+    after = found(pending)
+    assert (after.received_bytes, after.stored_bytes) == (3, 2)
+    assert after.updated_at > before.updated_at
+    assert not found(pending).claim(LEASE)
+
+
+def test_word_of_progress_that_comes_late_changes_nothing_in_hand(pending: File) -> None:
+    """It is written by another thread than the one that ends the file."""
+    assert pending.claim(LEASE)
+    before = dict(vars(pending))
+    assert pending.progress(LEASE, 3, 2)
+    assert pending.heartbeat(LEASE)
+
+    assert vars(pending) == before
+
+
+def test_what_an_attempt_has_stored_does_not_count_for_the_next(pending: File) -> None:
+    for end in (lambda: pending.give_back("storage-unavailable", 0), lambda: True):
+        assert pending.claim(PAST)
+        assert pending.progress(PAST, 3, 2)
+        assert end()
+    assert pending.claim(LEASE)
+
+    assert (pending.stored_bytes, found(pending).stored_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("move", ["heartbeat", "progress", "complete", "fail", "give_back"])
 def test_an_overtaken_holder_changes_nothing(pending: File, move: str) -> None:
     """The fence: the attempt's number decides, not who comes last."""
     stale, holder = found(pending), found(pending)
@@ -130,7 +173,7 @@ def test_an_overtaken_holder_changes_nothing(pending: File, move: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["complete", "fail"])
-@pytest.mark.parametrize("move", ["heartbeat", "complete", "fail", "give_back"])
+@pytest.mark.parametrize("move", ["heartbeat", "progress", "complete", "fail", "give_back"])
 def test_an_ended_file_moves_no_more(pending: File, end: str, move: str) -> None:
     assert pending.claim(LEASE)
     assert move_of(pending, end)
@@ -234,4 +277,6 @@ def move_of(row: File, move: str) -> bool:
         return row.complete(url="u", size=1, sha256="2" * 64)
     if move == "fail":
         return row.fail("storage-denied")
+    if move == "progress":
+        return row.progress(LEASE, 2, 1)
     return row.heartbeat(LEASE) if move == "heartbeat" else row.give_back("storage-unavailable", 1)

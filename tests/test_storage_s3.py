@@ -30,12 +30,12 @@ from storage.base import (
     StorageUnavailable,
 )  # fmt: skip
 from storage.evidence import CRC32
-from storage.parts import SMALL
+from storage.parts import SMALL, Witness
 from storage.s3 import S3Storage
 from storage.s3_client import S3Client, error_for
 from storage.wire import Answer
 from tests.fakes import breaking, chunks
-from tests.storage_contract import Broken, StorageContract
+from tests.storage_contract import Broken, Onlooker, StorageContract
 
 _opened: list[S3Storage] = []
 
@@ -180,15 +180,15 @@ class Tampered:
     def _complete(self, send: Any, **arguments: Any) -> Any:
         return self._verbs.get("COMPLETE", lambda send: send())(lambda: send(**arguments))
 
-    def put_whole(self) -> Stat:
-        return self.storage.put(str(uuid4()), iter([b"four"]), content_type="text/plain")
+    def put_whole(self, witness: Witness | None = None) -> Stat:
+        return self.storage.put(str(uuid4()), iter([b"four"]), content_type="text/plain", witness=witness)
 
-    def put_parts(self, number: int = 2) -> Stat:
+    def put_parts(self, number: int = 2, witness: Witness | None = None) -> Stat:
         stream = chunks(*[SMALL] * (number - 1), 9)
-        return self.storage.put(str(uuid4()), stream, bound=12 * SMALL, content_type="text/plain")
+        return self.storage.put(str(uuid4()), stream, bound=12 * SMALL, content_type="text/plain", witness=witness)
 
-    def put(self, how: str) -> Stat:
-        return self.put_whole() if how == "whole" else self.put_parts()
+    def put(self, how: str, witness: Witness | None = None) -> Stat:
+        return self.put_whole(witness) if how == "whole" else self.put_parts(witness=witness)
 
 
 def lost_answer(send: Any) -> Any:
@@ -267,6 +267,46 @@ def test_a_failing_part_ends_the_upload_aborts_it_and_gives_all_memory_back(moto
     assert tampered.boto.calls[-1] == "abort_multipart_upload"
     assert tampered.sent.count("PART") < 10
     assert tampered.storage.buffers.free == tampered.storage.buffers.made
+
+
+@pytest.mark.parametrize(
+    ("how", "verbs"),
+    [
+        ("whole", {"PUT": never_sent}),
+        ("whole", {"HEAD": with_headers(content_length="3")}),
+        ("parts", {"PART": never_sent}),
+        ("parts", {"PART": with_headers(x_amz_checksum_crc32="AAAAAA==")}),
+    ],
+)
+def test_bytes_that_the_storage_has_not_confirmed_have_not_landed(moto: str, how: str, verbs: dict[str, Any]) -> None:
+    onlooker = Onlooker()
+    with pytest.raises(StorageError):
+        Tampered(moto, **verbs).put(how, onlooker)
+
+    assert onlooker.heard == []
+
+
+def test_at_no_time_has_more_landed_than_the_storage_lists(moto: str) -> None:
+    storage, said = s3(moto), []
+
+    class Auditor(Onlooker):
+        def landed(self, size: int) -> None:
+            super().landed(size)
+            [upload] = storage.begun("audited")
+            listed = storage._s3.list_parts(Bucket=parts.BUCKET, Key="audited", UploadId=upload.id)["Parts"]
+            said.append((sum(self.heard), sum(part["Size"] for part in listed)))
+
+    storage.put("audited", chunks(*[SMALL] * 4), bound=5 * SMALL, content_type="text/plain", witness=Auditor())
+
+    assert len(said) == 4
+    assert all(heard <= listed for heard, listed in said)
+
+
+def test_an_object_whose_answer_was_lost_has_landed(moto: str) -> None:
+    onlooker = Onlooker()
+    Tampered(moto, PUT=lost_answer).put("whole", onlooker)
+
+    assert onlooker.heard == [4]
 
 
 def test_a_part_is_asked_for_by_its_own_crc32(moto: str) -> None:

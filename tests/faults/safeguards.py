@@ -40,7 +40,7 @@ SAFEGUARDS = (
     Safeguard(
         "heartbeat",
         "lease.py",
-        "if not row.heartbeat(self.seconds):",
+        "if is_due(now - hold.told_at, self._every, self.seconds, news=news):",
         "if False:",
         (_FAULTS + "test_an_upload_that_outlasts_its_lease_stays_with_its_holder[async]",),
     ),
