@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -51,8 +52,14 @@ def as_json(row: File) -> dict[str, Any]:
         "expires_at": rfc3339(row.expires_at) if row.expires_at else None,
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
-        "links": {"self": address, "content": f"{address}/content"},
+        "links": {"self": address, "content": f"{address}/content", "events": f"{address}/events"},
     }
+
+
+def shown(row: File) -> tuple[str, str]:
+    """A file as a line of JSON, and the tag of that state: another if, and only if, the JSON is."""
+    text = json.dumps(as_json(row), separators=(",", ":"))
+    return text, hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def accepted(row: File, status: int) -> tuple[dict[str, Any], int, dict[str, str]]:

@@ -27,11 +27,13 @@ import slots
 import spool
 import storage
 import tasks
+import watching
 import window
 from downloads import downloads
 from modes import async_, hand_out
 from modes import celery as celery_mode
 from routes import routes
+from statuses import statuses
 from sweep.sweeper import Sweeper
 
 
@@ -51,6 +53,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     rates.init_app(app, settings.celery_broker_url)
     callers.init_app(app)
     lease.init_app(app, settings.lease_seconds)
+    watching.init_app(app, settings.most_watchers)
     window.init_app(app, settings)
     tasks.init_app(app, settings)
     async_.init_app(app, settings.store_threads)
@@ -70,6 +73,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     cli.init_app(app)
     app.register_blueprint(routes)
     app.register_blueprint(downloads)
+    app.register_blueprint(statuses)
     return app
 
 

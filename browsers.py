@@ -15,8 +15,8 @@ import config
 from problems import CrossSiteRequest
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_SENT = "Authorization, Content-Type, Idempotency-Key"
-_SHOWN = "Location, Retry-After, Idempotency-Replayed, X-Request-ID, Content-Disposition, Content-Range, ETag"
+_SENT = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
+_SHOWN = "Location, ETag, Retry-After, Idempotency-Replayed, X-Request-ID, Content-Disposition, Content-Range"
 _PREFLIGHT_SECONDS = 600
 
 

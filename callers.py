@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, TypeVar
@@ -27,6 +27,8 @@ log = logging.getLogger("ferry.callers")
 
 Scope = Literal["upload", "read", "delete"]
 View = TypeVar("View", bound=Callable[..., Any])
+
+"""What a file's id looks like."""
 
 _FRESH = 5.0
 """Seconds for which what was read about keys is believed: how long a revoked key may still be good for."""
@@ -141,7 +143,6 @@ def open_to_all(view: View) -> View:
     return view
 
 
-@contextmanager
 def receiving() -> Iterator[Caller]:
     """Hold the caller's slots for an upload while its bytes come in. Raises TooManyUploads.
 

@@ -318,6 +318,11 @@ class Config:
         return self.uploads_at_once or max(1, self.web_threads * 3 // 4)
 
     @property
+    def most_watchers(self) -> int:
+        """Requests that only wait, at once in a web process: a quarter of its threads, and never the last of them."""
+        return min(max(1, self.web_threads // 4), self.web_threads - 1)
+
+    @property
     def public_base_url(self) -> str:
         """The address that a key is appended to, without a slash at its end."""
         if self.s3_bucket_base_url or self.s3_endpoint_url:

@@ -71,12 +71,16 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Sweep; and let a stopped process hand back what it can't finish in time, before its master kills it."""
+    """Sweep; and let a stopped process hand back what it can't finish in time, before its master kills it.
+
+    Who only waits for news is answered at once.
+    """
     worker.wsgi.extensions["sweep"].start()
     app, stop = worker.wsgi, signal.getsignal(signal.SIGTERM)
 
     def stop_with_a_limit(number, frame):
         app.extensions["sweep"].stop()
+        app.extensions["watching"].stop()
         limit = threading.Timer(max(graceful_timeout - 5, graceful_timeout / 2), ending.hand_back, [app])
         limit.daemon = True
         limit.start()

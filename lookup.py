@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from flask import g
 
@@ -19,15 +19,16 @@ def one(id: str) -> File:
     return row
 
 
-def several(ids: Iterable[str]) -> list[File]:
+def among(ids: Sequence[str]) -> dict[str, File]:
+    """Those of the caller's files that have one of these ids."""
+    found = File.among([id for id in ids if ID.fullmatch(id)])
+    return {id: row for id, row in found.items() if row.owner == g.caller.owner and row.deleted_at is None}
+
+
+def several(ids: Sequence[str]) -> list[File]:
     """The caller's files of these ids, in their order. Raises NotFound, which names those that are none (`ids`)."""
-    asked = list(ids)
-    found = {row.id: row for row in File.among([id for id in asked if ID.fullmatch(id)]).values() if _may_see(row)}
-    unknown = [id for id in asked if id not in found]
+    found = among(ids)
+    unknown = [id for id in ids if id not in found]
     if unknown:
         raise NotFound(ids=unknown)
-    return [found[id] for id in asked]
-
-
-def _may_see(row: File) -> bool:
-    return row.owner == g.caller.owner and row.deleted_at is None
+    return [found[id] for id in ids]

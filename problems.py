@@ -162,6 +162,12 @@ class TooManyDownloads(Problem):
     status, title, retry_after = 429, "Too many downloads at once", 2
 
 
+class TooManyWatchers(Problem):
+    """As many streams of events and waiting requests are open as the server has places for. Ask without waiting."""
+
+    status, title, retry_after = 503, "Too many are watching", 5
+
+
 class TooManyRequests(Problem):
     """This caller asks more often than it may. Wait for as many seconds as `Retry-After` says."""
 
@@ -252,6 +258,12 @@ class InvalidParameter(Problem):
     """A parameter of the address has a value that is not allowed: see `parameter`."""
 
     status, title = 400, "A parameter is not valid"
+
+
+class InvalidBody(Problem):
+    """The body's JSON is not what belongs here: `pointer` (RFC 6901) leads to what is wrong."""
+
+    status, title = 422, "The body is not valid"
 
 
 class BadRequest(Problem):

@@ -54,13 +54,6 @@ def celery_upload() -> Answer:
     return _upload("celery", 202)
 
 
-@routes.get("/files/<id>")
-@needs("read")
-def status(id: str) -> dict[str, Any]:
-    """One file."""
-    return as_json(one(id))
-
-
 @routes.post("/files/<id>/retry")
 @needs("upload")
 def retry(id: str) -> Answer:

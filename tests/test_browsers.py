@@ -117,7 +117,7 @@ class TestNamedSite:
         assert answer.status_code == 201
         assert answer.headers["Access-Control-Allow-Origin"] == APP
         assert answer.headers["Access-Control-Expose-Headers"] == (
-            "Location, Retry-After, Idempotency-Replayed, X-Request-ID, Content-Disposition, Content-Range, ETag"
+            "Location, ETag, Retry-After, Idempotency-Replayed, X-Request-ID, Content-Disposition, Content-Range"
         )
         assert answer.headers["Vary"] == "Origin"
         assert "Access-Control-Allow-Credentials" not in answer.headers
@@ -135,7 +135,9 @@ class TestNamedSite:
 
         assert answer.status_code == 200
         assert set(answer.headers["Access-Control-Allow-Methods"].split(", ")) == methods
-        assert answer.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type, Idempotency-Key"
+        assert answer.headers["Access-Control-Allow-Headers"] == (
+            "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
+        )
         assert answer.headers["Access-Control-Max-Age"] == "600"
 
     @pytest.mark.parametrize("origin", ["https://evil.example", "null", APP.upper(), f"{APP}.evil.example", f"{APP}/"])

@@ -1,0 +1,106 @@
+"""The doors to what has become of files: of one, of one as soon as it changes, of many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from flask import Blueprint, Response, g, request, stream_with_context
+from werkzeug.datastructures import ETags
+
+import watching
+from answers import as_json, shown
+from bodies import ids_in, json_of
+from callers import needs
+from events import QUIET_SECONDS, event, events_of
+from lookup import among, one
+from models import File
+from parameters import number
+from problems import NotFound, TooManyWatchers
+from watching import has_ended
+
+statuses = Blueprint("statuses", __name__)
+
+_LONGEST_WAIT = 60
+
+
+@statuses.get("/files/<id>")
+@needs("read")
+def status(id: str) -> Response:
+    """One file; with `wait` as soon as it has changed."""
+    seconds, row = number(request.args, "wait", 1, _LONGEST_WAIT, 0), one(id)
+    if seconds:
+        row = _awaited(row, seconds)
+    text, tag = shown(row)
+    answer = Response(text + "\n", mimetype="application/json")
+    answer.set_etag(tag)
+    if not has_ended(row):
+        answer.headers["Retry-After"] = "1"
+    answer.make_conditional(request)
+    return answer
+
+
+@statuses.get("/files/<id>/events")
+@needs("read")
+def events(id: str) -> Response:
+    """All that becomes of one file, as it happens."""
+    row = one(id)
+    (text, tag), last = shown(row), request.headers.get("Last-Event-ID")
+    if has_ended(row):
+        return Response(status=204) if tag == last else _stream([event(tag, text)])
+    if request.method == "HEAD":
+        return _stream([])
+    watch = watching.of().begin(row, g.caller.name)
+    answer = _stream(stream_with_context(events_of(watch, shown, last)))
+    answer.call_on_close(lambda: watching.of().end(watch))
+    return answer
+
+
+@statuses.post("/files/status")
+@needs("read")
+def many() -> dict[str, Any]:
+    """Several files, and which of the ids are of none."""
+    ids = ids_in(json_of(request))
+    rows = among(ids)
+    return {
+        "files": [as_json(rows[id]) for id in ids if id in rows],
+        "unknown": [id for id in ids if id not in rows],
+    }
+
+
+def is_news(row: File | None, tag: str, before: File, known: ETags) -> bool:
+    """Whether to answer one who waits: there is another state than those they know of, or the final one.
+
+    For one who names none it is the status that has to be another.
+    """
+    if row is None or has_ended(row):
+        return True
+    return not known.contains_weak(tag) if known else row.upload_status != before.upload_status
+
+
+def _awaited(before: File, seconds: int) -> File:
+    """The file after the wait. Where there is no place to wait in, it is over at once."""
+
+    def done(row: File | None) -> bool:
+        return is_news(row, shown(row)[1] if row else "", before, request.if_none_match)
+
+    if done(before):
+        return before
+    row: File | None = before
+    with suppress(TooManyWatchers), watching.of().watch(before, g.caller.name) as watch:
+        row = watch.until(done, seconds)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _stream(events: Iterable[str]) -> Response:
+    connection = request.environ.get("gunicorn.socket")
+    if connection:
+        # One who does not read what is sent has gone, too.
+        connection.settimeout(QUIET_SECONDS)
+    answer = Response(events, content_type="text/event-stream")
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["X-Accel-Buffering"] = "no"
+    return answer
