@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from arriving import body_of
 from flask import Request
 
 from problems import BadRequest, InvalidBody, TooLarge, UnsupportedMediaType
+from server.body import body_of
 
 _LONGEST = 64 << 10
 _MOST_IDS = 100

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, TypeVar
@@ -143,6 +143,7 @@ def open_to_all(view: View) -> View:
     return view
 
 
+@contextmanager
 def receiving() -> Iterator[Caller]:
     """Hold the caller's slots for an upload while its bytes come in. Raises TooManyUploads.
 

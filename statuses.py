@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, g, request, stream_with_context
@@ -13,11 +14,12 @@ import watching
 from answers import as_json, shown
 from bodies import ids_in, json_of
 from callers import needs
-from events import QUIET_SECONDS, event, events_of
+from events import event, events_of
 from lookup import among, one
 from models import File
 from parameters import number
 from problems import NotFound, TooManyWatchers
+from server.body import has_left
 from watching import has_ended
 
 statuses = Blueprint("statuses", __name__)
@@ -51,9 +53,10 @@ def events(id: str) -> Response:
         return Response(status=204) if tag == last else _stream([event(tag, text)])
     if request.method == "HEAD":
         return _stream([])
-    watch = watching.of().begin(row, g.caller.name)
+    watcher = watching.of()
+    watch = watcher.begin(row, g.caller.name, _client_has_left())
     answer = _stream(stream_with_context(events_of(watch, shown, last)))
-    answer.call_on_close(lambda: watching.of().end(watch))
+    answer.call_on_close(lambda: watcher.end(watch))
     return answer
 
 
@@ -88,7 +91,7 @@ def _awaited(before: File, seconds: int) -> File:
     if done(before):
         return before
     row: File | None = before
-    with suppress(TooManyWatchers), watching.of().watch(before, g.caller.name) as watch:
+    with suppress(TooManyWatchers), watching.of().watch(before, g.caller.name, _client_has_left()) as watch:
         row = watch.until(done, seconds)
     if row is None:
         raise NotFound
@@ -96,11 +99,12 @@ def _awaited(before: File, seconds: int) -> File:
 
 
 def _stream(events: Iterable[str]) -> Response:
-    connection = request.environ.get("gunicorn.socket")
-    if connection:
-        # One who does not read what is sent has gone, too.
-        connection.settimeout(QUIET_SECONDS)
     answer = Response(events, content_type="text/event-stream")
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["X-Accel-Buffering"] = "no"
     return answer
+
+
+def _client_has_left() -> Callable[[], bool]:
+    """For a thread that has no request."""
+    return partial(has_left, request.environ.get("gunicorn.socket"))

@@ -41,15 +41,13 @@ def state(row: File | None) -> object:
 class Watch:
     """A place, and the file that is watched from it: `row` as it was seen last, None once it was deleted."""
 
-    def __init__(self, row: File, caller: str, stopped: threading.Event) -> None:
-        self.id, self.caller = row.id, caller
-        self.row: File | None = row
-        self._stopped, self._news = stopped, threading.Event()
+    over = False
+    """Whether nobody waits here any longer: the client has left, or the process is being stopped."""
 
-    @property
-    def over(self) -> bool:
-        """Whether the process is being stopped, and nobody shall wait any longer."""
-        return self._stopped.is_set()
+    def __init__(self, row: File, caller: str, has_left: Callable[[], bool]) -> None:
+        self.id, self.caller, self.has_left = row.id, caller, has_left
+        self.row: File | None = row
+        self._news = threading.Event()
 
     def until(self, done: Callable[[File | None], bool], seconds: float) -> File | None:
         """The file as soon as it is `done`, or as it is after `seconds` or when waiting is over."""
@@ -63,9 +61,11 @@ class Watch:
         """Tell what was seen."""
         if state(row) != state(self.row):
             self.row = row
-            self.wake()
+            self._news.set()
 
-    def wake(self) -> None:
+    def finish(self) -> None:
+        """Let nobody wait here any longer."""
+        self.over = True
         self._news.set()
 
 
@@ -79,13 +79,16 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
 
-    def begin(self, row: File, caller: str) -> Watch:
-        """Take a place to watch a file from, until `end`. Raises TooManyWatchers."""
+    def begin(self, row: File, caller: str, has_left: Callable[[], bool] = lambda: False) -> Watch:
+        """Take a place to watch a file from, until `end`. Raises TooManyWatchers.
+
+        `has_left` says whether the client is gone; it is asked by the thread that looks.
+        """
         with self._lock:
             mine = sum(watch.caller == caller for watch in self._watches)
             if self._stopped.is_set() or not has_place(len(self._watches), mine, self._places):
                 raise TooManyWatchers
-            watch = Watch(row, caller, self._stopped)
+            watch = Watch(row, caller, has_left)
             self._watches.append(watch)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ferry-watch", daemon=True)
@@ -99,9 +102,9 @@ class Watcher:
                 self._watches.remove(watch)
 
     @contextmanager
-    def watch(self, row: File, caller: str) -> Iterator[Watch]:
+    def watch(self, row: File, caller: str, has_left: Callable[[], bool] = lambda: False) -> Iterator[Watch]:
         """A place for the length of a block. Raises TooManyWatchers."""
-        watch = self.begin(row, caller)
+        watch = self.begin(row, caller, has_left)
         try:
             yield watch
         finally:
@@ -121,9 +124,12 @@ class Watcher:
             self._look(watches)
         with self._lock:
             for watch in self._watches:
-                watch.wake()
+                watch.finish()
 
     def _look(self, watches: Sequence[Watch]) -> None:
+        for watch in watches:
+            if watch.has_left():
+                watch.finish()
         try:
             with self._app.app_context():
                 found = File.among(list({watch.id for watch in watches}))

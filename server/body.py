@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,18 @@ from server.pace import Pace
 READ = 3 << 18
 """Bytes asked for at once. Reads of 1 MiB are hardly faster, and take some 10 MiB more for one large upload and
 some 40 MiB for eight at once."""
+
+
+def has_left(connection: socket.socket | None) -> bool:
+    """Whether the client has closed its connection. Unknown, and so False, over TLS, which can't be peeked into."""
+    if type(connection) is not socket.socket:
+        return False
+    try:
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        return bool(poll.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""
+    except (OSError, ValueError):
+        return True
 
 
 def body_of(request: Request) -> Iterator[bytes]:
