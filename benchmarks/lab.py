@@ -62,10 +62,10 @@ class Lab(ExitStack):
         """Ferry's web service with one process, on a schema of its own."""
         return self.ferry_in(self.ferry_env(sink, redis, **settings))
 
-    def ferry_in(self, env: Mapping[str, str]) -> Server:
-        """The same with settings that somebody else has to know too."""
+    def ferry_in(self, env: Mapping[str, str], app: str = "app:create_app()", folder: Path = ROOT) -> Server:
+        """The same with settings that somebody else has to know too, or as an app of `folder` that wraps it."""
         subprocess.run([BIN / "flask", "db", "upgrade"], cwd=ROOT, env={**os.environ, **env}, check=True)
-        command = [BIN / "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"]
+        command = [BIN / "gunicorn", "-c", "gunicorn.conf.py", "--pythonpath", str(folder), app]
         server = self._start("ferry", command, env, cwd=ROOT, port=int(env["PORT"]))
         upload_form(server.port, "/normal_upload", self.file(1000)).json()
         return server

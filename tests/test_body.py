@@ -15,7 +15,7 @@ from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.message import Request as Message
 
 from problems import BadRequest, IncompleteBody, RequestTimeout
-from server.body import READ, ExpectedBody, Unreader, body_of, is_owed
+from server.body import READ, ExpectedBody, Unreader, body_of, is_owed, has_left
 from server.pace import Pace
 
 NEXT = b"GET / HTTP/1.1\r\n\r\n"
@@ -167,3 +167,29 @@ def test_a_head_is_read_without_waiting(made: list[Arriving], wire: bytes | None
     arriving.client.close() if wire is None else arriving.client.sendall(wire)
 
     assert arriving.unreader.early() == early
+
+
+@pytest.mark.parametrize(
+    ("happens", "left"),
+    [
+        (lambda here, there: None, False),
+        (lambda here, there: there.sendall(b"GET / HTTP/1.1"), False),
+        (lambda here, there: there.close(), True),
+        (lambda here, there: there.shutdown(socket.SHUT_WR), True),
+        (lambda here, there: here.close(), True),
+    ],
+)
+@pytest.mark.parametrize("timeout", [None, 15.0])
+def test_a_client_that_has_left_is_seen_without_waiting(
+    happens: Callable[[socket.socket, socket.socket], None], left: bool, timeout: float | None
+) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.settimeout(timeout)
+        happens(here, there)
+
+        assert has_left(here) == left
+
+
+def test_whether_the_client_of_another_server_has_left_is_not_known() -> None:
+    assert not has_left(None)

@@ -100,7 +100,8 @@ def test_a_wrong_key_is_refused_even_where_none_is_needed(client: FlaskClient, a
     ("scope", "method", "path"),
     [("upload", "POST", "/normal_upload"), ("upload", "POST", "/async_upload"), ("upload", "POST", "/celery_upload"),
      ("upload", "POST", "/files/x/retry"), ("read", "GET", "/files"), ("read", "GET", "/files/x"),
-     ("read", "GET", "/files/x/content"), ("read", "GET", "/files/x/link"), ("read", "GET", "/files.zip?ids=x")],
+     ("read", "GET", "/files/x/content"), ("read", "GET", "/files/x/link"), ("read", "GET", "/files.zip?ids=x"),
+     ("read", "GET", "/files/x/events"), ("read", "POST", "/files/status")],
 )  # fmt: skip
 def test_a_key_does_what_its_scopes_say_and_no_more(app: Flask, scope: str, method: str, path: str) -> None:
     client = app.test_client()
@@ -121,7 +122,11 @@ def test_another_owners_file_is_answered_like_an_unknown_one(
     unknown = mine[:-12] + "0" * 12
 
     assert client.get(mine, headers=alice).get_json()["status"] == "COMPLETE"
-    for ask in (client.get, lambda path, headers: client.post(f"{path}/retry", headers=headers)):
+    for ask in (
+        client.get,
+        lambda path, headers: client.get(f"{path}/events", headers=headers),
+        lambda path, headers: client.post(f"{path}/retry", headers=headers),
+    ):
         answers = [ask(path, headers=bob) for path in (mine, unknown)]
         told = [
             (answer.status_code, answer.get_json() | {"instance": "", "request_id": ""}, answer.headers["Content-Type"])

@@ -165,6 +165,7 @@ def test_a_client_that_goes_away_gives_its_place_back_within_a_second(own_stack:
 
     time.sleep(1)
     assert _status_of_a_stream(own_stack, id) == 200
+    assert "Traceback" not in own_stack.log("web").read_text()
 
 
 def _status_of_a_stream(stack: Stack, id: str) -> int:
