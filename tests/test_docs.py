@@ -85,7 +85,14 @@ def test_the_command_lines_for_running_it_by_hand_work(tmp_path: Path) -> None:
 
 
 def test_the_files_that_the_docs_name_exist() -> None:
-    for name in ("README.md", "SECURITY.md", "docs/running.md", "docs/architecture.md", "docs/errors.md"):
+    for name in (
+        "README.md",
+        "SECURITY.md",
+        "docs/running.md",
+        "docs/architecture.md",
+        "docs/api.md",
+        "docs/errors.md",
+    ):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", read(name)):
             assert (parts.ROOT / name).parent.joinpath(link).exists(), f"{name} names {link}"
         for named in re.findall(r"`((?:tests|storage|docs)/[\w./]+\.\w+)`", read(name)):
