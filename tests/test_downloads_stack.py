@@ -21,6 +21,7 @@ import pytest
 import requests
 
 from benchmarks.measure import peak_rss, reset_peak, rss
+from dev import parts
 from leaving import STALL_SECONDS
 from tests.stack import Stack
 from tests.test_downloads import FILE
