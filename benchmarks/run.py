@@ -12,13 +12,26 @@ from dataclasses import asdict
 from pathlib import Path
 
 import cases
+import folder
 import report
 import small
 import watching_cost
 from lab import HERE, ROOT, Lab
 from rows import Row
 
-CASES = ("null_sink", "slow_sink", "memory", "answers", "celery", "small", "guarded", "progress", "parser", "cpu_of")
+CASES = (
+    "null_sink",
+    "slow_sink",
+    "memory",
+    "answers",
+    "celery",
+    "small",
+    "guarded",
+    "progress",
+    "folder",
+    "parser",
+    "cpu_of",
+)
 
 
 def main() -> None:
@@ -46,7 +59,7 @@ def main() -> None:
 
 
 def _case(name: str) -> Callable[[Lab, int], dict[str, list[Row]]]:
-    return next(getattr(room, name) for room in (small, watching_cost, cases) if hasattr(room, name))
+    return next(getattr(room, name) for room in (small, watching_cost, folder, cases) if hasattr(room, name))
 
 
 def _write(folder: Path, rounds: int) -> None:

@@ -3,8 +3,9 @@
     python benchmarks/sink.py --port 9100 [--rate 50e6] [--latency 20] [--check crc32,md5]
 
 Path-style PutObject, HeadObject, DeleteObject, CreateMultipartUpload, UploadPart, ListParts, CompleteMultipartUpload,
-AbortMultipartUpload, ListMultipartUploads, HeadBucket, CreateBucket. Every bucket exists; signatures are not checked.
-GetObject works for objects of at most 4 KiB. `GET /_stats` tells as JSON what came in, `POST /_reset` forgets it.
+AbortMultipartUpload, ListMultipartUploads, ListObjects, HeadBucket, CreateBucket. Every bucket exists; signatures are
+not checked. GetObject works for objects of at most 4 KiB. `GET /_stats` tells as JSON what came in, `POST /_reset`
+forgets it.
 
 A storage far away costs the measured machine no CPU. Checking SHA-256 here would cost about 0.5 s per GiB, and only
 for clients that sign their payload: so a benchmark of time leaves it out with `--check crc32,md5`.

@@ -23,6 +23,7 @@ _LEAST_PART = 5 << 20
 
 _KINDS = {
     ("PUT", "bucket", ""): "create_bucket", ("HEAD", "bucket", ""): "head_bucket",
+    ("GET", "bucket", ""): "list_objects",
     ("PUT", "key", ""): "put_object", ("HEAD", "key", ""): "head_object", ("GET", "key", ""): "get_object",
     ("DELETE", "key", ""): "delete_object",
     ("POST", "key", "uploads"): "create_upload", ("GET", "bucket", "uploads"): "list_uploads",
@@ -190,6 +191,18 @@ class Store:
             if key.startswith(prefix)
         ]
         return Answer(document("ListMultipartUploadsResult", "".join(items) + tags(IsTruncated="false")))
+
+    def list_objects(self, request: Request) -> Answer:
+        """All of a prefix in one page."""
+        prefix = request.query.get("prefix", "")
+        with self._lock:
+            found = sorted((key, thing) for (bucket, key), thing in self._objects.items() if bucket == request.bucket)
+        items = [
+            element("Contents", tags(Key=key, Size=thing.size, ETag=thing.etag, LastModified="2026-01-01T00:00:00Z"))
+            for key, thing in found
+            if key.startswith(prefix)
+        ]
+        return Answer(document("ListBucketResult", "".join(items) + tags(IsTruncated="false")))
 
     def upload_part(self, request: Request) -> Answer:
         upload = self._upload(request)

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Request
@@ -15,7 +15,7 @@ from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.message import Request as Message
 
 from problems import BadRequest, IncompleteBody, RequestTimeout
-from server.body import READ, ExpectedBody, Unreader, body_of, is_owed, has_left
+from server.body import READ, ExpectedBody, Unreader, body_of, has_left, is_owed
 from server.pace import Pace
 
 NEXT = b"GET / HTTP/1.1\r\n\r\n"
