@@ -11,10 +11,11 @@ import config
 import file
 import idempotency
 from answers import accepted, as_json
+from bodies import ids_in, json_of
 from callers import everybody_may, needs, open_to_all, receiving
 from content import admit
 from database import ping
-from lookup import one
+from lookup import among, one
 from models import File
 from modes import UPLOADS
 from parameters import LONGEST_LIFE, number, page_of
@@ -70,6 +71,16 @@ def delete(id: str) -> tuple[str, int]:
     if not file.delete(one(id)):
         raise NotFound
     return "", 204
+
+
+@routes.post("/files/delete")
+@needs("delete")
+def delete_many() -> dict[str, list[str]]:
+    """Delete several files; say which of the ids were of none."""
+    ids = ids_in(json_of(request))
+    rows = among(ids)
+    deleted = [id for id in ids if id in rows and file.delete(rows[id])]
+    return {"deleted": deleted, "unknown": [id for id in ids if id not in deleted]}
 
 
 @routes.get("/files")

@@ -72,6 +72,15 @@ def test_a_file_that_waits_can_be_deleted_and_is_never_stored(app: Flask) -> Non
     assert left() == (0, 0, 0)
 
 
+def test_several_are_deleted_at_once_and_the_unknown_are_named(client: FlaskClient) -> None:
+    mine = [sent(client).rsplit("/", 1)[1] for _ in range(2)]
+    ids = [mine[0], "unknown", mine[1], mine[0]]
+
+    assert client.post("/files/delete", json={"ids": ids}).get_json() == {"deleted": mine, "unknown": ["unknown"]}
+    assert client.post("/files/delete", json={"ids": mine}).get_json() == {"deleted": [], "unknown": mine}
+    assert left() == (0, 0, 0)
+
+
 def test_deleting_counts_back_what_the_owner_had(client: FlaskClient) -> None:
     key = {"Authorization": f"Bearer {keys.create('alice', keys.SCOPES, None)}"}
     path = sent(client, headers=key)

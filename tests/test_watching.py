@@ -150,7 +150,7 @@ def test_all_that_is_watched_is_looked_up_at_once(
         looks.clear()
         assert all(looked.acquire(timeout=5) for _ in range(3))
 
-    assert looks[-1] == {row.id, other.id}
+    assert {row.id, other.id} in looks
 
 
 def test_places_are_bounded_and_come_back(watcher: Watcher, row: File) -> None:
