@@ -23,7 +23,7 @@ KINDS: dict[str, type[FerryError]] = {
 
 def page() -> str:
     """The module's text."""
-    kinds = "".join(_written(slug, kind) for slug, kind in all_problems().items())
+    kinds = "".join(_written(slug, kind) for slug, kind in sorted(all_problems().items()))
     return f"{_HEAD}{kinds}\n{_FOOT}"
 
 

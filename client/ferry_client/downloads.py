@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,14 +22,25 @@ def fetch(wire: Wire, file: File, to: Path, patience: float, on_progress: Progre
     Raises FerryError. Damaged is raised only for bytes that all came now: a left-over that does not fit is thrown away.
     """
     part = to.with_name(to.name + ".part")
-    with part.open("a+b") as stream:
+    with part.open("a+b") as stream, _empty_removed(part):
         download = _Download(wire, file, stream, on_progress)
         while not download.run(patience):
-            if not download.began_with:
-                part.unlink()
-                raise Damaged(f"The bytes of {file.name} do not have the SHA-256 {file.sha256}.")
+            began_with = download.began_with
             download.restart()
+            if not began_with:
+                raise Damaged(f"The bytes of {file.name} do not have the SHA-256 {file.sha256}.")
     os.replace(part, to)
+
+
+@contextmanager
+def _empty_removed(part: Path) -> Iterator[None]:
+    """A failure leaves only what is of use."""
+    try:
+        yield
+    except BaseException:
+        if not part.stat().st_size:
+            part.unlink()
+        raise
 
 
 class _Download:
@@ -66,10 +79,14 @@ class _Download:
         with self._wire.opened(f"/files/{self._file.id}/content", headers) as answer:
             if answer.status_code == 200 and self._here:
                 self.restart()
-            for piece in answer.iter_raw(PIECE):
-                self._stream.write(piece)
-                self._count(piece)
-        self._stream.flush()
+            try:
+                for (
+                    piece
+                ) in answer.iter_raw():  # As they come: what waits for a larger one gets lost.
+                    self._stream.write(piece)
+                    self._count(piece)
+            finally:
+                self._stream.flush()
 
     def _count(self, piece: bytes) -> None:
         self._digest.update(piece)

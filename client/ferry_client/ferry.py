@@ -14,14 +14,13 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpx
-
 from ferry_client import downloads
 from ferry_client.bodies import Body, Progress, opened
 from ferry_client.errors import TimedOut
 from ferry_client.files import File, Mode, Status
 from ferry_client.problems import NotFound
 from ferry_client.retries import repeated
-from ferry_client.wire import Wire, retry_after
+from ferry_client.wire import Wire, json_of, retry_after
 
 _LONGEST_WAIT = 30
 """Seconds that one request of wait() lasts. Proxies often end what says nothing for a minute."""
@@ -57,11 +56,11 @@ class Ferry:
             def send() -> httpx.Response:
                 return self._send(f"/{mode}_upload", params, headers, body)
 
-            return File.from_json(repeated(send, self._patience, lambda: body.can_be_sent).json())
+            return File.from_json(json_of(repeated(send, self._patience, lambda: body.can_be_sent)))
 
     def status(self, id: str) -> File:
         """The file as it is now. Raises NotFound."""
-        return File.from_json(self._ask("GET", _path(id)).json())
+        return File.from_json(json_of(self._ask("GET", _path(id))))
 
     def statuses(self, ids: Sequence[str]) -> tuple[Sequence[File], Sequence[str]]:
         """The files of any number of ids, in their order; and the ids that are unknown."""
@@ -78,7 +77,7 @@ class Ferry:
             left = _LONGEST_WAIT if deadline is None else deadline - time.monotonic()
             asked, began = max(1, min(_LONGEST_WAIT, int(left))), time.monotonic()
             answer = self._ask("GET", _path(id), params={"wait": asked} if seen else None)
-            file = File.from_json(answer.json())
+            file = File.from_json(json_of(answer))
             if on_change and file.status != seen:
                 on_change(file)
             if file.ended:
@@ -115,7 +114,7 @@ class Ferry:
         }  # fmt: skip
         params = {name: value for name, value in params.items() if value is not None}
         while True:
-            page = self._ask("GET", "/files", params=params).json()
+            page = json_of(self._ask("GET", "/files", params=params))
             yield from (File.from_json(each) for each in page["files"] if each["name"].startswith(prefix))
             if page["next"] is None:
                 return
@@ -159,7 +158,7 @@ class Ferry:
         found: Sequence[Any] = []
         unknown: Sequence[str] = []
         for start in range(0, len(ids), _MOST_IDS):
-            answer = self._ask("POST", path, json={"ids": ids[start : start + _MOST_IDS]}).json()
+            answer = json_of(self._ask("POST", path, json={"ids": ids[start : start + _MOST_IDS]}))
             found, unknown = [*found, *answer[member]], [*unknown, *answer["unknown"]]
         return found, unknown
 

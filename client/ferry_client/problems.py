@@ -3,10 +3,118 @@
 from ferry_client.errors import FerryError
 
 
+class AttemptsExhausted(FerryError):
+    """Every process that took the file died or fell silent, too many times. Upload it again, or ask to retry it."""
+
+    slug = "attempts-exhausted"
+
+
+class BadRequest(FerryError):
+    """The request can't be understood as HTTP says it should be written."""
+
+    slug = "bad-request"
+
+
+class BytesDamaged(FerryError):
+    """The bytes on their way to the storage are not the bytes that were received. They were not stored."""
+
+    slug = "bytes-damaged"
+
+
+class BytesGone(FerryError):
+    """The file's bytes are not kept any more, or never were (normal mode keeps none). Upload the file again."""
+
+    slug = "bytes-gone"
+
+
+class BytesLost(FerryError):
+    """The bytes that were kept for this file can't be read any more. Upload the file again."""
+
+    slug = "bytes-lost"
+
+
+class CrossSiteRequest(FerryError):
+    """Another web site had the browser send this. The operator can allow it: CORS_ORIGINS."""
+
+    slug = "cross-site-request"
+
+
+class DatabaseUnavailable(FerryError):
+    """The database can't be reached or does not answer. Nothing was accepted; try again later."""
+
+    slug = "database-unavailable"
+
+
+class FilenameTooLong(FerryError):
+    """The file's name is longer than 255 bytes of UTF-8. Send it under a shorter name."""
+
+    slug = "filename-too-long"
+
+
+class FormTooLarge(FerryError):
+    """The form has too many fields, or too much in the fields beside `file`. Send less beside the file."""
+
+    slug = "form-too-large"
+
+
+class IdempotencyKeyInUse(FerryError):
+    """A request with this Idempotency-Key is on its way. Wait for its answer, or ask again a little later."""
+
+    slug = "idempotency-key-in-use"
+
+
+class IdempotencyKeyInvalid(FerryError):
+    """An Idempotency-Key is 1 to 255 printable ASCII characters, and no space at either end. A UUID does well."""
+
+    slug = "idempotency-key-invalid"
+
+
+class IdempotencyKeyReused(FerryError):
+    """This Idempotency-Key was used for another file, name or way of uploading. Take a new key for a new request."""
+
+    slug = "idempotency-key-reused"
+
+
+class IncompleteBody(FerryError):
+    """Fewer bytes arrived than were announced, or the connection ended. Nothing was kept; send it again."""
+
+    slug = "incomplete-body"
+
+
 class InternalError(FerryError):
     """Something went wrong inside Ferry. It has been logged; the same request may work later."""
 
     slug = "internal-error"
+
+
+class InvalidParameter(FerryError):
+    """A parameter of the address has a value that is not allowed: see `parameter`."""
+
+    slug = "invalid-parameter"
+
+
+class LeaseLost(FerryError):
+    """Another process has taken over this file. Look its status up instead of sending it again."""
+
+    slug = "lease-lost"
+
+
+class LengthRequired(FerryError):
+    """The request has no body with a known end. Send Content-Length or Transfer-Encoding: chunked."""
+
+    slug = "length-required"
+
+
+class MalformedMultipart(FerryError):
+    """The body is not the multipart/form-data that its header announces (RFC 7578). Check boundary and client."""
+
+    slug = "malformed-multipart"
+
+
+class MethodNotAllowed(FerryError):
+    """The address exists, but not for this method. The header Allow lists the methods it takes."""
+
+    slug = "method-not-allowed"
 
 
 class MissingFile(FerryError):
@@ -21,94 +129,10 @@ class MissingFilename(FerryError):
     slug = "missing-filename"
 
 
-class FilenameTooLong(FerryError):
-    """The file's name is longer than 255 bytes of UTF-8. Send it under a shorter name."""
+class NotFailed(FerryError):
+    """Only a file whose status is ERROR can be tried again. Look its status up."""
 
-    slug = "filename-too-long"
-
-
-class TooManyFiles(FerryError):
-    """The form has more than one field `file`. Send one request a file."""
-
-    slug = "too-many-files"
-
-
-class UnexpectedFile(FerryError):
-    """The form carries a file in a field of another name. Send it in the field `file`."""
-
-    slug = "unexpected-file"
-
-
-class MalformedMultipart(FerryError):
-    """The body is not the multipart/form-data that its header announces (RFC 7578). Check boundary and client."""
-
-    slug = "malformed-multipart"
-
-
-class FormTooLarge(FerryError):
-    """The form has too many fields, or too much in the fields beside `file`. Send less beside the file."""
-
-    slug = "form-too-large"
-
-
-class IncompleteBody(FerryError):
-    """Fewer bytes arrived than were announced, or the connection ended. Nothing was kept; send it again."""
-
-    slug = "incomplete-body"
-
-
-class TooLarge(FerryError):
-    """The file is larger than this server (or this way of uploading) accepts: see `max_bytes`."""
-
-    slug = "too-large"
-
-
-class UnsupportedMediaType(FerryError):
-    """The body is neither a form nor a file. Send multipart/form-data, or the bytes with the file's own type."""
-
-    slug = "unsupported-media-type"
-
-
-class TypeNotAllowed(FerryError):
-    """What the file's first bytes say it is (`detected_type`) is not accepted here, whatever type was declared."""
-
-    slug = "type-not-allowed"
-
-
-class LengthRequired(FerryError):
-    """The request has no body with a known end. Send Content-Length or Transfer-Encoding: chunked."""
-
-    slug = "length-required"
-
-
-class Unauthorized(FerryError):
-    """This needs an API key that is known and has not ended, sent as `Authorization: Bearer ferry_…`."""
-
-    slug = "unauthorized"
-
-
-class ScopeMissing(FerryError):
-    """The API key may not do this: see `scope`. Use a key that has it."""
-
-    slug = "scope-missing"
-
-
-class TooManyUploads(FerryError):
-    """As many uploads as this caller may have at once are on their way. Wait for one to end, then send this again."""
-
-    slug = "too-many-uploads"
-
-
-class TooManyRequests(FerryError):
-    """This caller asks more often than it may. Wait for as many seconds as `Retry-After` says."""
-
-    slug = "too-many-requests"
-
-
-class QuotaExceeded(FerryError):
-    """The files of this key's owner have used up what they may: see the numbers. Delete files, or ask the operator."""
-
-    slug = "quota-exceeded"
+    slug = "not-failed"
 
 
 class NotFound(FerryError):
@@ -117,94 +141,10 @@ class NotFound(FerryError):
     slug = "not-found"
 
 
-class MethodNotAllowed(FerryError):
-    """The address exists, but not for this method. The header Allow lists the methods it takes."""
+class QuotaExceeded(FerryError):
+    """The files of this key's owner have used up what they may: see the numbers. Delete files, or ask the operator."""
 
-    slug = "method-not-allowed"
-
-
-class IdempotencyKeyInvalid(FerryError):
-    """An Idempotency-Key is 1 to 255 printable ASCII characters, and no space at either end. A UUID does well."""
-
-    slug = "idempotency-key-invalid"
-
-
-class IdempotencyKeyInUse(FerryError):
-    """A request with this Idempotency-Key is on its way. Wait for its answer, or ask again a little later."""
-
-    slug = "idempotency-key-in-use"
-
-
-class IdempotencyKeyReused(FerryError):
-    """This Idempotency-Key was used for another file, name or way of uploading. Take a new key for a new request."""
-
-    slug = "idempotency-key-reused"
-
-
-class NotFailed(FerryError):
-    """Only a file whose status is ERROR can be tried again. Look its status up."""
-
-    slug = "not-failed"
-
-
-class BytesGone(FerryError):
-    """The file's bytes are not kept any more, or never were (normal mode keeps none). Upload the file again."""
-
-    slug = "bytes-gone"
-
-
-class InvalidParameter(FerryError):
-    """A parameter of the address has a value that is not allowed: see `parameter`."""
-
-    slug = "invalid-parameter"
-
-
-class BadRequest(FerryError):
-    """The request can't be understood as HTTP says it should be written."""
-
-    slug = "bad-request"
-
-
-class UntrustedHost(FerryError):
-    """The request is for a host that this server does not go by. The operator can name it: TRUSTED_HOSTS."""
-
-    slug = "untrusted-host"
-
-
-class CrossSiteRequest(FerryError):
-    """Another web site had the browser send this. The operator can allow it: CORS_ORIGINS."""
-
-    slug = "cross-site-request"
-
-
-class StorageFull(FerryError):
-    """The server's disk has no room for the file. Nothing was kept; try again later, or send a smaller file."""
-
-    slug = "storage-full"
-
-
-class TooMuchWaiting(FerryError):
-    """As many bytes wait to be stored as this server may keep. Nothing was accepted; try again later."""
-
-    slug = "too-much-waiting"
-
-
-class DatabaseUnavailable(FerryError):
-    """The database can't be reached or does not answer. Nothing was accepted; try again later."""
-
-    slug = "database-unavailable"
-
-
-class BytesLost(FerryError):
-    """The bytes that were kept for this file can't be read any more. Upload the file again."""
-
-    slug = "bytes-lost"
-
-
-class BytesDamaged(FerryError):
-    """The bytes on their way to the storage are not the bytes that were received. They were not stored."""
-
-    slug = "bytes-damaged"
+    slug = "quota-exceeded"
 
 
 class RelayLost(FerryError):
@@ -213,22 +153,22 @@ class RelayLost(FerryError):
     slug = "relay-lost"
 
 
+class ScopeMissing(FerryError):
+    """The API key may not do this: see `scope`. Use a key that has it."""
+
+    slug = "scope-missing"
+
+
 class ServerStopped(FerryError):
     """The server was stopped while it worked on the file. A file whose bytes are kept is taken up again."""
 
     slug = "server-stopped"
 
 
-class AttemptsExhausted(FerryError):
-    """Every process that took the file died or fell silent, too many times. Upload it again, or ask to retry it."""
+class StorageDenied(FerryError):
+    """The storage refused the server's credentials or rights. The operator has to mend this: `flask doctor`."""
 
-    slug = "attempts-exhausted"
-
-
-class LeaseLost(FerryError):
-    """Another process has taken over this file. Look its status up instead of sending it again."""
-
-    slug = "lease-lost"
+    slug = "storage-denied"
 
 
 class StorageError(FerryError):
@@ -237,22 +177,16 @@ class StorageError(FerryError):
     slug = "storage-error"
 
 
-class StorageUnavailable(FerryError):
-    """The storage can't be reached, is too busy or does not answer. Try again later."""
+class StorageFull(FerryError):
+    """The server's disk has no room for the file. Nothing was kept; try again later, or send a smaller file."""
 
-    slug = "storage-unavailable"
+    slug = "storage-full"
 
 
 class StorageMismatch(FerryError):
     """What the storage holds is not what was sent, or is not there. The file does not count as stored."""
 
     slug = "storage-mismatch"
-
-
-class StorageDenied(FerryError):
-    """The storage refused the server's credentials or rights. The operator has to mend this: `flask doctor`."""
-
-    slug = "storage-denied"
 
 
 class StorageMissing(FerryError):
@@ -267,16 +201,82 @@ class StorageNoBucket(FerryError):
     slug = "storage-no-bucket"
 
 
+class StorageNoUpload(FerryError):
+    """The storage does not know this upload in parts any more: it has ended, or its parts were removed. Try again."""
+
+    slug = "storage-no-upload"
+
+
 class StorageRejected(FerryError):
     """The storage refused the object as it is, for instance as too large for it."""
 
     slug = "storage-rejected"
 
 
-class StorageNoUpload(FerryError):
-    """The storage does not know this upload in parts any more: it has ended, or its parts were removed. Try again."""
+class StorageUnavailable(FerryError):
+    """The storage can't be reached, is too busy or does not answer. Try again later."""
 
-    slug = "storage-no-upload"
+    slug = "storage-unavailable"
+
+
+class TooLarge(FerryError):
+    """The file is larger than this server (or this way of uploading) accepts: see `max_bytes`."""
+
+    slug = "too-large"
+
+
+class TooManyFiles(FerryError):
+    """The form has more than one field `file`. Send one request a file."""
+
+    slug = "too-many-files"
+
+
+class TooManyRequests(FerryError):
+    """This caller asks more often than it may. Wait for as many seconds as `Retry-After` says."""
+
+    slug = "too-many-requests"
+
+
+class TooManyUploads(FerryError):
+    """As many uploads as this caller may have at once are on their way. Wait for one to end, then send this again."""
+
+    slug = "too-many-uploads"
+
+
+class TooMuchWaiting(FerryError):
+    """As many bytes wait to be stored as this server may keep. Nothing was accepted; try again later."""
+
+    slug = "too-much-waiting"
+
+
+class TypeNotAllowed(FerryError):
+    """What the file's first bytes say it is (`detected_type`) is not accepted here, whatever type was declared."""
+
+    slug = "type-not-allowed"
+
+
+class Unauthorized(FerryError):
+    """This needs an API key that is known and has not ended, sent as `Authorization: Bearer ferry_…`."""
+
+    slug = "unauthorized"
+
+
+class UnexpectedFile(FerryError):
+    """The form carries a file in a field of another name. Send it in the field `file`."""
+
+    slug = "unexpected-file"
+
+
+class UnsupportedMediaType(FerryError):
+    """The body is neither a form nor a file. Send multipart/form-data, or the bytes with the file's own type."""
+
+    slug = "unsupported-media-type"
+
+
+class UntrustedHost(FerryError):
+    """The request is for a host that this server does not go by. The operator can name it: TRUSTED_HOSTS."""
+
+    slug = "untrusted-host"
 
 
 KINDS: dict[str, type[FerryError]] = {

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
-
 from ferry_client.errors import FerryError, Unreachable
 from ferry_client.problems import KINDS
 
@@ -24,13 +24,8 @@ class Wire:
 
     def __init__(self, url: str, key: str | None) -> None:
         """Raises ValueError for what is no address of an HTTP server."""
-        if not url.startswith(("http://", "https://")):
-            raise ValueError(f"{url!r} is not the address of a server: it begins with http:// or https://")
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        try:
-            self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT, limits=_LIMITS)
-        except httpx.InvalidURL as error:
-            raise ValueError(f"{url!r} is not the address of a server: {error}") from error
+        self._client = httpx.Client(base_url=_checked(url), headers=headers, timeout=_TIMEOUT, limits=_LIMITS)
 
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         """The whole answer. Raises FerryError for all but success."""
@@ -66,12 +61,33 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> FerryError:
     )
 
 
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return url
+    except ValueError:  # A port that is no number, a bracket that stays open.
+        pass
+    raise ValueError(f"{url!r} is not the address of a server, such as http://127.0.0.1:5000")
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except httpx.RequestError as error:
         raise Unreachable(f"The server can't be reached: {error or type(error).__name__}") from error
+
+
+def json_of(answer: httpx.Response) -> dict[str, Any]:
+    """What an answer says. Raises FerryError where it is nothing that Ferry would say."""
+    try:
+        said = answer.json()
+    except ValueError:
+        said = None
+    if isinstance(said, dict):
+        return said
+    raise FerryError(f"What answers at {answer.url.copy_with(query=None)} is not Ferry.", slug="not-ferry")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

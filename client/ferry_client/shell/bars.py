@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
+from ferry_client.bodies import Progress
 from rich import progress
 from rich.console import Console
-
-from ferry_client.bodies import Progress
 
 
 class Bars:

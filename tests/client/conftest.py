@@ -1,0 +1,58 @@
+"""The client's tests: against a real Ferry, and against a fake one that breaks where it is told to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from ferry_client import Ferry
+
+from dev.parts import ROOT
+from tests.client.fake import Fake, served
+from tests.stack import Stack
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    with served() as fake:
+        yield fake
+
+
+@pytest.fixture
+def ferry(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ferry]:
+    """A client of the fake one that is always in luck: its pauses are as short as they get."""
+    monkeypatch.setattr("ferry_client.retries.random.random", lambda: 0.0)
+    with Ferry(fake.url, patience=2) as ferry:
+        yield ferry
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("client")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def real(stack: Stack) -> Iterator[Ferry]:
+    with Ferry(stack.url) as ferry:
+        yield ferry
+
+
+@pytest.fixture
+def run() -> Run:
+    """Runs `ferry --url URL …` as a process."""
+
+    def run(url: str, *argv: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ferry_client", "--url", url, *map(str, argv)]
+        return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT / "client")}

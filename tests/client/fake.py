@@ -1,0 +1,208 @@
+"""A small Ferry in a thread that keeps to the contract, and breaks where a test asks for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass
+class Seen:
+    """One request as it came."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Fake:
+    """Its files, their bytes, what it was asked, and what it does instead of answering the next requests."""
+
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    seen: list[Seen] = field(default_factory=list)
+    instead: list[Callable[[Handler], None]] = field(default_factory=list)
+    cut_content_at: list[int] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    url: str = ""
+
+    def add(self, body: bytes, name: str = "a.bin", **more: Any) -> str:
+        """A COMPLETE file, unless `more` says otherwise. Returns its id."""
+        id = f"id-{len(self.files)}"
+        self.contents[id] = body
+        self.files[id] = {
+            "id": id, "name": name, "status": "COMPLETE", "mode": "normal", "size": len(body), "error": None,
+            "sha256": hashlib.sha256(body).hexdigest(), "created_at": "2026-11-20T10:24:31.645Z", **more,
+        }  # fmt: skip
+        return id
+
+    def become(self, id: str, status: str) -> None:
+        with self.changed:
+            self.files[id]["status"] = status
+            self.changed.notify_all()
+
+
+@contextmanager
+def served() -> Iterator[Fake]:
+    """A fake that listens for the length of the block."""
+    fake = Fake()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"fake": fake}))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    fake.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def refuse(status: int, slug: str, **headers: str) -> Callable[[Handler], None]:
+    """Answers a problem instead."""
+    return lambda handler: handler.problem(status, slug, **headers)
+
+
+def hang_up(handler: Handler) -> None:
+    """Answers nothing."""
+    handler.close_connection = True
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    fake: Fake
+    protocol_version = "HTTP/1.1"
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:  # A client under test hangs up as it likes.
+            self.close_connection = True
+
+    def _serve(self) -> None:
+        parts = urlsplit(self.path)
+        seen = Seen(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), self._body())
+        self.fake.seen.append(seen)
+        if self.fake.instead:
+            self.fake.instead.pop(0)(self)
+            return
+        for method, pattern, answer in _ROUTES:
+            found = re.fullmatch(pattern, seen.path)
+            if found and method == seen.method:
+                answer(self, seen, *found.groups())
+                return
+        self.problem(404, "not-found")
+
+    do_GET = do_POST = do_DELETE = _serve  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def json(self, status: int, value: object, **headers: str) -> None:
+        self.answer(status, json.dumps(value).encode(), **headers)
+
+    def problem(self, status: int, slug: str, **headers: str) -> None:
+        self.json(status, {"type": f"/problems/{slug}", "title": slug, "status": status}, **headers)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:
+                raise ConnectionError
+            return body
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def upload(self, seen: Seen, mode: str) -> None:
+        id = self.fake.add(seen.body, seen.query.get("name", ""), mode=mode)
+        self.json(201, self.fake.files[id])
+
+    def status(self, seen: Seen, id: str) -> None:
+        if id not in self.fake.files:
+            self.problem(404, "not-found")
+            return
+        file, deadline = self.fake.files[id], time.monotonic() + float(seen.query.get("wait", 0))
+        before = file["status"]
+        with self.fake.changed:
+            while file["status"] == before and before in ("PENDING", "PROCESSING") and time.monotonic() < deadline:
+                self.fake.changed.wait(deadline - time.monotonic())
+        self.json(200, file, **({} if file["status"] in ("COMPLETE", "ERROR") else {"Retry_After": "1"}))
+
+    def content(self, seen: Seen, id: str) -> None:
+        if self.fake.files[id]["status"] != "COMPLETE":
+            self.json(409, {"type": "/problems/not-ready", "title": "x", "status": self.fake.files[id]["status"]})
+            return
+        body, etag = self.fake.contents[id], f'"{self.fake.files[id]["sha256"]}"'
+        start = int(seen.headers.get("Range", "bytes=0-")[6:-1])
+        start = start if seen.headers.get("If-Range", etag) == etag else 0
+        wanted = body[start:]
+        cut = self.fake.cut_content_at.pop(0) if self.fake.cut_content_at else len(wanted)
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(wanted)))
+        self.send_header("ETag", etag)
+        self.end_headers()
+        self.wfile.write(wanted[:cut])
+        self.close_connection = cut < len(wanted)
+
+    def list(self, seen: Seen) -> None:
+        found = [
+            file
+            for file in reversed(self.fake.files.values())
+            if file["name"].startswith(seen.query.get("prefix", ""))
+            and file["status"] == seen.query.get("status", file["status"])
+        ]
+        start, limit = int(seen.query.get("cursor", 0)), int(seen.query.get("limit", 20))
+        more = str(start + limit) if start + limit < len(found) else None
+        self.json(200, {"files": found[start : start + limit], "next": more})
+
+    def statuses(self, seen: Seen) -> None:
+        ids = json.loads(seen.body)["ids"]
+        assert 1 <= len(ids) <= 100
+        files = [self.fake.files[id] for id in ids if id in self.fake.files]
+        self.json(200, {"files": files, "unknown": [id for id in ids if id not in self.fake.files]})
+
+    def delete(self, _: Seen, id: str) -> None:
+        if self.fake.files.pop(id, None):
+            self.answer(204)
+        else:
+            self.problem(404, "not-found")
+
+    def delete_many(self, seen: Seen) -> None:
+        ids = json.loads(seen.body)["ids"]
+        gone = [id for id in ids if self.fake.files.pop(id, None)]
+        self.json(200, {"deleted": gone, "unknown": [id for id in ids if id not in gone]})
+
+
+_ROUTES = [
+    ("POST", "/(normal|async|celery)_upload", Handler.upload),
+    ("GET", "/files", Handler.list),
+    ("POST", "/files/status", Handler.statuses),
+    ("POST", "/files/delete", Handler.delete_many),
+    ("GET", "/files/([^/]+)", Handler.status),
+    ("DELETE", "/files/([^/]+)", Handler.delete),
+    ("GET", "/files/([^/]+)/content", Handler.content),
+]

@@ -1,0 +1,193 @@
+"""Uploads: flat memory, once however often they are sent, and given up where they can't be sent again."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ferry_client import Ferry, FerryError, FileChanged, Unreachable
+from ferry_client.bodies import Body
+from ferry_client.problems import InternalError, TooLarge, TooManyUploads
+
+from dev.process import free_port
+from tests.client.conftest import environment
+from tests.client.fake import Fake, hang_up, refuse
+from tests.stack import Stack
+
+MODES = ("normal", "async", "celery")
+
+
+class Pipe(io.RawIOBase):
+    """A stream that can be read once."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = io.BytesIO(body)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, space: memoryview) -> int:  # type: ignore[override]
+        return self._body.readinto(space)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["a.bin", "größe 1.json", "a+b&c=d?.txt", 'quo"te.json'])
+def test_a_file_is_stored_as_it_is(real: Ferry, tmp_path: Path, mode: str, name: str) -> None:
+    body = os.urandom(3_000_000)
+    (tmp_path / name).write_bytes(body)
+
+    file = real.wait(real.upload(tmp_path / name, mode=mode).id, timeout=30)  # type: ignore[arg-type]
+
+    assert (file.status, file.name, file.size, file.mode) == ("COMPLETE", name, len(body), mode)
+    assert file.content_type == ("application/json" if name.endswith("json") else _type(name))
+
+
+def test_an_empty_file_is_a_file(real: Ferry, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+
+    assert real.upload(tmp_path / "empty.txt").size == 0
+
+
+def test_a_stream_of_unknown_length_is_sent_in_chunks(real: Ferry) -> None:
+    file = real.upload(Pipe(b"x" * 2_500_000), name="pipe.bin")  # type: ignore[arg-type]
+
+    assert (file.status, file.size) == ("COMPLETE", 2_500_000)
+
+
+def test_a_stream_is_sent_from_where_it_stands(fake: Fake, ferry: Ferry) -> None:
+    stream = io.BytesIO(b"headbody")
+    stream.seek(4)
+
+    ferry.upload(stream, name="a", expires_in=60)
+
+    assert fake.seen[-1].body == b"body"
+    assert fake.seen[-1].query == {"name": "a", "expires_in": "60"}
+    assert not stream.closed
+
+
+@pytest.mark.parametrize("trouble", [refuse(503, "storage-unavailable", Retry_After="0"), refuse(502, "x"), hang_up])
+def test_what_may_pass_is_sent_again_from_its_start_with_the_same_key(fake: Fake, ferry: Ferry, trouble) -> None:  # type: ignore[no-untyped-def]
+    fake.instead = [trouble, trouble]
+
+    ferry.upload(io.BytesIO(b"x" * 2_000_000), name="a")
+
+    assert [len(seen.body) for seen in fake.seen] == [2_000_000] * 3
+    assert len({seen.headers["Idempotency-Key"] for seen in fake.seen}) == 1
+
+
+def test_two_uploads_have_two_keys(fake: Fake, ferry: Ferry) -> None:
+    for _ in range(2):
+        ferry.upload(io.BytesIO(b"x"), name="a")
+
+    assert len({seen.headers["Idempotency-Key"] for seen in fake.seen}) == 2
+
+
+@pytest.mark.parametrize("trouble", [refuse(503, "storage-unavailable", Retry_After="0"), hang_up])
+def test_a_stream_that_was_read_is_not_sent_again(fake: Fake, ferry: Ferry, trouble) -> None:  # type: ignore[no-untyped-def]
+    fake.instead = [trouble]
+
+    with pytest.raises(FerryError):
+        ferry.upload(Pipe(b"x"), name="a")  # type: ignore[arg-type]
+    assert len(fake.seen) == 1
+
+
+def test_a_stream_that_nobody_read_is_sent_again(real: Ferry, stack: Stack) -> None:
+    """No connection, so no byte went."""
+    body = Body(Pipe(b"x"), "a", None, None)  # type: ignore[arg-type]
+
+    assert body.can_be_sent
+    assert b"".join(body.content()) == b"x"  # type: ignore[arg-type]
+    assert not body.can_be_sent
+
+
+def test_what_will_not_pass_is_raised_at_once(fake: Fake, ferry: Ferry) -> None:
+    for slug, status, kind in (("too-large", 413, TooLarge), ("internal-error", 500, InternalError)):
+        fake.instead = [refuse(status, slug)]
+        with pytest.raises(kind):
+            ferry.upload(io.BytesIO(b"x"), name="a")
+    assert len(fake.seen) == 2
+
+
+def test_an_answer_that_asks_for_too_long_a_pause_is_the_last(fake: Fake, ferry: Ferry) -> None:
+    fake.instead = [refuse(429, "too-many-uploads", Retry_After="3600")]
+
+    with pytest.raises(TooManyUploads) as raised:
+        ferry.upload(io.BytesIO(b"x"), name="a")
+    assert raised.value.retry_after == 3600
+
+
+def test_a_server_that_is_not_there_is_unreachable() -> None:
+    with Ferry(f"http://127.0.0.1:{free_port()}", patience=0) as ferry, pytest.raises(Unreachable):
+        ferry.upload(io.BytesIO(b"x"), name="a")
+
+
+@pytest.mark.parametrize("url", ["", "localhost:5000", "ftp://a", "http://[", "http://a:b"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        Ferry(url)
+
+
+def test_a_key_is_sent(fake: Fake) -> None:
+    with Ferry(fake.url, "ferry_x") as ferry:
+        ferry.upload(io.BytesIO(b"x"), name="a")
+
+    assert fake.seen[0].headers["Authorization"] == "Bearer ferry_x"
+
+
+def test_a_file_that_becomes_shorter_is_not_taken_for_whole(fake: Fake, ferry: Ferry, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * 3_000_000)
+
+    with pytest.raises(FileChanged):
+        ferry.upload(path, on_progress=lambda done, _: os.truncate(path, 2_000_000))
+    assert fake.files == {}
+
+
+def test_a_file_that_grows_is_sent_as_it_was(fake: Fake, ferry: Ferry, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * 3_000_000)
+
+    def grow(done: int, _: int | None) -> None:
+        with path.open("ab") as stream:
+            stream.write(b"more")
+
+    assert ferry.upload(path, on_progress=grow).size == 3_000_000
+
+
+def test_progress_goes_from_nothing_to_all(ferry: Ferry, tmp_path: Path) -> None:
+    path, told = tmp_path / "a", []
+    path.write_bytes(b"x" * 2_500_000)
+
+    ferry.upload(path, on_progress=lambda done, total: told.append((done, total)))
+
+    assert told == [(done, 2_500_000) for done in (0, 1 << 20, 2 << 20, 2_500_000)]
+
+
+def test_a_large_file_takes_no_more_memory_than_a_small_one(stack: Stack, tmp_path: Path) -> None:
+    grown = [_peak(stack.url, _sparse(tmp_path / "a.bin", size)) for size in (4 << 20, 200 << 20)]
+
+    assert grown[1] - grown[0] < 16 << 10
+
+
+def _peak(url: str, path: Path) -> int:
+    """KiB."""
+    script = f"""
+import resource, ferry_client
+ferry_client.Ferry({url!r}).upload({str(path)!r}, mode="async")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"""
+    ran = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, check=True, timeout=60)
+    return int(ran.stdout)
+
+
+def _sparse(path: Path, size: int) -> Path:
+    with path.open("wb") as stream:
+        stream.truncate(size)
+    return path
+
+
+def _type(name: str) -> str:
+    return "text/plain" if name.endswith(".txt") else "application/octet-stream"
