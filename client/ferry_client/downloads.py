@@ -80,9 +80,7 @@ class _Download:
             if answer.status_code == 200 and self._here:
                 self.restart()
             try:
-                for (
-                    piece
-                ) in answer.iter_raw():  # As they come: what waits for a larger one gets lost.
+                for piece in answer.iter_raw():  # As they come: what waits for a larger one gets lost.
                     self._stream.write(piece)
                     self._count(piece)
             finally:

@@ -45,6 +45,12 @@ class DatabaseUnavailable(FerryError):
     slug = "database-unavailable"
 
 
+class ExpectationFailed(FerryError):
+    """The header Expect asks for something other than 100-continue. Leave it out."""
+
+    slug = "expectation-failed"
+
+
 class FilenameTooLong(FerryError):
     """The file's name is longer than 255 bytes of UTF-8. Send it under a shorter name."""
 
@@ -55,6 +61,12 @@ class FormTooLarge(FerryError):
     """The form has too many fields, or too much in the fields beside `file`. Send less beside the file."""
 
     slug = "form-too-large"
+
+
+class HeadersTooLarge(FerryError):
+    """The request has too many headers, or too long ones. Send fewer; cookies are often the cause."""
+
+    slug = "headers-too-large"
 
 
 class IdempotencyKeyInUse(FerryError):
@@ -85,6 +97,12 @@ class InternalError(FerryError):
     """Something went wrong inside Ferry. It has been logged; the same request may work later."""
 
     slug = "internal-error"
+
+
+class InvalidBody(FerryError):
+    """The body's JSON is not what belongs here: `pointer` (RFC 6901) leads to what is wrong."""
+
+    slug = "invalid-body"
 
 
 class InvalidParameter(FerryError):
@@ -141,16 +159,40 @@ class NotFound(FerryError):
     slug = "not-found"
 
 
+class NotReady(FerryError):
+    """The file is not stored: see `file_status`. With a `Retry-After` it may be soon. `ids` names all such."""
+
+    slug = "not-ready"
+
+
+class PreconditionFailed(FerryError):
+    """The file is not the one that If-Match or If-Unmodified-Since names. Ask for it without them."""
+
+    slug = "precondition-failed"
+
+
 class QuotaExceeded(FerryError):
     """The files of this key's owner have used up what they may: see the numbers. Delete files, or ask the operator."""
 
     slug = "quota-exceeded"
 
 
+class RangeNotSatisfiable(FerryError):
+    """The range begins after the file's last byte, or asks for none. `size` is how many bytes the file has."""
+
+    slug = "range-not-satisfiable"
+
+
 class RelayLost(FerryError):
     """The bytes stopped coming on their way over Redis to the worker. They are kept, and will be sent again."""
 
     slug = "relay-lost"
+
+
+class RequestTimeout(FerryError):
+    """The request came too slowly, or stopped coming. Nothing was kept; send it again over a better connection."""
+
+    slug = "request-timeout"
 
 
 class ScopeMissing(FerryError):
@@ -225,6 +267,12 @@ class TooLarge(FerryError):
     slug = "too-large"
 
 
+class TooManyDownloads(FerryError):
+    """As many downloads and uploads as this caller may have at once are on their way. Wait for one to end."""
+
+    slug = "too-many-downloads"
+
+
 class TooManyFiles(FerryError):
     """The form has more than one field `file`. Send one request a file."""
 
@@ -243,10 +291,22 @@ class TooManyUploads(FerryError):
     slug = "too-many-uploads"
 
 
+class TooManyWatchers(FerryError):
+    """As many streams of events and waiting requests are open as the server has places for. Ask without waiting."""
+
+    slug = "too-many-watchers"
+
+
 class TooMuchWaiting(FerryError):
     """As many bytes wait to be stored as this server may keep. Nothing was accepted; try again later."""
 
     slug = "too-much-waiting"
+
+
+class TransferCodingUnknown(FerryError):
+    """The body comes in a transfer coding other than chunked. Send it as it is."""
+
+    slug = "transfer-coding-unknown"
 
 
 class TypeNotAllowed(FerryError):
@@ -277,6 +337,18 @@ class UntrustedHost(FerryError):
     """The request is for a host that this server does not go by. The operator can name it: TRUSTED_HOSTS."""
 
     slug = "untrusted-host"
+
+
+class UriTooLong(FerryError):
+    """The request's first line is longer than the server reads. Put less into the address."""
+
+    slug = "uri-too-long"
+
+
+class VersionNotSupported(FerryError):
+    """The request is not in HTTP/1.0 or HTTP/1.1."""
+
+    slug = "version-not-supported"
 
 
 KINDS: dict[str, type[FerryError]] = {
