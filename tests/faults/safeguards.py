@@ -165,6 +165,41 @@ SAFEGUARDS = (
         "or False",
         ("tests/bad_input/test_early_answers.py",),
     ),
+    Safeguard(
+        "deleting-takes-the-file-away",
+        "models.py",
+        ".values(deleted_at=_NOW, updated_at=_NOW, attempt=_FILES.c.attempt + 1)",
+        ".values(deleted_at=_NOW, updated_at=_NOW)",
+        ("tests/test_delete.py",),
+    ),
+    Safeguard(
+        "owner-in-the-look-up",
+        "models.py",
+        "_read(_BY_ID.where(_belongs_to(owner)), id=id)",
+        "_read(_BY_ID, id=id)",
+        ("tests/test_callers.py",),
+    ),
+    Safeguard(
+        "quota-counted-with-the-row",
+        "models.py",
+        'values["reserved"] = owners.add(connection, self.owner, self.reserved, 1, whole=not held)',
+        "pass",
+        ("tests/test_owners.py",),
+    ),
+    Safeguard(
+        "token-compared",
+        "keys.py",
+        "return any(found)",
+        "return True",
+        ("tests/test_keys.py",),
+    ),
+    Safeguard(
+        "type-looked-at-before-the-row",
+        "routes.py",
+        "        admit(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)\n",
+        "",
+        ("tests/test_content.py",),
+    ),
     # Without a power cut nobody notices: a test watches the calls.
     Safeguard(
         "fsync-of-the-spool",
