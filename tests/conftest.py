@@ -73,6 +73,7 @@ def app(settings: dict[str, str]) -> Iterator[Flask]:
     app.extensions["celery"].conf.task_always_eager = True
     with app.app_context():
         yield app
+        app.extensions["watching"].stop()
         drain(app)
         app.extensions["storage"].close()
         app.extensions["window"].close()

@@ -268,7 +268,8 @@ class TestEvents:
     def test_who_comes_back_hears_only_what_is_new(self, app: Flask, client: FlaskClient, row: File) -> None:
         tag = client.get(f"/files/{row.id}").headers["ETag"].strip('"')
         thread = soon(app, lambda: row.claim(LEASE) and row.fail("storage-denied"))
-        told = events(client.get(f"/files/{row.id}/events", headers={"Last-Event-ID": tag}))
+        with client.get(f"/files/{row.id}/events", headers={"Last-Event-ID": tag}) as answer:
+            told = events(answer)
         thread.join()
 
         assert told[-1][1]["status"] == "ERROR"
