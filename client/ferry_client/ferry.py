@@ -13,14 +13,13 @@ from types import TracebackType
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-import httpx
 from ferry_client import downloads
 from ferry_client.bodies import Body, Progress, opened
 from ferry_client.errors import TimedOut
 from ferry_client.files import File, Mode, Status
 from ferry_client.problems import NotFound
 from ferry_client.retries import repeated
-from ferry_client.wire import Wire, json_of, retry_after
+from ferry_client.wire import Answer, Wire, json_of, retry_after
 
 _LONGEST_WAIT = 30
 """Seconds that one request of wait() lasts. Proxies often end what says nothing for a minute."""
@@ -53,7 +52,7 @@ class Ferry:
         with opened(source, name, content_type, on_progress) as body:
             params = {"name": body.name} | ({} if expires_in is None else {"expires_in": str(expires_in)})
 
-            def send() -> httpx.Response:
+            def send() -> Answer:
                 return self._send(f"/{mode}_upload", params, headers, body)
 
             return File.from_json(json_of(repeated(send, self._patience, lambda: body.can_be_sent)))
@@ -148,10 +147,10 @@ class Ferry:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()
 
-    def _send(self, path: str, params: dict[str, str], headers: dict[str, str], body: Body) -> httpx.Response:
+    def _send(self, path: str, params: dict[str, str], headers: dict[str, str], body: Body) -> Answer:
         return self._wire.ask("POST", path, params=params, headers=headers | body.headers, content=body.content())
 
-    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _ask(self, method: str, path: str, **request: Any) -> Answer:
         return repeated(lambda: self._wire.ask(method, path, **request), self._patience)
 
     def _in_batches(self, path: str, ids: Sequence[str], member: str) -> tuple[Sequence[Any], Sequence[str]]:

@@ -12,6 +12,8 @@ import httpx
 from ferry_client.errors import FerryError, Unreachable
 from ferry_client.problems import KINDS
 
+Answer = httpx.Response
+
 _TIMEOUT = httpx.Timeout(120, connect=10, pool=None)
 """Seconds. An upload that is stored while it arrives is answered when the storage has confirmed it."""
 
@@ -27,7 +29,7 @@ class Wire:
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._client = httpx.Client(base_url=_checked(url), headers=headers, timeout=_TIMEOUT, limits=_LIMITS)
 
-    def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def ask(self, method: str, path: str, **request: Any) -> Answer:
         """The whole answer. Raises FerryError for all but success."""
         with _translated():
             answer = self._client.request(method, path, **request)
@@ -36,7 +38,7 @@ class Wire:
         raise problem(answer.status_code, answer.headers, answer.content)
 
     @contextmanager
-    def opened(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+    def opened(self, path: str, headers: Mapping[str, str]) -> Iterator[Answer]:
         """An answer whose body is read by iter_raw(). Raises FerryError as ask(), and out of reading too."""
         with _translated(), self._client.stream("GET", path, headers=headers) as answer:
             if not answer.is_success:
@@ -52,7 +54,8 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> FerryError:
     try:
         said = dict(json.loads(body))
         slug = str(said.pop("type")).rpartition("/")[2]
-        detail = str(said.pop("detail", None) or said.get("title") or slug)
+        title, _ = said.pop("title", slug), said.pop("instance", None)
+        detail = str(said.pop("detail", None) or title)
     except (ValueError, KeyError, TypeError):
         detail, slug, said = f"The server answered {status}.", f"http-{status}", {}
     fields = {name: value for name, value in said.items() if (name, value) != ("status", status)}
@@ -79,7 +82,7 @@ def _translated() -> Iterator[None]:
         raise Unreachable(f"The server can't be reached: {error or type(error).__name__}") from error
 
 
-def json_of(answer: httpx.Response) -> dict[str, Any]:
+def json_of(answer: Answer) -> dict[str, Any]:
     """What an answer says. Raises FerryError where it is nothing that Ferry would say."""
     try:
         said = answer.json()

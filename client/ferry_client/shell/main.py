@@ -58,9 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     upload.set_defaults(run=transfers.upload)
 
     download = commands.add_parser("download", parents=[several], help="fetch files")
-    download.add_argument("id", nargs="*", metavar="ID")
-    download.add_argument("--prefix", help="those whose names start so")
-    download.add_argument("--manifest", type=Path, metavar="FILE", help="those that `ferry upload --json` has printed")
+    what = download.add_mutually_exclusive_group(required=True)
+    what.add_argument("id", nargs="*", default=[], metavar="ID")
+    what.add_argument("--prefix", help="those whose names start so")
+    what.add_argument("--manifest", type=Path, metavar="FILE", help="those that `ferry upload --json` has printed")
     download.add_argument("--to", type=Path, default=Path(), metavar="PATH", help="folder, or the path of one file (.)")
     download.add_argument("--force", action="store_true", help="replace files that differ")
     download.set_defaults(run=transfers.download)

@@ -91,7 +91,7 @@ def _wanted(ferry: Ferry, options: Namespace) -> tuple[list[Wanted], list[Outcom
     places = [(found[id], path or local_name(found[id])) for id, path in named if id in found]
     if options.prefix is not None:
         places += [(file, local_name(file)) for file in ferry.list(status="COMPLETE", prefix=options.prefix)]
-    alone = len(named) == 1 and options.prefix is None and not options.manifest
+    alone = len(options.id) == 1
     wanted = [Wanted(file, _place(options.to, name, taken, alone=alone)) for file, name in places]
     return wanted, [Outcome("failed", id, error=NotFound("There is no such file.", status=404)) for id in unknown]
 

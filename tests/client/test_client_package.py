@@ -1,0 +1,82 @@
+"""The client stands alone, and does what its README says."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from ferry_client.shell.main import main
+
+from dev.parts import ROOT
+from tests.client.conftest import environment
+from tests.stack import Stack
+from tests.test_layers import imports
+
+CLIENT = ROOT / "client"
+FILES = sorted((CLIENT / "ferry_client").rglob("*.py"))
+README = (CLIENT / "README.md").read_text()
+VENDORS = {"httpx": "wire.py", "rich": "bars.py"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CLIENT)))
+def test_the_client_needs_nothing_of_ferry(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imports(path)} - sys.stdlib_module_names
+
+    assert roots <= {"ferry_client", *(name for name, home in VENDORS.items() if home == path.name)}
+
+
+def test_the_package_asks_for_what_it_imports() -> None:
+    project = tomllib.loads((CLIENT / "pyproject.toml").read_text())
+    needed = {re.split(r"[^\w-]", line)[0] for line in project["project"]["dependencies"]}
+    packages = {".".join(path.parent.relative_to(CLIENT).parts) for path in FILES}
+
+    assert needed == set(VENDORS)
+    assert set(project["tool"]["setuptools"]["packages"]) == packages
+    assert project["project"]["scripts"] == {"ferry": f"{main.__module__}:{main.__name__}"}
+
+
+def test_importing_the_client_does_not_import_rich() -> None:
+    """httpx itself does where click is installed: so only what our own files name counts."""
+    tops = {
+        name
+        for path in FILES
+        if path.name != "bars.py"
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+    }
+    assert not any("rich" in name or name.endswith("bars") for name in tops)
+
+
+def test_the_readmes_python_works(stack: Stack, tmp_path: Path) -> None:
+    [code] = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
+    (tmp_path / "photo.jpg").write_bytes(b"x" * 1000)
+
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code.replace("http://127.0.0.1:5000", stack.url)],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("0 1000\n1000 1000\nCOMPLETE http")
+
+
+def test_the_readmes_commands_work(stack: Stack, tmp_path: Path) -> None:
+    blocks = re.findall(r"```\n(ferry .+?)```", README, re.DOTALL)
+    lines = [line for line in "".join(blocks).splitlines() if "download" not in line]
+    (tmp_path / "folder").mkdir()
+    for name in ("photo.jpg", "notes.txt", "folder/b.txt"):
+        (tmp_path / name).write_text(name)
+
+    env = environment() | {"FERRY_URL": stack.url, "PYTHONPATH": f"{CLIENT}{os.pathsep}{ROOT}"}
+    assert len(lines) == 4
+    for line in lines:
+        command = f"{sys.executable} -m ferry_client{line.removeprefix('ferry')}"
+        ran = subprocess.run(command, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+        assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
