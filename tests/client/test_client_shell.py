@@ -75,6 +75,16 @@ def test_what_the_server_does_not_have_whole_is_sent_again(fake: Fake, run: Run,
     assert run(fake.url, "upload", "-r", folder).stderr.startswith("2 sent, 2 skipped")
 
 
+def test_a_key_that_may_only_upload_sends_everything(fake: Fake, run: Run, folder: Path) -> None:
+    fake.instead = [refuse(403, "scope-missing")]
+
+    ran = run(fake.url, "upload", "-r", folder)
+
+    assert ran.returncode == 0
+    assert "may not read" in ran.stderr
+    assert "4 sent, 0 skipped" in ran.stderr
+
+
 def test_single_files_are_sent_as_often_as_asked(fake: Fake, run: Run, folder: Path) -> None:
     for _ in range(2):
         assert run(fake.url, "upload", folder / "a.txt").stderr.startswith("1 sent")

@@ -16,7 +16,7 @@ from ferry_client.bodies import Progress
 from ferry_client.errors import FerryError
 from ferry_client.ferry import Ferry, local_name
 from ferry_client.files import File
-from ferry_client.problems import NotFound
+from ferry_client.problems import NotFound, ScopeMissing
 from ferry_client.shell import folders
 from ferry_client.shell.folders import Known, Local
 from ferry_client.shell.pool import at_once
@@ -33,7 +33,7 @@ def upload(ferry: Ferry, options: Namespace, screen: Screen) -> int:
     found = list(folders.found(options.path, recursive=options.recursive))
     locals = [each for each in found if isinstance(each, Local)]
     failed = [Outcome("failed", str(each.filename), error=each) for each in found if isinstance(each, OSError)]
-    known = Known(ferry, locals) if options.recursive else None
+    known = _known(ferry, locals, screen) if options.recursive else None
 
     def send(local: Local, progress: Progress | None) -> Outcome:
         if known and (there := known.take(local)):
@@ -76,6 +76,14 @@ def download(ferry: Ferry, options: Namespace, screen: Screen) -> int:
     with screen.bars(sum(item.file.size or 0 for item in wanted), len(wanted)) as bar:
         ended = _each(options.jobs, wanted, lambda item: (str(item.to), item.file.size), bar, fetch)
         return _shown(screen, "fetched", began, failed, ended)
+
+
+def _known(ferry: Ferry, locals: Sequence[Local], screen: Screen) -> Known | None:
+    try:
+        return Known(ferry, locals)
+    except ScopeMissing:
+        screen.complain("the key may not read: what is there already is sent again")
+        return None
 
 
 def _outcome(what: str, file: File, path: str, bytes: int) -> Outcome:
