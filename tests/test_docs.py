@@ -16,6 +16,7 @@ from config import Config
 from dev import parts
 from dev.errors import page
 from dev.process import Process
+from tests.faults.safeguards import SAFEGUARDS, Safeguard
 from tests.stack import Stack
 
 SETTINGS = {item.name.upper(): item.metadata for item in fields(Config)}
@@ -178,3 +179,9 @@ def test_every_test_that_a_promise_names_is_there(page: str) -> None:
 
     assert len(named) > 20
     assert named <= there
+
+
+@pytest.mark.parametrize("safeguard", SAFEGUARDS, ids=lambda safeguard: safeguard.name)
+def test_every_safeguard_is_where_the_mutants_look_for_it(safeguard: Safeguard) -> None:
+    assert read(safeguard.file).count(safeguard.text) == 1
+    assert f"| {safeguard.name} |" in read("docs/reliability.md")

@@ -110,8 +110,8 @@ SAFEGUARDS = (
     Safeguard(
         "retry-of-the-finish",
         "file.py",
-        "if not insist(lambda: row.complete(url=url, size=size, sha256=sha256), _DATABASE_SECONDS):",
-        "if not row.complete(url=url, size=size, sha256=sha256):",
+        "if not insist(lambda: row.complete(url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS):",
+        "if not row.complete(url=url, size=size, sha256=sha256, version_id=version):",
         (_DATABASE + "test_a_database_that_dies_during_an_upload_is_waited_for[normal]",),
     ),
     Safeguard(
@@ -124,9 +124,8 @@ SAFEGUARDS = (
     Safeguard(
         "row-before-bytes",
         "modes/normal.py",
-        "    row.accept(lease.keeper().seconds, held=True)\n    file.store(row, sent.stream, sent.bound)\n",
-        "    row.attempt = 1\n    file.store(row, sent.stream, sent.bound)\n"
-        "    row.accept(lease.keeper().seconds, held=True)\n",
+        "    file.hold(row, sent.bound)\n    file.store(row, sent.stream, sent.bound)\n",
+        "    row.attempt = 1\n    file.store(row, sent.stream, sent.bound)\n    file.hold(row, sent.bound)\n",
         (_FAULTS + "test_the_row_is_there_before_a_byte_leaves",),
     ),
     Safeguard(
