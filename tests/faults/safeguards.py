@@ -110,8 +110,8 @@ SAFEGUARDS = (
     Safeguard(
         "retry-of-the-finish",
         "file.py",
-        "if not insist(lambda: row.complete(url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS):",
-        "if not row.complete(url=url, size=size, sha256=sha256, version_id=version):",
+        "insist(lambda: row.complete(url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS)",
+        "row.complete(url=url, size=size, sha256=sha256, version_id=version)",
         (_DATABASE + "test_a_database_that_dies_during_an_upload_is_waited_for[normal]",),
     ),
     Safeguard(
