@@ -29,6 +29,7 @@ import storage
 import tasks
 import watching
 import window
+from api_docs import api_docs
 from downloads import downloads
 from modes import async_, hand_out
 from modes import celery as celery_mode
@@ -74,6 +75,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     app.register_blueprint(routes)
     app.register_blueprint(downloads)
     app.register_blueprint(statuses)
+    app.register_blueprint(api_docs)
     return app
 
 

@@ -1,6 +1,6 @@
 """What every answer tells a browser: run nothing, embed nothing, guess nothing, tell nobody (OWASP HTTP Headers).
 
-The page may load its own script and style and send files here. Whatever else is answered is data.
+The pages may load their own script and style and send files here. Whatever else is answered is data.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _ALWAYS = {
 }
 _TLS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 _JSON = ("application/json", "application/problem+json")
+_PAGES = ("ferry.index", "api_docs.docs")
 _FILES = ("downloads.content", "downloads.archive")
 
 Kind = Literal["page", "file", "data"]
@@ -31,7 +32,7 @@ _POLICIES: dict[Kind, str] = {"page": PAGE_POLICY, "file": FILE_POLICY, "data": 
 
 
 def headers_of(kind: Kind, *, secure: bool, mimetype: str | None) -> dict[str, str]:
-    """The headers of an answer: the page with the form, what was uploaded, or data. `secure`: it goes over TLS.
+    """The headers of an answer: a page of ours, what was uploaded, or data. `secure`: it goes over TLS.
 
     Under `no-referrer` a browser sends the page's own form with `Origin: null` (Fetch, append a request Origin header),
     which is refused where no Sec-Fetch-Site vouches for it; `same-origin` tells others as little.
@@ -47,7 +48,7 @@ def headers_of(kind: Kind, *, secure: bool, mimetype: str | None) -> dict[str, s
 
 
 def _kind(answer: Response) -> Kind:
-    if request.endpoint == "ferry.index" and answer.mimetype == "text/html":
+    if request.endpoint in _PAGES and answer.mimetype == "text/html":
         return "page"
     return "file" if request.endpoint in _FILES and answer.status_code < 400 else "data"
 

@@ -18,7 +18,7 @@ from events import event, events_of
 from lookup import among, one
 from models import File
 from parameters import number
-from problems import NotFound, TooManyWatchers
+from problems import NotFound, PreconditionFailed, TooManyWatchers
 from server.body import has_left
 from watching import has_ended
 
@@ -35,11 +35,14 @@ def status(id: str) -> Response:
     if seconds:
         row = _awaited(row, seconds)
     text, tag = shown(row)
+    if request.if_match and not request.if_match.contains(tag):
+        raise PreconditionFailed
     answer = Response(text + "\n", mimetype="application/json")
     answer.set_etag(tag)
     if not has_ended(row):
         answer.headers["Retry-After"] = "1"
-    answer.make_conditional(request)
+    if request.if_none_match.contains_weak(tag):
+        answer.status_code = 304
     return answer
 
 

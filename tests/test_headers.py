@@ -56,6 +56,8 @@ def test_an_answer_has_exactly_these(kind: Kind, secure: bool, mimetype: str, ex
     [
         ("GET", "/", PAGE),
         ("HEAD", "/", PAGE),
+        ("GET", "/docs", PAGE),
+        ("GET", "/openapi.json", DATA | NO_STORE),
         ("GET", "/files", DATA | NO_STORE),
         ("GET", "/nothing", DATA | NO_STORE),
         ("POST", "/", DATA | NO_STORE),

@@ -27,10 +27,12 @@ FLOORS = [
     ["sweep"],
     ["events", "answers", "parameters", "request_ids", "hosts", "browsers", "headers", "callers"],
     ["lookup"],
-    ["routes", "downloads", "statuses", "cli"],
+    ["openapi"],
+    ["routes", "downloads", "statuses", "api_docs", "cli"],
     ["app"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+ROOMS = ("server", "storage", "modes", "sweep", "openapi", "cli")
 VENDORS = {
     "boto3": "storage/s3_client.py",
     "botocore": "storage/s3_client.py",
@@ -48,7 +50,7 @@ VENDORS = {
 def files() -> list[Path]:
     return [
         *ROOT.glob("*.py"),
-        *(path for room in ("server", "storage", "modes", "sweep", "cli") for path in (ROOT / room).glob("*.py")),
+        *(path for room in ROOMS for path in (ROOT / room).glob("*.py")),
     ]
 
 

@@ -87,6 +87,14 @@ class TestTags:
 
         assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", tag)
 
+    def test_who_insists_on_another_state_is_refused(self, client: FlaskClient) -> None:
+        path = f"/files/{upload(client)}"
+        tag = client.get(path).headers["ETag"]
+
+        assert_problem(client.get(path, headers={"If-Match": '"other"'}), 412, "precondition-failed")
+        for same in (tag, f'"other", {tag}', "*"):
+            assert client.get(path, headers={"If-Match": same}).status_code == 200
+
     def test_each_change_that_is_seen_changes_the_tag_and_a_heartbeat_does_not(
         self, client: FlaskClient, row: File
     ) -> None:

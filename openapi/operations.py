@@ -1,0 +1,183 @@
+"""Every operation: what it takes and what it may answer. Tests hold this table to the doors and their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import problems as p
+from callers import Scope
+from openapi.pieces import (
+    ANY_NUMBER_OF_IDS,
+    CONDITIONS,
+    EXPIRES_IN,
+    ID_IN_PATH,
+    IDEMPOTENCY_KEY,
+    IDS,
+    LAST_EVENT_ID,
+    PAGE,
+    RANGES,
+    SLUG_IN_PATH,
+    STATE_CONDITIONS,
+    UPLOAD,
+    answer,
+    flag,
+    number,
+    query,
+)
+from openapi.schemas import ref
+from storage.base import StorageError, StorageUnavailable
+
+Kinds = tuple[type[p.Problem], ...]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one address. `problems` are those beside the ones that any request, or any scope, may meet."""
+
+    id: str
+    method: str
+    path: str
+    tag: str
+    scope: Scope | None
+    summary: str
+    answers: dict[str, dict[str, Any]]
+    problems: Kinds = ()
+    parameters: tuple[dict[str, Any], ...] = ()
+    body: dict[str, Any] | None = None
+
+
+ANYWHERE: Kinds = (
+    p.Problem, p.BadRequest, p.UntrustedHost, p.RequestTimeout, p.UriTooLong, p.ExpectationFailed, p.HeadersTooLarge,
+    p.TransferCodingUnknown, p.VersionNotSupported,
+)  # fmt: skip
+WITH_SCOPE: Kinds = (p.Unauthorized, p.ScopeMissing, p.TooManyRequests, p.DatabaseUnavailable)
+CHANGING: Kinds = (p.CrossSiteRequest,)
+"""Of every method but GET."""
+
+ELSEWHERE: Kinds = (p.NotFound, p.MethodNotAllowed)
+"""Of addresses and methods that are none of these."""
+
+_STORAGE: Kinds = (
+    StorageError,
+    *StorageError.__subclasses__(),
+    *StorageUnavailable.__subclasses__(),
+)
+_JSON: Kinds = (p.UnsupportedMediaType, p.TooLarge, p.IncompleteBody, p.InvalidBody)
+_UPLOAD: Kinds = (
+    p.MissingFile, p.MissingFilename, p.FilenameTooLong, p.TooManyFiles, p.UnexpectedFile, p.MalformedMultipart,
+    p.FormTooLarge, p.IncompleteBody, p.TooLarge, p.UnsupportedMediaType, p.TypeNotAllowed, p.LengthRequired,
+    p.TooManyUploads, p.QuotaExceeded, p.InvalidParameter, p.IdempotencyKeyInvalid, p.IdempotencyKeyInUse,
+    p.IdempotencyKeyReused,
+)  # fmt: skip
+_STORED: Kinds = (p.LeaseLost, *_STORAGE)
+_KEPT: Kinds = (p.StorageFull, p.TooMuchWaiting)
+_FETCH: Kinds = (p.NotFound, p.NotReady, p.InvalidParameter, p.TooManyDownloads, *_STORAGE)
+
+
+def _upload(mode: str, status: str, summary: str, more: Kinds) -> Operation:
+    done = answer("The file.", ref("File"), headers=("Location", "Idempotency-Replayed"), leads_to=True)
+    return Operation(
+        f"{mode}_upload", "post", f"/{mode}_upload", "Upload", "upload", summary, {status: done}, (*_UPLOAD, *more),
+        (query("name", {"type": "string"}, "The file's name, where the body is no form."), EXPIRES_IN, IDEMPOTENCY_KEY),
+        UPLOAD,
+    )  # fmt: skip
+
+
+OPERATIONS = (
+    _upload("normal", "201", "Store the file while it arrives; answer when it is stored.", _STORED),
+    _upload("async", "202", "Keep the file; answer; a thread stores it.", _KEPT),
+    _upload("celery", "202", "Keep the file; answer; a Celery worker stores it.", _KEPT),
+    Operation(
+        "retry_file", "post", "/files/{id}/retry", "Upload", "upload",
+        "Try a file once more that ended as ERROR, if its bytes are still kept.",
+        {"202": answer("The file, which waits again.", ref("File"), headers=("Location",))},
+        (p.NotFound, p.NotFailed, p.BytesGone, p.QuotaExceeded), (ID_IN_PATH,),
+    ),
+    Operation(
+        "get_file", "get", "/files/{id}", "Watch", "read",
+        "What has become of a file; with wait as soon as it has changed.",
+        {
+            "200": answer("The file.", ref("File"), headers=("ETag", "Retry-After")),
+            "304": answer("It is as the ETag says.", headers=("ETag", "Retry-After")),
+        },
+        (p.NotFound, p.InvalidParameter, p.PreconditionFailed),
+        (ID_IN_PATH, number("wait", 1, 60, "Seconds to wait for another status; with If-None-Match for another ETag."),
+         *STATE_CONDITIONS),
+    ),
+    Operation(
+        "watch_file", "get", "/files/{id}/events", "Watch", "read",
+        "All that becomes of a file, as server-sent events: event file, the file as JSON in data, its ETag as id.",
+        {
+            "200": answer("Events, until the file has ended.", {"type": "string"}, "text/event-stream"),
+            "204": answer("The file has ended, and the client knows it."),
+        },
+        (p.NotFound, p.TooManyWatchers), (ID_IN_PATH, LAST_EVENT_ID),
+    ),
+    Operation(
+        "get_statuses", "post", "/files/status", "Watch", "read", "What has become of up to 100 files.",
+        {"200": answer("Those that there are.", ref("Statuses"))}, _JSON, body=IDS,
+    ),
+    Operation(
+        "fetch_file", "get", "/files/{id}/content", "Fetch", "read",
+        "The bytes of a file, or of a part of it. HEAD is answered too.",
+        {
+            "200": answer("All bytes.", {}, "*/*", RANGES),
+            "206": answer("Those of the range.", {}, "*/*", (*RANGES, "Content-Range")),
+            "302": answer("With redirect=1: where the storage has them, for 300 s.", {}, "text/plain", ("Location",)),
+            "304": answer("The client has them.", headers=("ETag", "Last-Modified", "Accept-Ranges")),
+        },
+        (*_FETCH, p.PreconditionFailed, p.RangeNotSatisfiable),
+        (ID_IN_PATH, flag("redirect", "1: lead to the storage instead."), *CONDITIONS),
+    ),
+    Operation(
+        "get_link", "get", "/files/{id}/link", "Fetch", "read",
+        "An address at the storage that gives the file to whoever has it, for a while.",
+        {"200": answer("The address.", ref("Link"))},
+        (p.NotFound, p.NotReady, p.InvalidParameter, *_STORAGE),
+        (ID_IN_PATH, number("expires", 1, 900, "Seconds for which it is good.", 300)),
+    ),
+    Operation(
+        "fetch_archive", "get", "/files.zip", "Fetch", "read",
+        "Up to 1000 files as one zip: those of ids, or those whose names begin with prefix.",
+        {"200": answer("The archive.", {}, "application/zip", ("Content-Disposition",))},
+        _FETCH, (ANY_NUMBER_OF_IDS, query("prefix", {"type": "string", "minLength": 1}, "How the names start.")),
+    ),
+    Operation(
+        "list_files", "get", "/files", "List and delete", "read",
+        "A page of files, newest first unless asked otherwise.",
+        {"200": answer("The page.", ref("FileList"))}, (p.InvalidParameter,), PAGE,
+    ),
+    Operation(
+        "delete_file", "delete", "/files/{id}", "List and delete", "delete", "Delete a file.",
+        {"204": answer("It is gone, for everybody.")}, (p.NotFound,), (ID_IN_PATH,),
+    ),
+    Operation(
+        "delete_files", "post", "/files/delete", "List and delete", "delete", "Delete up to 100 files.",
+        {"200": answer("Which there were.", ref("Deleted"))}, _JSON, body=IDS,
+    ),
+    Operation(
+        "index", "get", "/", "Service", None, "A page with a form that uploads one file.",
+        {"200": answer("The page.", {"type": "string"}, "text/html")}, (p.DatabaseUnavailable,),
+    ),
+    Operation(
+        "live", "get", "/healthz", "Service", None, "Whether the process serves requests.",
+        {"200": answer("It does.", ref("Health"))},
+    ),
+    Operation(
+        "ready", "get", "/healthz/ready", "Service", None, "Whether the process can accept files.",
+        {"200": answer("It can.", ref("Health"))}, (p.DatabaseUnavailable,),
+    ),
+    Operation(
+        "get_problem", "get", "/problems/{slug}", "Service", None, "The cause and the cure of a problem.",
+        {"200": answer("Both.", {"type": "string"}, "text/plain")}, (p.NotFound,), (SLUG_IN_PATH,),
+    ),
+    Operation(
+        "get_openapi", "get", "/openapi.json", "Service", None, "This document.",
+        {"200": answer("OpenAPI 3.1.", {"type": "object"})},
+    ),
+    Operation(
+        "get_docs", "get", "/docs", "Service", None, "The same as a page.",
+        {"200": answer("The page.", {"type": "string"}, "text/html")},
+    ),
+)  # fmt: skip

@@ -1,0 +1,123 @@
+"""The shapes of what goes in and comes out, as JSON Schema (2020-12). Those of problems are made from their classes."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, get_args
+
+import storage  # noqa: F401  its errors are problems too
+from file import Mode
+from models import UploadStatus
+from problems import Problem, all_problems
+
+Schema = dict[str, Any]
+
+_EXAMPLE_ID = "01a1f87c-8038-72c3-a4d1-740c5f09daa4"
+ID: Schema = {"type": "string", "format": "uuid", "examples": [_EXAMPLE_ID]}
+BYTES: Schema = {"type": "integer", "minimum": 0}
+MODES: Schema = {"type": "string", "enum": list(get_args(Mode))}
+STATUS: Schema = {"type": "string", "enum": [str(status) for status in UploadStatus]}
+TIME: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-20T10:24:31.645Z"]}
+_TEXT: Schema = {"type": "string"}
+_ANY_IDS: Schema = {"type": "array", "items": _TEXT}
+
+MEMBERS: dict[str, dict[str, Schema]] = {
+    "filename-too-long": {"max_bytes": BYTES},
+    "invalid-body": {"pointer": _TEXT},
+    "invalid-parameter": {"parameter": _TEXT},
+    "not-found": {"ids": _ANY_IDS},
+    "not-ready": {"file_status": STATUS, "ids": _ANY_IDS},
+    "quota-exceeded": {
+        "quota_bytes": {"type": ["integer", "null"]},
+        "used_bytes": {"type": "integer"},
+        "quota_files": {"type": ["integer", "null"]},
+        "used_files": {"type": "integer"},
+    },
+    "range-not-satisfiable": {"size": BYTES},
+    "scope-missing": {"scope": _TEXT},
+    "too-large": {"max_bytes": BYTES},
+    "type-not-allowed": {"detected_type": _TEXT, "declared_type": _TEXT},
+}
+"""What some problems say beside what all say. Some of their answers lack it."""
+
+
+def ref(name: str) -> Schema:
+    """A reference to the schema of this name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def schemas() -> dict[str, Schema]:
+    """All of them by name; a problem's is its slug."""
+    return _SHAPES | {slug: _problem(slug, kind) for slug, kind in sorted(all_problems().items())}
+
+
+def _problem(slug: str, kind: type[Problem]) -> Schema:
+    always = {
+        "type": {"const": f"/problems/{slug}"},
+        "title": {"const": kind.title},
+        "status": {"const": kind.status},
+        "detail": _TEXT,
+        "instance": _TEXT,
+    }
+    return {
+        "type": "object",
+        "title": kind.title,
+        "description": inspect.cleandoc(kind.__doc__ or ""),
+        "properties": {**always, "request_id": _TEXT, **MEMBERS.get(slug, {})},
+        "required": list(always),
+    }
+
+
+def _object(about: str, **properties: Schema) -> Schema:
+    """An object that has all of these."""
+    return {"type": "object", "description": about, "properties": properties, "required": list(properties)}
+
+
+def _or_null(schema: Schema, about: str) -> Schema:
+    return {**schema, "type": [schema["type"], "null"], "description": about}
+
+
+_SHAPES: dict[str, Schema] = {
+    "File": _object(
+        "One upload. Times are RFC 3339 UTC, sizes bytes.",
+        id=ID,
+        name={**_TEXT, "description": "The last component of the name that was sent."},
+        status={
+            **STATUS,
+            "description": "PENDING: safe, nobody works on it. PROCESSING: somebody does. COMPLETE: stored and"
+            " verified. ERROR: ended, see error.",
+        },
+        mode=MODES,
+        size=_or_null(BYTES, "Null until all bytes have come."),
+        content_type={**_TEXT, "description": "What the client says that the file is."},
+        detected_type=_or_null(_TEXT, "What its first bytes say."),
+        sha256=_or_null(_TEXT, "Of its bytes, in hexadecimal. Null until all have come."),
+        url=_or_null(_TEXT, "Its address at the storage, once it is COMPLETE."),
+        received_bytes={**BYTES, "description": "So many have come."},
+        stored_bytes={**BYTES, "description": "So many of them the storage has acknowledged."},
+        error=_or_null(_TEXT, "Why it ended or waits: the last part of a problem's type, or client-disconnected."),
+        version_id=_or_null(_TEXT, "The storage's name for these bytes, where the bucket keeps versions."),
+        expires_at=_or_null(TIME, "When it is deleted by itself."),
+        created_at=TIME,
+        updated_at=TIME,
+        links=_object("Addresses of this file.", self=_TEXT, content=_TEXT, events=_TEXT),
+    ),
+    "FileList": _object(
+        "A page of files.",
+        files={"type": "array", "items": ref("File")},
+        next=_or_null(ID, "The cursor of the page after this; null at the end."),
+    ),
+    "Statuses": _object(
+        "Several files, in the order asked.",
+        files={"type": "array", "items": ref("File")},
+        unknown={**_ANY_IDS, "description": "The ids for which there is no file."},
+    ),
+    "Deleted": _object("Which ids were of files, and are no more.", deleted=_ANY_IDS, unknown=_ANY_IDS),
+    "Link": _object("A way to a file that needs no key.", url=_TEXT, expires_at=TIME),
+    "Health": _object("How the service is.", status=_TEXT),
+    "Ids": {
+        **_object("The files that are meant.", ids={**_ANY_IDS, "minItems": 1, "maxItems": 100}),
+        "additionalProperties": False,
+        "examples": [{"ids": [_EXAMPLE_ID]}],
+    },
+}
