@@ -109,7 +109,7 @@ OPERATIONS = (
         "watch_file", "get", "/files/{id}/events", "Watch", "read",
         "All that becomes of a file, as server-sent events: event file, the file as JSON in data, its ETag as id.",
         {
-            "200": answer("Events, until the file has ended.", {"type": "string"}, "text/event-stream"),
+            "200": answer("Events, until the file has ended.", ref("Event"), "text/event-stream"),
             "204": answer("The file has ended, and the client knows it."),
         },
         (p.NotFound, p.TooManyWatchers), (ID_IN_PATH, LAST_EVENT_ID),

@@ -50,7 +50,7 @@ def answer(
     }
 
 
-_FROM_A_FILE = ("get_file", "watch_file", "fetch_file", "get_link", "delete_file")
+_FROM_A_FILE = ("get_file", "watch_file", "fetch_file", "get_link", "retry_file", "delete_file")
 _LINK: Piece = {"parameters": {"id": "$response.body#/id"}}
 
 ID_IN_PATH = _parameter("path", "id", ID, "The file's id, as the answer to its upload has it.") | {"required": True}

@@ -114,6 +114,12 @@ _SHAPES: dict[str, Schema] = {
     ),
     "Deleted": _object("Which ids were of files, and are no more.", deleted=_ANY_IDS, unknown=_ANY_IDS),
     "Link": _object("A way to a file that needs no key.", url=_TEXT, expires_at=TIME),
+    "Event": _object(
+        "One event of the stream.",
+        id={**_TEXT, "description": "The ETag of the file's state, without the quotes."},
+        event={"const": "file"},
+        data={**_TEXT, "contentMediaType": "application/json", "contentSchema": ref("File")},
+    ),
     "Health": _object("How the service is.", status=_TEXT),
     "Ids": {
         **_object("The files that are meant.", ids={**_ANY_IDS, "minItems": 1, "maxItems": 100}),
