@@ -125,7 +125,7 @@ OPERATIONS = (
             "200": answer("All bytes.", {}, "*/*", RANGES),
             "206": answer("Those of the range.", {}, "*/*", (*RANGES, "Content-Range")),
             "302": answer("With redirect=1: where the storage has them, for 300 s.", {}, "text/plain", ("Location",)),
-            "304": answer("The client has them.", headers=("ETag", "Last-Modified", "Accept-Ranges")),
+            "304": answer("The client has them.", headers=("ETag", "Accept-Ranges")),
         },
         (*_FETCH, p.PreconditionFailed, p.RangeNotSatisfiable),
         (ID_IN_PATH, flag("redirect", "1: lead to the storage instead."), *CONDITIONS),

@@ -42,13 +42,13 @@ def closed(schema: Any) -> Any:
 
 
 def about(document: dict[str, Any], ids: list[str]) -> dict[str, Any]:
-    """The document with these files as examples, for all that does not delete them."""
+    """The document with these files as examples, for all that does not delete them, and with a problem that is none."""
+    examples: dict[str, list[Any]] = {"id": ids, "ids": [[id] for id in ids], "slug": ["too-large", "unknown"]}
     for path in document["paths"].values():
         for method, operation in path.items():
             for parameter in operation.get("parameters", []):
-                if parameter["name"] in ("id", "ids") and method != "delete":
-                    many = parameter["name"] == "ids"
-                    parameter["examples"] = {id: {"value": [id] if many else id} for id in ids}
+                if method != "delete" and (values := examples.get(parameter["name"])):
+                    parameter["examples"] = {str(number): {"value": value} for number, value in enumerate(values)}
     return document
 
 
