@@ -10,7 +10,7 @@ run: $(VENV)/.local
 	@$(if $(PORT),PORT=$(PORT)) $(BIN)/python -m dev.run
 
 test: $(VENV)/.dev
-	@$(BIN)/pytest -m 'not long and not faults'
+	@$(BIN)/pytest -n 2 --dist loadfile -m 'not long and not faults'
 
 long: $(VENV)/.dev
 	@$(BIN)/pytest -m long
