@@ -13,7 +13,7 @@ COPY storage storage
 COPY modes modes
 COPY sweep sweep
 COPY cli cli
-COPY openapi openapi
+COPY doors doors
 COPY migrations migrations
 COPY templates templates
 COPY static static

@@ -12,29 +12,24 @@ from typing import Any
 
 from flask import Flask
 
-import answers
-import browsers
-import callers
 import cli
 import config
-import headers
-import hosts
 import lease
 import models
 import rates
-import request_ids
 import slots
 import spool
 import storage
 import tasks
 import watching
 import window
-from api_docs import api_docs
-from downloads import downloads
+from doors import answers, browsers, callers, headers, hosts, request_ids
+from doors.api_docs import api_docs
+from doors.downloads import downloads
+from doors.statuses import statuses
 from modes import async_, hand_out
 from modes import celery as celery_mode
 from routes import routes
-from statuses import statuses
 from sweep.sweeper import Sweeper
 
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import logs
 from app import create_app
-from callers import check_start
 from config import ConfigError, load
+from doors.callers import check_start
 from modes import ending
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc

@@ -10,15 +10,15 @@ from flask import Blueprint, Response, g, render_template, request
 import config
 import file
 import idempotency
-from answers import accepted, as_json
-from bodies import ids_in, json_of
-from callers import everybody_may, needs, open_to_all, receiving
 from content import admit
 from database import ping
-from lookup import among, one
+from doors.answers import accepted, as_json
+from doors.bodies import ids_in, json_of
+from doors.callers import everybody_may, needs, open_to_all, receiving
+from doors.lookup import among, one
+from doors.parameters import LONGEST_LIFE, number, page_of
 from models import File
 from modes import UPLOADS
-from parameters import LONGEST_LIFE, number, page_of
 from problems import NotFound, all_problems
 from sent import take
 

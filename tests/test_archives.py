@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import keys
-from archives import Member, zipped
+from doors.archives import Member, zipped
 from storage.base import StorageError, StorageMismatch, StorageUnavailable
 from tests.fakes import breaking
 from tests.test_callers import bearer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bodies import ids_in, pointer
+from doors.bodies import ids_in, pointer
 from problems import InvalidBody
 
 

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 import keys
-from browsers import is_foreign
+from doors.browsers import is_foreign
 from models import File
 from tests.fakes import FORM, form, part
 

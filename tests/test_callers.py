@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 
 import keys
 import slots
-from callers import Callers, Scope, check_start, network
 from config import ConfigError, Rate
+from doors.callers import Callers, Scope, check_start, network
 from problems import Unauthorized
 from tests.conftest import drain
 from tests.fakes import FORM, form, part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from werkzeug.datastructures import Headers
 
-from conditions import has_same, is_unchanged
+from doors.conditions import has_same, is_unchanged
 from problems import PreconditionFailed
 
 TAG = "0a1b"

@@ -22,7 +22,7 @@ import requests
 
 from benchmarks.measure import peak_rss, reset_peak, rss
 from dev import parts
-from leaving import STALL_SECONDS
+from doors.leaving import STALL_SECONDS
 from tests.stack import Stack
 from tests.test_downloads import FILE
 from tests.test_stack import children, storage_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from events import COMMENT, event, events_of
+from doors.events import COMMENT, event, events_of
 from models import File, UploadStatus
 from watching import Watch
 

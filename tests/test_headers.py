@@ -7,7 +7,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from headers import Kind, headers_of
+from doors.headers import Kind, headers_of
 
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",

@@ -14,7 +14,7 @@ from app import create_app
 from config import Config
 from dev import parts
 from dev.process import Process, free_port
-from hosts import is_trusted, trusted
+from doors.hosts import is_trusted, trusted
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 

@@ -14,25 +14,23 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the ground up. A room may import from any floor below its own, and from its own package.
 FLOORS = [
     ["config", "problems", "postgresql", "logs"],
-    ["names", "sniffing", "server", "ranges", "conditions", "database"],
+    ["names", "sniffing", "server", "database"],
     ["content"],
     ["owners"],
-    ["models", "keys", "slots", "rates", "storage", "spool", "sent", "bodies", "window"],
-    ["lease", "locks", "leaving", "watching"],
-    ["idempotency", "archives"],
+    ["models", "keys", "slots", "rates", "storage", "spool", "sent", "window"],
+    ["lease", "locks", "watching"],
+    ["idempotency"],
     ["measured"],
     ["file"],
     ["tasks"],
     ["modes"],
     ["sweep"],
-    ["events", "answers", "parameters", "request_ids", "hosts", "browsers", "headers", "callers"],
-    ["lookup"],
-    ["openapi"],
-    ["routes", "downloads", "statuses", "api_docs", "cli"],
+    ["doors"],
+    ["routes", "cli"],
     ["app"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-ROOMS = ("server", "storage", "modes", "sweep", "openapi", "cli")
+ROOMS = ("server", "storage", "modes", "sweep", "doors", "cli")
 VENDORS = {
     "boto3": "storage/s3_client.py",
     "botocore": "storage/s3_client.py",
@@ -43,14 +41,14 @@ VENDORS = {
     "multipart": "sent.py",
     "psycopg": "postgresql.py",
     "redis": "window.py",
-    "zipstream": "archives.py",
+    "zipstream": "doors/archives.py",
 }
 
 
 def files() -> list[Path]:
     return [
         *ROOT.glob("*.py"),
-        *(path for room in ROOMS for path in (ROOT / room).glob("*.py")),
+        *(path for room in ROOMS for path in (ROOT / room).rglob("*.py")),
     ]
 
 

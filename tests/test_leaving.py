@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 from flask import Flask
 
-from leaving import STALL_SECONDS, exactly, gathered, streamed
+from doors.leaving import STALL_SECONDS, exactly, gathered, streamed
 from storage.base import StorageMismatch, StorageUnavailable
 from tests.fakes import breaking, chunks
 

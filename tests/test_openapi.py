@@ -15,9 +15,9 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
 from dev.parts import ROOT
-from openapi import document, problems_of
-from openapi.operations import ELSEWHERE, OPERATIONS, Operation
-from openapi.schemas import MEMBERS
+from doors.openapi import document, problems_of
+from doors.openapi.operations import ELSEWHERE, OPERATIONS, Operation
+from doors.openapi.schemas import MEMBERS
 from problems import all_problems
 from tests.test_layers import files
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doors.ranges import span
 from problems import RangeNotSatisfiable
-from ranges import span
 
 
 @pytest.mark.parametrize(

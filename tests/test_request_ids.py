@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import logs
+from doors.request_ids import chosen
 from models import File
-from request_ids import chosen
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 

@@ -19,8 +19,8 @@ import file
 import keys
 import models
 import watching
+from doors.statuses import is_news
 from models import File, UploadStatus
-from statuses import is_news
 from tests.test_doors import UNKNOWN, assert_problem, upload
 
 LEASE = 30.0

@@ -14,16 +14,16 @@ from flask import Blueprint, Response, g, request
 from werkzeug.http import http_date
 
 import storage
-from answers import rfc3339
-from archives import Member, zipped
-from callers import giving, needs
-from conditions import has_same, is_unchanged
 from content import served
-from leaving import exactly, gathered, streamed
-from lookup import one, several
+from doors.answers import rfc3339
+from doors.archives import Member, zipped
+from doors.callers import giving, needs
+from doors.conditions import has_same, is_unchanged
+from doors.leaving import exactly, gathered, streamed
+from doors.lookup import one, several
+from doors.ranges import span
 from models import File, UploadStatus
 from problems import InvalidParameter, NotFound, NotReady
-from ranges import span
 
 downloads = Blueprint("downloads", __name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from openapi.schemas import ID, MODES, STATUS, TIME, Schema, ref
-from parameters import LONGEST_LIFE, MOST_ON_A_PAGE
+from doors.openapi.schemas import ID, MODES, STATUS, TIME, Schema, ref
+from doors.parameters import LONGEST_LIFE, MOST_ON_A_PAGE
 from sent import FIELD
 
 Piece = dict[str, Any]

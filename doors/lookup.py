@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from flask import g
 
+from doors.parameters import ID
 from models import File
-from parameters import ID
 from problems import NotFound
 
 

@@ -9,9 +9,9 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import Any
 
-from openapi.operations import ANYWHERE, CHANGING, ELSEWHERE, OPERATIONS, WITH_SCOPE, Operation
-from openapi.pieces import HEADERS
-from openapi.schemas import ref, schemas
+from doors.openapi.operations import ANYWHERE, CHANGING, ELSEWHERE, OPERATIONS, WITH_SCOPE, Operation
+from doors.openapi.pieces import HEADERS
+from doors.openapi.schemas import ref, schemas
 from problems import Problem, RangeNotSatisfiable, Unauthorized, UntrustedHost
 
 VERSION = "0.1.0"

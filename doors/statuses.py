@@ -11,13 +11,13 @@ from flask import Blueprint, Response, g, request, stream_with_context
 from werkzeug.datastructures import ETags
 
 import watching
-from answers import as_json, shown
-from bodies import ids_in, json_of
-from callers import needs
-from events import event, events_of
-from lookup import among, one
+from doors.answers import as_json, shown
+from doors.bodies import ids_in, json_of
+from doors.callers import needs
+from doors.events import event, events_of
+from doors.lookup import among, one
+from doors.parameters import number
 from models import File
-from parameters import number
 from problems import NotFound, PreconditionFailed, TooManyWatchers
 from server.body import has_left
 from watching import has_ended

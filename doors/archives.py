@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from zipstream import ZipStream
 
-from leaving import exactly
+from doors.leaving import exactly
 from names import archive_names
 from storage import Stream
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import problems as p
-from callers import Scope
-from openapi.pieces import (
+from doors.callers import Scope
+from doors.openapi.pieces import (
     ANY_NUMBER_OF_IDS,
     CONDITIONS,
     EXPIRES_IN,
@@ -25,7 +25,7 @@ from openapi.pieces import (
     number,
     query,
 )
-from openapi.schemas import ref
+from doors.openapi.schemas import ref
 from storage.base import StorageError, StorageUnavailable
 
 Kinds = tuple[type[p.Problem], ...]

@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Blueprint, render_template, request
 
-from callers import open_to_all
-from openapi import curl, document
-from openapi.operations import ANYWHERE, CHANGING, ELSEWHERE, OPERATIONS, WITH_SCOPE
+from doors.callers import open_to_all
+from doors.openapi import curl, document
+from doors.openapi.operations import ANYWHERE, CHANGING, ELSEWHERE, OPERATIONS, WITH_SCOPE
 from problems import all_problems
 
 api_docs = Blueprint("api_docs", __name__)
