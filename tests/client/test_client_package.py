@@ -68,13 +68,13 @@ def test_the_readmes_python_works(stack: Stack, tmp_path: Path) -> None:
 
 def test_the_readmes_commands_work(stack: Stack, tmp_path: Path) -> None:
     blocks = re.findall(r"```\n(ferry .+?)```", README, re.DOTALL)
-    lines = [line for line in "".join(blocks).splitlines() if "download" not in line]
+    lines = "".join(blocks).splitlines()
     (tmp_path / "folder").mkdir()
     for name in ("photo.jpg", "notes.txt", "folder/b.txt"):
         (tmp_path / name).write_text(name)
 
     env = environment() | {"FERRY_URL": stack.url, "PYTHONPATH": f"{CLIENT}{os.pathsep}{ROOT}"}
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         command = f"{sys.executable} -m ferry_client{line.removeprefix('ferry')}"
         ran = subprocess.run(command, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
