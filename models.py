@@ -239,7 +239,9 @@ class File(Base):
     @staticmethod
     def find_of(owner: str | None, id: str) -> File | None:
         """The file with this id, if it belongs to this owner."""
-        return next(iter(_read(_BY_ID.where(_belongs_to(owner)), id=id)), None)
+        return next(
+            iter(_read(_BY_ID_OF_NOBODY, id=id) if owner is None else _read(_BY_ID_OF, id=id, owner=owner)), None
+        )
 
     @staticmethod
     def page(
@@ -332,6 +334,8 @@ _MOST = 3600.0
 _LEAST: BindParameter[float] = bindparam("least", type_=Double())
 
 _BY_ID = select(_FILES).where(_FILES.c.id == bindparam("id"), _NOT_DELETED)
+_BY_ID_OF = _BY_ID.where(_FILES.c.owner == bindparam("owner"))
+_BY_ID_OF_NOBODY = _BY_ID.where(_FILES.c.owner.is_(None))
 _ABANDONED = select(_FILES).where(_ABANDONED_NOW).order_by(_FILES.c.id).limit(bindparam("most"))
 _DUE = (
     select(_FILES)

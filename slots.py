@@ -18,6 +18,7 @@ from flask import Flask, current_app
 
 from problems import Problem, TooManyUploads
 
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 _MOST = 1 << 14
 """Slots that anybody can have: the bytes from one name's first to the next name's."""
 
@@ -31,8 +32,7 @@ class Slots:
     @contextmanager
     def take(self, name: str, most: int, refusal: type[Problem] = TooManyUploads) -> Iterator[None]:
         """Hold one of the `most` slots of `name`. Raises `refusal` where all are taken."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = self._open()
         try:
             first = _first(name)
             if not any(_lock(file, first + number) for number in range(min(most, _MOST))):
@@ -40,6 +40,13 @@ class Slots:
             yield
         finally:
             os.close(file)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, _FLAGS, 0o600)
+        except FileNotFoundError:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self._path, _FLAGS, 0o600)
 
 
 def _first(name: str) -> int:

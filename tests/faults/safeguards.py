@@ -174,8 +174,8 @@ SAFEGUARDS = (
     Safeguard(
         "owner-in-the-look-up",
         "models.py",
-        "_read(_BY_ID.where(_belongs_to(owner)), id=id)",
-        "_read(_BY_ID, id=id)",
+        '_BY_ID_OF = _BY_ID.where(_FILES.c.owner == bindparam("owner"))',
+        '_BY_ID_OF = _BY_ID.where(bindparam("owner") != "")',
         ("tests/test_callers.py",),
     ),
     Safeguard(
