@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +46,22 @@ def test_the_readme_lists_every_setting(name: str) -> None:
     assert f"| `{name}` | {default} | {SETTINGS[name]['help']} |" in read("README.md")
 
 
-def test_the_readmes_curl_lines_work_as_printed(tmp_path_factory: pytest.TempPathFactory) -> None:
-    lines = re.findall(r"^curl .+$", read("README.md"), re.MULTILINE)
-    assert len(lines) >= 7
+def test_curl_lines_work_as_printed(tmp_path: Path) -> None:
+    """Those of the README, and those of the API's pages that no other test runs."""
+    listing = read("docs/api.md").split("\n## List and delete\n")[1].split("\n## ")[0]
+    lines = [re.findall(r"^curl .+$", text, re.MULTILINE) for text in (read("README.md"), listing)]
+    assert [len(some) for some in lines] >= [7, 5]
 
-    with Stack(tmp_path_factory.mktemp("readme")) as stack:
-        for line in lines:
+    with Stack(tmp_path) as stack:
+        id = stack.upload("normal", b"x").json()["id"]
+        for line in chain(*lines):
             line = line.replace("http://127.0.0.1:5000", stack.url)
             ran = subprocess.run(
-                f"{line} -sS -f", shell=True, cwd=parts.ROOT, capture_output=True, text=True, timeout=30
-            )
+                f"{line} -sS -f", shell=True, cwd=parts.ROOT, env=os.environ | {"ID": id},
+                capture_output=True, text=True, timeout=30,
+            )  # fmt: skip
             assert (ran.returncode, ran.stderr) == (0, ""), line
-            assert ran.stdout
+            assert ran.stdout or "DELETE" in line
 
 
 def test_the_readmes_figures_come_from_the_benchmark() -> None:
