@@ -1,0 +1,111 @@
+"""What several statements of one transaction promise, on PostgreSQL too: there rows are locked, not the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+import file
+import keys
+import owners
+from app import create_app
+from dev import parts
+from dev.process import free_port
+from models import File
+from problems import QuotaExceeded
+from tests.faults.postgres import Postgres, url
+from tests.test_owners import has, held, kept
+
+LEASE = 30.0
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with the schema, made by the migrations."""
+    folder, port, server = tmp_path_factory.mktemp("postgres"), free_port(), Postgres()
+    process = server.start(port, folder / "database.log")
+    try:
+        parts.upgrade({"SQLALCHEMY_DATABASE_URI": url(port), "STORAGE": "memory", "FERRY_DATA": str(folder)})
+        yield url(port)
+    finally:
+        process.kill()
+        server.remove()
+
+
+@pytest.fixture
+def app(database: str, tmp_path: Path, settings: dict[str, str]) -> Iterator[Flask]:
+    app = create_app(settings | {"SQLALCHEMY_DATABASE_URI": database})
+    with app.app_context():
+        yield app
+        app.extensions["window"].close()
+        app.extensions["sqlalchemy"].engine.dispose()
+
+
+@pytest.mark.parametrize("quota", [{"quota_files": 3}, {"quota_bytes": 15}])
+def test_uploads_at_the_same_time_never_exceed_a_quota(app: Flask, quota: dict[str, int]) -> None:
+    owner = "-".join(quota)
+    keys.create(owner, ["upload"], None)
+    keys.change_quota(owner, **quota)
+
+    def attempt(_: int) -> int:
+        with app.app_context():
+            try:
+                kept(owner, 5)
+            except QuotaExceeded:
+                return 0
+            return 1
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(attempt, range(12))) == 3
+    assert has(owner) == (15, 3)
+
+
+def test_moves_at_the_same_time_count_each_once(app: Flask) -> None:
+    keys.create("carol", ["upload"], None)
+    rows = [held("carol", 10) for _ in range(12)]
+
+    def end(number: int) -> None:
+        with app.app_context():
+            row = rows[number]
+            [lambda: row.complete(url="", size=4, sha256="0" * 64), lambda: row.fail("x"), row.delete][number % 3]()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(end, range(12)))
+    assert has("carol") == (16, 4)
+
+
+def test_a_key_lives_its_life(app: Flask) -> None:
+    token = keys.create("dave", ["read", "upload"], 60)
+    id = token.split("_")[1]
+    new = keys.rotate(id, 60)
+
+    key = keys.find(id)
+    assert key is not None
+    assert (key.owner, key.fits(token), key.fits(str(new))) == ("dave", True, True)
+    assert [row.state for row in keys.listed() if row.id == id] == ["live"]
+    assert keys.revoke(id)
+    assert keys.find(id) is None
+
+
+def test_a_deleted_file_is_found_by_the_sweep_and_by_nobody_else(app: Flask) -> None:
+    row = file.new("a", "text/plain", "async", expires_in=-5)
+    row.size, row.sha256 = 1, "0" * 64
+    row.accept(LEASE)
+    assert [one.id for one in File.expired(9)] == [row.id]
+
+    row.claim(LEASE)
+    row.delete()
+    assert (File.find(row.id), File.page(None, 9, prefix="a"), File.expired(9)) == (None, [], [])
+    assert File.deleted("", 9, -1) == []
+    assert not row.complete(url="", size=1, sha256="")
+
+
+def test_what_an_owner_may_send_is_read_alike(app: Flask) -> None:
+    keys.create("erin", ["upload"], None)
+    keys.change_quota("erin", quota_bytes=5)
+
+    assert owners.room("erin") == owners.Room("erin", 5)
