@@ -16,9 +16,8 @@ from app import create_app
 from dev import parts
 from dev.process import free_port
 from models import File
-from problems import QuotaExceeded
 from tests.faults.postgres import Postgres, url
-from tests.test_owners import has, held, kept
+from tests.test_owners import accepted_at_once, has, held
 
 LEASE = 30.0
 
@@ -51,16 +50,7 @@ def test_uploads_at_the_same_time_never_exceed_a_quota(app: Flask, quota: dict[s
     keys.create(owner, ["upload"], None)
     keys.change_quota(owner, **quota)
 
-    def attempt(_: int) -> int:
-        with app.app_context():
-            try:
-                kept(owner, 5)
-            except QuotaExceeded:
-                return 0
-            return 1
-
-    with ThreadPoolExecutor(8) as threads:
-        assert sum(threads.map(attempt, range(12))) == 3
+    assert accepted_at_once(app, owner) == 3
     assert has(owner) == (15, 3)
 
 
