@@ -132,6 +132,7 @@ def settings(style: str, level: str = "INFO") -> dict[str, Any]:
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
             "alembic": {"level": "WARNING"},
+            "botocore": {"level": "WARNING"},
             "gunicorn.error": {"propagate": True},
             _LINE: {"propagate": True},
             "multiprocessing": {"level": "ERROR", "propagate": True},
