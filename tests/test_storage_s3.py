@@ -416,3 +416,19 @@ def test_what_cannot_pass_is_permanent_and_what_can_is_not() -> None:
     assert {kind.permanent for kind in (StorageUnavailable, StorageMismatch)} == {False}
     permanent = (StorageDenied, StorageNoBucket, StorageRejected, StorageMissing)
     assert {kind.permanent for kind in permanent} == {True}
+
+
+def test_the_version_of_an_object_is_known_and_can_be_removed_for_good(moto: str) -> None:
+    s3 = S3Storage(
+        bucket="versioned", endpoint=moto,
+        aws_access_key_id=parts.ACCESS_KEY, aws_secret_access_key=parts.SECRET_KEY,
+    )  # fmt: skip
+    s3._s3.create_bucket(Bucket="versioned")
+    s3._s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    first, second = (s3.put("a", iter([body]), content_type="text/plain") for body in (b"1", b"22"))
+
+    assert None not in (first.version, second.version)
+    assert first.version != second.version
+    s3.delete("a", second.version)
+    assert (s3.stat("a").version, s3.stat("a").size) == (first.version, 1)
+    s3.close()
