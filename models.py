@@ -266,7 +266,7 @@ class File(Base):
             (after, id.__lt__ if newest_first else id.__gt__),
             (status, _FILES.c.upload_status.__eq__),
             (mode, _FILES.c.mode.__eq__),
-            (prefix, func.substr(_FILES.c.name, 1, len(prefix or "")).__eq__),
+            (prefix, lambda start: _starts_with(str(start))),
             (created_after, made.__gt__),
             (created_before, made.__lt__),
         ):
@@ -305,10 +305,9 @@ class File(Base):
     @staticmethod
     def named(owner: str | None, start: str, limit: int) -> Sequence[File]:
         """An owner's files whose names start so, oldest first, but for those that ended as ERROR."""
-        # LIKE would not tell capitals apart on SQLite.
-        alike = func.substr(_FILES.c.name, 1, len(start)) == start
-        there = and_(_FILES.c.deleted_at.is_(None), _FILES.c.upload_status != UploadStatus.ERROR)
-        return _read(select(_FILES).where(_belongs_to(owner), there, alike).order_by(_FILES.c.id).limit(limit))
+        there = and_(_NOT_DELETED, _FILES.c.upload_status != UploadStatus.ERROR)
+        query = select(_FILES).where(_belongs_to(owner), there, _starts_with(start))
+        return _read(query.order_by(_FILES.c.id).limit(limit))
 
     @staticmethod
     def complete_between(after: str, to: str, limit: int) -> Sequence[File]:
@@ -427,6 +426,11 @@ _FLAG = _MOVE.where(_FILES.c.upload_status == UploadStatus.COMPLETE).values(upda
 
 def _belongs_to(owner: str | None) -> ColumnElement[bool]:
     return _FILES.c.owner.is_(None) if owner is None else _FILES.c.owner == owner
+
+
+def _starts_with(start: str) -> ColumnElement[bool]:
+    """Of a name. LIKE would not tell capitals apart on SQLite."""
+    return func.substr(_FILES.c.name, 1, len(start)) == start
 
 
 def _read(query: Select[Any], **values: Any) -> Sequence[File]:

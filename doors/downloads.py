@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-import unicodedata
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -21,6 +19,7 @@ from doors.callers import giving, needs
 from doors.conditions import has_same, is_unchanged
 from doors.leaving import exactly, gathered, streamed
 from doors.lookup import one, several
+from doors.parameters import choice, name_start, number
 from doors.ranges import span
 from models import File, UploadStatus
 from problems import InvalidParameter, NotFound, NotReady
@@ -36,7 +35,7 @@ _LINK_SECONDS, _LONGEST_LINK = 300, 900
 def content(id: str) -> Response:
     """The bytes of a file, or with `redirect=1` a way to them at the storage."""
     row = _ready([one(id)])[0]
-    if _flag("redirect"):
+    if choice(request.args, "redirect", ("0", "1"), "0") == "1":
         return Response(status=302, headers={"Location": _link(row, _LINK_SECONDS)}, mimetype="text/plain")
     etag, modified = str(row.sha256), int(row.updated_at)
     known = {"ETag": f'"{etag}"', "Last-Modified": http_date(modified), "Accept-Ranges": "bytes"}
@@ -52,7 +51,7 @@ def content(id: str) -> Response:
 @needs("read")
 def link(id: str) -> dict[str, Any]:
     """An address at the storage that gives the file to whoever has it, for a while."""
-    row, seconds = _ready([one(id)])[0], _expires()
+    row, seconds = _ready([one(id)])[0], number(request.args, "expires", 1, _LONGEST_LINK, _LINK_SECONDS)
     until = time.time() + seconds
     return {"url": _link(row, seconds), "expires_at": rfc3339(until)}
 
@@ -110,14 +109,14 @@ def _ready(rows: Sequence[File]) -> Sequence[File]:
 
 def _asked_for() -> Sequence[File]:
     """The files that `ids` or `prefix` name."""
-    ids, prefix = request.args.get("ids"), request.args.get("prefix")
+    ids, prefix = request.args.get("ids"), name_start(request.args)
     if (ids is None) == (prefix is None):
         raise InvalidParameter("Name the files with ids or with prefix, one of the two.", parameter="ids")
     if ids is not None:
         return several(_at_most(list(dict.fromkeys(ids.split(","))), "ids"))
     if not prefix:
         raise InvalidParameter("prefix is the start of the files' names.", parameter="prefix")
-    rows = File.named(g.caller.owner, unicodedata.normalize("NFC", prefix), _MOST_IN_AN_ARCHIVE + 1)
+    rows = File.named(g.caller.owner, prefix, _MOST_IN_AN_ARCHIVE + 1)
     if not rows:
         raise NotFound
     return _at_most(rows, "prefix")
@@ -127,17 +126,3 @@ def _at_most(named: Sequence[Any], parameter: str) -> Sequence[Any]:
     if len(named) > _MOST_IN_AN_ARCHIVE:
         raise InvalidParameter(f"An archive has at most {_MOST_IN_AN_ARCHIVE} files.", parameter=parameter)
     return named
-
-
-def _expires() -> int:
-    text = request.args.get("expires", str(_LINK_SECONDS))
-    if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= _LONGEST_LINK:
-        return int(text)
-    raise InvalidParameter(f"expires is a number of seconds from 1 to {_LONGEST_LINK}.", parameter="expires")
-
-
-def _flag(name: str) -> bool:
-    text = request.args.get(name, "0")
-    if text in ("0", "1"):
-        return text == "1"
-    raise InvalidParameter(f"{name} is 1 or 0.", parameter=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -23,10 +24,10 @@ def page_of(args: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     """How many files are asked for, and which: the keyword arguments of File.page. Raises InvalidParameter."""
     return number(args, "limit", 1, MOST_ON_A_PAGE, 20), {
         "after": _cursor(args),
-        "newest_first": _choice(args, "sort", ("-created", "created"), "-created") == "-created",
-        "status": _choice(args, "status", tuple(UploadStatus)),
-        "mode": _choice(args, "mode", _MODES),
-        "prefix": args.get("prefix") or None,
+        "newest_first": choice(args, "sort", ("-created", "created"), "-created") == "-created",
+        "status": choice(args, "status", tuple(UploadStatus)),
+        "mode": choice(args, "mode", _MODES),
+        "prefix": name_start(args) or None,
         "created_after": _time(args, "created_after"),
         "created_before": _time(args, "created_before"),
     }
@@ -42,11 +43,18 @@ def number(args: Mapping[str, str], name: str, low: int, high: int, default: int
     raise InvalidParameter(f"{name} is a number from {low} to {high}.", parameter=name)
 
 
-def _choice(args: Mapping[str, str], name: str, choices: tuple[str, ...], default: str | None = None) -> str | None:
+def choice(args: Mapping[str, str], name: str, choices: tuple[str, ...], default: str | None = None) -> str | None:
+    """One of several words; `default` where there is none. Raises InvalidParameter."""
     text = args.get(name, default)
     if text is None or text in choices:
         return text
     raise InvalidParameter(f"{name} is one of {', '.join(choices)}.", parameter=name)
+
+
+def name_start(args: Mapping[str, str]) -> str | None:
+    """How names start that are asked for, in NFC as all names are kept."""
+    text = args.get("prefix")
+    return text and unicodedata.normalize("NFC", text)
 
 
 def _cursor(args: Mapping[str, str]) -> str | None:

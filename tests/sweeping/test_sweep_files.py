@@ -1,11 +1,9 @@
-"""The sweep: what is nobody's is taken up or removed, what is somebody's is left alone."""
+"""The sweep over rows: what nobody works on is taken up, once, and what failed can be asked for again."""
 
 from __future__ import annotations
 
 import json
-import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,88 +18,11 @@ import locks
 import spool
 import storage
 from models import File, UploadStatus
-from storage.base import Begun, StorageUnavailable
-from storage.memory import MemoryStorage
-from sweep.files import sweep_files
-from sweep.leftovers import MARK, sweep_objects, sweep_spool, sweep_uploads
-from sweep.report import KINDS, Report
-from sweep.rules import bytes_are_left, id_in, is_spent, made_at, object_is_left, upload_is_left
+from storage.base import StorageUnavailable
+from sweep.report import KINDS
 from sweep.sweeper import Sweeper
 from tests.fakes import FailingStorage
-
-GONE = -1.0
-"""A lease that has run out."""
-
-BODY = b"bytes that must not be lost"
-
-
-class Remembering(MemoryStorage):
-    """Has uploads in parts that nobody has ended."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open_uploads: set[Begun] = set()
-
-    def begun(self, prefix: str = "") -> Iterator[Begun]:
-        return iter(sorted((each for each in self.open_uploads if each.key.startswith(prefix)), key=str))
-
-    def abort(self, begun: Begun) -> None:
-        self.open_uploads.discard(begun)
-
-
-@pytest.fixture
-def settings(settings: dict[str, str]) -> dict[str, str]:
-    return settings | {"SWEEP_GRACE": "100", "SPOOL_KEEP_ERRORS": "50"}
-
-
-@pytest.fixture
-def objects(app: Flask) -> Remembering:
-    app.extensions["storage"] = Remembering()
-    return app.extensions["storage"]
-
-
-def accepted(mode: file.Mode = "async") -> File:
-    row = file.new("a.bin", "application/octet-stream", mode)
-    file.receive(row, iter([BODY]))
-    return row
-
-
-def held(mode: file.Mode, lease: float) -> File:
-    """A file of which somebody makes, or made, its first attempt."""
-    if mode == "normal":
-        row = file.new("a.bin", "application/octet-stream", mode)
-        row.accept(lease, held=True)
-        return row
-    row = accepted(mode)
-    assert row.claim(lease)
-    return row
-
-
-def found(row: File) -> File:
-    other = File.find(row.id)
-    assert other is not None
-    return other
-
-
-def swept(hand_out: Callable[[File], None] = lambda row: None, *, dry: bool = False) -> Report:
-    report = Report(dry)
-    sweep_files(report, hand_out)
-    return report
-
-
-def cleaned(*, dry: bool = False) -> Report:
-    report = Report(dry)
-    sweep_spool(report)
-    sweep_uploads(report)
-    sweep_objects(report)
-    return report
-
-
-def aged(row: File, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `seconds` pass for everything whose age the sweep asks for."""
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + seconds)
-    monkeypatch.setattr(database, "now", lambda: now + seconds)
+from tests.sweeping.conftest import BODY, GONE, accepted, found, held, swept
 
 
 class TestRows:
@@ -237,128 +158,6 @@ class TestStoredAlready:
         assert not file.already_stored(accepted())
 
 
-class TestStorage:
-    def test_uploads_in_parts_that_nobody_will_end_are_aborted(self, app: Flask, objects: Remembering) -> None:
-        working, waiting, ended = held("normal", 30), held("async", 30), held("normal", 30)
-        assert waiting.give_back("storage-unavailable", 0)
-        assert ended.fail("client-disconnected")
-        uploads = {row.id: Begun(row.key, "1") for row in (working, waiting, ended)}
-        objects.open_uploads = {*uploads.values()}
-
-        assert cleaned().counts["uploads_aborted"] == 2
-        assert objects.open_uploads == {uploads[working.id]}
-
-    def test_nothing_that_ferry_has_not_named_is_touched(self, app: Flask, objects: Remembering) -> None:
-        keys = ["backup.tar", "00000000-0000-0000-0000-000000000000--x", f"{uuid_utils.uuid4()}--20200101000000--a"]
-        for key in keys:
-            objects.put(key, iter([b"x"]), content_type="text/plain")
-        objects.open_uploads = {Begun(key, "1") for key in keys}
-        cleaned()
-
-        assert {found.key for found in objects.scan()} == {*keys, MARK}
-        assert len(objects.open_uploads) == len(keys)
-
-    def test_an_object_without_a_row_goes_once_it_is_old(
-        self, app: Flask, objects: Remembering, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        row = file.new("a.bin", "text/plain", "normal")
-        objects.put(row.key, iter([b"x"]), content_type="text/plain")
-
-        assert cleaned().counts["objects_removed"] == 0
-        aged(row, 101, monkeypatch)
-        assert cleaned(dry=True).counts["objects_removed"] == 1
-        assert cleaned().counts["objects_removed"] == 1
-        assert [found.key for found in objects.scan()] == [MARK]
-
-    def test_where_another_database_has_the_prefix_objects_without_a_row_stay(
-        self, app: Flask, objects: Remembering, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        row = file.new("a.bin", "text/plain", "normal")
-        objects.put(MARK, iter([b"another database"]), content_type="text/plain")
-        objects.put(row.key, iter([b"theirs"]), content_type="text/plain")
-        objects.open_uploads = {Begun(row.key, "1")}
-        aged(row, 10**9, monkeypatch)
-        cleaned()
-
-        assert objects.stat(row.key)
-        assert objects.open_uploads
-
-    def test_an_object_of_a_failed_file_goes_when_the_file_can_not_be_tried_again(
-        self, app: Flask, objects: Remembering
-    ) -> None:
-        kept, lost, normal = held("async", 30), held("async", 30), held("normal", 30)
-        for row in (kept, lost, normal):
-            objects.put(row.key, iter([b"half"]), content_type="text/plain")
-            assert row.fail("storage-mismatch")
-        spool.of().discard(lost.id)
-        cleaned()
-
-        assert {found.key for found in objects.scan()} == {kept.key, MARK}
-
-    def test_objects_of_files_that_live_stay(
-        self, app: Flask, objects: Remembering, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        rows = [accepted(), held("async", 30), held("normal", 30), accepted()]
-        file.upload_file(rows[-1].id)
-        for row in rows[:-1]:
-            objects.put(row.key, iter([b"x"]), content_type="text/plain")
-        aged(rows[0], 10**9, monkeypatch)
-        cleaned()
-
-        assert {found.key for found in objects.scan()} == {MARK, *(row.key for row in rows)}
-
-    def test_a_complete_file_whose_object_is_gone_says_so_until_it_is_back(
-        self, app: Flask, objects: Remembering
-    ) -> None:
-        rows = [accepted() for _ in range(5)]
-        for row in rows:
-            file.upload_file(row.id)
-        for row in (rows[0], rows[2], rows[4]):
-            objects.delete(row.key)
-
-        assert cleaned().counts["objects_missing"] == 3
-        assert [found(row).error for row in rows] == [None if n % 2 else "storage-missing" for n in range(5)]
-        assert cleaned().counts["objects_missing"] == 0
-        objects.put(rows[2].key, iter([BODY]), content_type="text/plain")
-        assert cleaned().counts["objects_back"] == 1
-        assert (found(rows[2]).upload_status, found(rows[2]).error) == (UploadStatus.COMPLETE, None)
-
-
-class TestSpool:
-    def test_bytes_that_nobody_needs_are_removed(self, app: Flask) -> None:
-        waiting, stored, failed = accepted(), accepted(), accepted()
-        spool.of().discard, discard = lambda id: None, spool.of().discard  # type: ignore[method-assign]
-        file.upload_file(stored.id)
-        spool.of().discard = discard  # type: ignore[method-assign]
-        assert failed.claim(30)
-        assert failed.fail("storage-denied")
-
-        assert cleaned().counts["spool_removed"] == 1
-        assert {kept.id for kept in spool.of().files()} == {waiting.id, failed.id}
-
-    def test_bytes_of_a_failed_file_are_kept_for_a_time(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-        row = held("async", 30)
-        assert row.fail("storage-denied")
-        cleaned()
-        assert spool.of().has(row.id)
-        aged(row, 51, monkeypatch)
-        cleaned()
-        assert not spool.of().has(row.id)
-
-    @pytest.mark.parametrize("suffix", ["", ".unfinished"])
-    def test_what_has_no_row_goes_once_it_is_old(self, app: Flask, suffix: str) -> None:
-        id = str(uuid_utils.uuid7())
-        spool.of().keep("unnamed", iter([b"x"]))
-        place = spool.of().folder / f"{id}{suffix}"
-        place.write_bytes(b"left over")
-        cleaned()
-        assert place.exists()
-        os.utime(place, (time.time() - 101, time.time() - 101))
-        cleaned()
-        assert not place.exists()
-        assert spool.of().has("unnamed"), "not a name of ours"
-
-
 class TestRetry:
     def test_a_failed_file_can_be_tried_again_with_all_its_attempts(self, app: Flask, client: FlaskClient) -> None:
         app.extensions["storage"] = failing = FailingStorage(StorageUnavailable())
@@ -470,67 +269,3 @@ class TestTurns:
         assert locks.take("b", "me", 30)
         assert locks.holder_of("b") == "me"
         assert locks.holder_of("c") is None
-
-
-def row_in(status: UploadStatus, mode: str = "async", attempt: int = 1, before: int = 0) -> File:
-    return File(upload_status=status, mode=mode, attempt=attempt, attempts_before=before)
-
-
-PENDING, PROCESSING, COMPLETE, ERROR = (row_in(status) for status in UploadStatus)
-
-
-@pytest.mark.parametrize(
-    ("row", "age", "upload", "object_kept", "object_free"),
-    [
-        (None, 99, False, False, False),
-        (None, 101, True, True, True),
-        (PENDING, 9999, True, False, False),
-        (PROCESSING, 9999, False, False, False),
-        (COMPLETE, 9999, True, False, False),
-        (ERROR, 0, True, False, True),
-    ],
-)
-def test_what_is_left_over(row: File | None, age: float, upload: bool, object_kept: bool, object_free: bool) -> None:
-    assert upload_is_left(row, age, 100) is upload
-    assert object_is_left(row, age, 100, can_retry=True) is object_kept
-    assert object_is_left(row, age, 100, can_retry=False) is object_free
-
-
-@pytest.mark.parametrize(
-    ("row", "age", "ended", "left"),
-    [
-        (None, 99, 0, False),
-        (None, 101, 0, True),
-        (PENDING, 9999, 9999, False),
-        (PROCESSING, 9999, 9999, False),
-        (COMPLETE, 0, 0, True),
-        (ERROR, 9999, 49, False),
-        (ERROR, 0, 51, True),
-    ],
-)
-def test_which_bytes_are_left_over(row: File | None, age: float, ended: float, left: bool) -> None:
-    assert bytes_are_left(row, age, 100, ended, 50) is left
-
-
-@pytest.mark.parametrize(
-    ("row", "spent"),
-    [
-        (row_in(PROCESSING.upload_status, "normal"), True),
-        (row_in(PROCESSING.upload_status, attempt=4), False),
-        (row_in(PROCESSING.upload_status, attempt=5), True),
-        (row_in(PROCESSING.upload_status, attempt=9, before=5), False),
-        (row_in(PROCESSING.upload_status, attempt=10, before=5), True),
-    ],
-)
-def test_which_files_have_had_their_chances(row: File, spent: bool) -> None:
-    assert is_spent(row, 5) is spent
-
-
-def test_an_id_is_read_only_out_of_keys_that_ferry_makes(app: Flask) -> None:
-    row = file.new("a b.pdf", "text/plain", "async")
-    assert id_in(row.key, "") == row.id
-    assert id_in(f"p/{row.key}", "p/") == row.id
-    assert id_in(row.key, "p/") is None
-    assert id_in(f"p/{row.key}", "") is None
-    assert id_in(f"{row.id}--x", "") is None
-    assert abs(made_at(row.id) - time.time()) < 5

@@ -1,0 +1,92 @@
+"""What the tests of the sweep share: files in every state, objects and uploads that can be left over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+import database
+import file
+from models import File
+from storage.base import Begun
+from storage.memory import MemoryStorage
+from sweep.files import sweep_files
+from sweep.leftovers import sweep_objects, sweep_spool, sweep_uploads
+from sweep.report import Report
+
+GONE = -1.0
+"""A lease that has run out."""
+
+BODY = b"bytes that must not be lost"
+
+
+class Remembering(MemoryStorage):
+    """Has uploads in parts that nobody has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open_uploads: set[Begun] = set()
+
+    def begun(self, prefix: str = "") -> Iterator[Begun]:
+        return iter(sorted((each for each in self.open_uploads if each.key.startswith(prefix)), key=str))
+
+    def abort(self, begun: Begun) -> None:
+        self.open_uploads.discard(begun)
+
+
+@pytest.fixture
+def settings(settings: dict[str, str]) -> dict[str, str]:
+    return settings | {"SWEEP_GRACE": "100", "SPOOL_KEEP_ERRORS": "50"}
+
+
+@pytest.fixture
+def objects(app: Flask) -> Remembering:
+    app.extensions["storage"] = Remembering()
+    return app.extensions["storage"]
+
+
+def accepted(mode: file.Mode = "async") -> File:
+    row = file.new("a.bin", "application/octet-stream", mode)
+    file.receive(row, iter([BODY]))
+    return row
+
+
+def held(mode: file.Mode, lease: float) -> File:
+    """A file of which somebody makes, or made, its first attempt."""
+    if mode == "normal":
+        row = file.new("a.bin", "application/octet-stream", mode)
+        row.accept(lease, held=True)
+        return row
+    row = accepted(mode)
+    assert row.claim(lease)
+    return row
+
+
+def found(row: File) -> File:
+    other = File.find(row.id)
+    assert other is not None
+    return other
+
+
+def swept(hand_out: Callable[[File], None] = lambda row: None, *, dry: bool = False) -> Report:
+    report = Report(dry)
+    sweep_files(report, hand_out)
+    return report
+
+
+def cleaned(*, dry: bool = False) -> Report:
+    report = Report(dry)
+    sweep_spool(report)
+    sweep_uploads(report)
+    sweep_objects(report)
+    return report
+
+
+def aged(row: File, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `seconds` pass for everything whose age the sweep asks for."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + seconds)
+    monkeypatch.setattr(database, "now", lambda: now + seconds)

@@ -1,0 +1,139 @@
+"""The sweep over storage and spool: what is nobody's is removed, what is somebody's is left alone."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+import uuid_utils
+from flask import Flask
+
+import file
+import spool
+from models import UploadStatus
+from storage.base import Begun
+from sweep.leftovers import MARK
+from tests.sweeping.conftest import BODY, Remembering, accepted, aged, cleaned, found, held
+
+
+class TestStorage:
+    def test_uploads_in_parts_that_nobody_will_end_are_aborted(self, app: Flask, objects: Remembering) -> None:
+        working, waiting, ended = held("normal", 30), held("async", 30), held("normal", 30)
+        assert waiting.give_back("storage-unavailable", 0)
+        assert ended.fail("client-disconnected")
+        uploads = {row.id: Begun(row.key, "1") for row in (working, waiting, ended)}
+        objects.open_uploads = {*uploads.values()}
+
+        assert cleaned().counts["uploads_aborted"] == 2
+        assert objects.open_uploads == {uploads[working.id]}
+
+    def test_nothing_that_ferry_has_not_named_is_touched(self, app: Flask, objects: Remembering) -> None:
+        keys = ["backup.tar", "00000000-0000-0000-0000-000000000000--x", f"{uuid_utils.uuid4()}--20200101000000--a"]
+        for key in keys:
+            objects.put(key, iter([b"x"]), content_type="text/plain")
+        objects.open_uploads = {Begun(key, "1") for key in keys}
+        cleaned()
+
+        assert {found.key for found in objects.scan()} == {*keys, MARK}
+        assert len(objects.open_uploads) == len(keys)
+
+    def test_an_object_without_a_row_goes_once_it_is_old(
+        self, app: Flask, objects: Remembering, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row = file.new("a.bin", "text/plain", "normal")
+        objects.put(row.key, iter([b"x"]), content_type="text/plain")
+
+        assert cleaned().counts["objects_removed"] == 0
+        aged(row, 101, monkeypatch)
+        assert cleaned(dry=True).counts["objects_removed"] == 1
+        assert cleaned().counts["objects_removed"] == 1
+        assert [found.key for found in objects.scan()] == [MARK]
+
+    def test_where_another_database_has_the_prefix_objects_without_a_row_stay(
+        self, app: Flask, objects: Remembering, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row = file.new("a.bin", "text/plain", "normal")
+        objects.put(MARK, iter([b"another database"]), content_type="text/plain")
+        objects.put(row.key, iter([b"theirs"]), content_type="text/plain")
+        objects.open_uploads = {Begun(row.key, "1")}
+        aged(row, 10**9, monkeypatch)
+        cleaned()
+
+        assert objects.stat(row.key)
+        assert objects.open_uploads
+
+    def test_an_object_of_a_failed_file_goes_when_the_file_can_not_be_tried_again(
+        self, app: Flask, objects: Remembering
+    ) -> None:
+        kept, lost, normal = held("async", 30), held("async", 30), held("normal", 30)
+        for row in (kept, lost, normal):
+            objects.put(row.key, iter([b"half"]), content_type="text/plain")
+            assert row.fail("storage-mismatch")
+        spool.of().discard(lost.id)
+        cleaned()
+
+        assert {found.key for found in objects.scan()} == {kept.key, MARK}
+
+    def test_objects_of_files_that_live_stay(
+        self, app: Flask, objects: Remembering, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rows = [accepted(), held("async", 30), held("normal", 30), accepted()]
+        file.upload_file(rows[-1].id)
+        for row in rows[:-1]:
+            objects.put(row.key, iter([b"x"]), content_type="text/plain")
+        aged(rows[0], 10**9, monkeypatch)
+        cleaned()
+
+        assert {found.key for found in objects.scan()} == {MARK, *(row.key for row in rows)}
+
+    def test_a_complete_file_whose_object_is_gone_says_so_until_it_is_back(
+        self, app: Flask, objects: Remembering
+    ) -> None:
+        rows = [accepted() for _ in range(5)]
+        for row in rows:
+            file.upload_file(row.id)
+        for row in (rows[0], rows[2], rows[4]):
+            objects.delete(row.key)
+
+        assert cleaned().counts["objects_missing"] == 3
+        assert [found(row).error for row in rows] == [None if n % 2 else "storage-missing" for n in range(5)]
+        assert cleaned().counts["objects_missing"] == 0
+        objects.put(rows[2].key, iter([BODY]), content_type="text/plain")
+        assert cleaned().counts["objects_back"] == 1
+        assert (found(rows[2]).upload_status, found(rows[2]).error) == (UploadStatus.COMPLETE, None)
+
+
+class TestSpool:
+    def test_bytes_that_nobody_needs_are_removed(self, app: Flask) -> None:
+        waiting, stored, failed = accepted(), accepted(), accepted()
+        spool.of().discard, discard = lambda id: None, spool.of().discard  # type: ignore[method-assign]
+        file.upload_file(stored.id)
+        spool.of().discard = discard  # type: ignore[method-assign]
+        assert failed.claim(30)
+        assert failed.fail("storage-denied")
+
+        assert cleaned().counts["spool_removed"] == 1
+        assert {kept.id for kept in spool.of().files()} == {waiting.id, failed.id}
+
+    def test_bytes_of_a_failed_file_are_kept_for_a_time(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+        row = held("async", 30)
+        assert row.fail("storage-denied")
+        cleaned()
+        assert spool.of().has(row.id)
+        aged(row, 51, monkeypatch)
+        cleaned()
+        assert not spool.of().has(row.id)
+
+    @pytest.mark.parametrize("suffix", ["", ".unfinished"])
+    def test_what_has_no_row_goes_once_it_is_old(self, app: Flask, suffix: str) -> None:
+        id = str(uuid_utils.uuid7())
+        spool.of().keep("unnamed", iter([b"x"]))
+        place = spool.of().folder / f"{id}{suffix}"
+        place.write_bytes(b"left over")
+        cleaned()
+        assert place.exists()
+        os.utime(place, (time.time() - 101, time.time() - 101))
+        cleaned()
+        assert not place.exists()
+        assert spool.of().has("unnamed"), "not a name of ours"
