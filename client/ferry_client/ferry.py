@@ -19,7 +19,7 @@ from ferry_client.errors import TimedOut
 from ferry_client.files import File, Mode, Status
 from ferry_client.problems import NotFound
 from ferry_client.retries import repeated
-from ferry_client.wire import Answer, Wire, json_of, retry_after
+from ferry_client.wire import NOT_MODIFIED, Answer, Wire, json_of, retry_after
 
 _LONGEST_WAIT = 30
 """Seconds that one request of wait() lasts. Proxies often end what says nothing for a minute."""
@@ -71,22 +71,28 @@ class Ferry:
 
         `on_change` is called with the file as it is at first and whenever its status is another.
         """
-        deadline, seen = None if timeout is None else time.monotonic() + timeout, None
+        deadline = None if timeout is None else time.monotonic() + timeout
+        file: File | None = None
+        known: dict[str, str] = {}
         while True:
             left = _LONGEST_WAIT if deadline is None else deadline - time.monotonic()
-            asked, began = max(1, min(_LONGEST_WAIT, int(left))), time.monotonic()
-            answer = self._ask("GET", _path(id), params={"wait": asked} if seen else None)
-            file = File.from_json(json_of(answer))
-            if on_change and file.status != seen:
+            asked, began, before = max(1, min(_LONGEST_WAIT, int(left))), time.monotonic(), file
+            # What changed since the last answer, and before this question, is news too: hence the condition.
+            answer = self._ask("GET", _path(id), params={"wait": asked} if before else None, headers=known)
+            if before and answer.status_code == NOT_MODIFIED:
+                file = before
+            else:
+                file = File.from_json(json_of(answer))
+                known = {"If-None-Match": answer.headers["ETag"]} if "ETag" in answer.headers else {}
+            if on_change and (before is None or file.status != before.status):
                 on_change(file)
             if file.ended:
                 return file
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimedOut(f"{file.name} is still {file.status} after {timeout:g} s.")
-            if file.status == seen and time.monotonic() - began < asked / 2:
+            if file == before and time.monotonic() - began < asked / 2:
                 # The server had no place for waiting, or is of a version that knows none.
                 time.sleep(min(retry_after(answer.headers) or 1, max(left, 0)))
-            seen = file.status
 
     def download(
         self, id: str | File, to: str | os.PathLike[str] = ".", *, on_progress: Progress | None = None

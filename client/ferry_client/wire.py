@@ -14,6 +14,8 @@ from ferry_client.problems import KINDS
 
 Answer = httpx.Response
 
+NOT_MODIFIED = 304
+
 _TIMEOUT = httpx.Timeout(120, connect=10, pool=None)
 """Seconds. An upload that is stored while it arrives is answered when the storage has confirmed it."""
 
@@ -30,10 +32,10 @@ class Wire:
         self._client = httpx.Client(base_url=_checked(url), headers=headers, timeout=_TIMEOUT, limits=_LIMITS)
 
     def ask(self, method: str, path: str, **request: Any) -> Answer:
-        """The whole answer. Raises FerryError for all but success."""
+        """The whole answer. Raises FerryError for all but success, and a 304 to who asked for one."""
         with _translated():
             answer = self._client.request(method, path, **request)
-        if answer.is_success:
+        if answer.is_success or answer.status_code == NOT_MODIFIED:
             return answer
         raise problem(answer.status_code, answer.headers, answer.content)
 

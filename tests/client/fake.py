@@ -146,11 +146,15 @@ class Handler(BaseHTTPRequestHandler):
             self.problem(404, "not-found")
             return
         file, deadline = self.fake.files[id], time.monotonic() + float(seen.query.get("wait", 0))
-        before = file["status"]
+        known = seen.headers.get("If-None-Match", f'"{file["status"]}"')
         with self.fake.changed:
-            while file["status"] == before and before in ("PENDING", "PROCESSING") and time.monotonic() < deadline:
+            while f'"{file["status"]}"' == known and not has_ended(file) and time.monotonic() < deadline:
                 self.fake.changed.wait(deadline - time.monotonic())
-        self.json(200, file, **({} if file["status"] in ("COMPLETE", "ERROR") else {"Retry_After": "1"}))
+        more = {} if has_ended(file) else {"Retry_After": "1"}
+        if f'"{file["status"]}"' == seen.headers.get("If-None-Match"):
+            self.answer(304, **more)
+        else:
+            self.json(200, file, ETag=f'"{file["status"]}"', **more)
 
     def content(self, seen: Seen, id: str) -> None:
         if self.fake.files[id]["status"] != "COMPLETE":
@@ -195,6 +199,10 @@ class Handler(BaseHTTPRequestHandler):
         ids = json.loads(seen.body)["ids"]
         gone = [id for id in ids if self.fake.files.pop(id, None)]
         self.json(200, {"deleted": gone, "unknown": [id for id in ids if id not in gone]})
+
+
+def has_ended(file: dict[str, Any]) -> bool:
+    return file["status"] in ("COMPLETE", "ERROR")
 
 
 _ROUTES = [
