@@ -3,16 +3,16 @@
 import ctypes
 import os
 import resource
-import signal
 import sys
-import threading
 from contextlib import suppress
+from functools import partial
 
 import logs
 from app import create_app
 from config import ConfigError, load
 from doors.callers import check_start
 from modes import ending
+from server.worker import keep_stops_over_forks
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 
@@ -46,6 +46,10 @@ access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'  # No query string
 logconfig_dict = logs.settings(_settings.log_format)
 
 
+def on_starting(server):
+    keep_stops_over_forks()
+
+
 def when_ready(server):
     """Nobody is let in by accident, whatever `bind` the command line says."""
     app = create_app()
@@ -71,22 +75,10 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Sweep; and let a stopped process hand back what it can't finish in time, before its master kills it.
-
-    Who only waits for news is answered at once.
-    """
+    """Sweep; and let a stopped process hand back what it can't finish in time, before its master kills it."""
     worker.wsgi.extensions["sweep"].start()
-    app, stop = worker.wsgi, signal.getsignal(signal.SIGTERM)
-
-    def stop_with_a_limit(number, frame):
-        app.extensions["sweep"].stop()
-        app.extensions["watching"].stop()
-        limit = threading.Timer(max(graceful_timeout - 5, graceful_timeout / 2), ending.hand_back, [app])
-        limit.daemon = True
-        limit.start()
-        stop(number, frame)
-
-    signal.signal(signal.SIGTERM, stop_with_a_limit)
+    limit = max(graceful_timeout - 5, graceful_timeout / 2)
+    worker.when_stopping = partial(ending.begin, worker.wsgi, limit)
 
 
 def worker_exit(server, worker):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from flask import Flask
 
 import file
@@ -9,6 +11,15 @@ import storage
 import window
 
 _POOLS = ("async", "celery-senders", "celery-feeder")
+
+
+def begin(app: Flask, seconds: float) -> None:
+    """Take up nothing more, answer who only waits for news, and hand back in `seconds` what is in hand even then."""
+    app.extensions["sweep"].stop()
+    app.extensions["watching"].stop()
+    limit = threading.Timer(seconds, hand_back, [app])
+    limit.daemon = True
+    limit.start()
 
 
 def drain(app: Flask, *, drop_waiting: bool) -> None:

@@ -8,10 +8,13 @@ what comes is dropped until the client has hung up, within bounds (RFC 9112 §9.
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import socket
 import ssl
 import struct
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -34,14 +37,23 @@ LINGER_BYTES = 256 << 20
 
 _DRAIN = 256 << 10
 
+_STOPS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
+
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Needs an app with Ferry's settings. The main thread runs all of this but `handle` and what it calls."""
+
+    when_stopping: Callable[[], None] = staticmethod(lambda: None)
+    """Called by the main thread: a signal's handler could wait for a lock that the code it came upon holds."""
 
     def init_process(self) -> None:
         # gunicorn makes these itself and has no setting for their classes.
         wsgi.Response, parser.SocketUnreader = Answer, Unreader
         super().init_process()
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        _hold_stops(False)
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
@@ -151,6 +163,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _cap_keepalive(self, deadline: float) -> None:
         """Called when the process is to stop."""
         super()._cap_keepalive(deadline)
+        self.when_stopping()
         for waiting in (self._heads, self._lingering):
             waiting.hurry(deadline - time.monotonic())
 
@@ -184,6 +197,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _close(self, conn: Any) -> None:
         self.nr_conns -= 1
         conn.close()
+
+
+def keep_stops_over_forks() -> None:
+    """To be called once by the process that forks the workers, with gunicorn's handlers set or not.
+
+    A new worker has its master's handlers until it sets its own. A SIGTERM in between would be noted for a master
+    that it is not, and the worker would have to be killed when the time to stop in is over.
+    """
+    os.register_at_fork(before=lambda: _hold_stops(True), after_in_parent=lambda: _hold_stops(False))
+
+
+def _hold_stops(held: bool) -> None:
+    """Have the kernel keep signals that end the process for later, or deliver them."""
+    signal.pthread_sigmask(signal.SIG_BLOCK if held else signal.SIG_UNBLOCK, _STOPS)
 
 
 def _timeval(seconds: float) -> bytes:

@@ -18,6 +18,7 @@ from config import Config
 from dev import parts
 from dev.process import Process, free_port
 from modes import ending
+from tests.stack import Stack
 
 # What the developer has set for their own Ferry must not reach the tests.
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
@@ -114,3 +115,17 @@ def _served(process: Process, port: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.stop(5)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole of Ferry as processes, for tests that leave it whole."""
+    with Stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Stack]:
+    """For a test that breaks it."""
+    with Stack(tmp_path) as stack:
+        yield stack

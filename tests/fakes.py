@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from storage.base import Stat, StorageError
@@ -51,3 +52,11 @@ def form(*parts: bytes, end: bytes = b"--\r\n") -> bytes:
 
 
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 8) -> bool:
+    """Whether it does within some seconds, for what has no event to wait for."""
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return holds()

@@ -11,10 +11,14 @@ import requests
 
 from dev import parts
 from dev.process import Process, free_port
+from storage.s3 import S3Storage
 from sweep.leftovers import MARK
 from tests.fakes import FORM, form, part
 
 ENDED = ("COMPLETE", "ERROR")
+MODES = {"normal": 201, "async": 202, "celery": 202}
+"""What an upload in each mode is answered with."""
+
 SETTINGS = {"LEASE_SECONDS": "3", "WEB_THREADS": "8", "UPLOADS_AT_ONCE": "100"}
 
 
@@ -24,11 +28,7 @@ class Stack:
     def __init__(self, data: Path, overrides: Mapping[str, str] | None = None) -> None:
         self.data = data
         self.ports = parts.Ports(free_port(), free_port(), free_port(), free_port())
-        self.env = (
-            parts.environment(data, self.ports)
-            | {"LEASE_SECONDS": "3", "WEB_THREADS": "8", "UPLOADS_AT_ONCE": "100"}
-            | (overrides or {})
-        )
+        self.env = parts.environment(data, self.ports) | SETTINGS | (overrides or {})
         self.url = f"http://127.0.0.1:{self.ports.web}"
         self.running: dict[str, Process] = {}
 
@@ -93,3 +93,22 @@ class Stack:
     def spooled(self) -> list[str]:
         folder = self.data / "spool"
         return [path.name for path in folder.iterdir() if path.name[0] != "."] if folder.exists() else []
+
+
+def children(pid: int) -> list[int]:
+    """The child processes of a process."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def printed(process: Process) -> str:
+    assert process.log
+    return process.log.read_text()
+
+
+def storage_of(stack: Stack) -> S3Storage:
+    return S3Storage(
+        bucket=parts.BUCKET,
+        endpoint=stack.env["S3_ENDPOINT_URL"],
+        aws_access_key_id=parts.ACCESS_KEY,
+        aws_secret_access_key=parts.SECRET_KEY,
+    )

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import time
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection, IncompleteRead
@@ -23,26 +22,12 @@ import requests
 from benchmarks.measure import peak_rss, reset_peak, rss
 from dev import parts
 from doors.leaving import STALL_SECONDS
-from tests.stack import Stack
+from tests.stack import Stack, children, storage_of
 from tests.test_downloads import FILE
-from tests.test_stack import children, storage_of
 
 MIB = 1 << 20
 LARGE = os.urandom(MIB) * 48
 """More than all sockets on the way can hold."""
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("downloads")) as stack:
-        yield stack
-
-
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    """For a test that breaks it."""
-    with Stack(tmp_path) as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")

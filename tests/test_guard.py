@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import requests
 
 from dev import parts
 from dev.process import Process, free_port
-from tests.fakes import FORM, form, part
+from tests.fakes import FORM, eventually, form, part
 
 BODY = {"data": form(part("file", b"x", "a.txt")), "timeout": 10}
 
@@ -77,10 +76,3 @@ def test_the_first_key_closes_the_doors_and_a_revoked_one_opens_none(env: dict[s
     # A process believes what it knows of keys for some seconds.
     for refused in (key, headers):
         assert eventually(lambda h=refused: requests.post(f"{url}/normal_upload", headers=h, **BODY).status_code == 401)
-
-
-def eventually(done: Callable[[], bool], seconds: float = 8) -> bool:
-    deadline = time.monotonic() + seconds
-    while not done() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return done()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
@@ -12,6 +11,7 @@ import pytest
 
 from storage.parts import Buffers, Part, cut
 from storage.sending import Sender
+from tests.fakes import eventually
 
 
 @pytest.fixture
@@ -49,13 +49,6 @@ def test_results_come_in_the_order_of_the_parts(sender: Sender) -> None:
     gate.open.set()
 
     assert sender.send_all(parts(Buffers(), 20), gate.send) == list(range(1, 21))
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return holds()
 
 
 def test_memory_has_a_bound(sender: Sender) -> None:

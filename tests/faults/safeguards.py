@@ -116,8 +116,8 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "hand-back-at-sigterm",
-        "gunicorn.conf.py",
-        "        limit.start()\n",
+        "modes/ending.py",
+        "    limit.start()\n",
         "",
         (_FAULTS + "test_a_process_that_is_stopped_hands_back_what_it_can_not_finish",),
     ),

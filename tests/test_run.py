@@ -1,0 +1,112 @@
+"""`make run`, and what any process does with a setting that is nonsense."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from dev import parts
+from dev.process import Process, free_port
+from tests.stack import Stack, printed
+
+
+class TestRun:
+    """`make run`, as a process."""
+
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> Path:
+        return tmp_path / "var"
+
+    def run(self, data: Path, port: int) -> Process:
+        env = {"FERRY_DATA": str(data), "PORT": str(port)}
+        log = data.parent / f"run-{time.monotonic_ns()}.log"
+        os.chdir(parts.ROOT)
+        process = Process("run", [sys.executable, "-m", "dev.run"], env, log)
+        process.wait_for(port)
+        return process
+
+    def test_it_prints_lines_that_work_and_finds_yesterdays_files(self, data: Path) -> None:
+        port = free_port(4)
+        first = self.run(data, port)
+        try:
+            deadline = time.monotonic() + 10
+            while not (lines := re.findall(r"curl -F \S+ \S+", printed(first))) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert len(lines) == 3
+            for line in lines:
+                line = line.replace("README.md", "pyproject.toml")
+                ran = subprocess.run(line, shell=True, cwd=parts.ROOT, capture_output=True, text=True, timeout=30)
+                assert '"id"' in ran.stdout
+        finally:
+            first.signal(signal.SIGINT)
+            assert first.stop(20) == 0
+        assert children_of(data) == []
+
+        second = self.run(data, port)
+        try:
+            files = requests.get(f"http://127.0.0.1:{port}/files", timeout=10).json()["files"]
+            assert [file["name"] for file in files] == ["pyproject.toml"] * 3
+            url = files[-1]["url"]
+            assert requests.get(url, timeout=10).content == (parts.ROOT / "pyproject.toml").read_bytes()
+        finally:
+            second.kill()
+        deadline = time.monotonic() + 10
+        while children_of(data) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert children_of(data) == []
+
+    def test_a_second_start_on_the_same_folder_is_told(self, data: Path) -> None:
+        first = self.run(data, free_port(4))
+        try:
+            env = os.environ | {"FERRY_DATA": str(data), "PORT": str(free_port())}
+            argv = [sys.executable, "-m", "dev.run"]
+            ran = subprocess.run(argv, cwd=parts.ROOT, env=env, capture_output=True, text=True, timeout=30)
+        finally:
+            first.stop(20)
+
+        assert (ran.returncode, "already runs on" in ran.stderr) == (1, True)
+
+    def test_a_taken_port_is_told(self, stack: Stack, data: Path) -> None:
+        env = os.environ | {"FERRY_DATA": str(data), "PORT": str(stack.ports.web)}
+        argv = [sys.executable, "-m", "dev.run"]
+        ran = subprocess.run(argv, cwd=parts.ROOT, env=env, capture_output=True, text=True, timeout=30)
+
+        assert ran.returncode == 1
+        assert f"Port {stack.ports.web} is taken" in ran.stderr
+        assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["gunicorn", "celery"])
+def test_a_nonsense_setting_stops_every_process_by_name(command: str) -> None:
+    argv = {
+        "gunicorn": [str(parts.BIN / "gunicorn"), "-c", "gunicorn.conf.py", "app:create_app()"],
+        "celery": [str(parts.BIN / "celery"), "-A", "app.celery", "worker"],
+    }[command]
+    env = os.environ | {"MAX_FILE_SIZE": "ten"}
+    ran = subprocess.run(argv, cwd=parts.ROOT, env=env, capture_output=True, text=True, timeout=30)
+
+    assert ran.returncode != 0
+    assert "MAX_FILE_SIZE=ten: must be a size in bytes" in ran.stdout + ran.stderr
+
+
+def children_of(data: Path) -> list[str]:
+    """The processes that were started for this data folder and still run."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if (
+                f"SPOOL_DIR={data}/spool".encode() in status.read_bytes()
+                or str(data).encode() in (status.parent / "cmdline").read_bytes()
+            ):
+                found.append(status.parent.name)
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
