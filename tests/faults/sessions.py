@@ -10,6 +10,9 @@ from pathlib import Path
 
 from dev.process import Process
 
+_THREADS = 17
+"""The place of num_threads among what follows the name in /proc/<pid>/stat, see proc(5)."""
+
 
 def children(pid: int) -> list[int]:
     """The child processes of a process that still run."""
@@ -54,8 +57,12 @@ def end(process: Process, seconds: float = 0) -> int:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether nothing runs under this pid any more, even where nobody has taken notice yet."""
-    return _fields(pid)[:1] in ([], ["Z"])
+    """Whether nothing runs under this pid any more, even where nobody has taken notice yet.
+
+    While other threads still end, their process counts as a zombie already, and its sockets still listen.
+    """
+    fields = _fields(pid)
+    return not fields or (fields[0] in "ZX" and int(fields[_THREADS]) <= 1)
 
 
 def state(pid: int) -> str:
