@@ -17,6 +17,7 @@ from pybase64 import b64encode_as_string
 
 import config
 import lease
+import lookups
 import owners
 import spool
 import storage
@@ -111,7 +112,7 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> Non
     except AWAY:
         raise
     except BaseException:
-        if File.find(row.id) is None:
+        if lookups.find(row.id) is None:
             spool.of().discard(row.id)
         raise
     log.info("accepted, %d bytes", row.size, extra=about(row.id))
@@ -130,7 +131,7 @@ def compare(before: File, again: File, stream: Iterator[bytes]) -> None:
 
 def upload_file(id: str) -> None:
     """Claim a file and store it from the spool. Does nothing where somebody else has it, or it has ended."""
-    row = File.find(id)
+    row = lookups.find(id)
     if row is None or already_stored(row):
         return
     upload_file_from_stream(id, lambda row: process_file_to_stream(row.id))
@@ -142,7 +143,7 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
     A failure is written to the row and logged, not raised: the row is what everybody looks at. Returns whether
     somebody else holds the file, so that it may have to be asked for again; it may also have ended, or be unknown.
     """
-    row = File.find(id)
+    row = lookups.find(id)
     if row and row.attempts >= config.current().max_attempts:
         # A task that comes again and again must not outrun the sweep. Does nothing where the file is not abandoned.
         row.drop(AttemptsExhausted.slug())
@@ -262,7 +263,7 @@ def _complete(row: File, size: int, sha256: str, version: str | None = None) -> 
     url = f"{config.current().public_base_url}/{row.key}"
     if not insist(lambda: row.complete(url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS):
         # The answer to our own move may have been lost.
-        now = File.find(row.id)
+        now = lookups.find(row.id)
         if now is None or (now.upload_status, now.attempt) != (UploadStatus.COMPLETE, row.attempt):
             raise LeaseLost
     _forget_bytes(row)

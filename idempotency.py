@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 import lease
+import lookups
 from database import AWAY, Base, DatabaseTime, reading, writing
 from models import File, UploadStatus
 from problems import IdempotencyKeyInUse, IdempotencyKeyInvalid
@@ -116,7 +117,7 @@ def _tie(key: str, id: str) -> File | None:
         found = connection.execute(_FIND, {"mine": key}).one_or_none()
     if found is None:
         raise IdempotencyKeyInUse
-    row = File.find(found.file_id)
+    row = lookups.find(found.file_id)
     now = state(row, live=bool(found.live), old=bool(found.old))
     if now == "done":
         return row

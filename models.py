@@ -7,7 +7,6 @@ touch nothing.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from typing import Any, cast
 
 from flask import Flask
@@ -16,12 +15,10 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
     BindParameter,
-    ColumnElement,
     Double,
     Enum,
     Index,
     Row,
-    Select,
     String,
     Table,
     Update,
@@ -29,17 +26,15 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    func,
     insert,
     or_,
-    select,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 import database
 import owners
-from database import Base, DatabaseTime, reading, transaction, writing
+from database import Base, DatabaseTime, transaction, writing
 
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate()
@@ -231,215 +226,78 @@ class File(Base):
             fence = {"mine": self.id, "my_attempt": self.attempt}
             return connection.execute(statement, values | fence).one_or_none() is not None
 
-    @staticmethod
-    def find(id: str) -> File | None:
-        """The file with this id, unless it is deleted."""
-        return next(iter(_read(_BY_ID, id=id)), None)
-
-    @staticmethod
-    def find_of(owner: str | None, id: str) -> File | None:
-        """The file with this id, if it belongs to this owner."""
-        return next(
-            iter(_read(_BY_ID_OF_NOBODY, id=id) if owner is None else _read(_BY_ID_OF, id=id, owner=owner)), None
-        )
-
-    @staticmethod
-    def page(
-        owner: str | None,
-        limit: int,
-        after: str | None = None,
-        *,
-        newest_first: bool = True,
-        status: UploadStatus | None = None,
-        mode: str | None = None,
-        prefix: str | None = None,
-        created_after: float | None = None,
-        created_before: float | None = None,
-    ) -> Sequence[File]:
-        """At most `limit` files of an owner, in the order they were made in, from the id `after` on: UUIDv7 sort so.
-
-        `prefix` is how their names start; times are seconds since the epoch, and are not included.
-        """
-        id, made = _FILES.c.id, _FILES.c.created_at
-        query = select(_FILES).where(_belongs_to(owner), _NOT_DELETED)
-        for value, condition in (
-            (after, id.__lt__ if newest_first else id.__gt__),
-            (status, _FILES.c.upload_status.__eq__),
-            (mode, _FILES.c.mode.__eq__),
-            (prefix, lambda start: _starts_with(str(start))),
-            (created_after, made.__gt__),
-            (created_before, made.__lt__),
-        ):
-            if value is not None:
-                query = query.where(condition(value))
-        return _read(query.order_by(id.desc() if newest_first else id).limit(limit))
-
-    @staticmethod
-    def abandoned(limit: int) -> Sequence[File]:
-        """Files whose holder's lease ran out, oldest first."""
-        return _read(_ABANDONED, most=limit)
-
-    @staticmethod
-    def due(spool: str, limit: int) -> Sequence[File]:
-        """Waiting files of a spool that may be handed out, longest due first."""
-        return _read(_DUE, spool=spool, most=limit)
-
-    @staticmethod
-    def expired(limit: int) -> Sequence[File]:
-        """Files whose time is over, and that are not deleted yet."""
-        return _read(_EXPIRED, most=limit)
-
-    @staticmethod
-    def deleted(spool: str, limit: int, grace: float) -> Sequence[File]:
-        """Deleted files that nobody can be at work on any more, longest deleted first.
-
-        Those whose bytes may be in another spool are left to its host, for `grace` seconds.
-        """
-        return _read(_DELETED, spool=spool, most=limit, grace=grace)
-
-    @staticmethod
-    def among(ids: Sequence[str]) -> dict[str, File]:
-        """Those of the files `ids` that have a row, deleted or not."""
-        return {row.id: row for row in _read(select(_FILES).where(_FILES.c.id.in_(ids)))}
-
-    @staticmethod
-    def named(owner: str | None, start: str, limit: int) -> Sequence[File]:
-        """An owner's files whose names start so, oldest first, but for those that ended as ERROR."""
-        there = and_(_NOT_DELETED, _FILES.c.upload_status != UploadStatus.ERROR)
-        query = select(_FILES).where(_belongs_to(owner), there, _starts_with(start))
-        return _read(query.order_by(_FILES.c.id).limit(limit))
-
-    @staticmethod
-    def complete_between(after: str, to: str, limit: int) -> Sequence[File]:
-        """COMPLETE files with `after` < id <= `to`, in the order of their ids."""
-        return _read(_COMPLETE_BETWEEN, after=after, to=to, most=limit)
-
 
 # Statements are built once: building one takes longer than running it.
-_FILES = cast(Table, File.__table__)
-_COLUMNS = tuple(_FILES.c.keys())
+FILES = cast(Table, File.__table__)
+_COLUMNS = tuple(FILES.c.keys())
 _GIVEN = (
     "id", "name", "key", "mode", "size", "sha256", "content_type", "detected_type", "owner", "reserved", "spool",
     "expires_at", "created_at",
 )  # fmt: skip
-_NOW = DatabaseTime()
-_AHEAD = _NOW + bindparam("lease", type_=Double())
-_NOT_DELETED = _FILES.c.deleted_at.is_(None)
-_SILENT = and_(_FILES.c.upload_status == UploadStatus.PROCESSING, _FILES.c.lease_until < _NOW)
-_ABANDONED_NOW = and_(_SILENT, _NOT_DELETED)
-_DUE_NOW = and_(_FILES.c.upload_status == UploadStatus.PENDING, _FILES.c.due_at <= _NOW, _NOT_DELETED)
-_WAITED = _NOW - _FILES.c.updated_at
+NOW = DatabaseTime()
+_AHEAD = NOW + bindparam("lease", type_=Double())
+NOT_DELETED = FILES.c.deleted_at.is_(None)
+SILENT = and_(FILES.c.upload_status == UploadStatus.PROCESSING, FILES.c.lease_until < NOW)
+ABANDONED = and_(SILENT, NOT_DELETED)
+DUE = and_(FILES.c.upload_status == UploadStatus.PENDING, FILES.c.due_at <= NOW, NOT_DELETED)
+_WAITED = NOW - FILES.c.updated_at
 _MOST = 3600.0
 _LEAST: BindParameter[float] = bindparam("least", type_=Double())
 
-_BY_ID = select(_FILES).where(_FILES.c.id == bindparam("id"), _NOT_DELETED)
-_BY_ID_OF = _BY_ID.where(_FILES.c.owner == bindparam("owner"))
-_BY_ID_OF_NOBODY = _BY_ID.where(_FILES.c.owner.is_(None))
-_ABANDONED = select(_FILES).where(_ABANDONED_NOW).order_by(_FILES.c.id).limit(bindparam("most"))
-_DUE = (
-    select(_FILES)
-    .where(_DUE_NOW, or_(_FILES.c.spool == bindparam("spool"), _FILES.c.spool.is_(None)))
-    .order_by(_FILES.c.due_at)
-    .limit(bindparam("most"))
-)
-_COMPLETE_BETWEEN = (
-    select(_FILES)
-    .where(
-        _FILES.c.upload_status == UploadStatus.COMPLETE,
-        _NOT_DELETED,
-        _FILES.c.id > bindparam("after"),
-        _FILES.c.id <= bindparam("to"),
-    )
-    .order_by(_FILES.c.id)
-    .limit(bindparam("most"))
-)
-
-_EXPIRED = select(_FILES).where(_FILES.c.expires_at < _NOW, _NOT_DELETED).order_by(_FILES.c.expires_at)
-_EXPIRED = _EXPIRED.limit(bindparam("most"))
-_DELETED = (
-    select(_FILES)
-    .where(
-        _FILES.c.deleted_at.is_not(None),
-        or_(_FILES.c.upload_status != UploadStatus.PROCESSING, _SILENT),
-        or_(
-            _FILES.c.spool.is_(None),
-            _FILES.c.spool == bindparam("spool"),
-            _FILES.c.deleted_at < _NOW - bindparam("grace", type_=Double()),
-        ),
-    )
-    .order_by(_FILES.c.deleted_at)
-    .limit(bindparam("most"))
-)
 # The attempt's number grows, so that no move of a present holder finds the row any more.
 _DELETE = (
-    update(_FILES)
-    .where(_FILES.c.id == bindparam("mine"), _NOT_DELETED)
-    .values(deleted_at=_NOW, updated_at=_NOW, attempt=_FILES.c.attempt + 1)
-    .returning(
-        _FILES.c.deleted_at, _FILES.c.upload_status, _FILES.c.reserved, _FILES.c.lease_until, _FILES.c.version_id
-    )
+    update(FILES)
+    .where(FILES.c.id == bindparam("mine"), NOT_DELETED)
+    .values(deleted_at=NOW, updated_at=NOW, attempt=FILES.c.attempt + 1)
+    .returning(FILES.c.deleted_at, FILES.c.upload_status, FILES.c.reserved, FILES.c.lease_until, FILES.c.version_id)
 )
-_FORGET = delete(_FILES).where(_FILES.c.id == bindparam("mine"), _FILES.c.deleted_at.is_not(None))
+_FORGET = delete(FILES).where(FILES.c.id == bindparam("mine"), FILES.c.deleted_at.is_not(None))
 
-_INSERT = insert(_FILES).values(due_at=_AHEAD)
-_INSERT_HELD = insert(_FILES).values(lease_until=_AHEAD)
+_INSERT = insert(FILES).values(due_at=_AHEAD)
+_INSERT_HELD = insert(FILES).values(lease_until=_AHEAD)
 _CLAIM = (
-    update(_FILES)
+    update(FILES)
     .where(
-        _FILES.c.id == bindparam("mine"),
-        _NOT_DELETED,
-        or_(_FILES.c.upload_status == UploadStatus.PENDING, _ABANDONED_NOW),
+        FILES.c.id == bindparam("mine"),
+        NOT_DELETED,
+        or_(FILES.c.upload_status == UploadStatus.PENDING, ABANDONED),
     )
     .values(
         upload_status=UploadStatus.PROCESSING,
-        attempt=_FILES.c.attempt + 1,
+        attempt=FILES.c.attempt + 1,
         stored_bytes=0,
         lease_until=_AHEAD,
-        updated_at=_NOW,
+        updated_at=NOW,
     )
-    .returning(_FILES.c.attempt, _FILES.c.stored_bytes, _FILES.c.updated_at)
+    .returning(FILES.c.attempt, FILES.c.stored_bytes, FILES.c.updated_at)
 )
 _MOVE = (
-    update(_FILES)
-    .where(_FILES.c.id == bindparam("mine"), _FILES.c.attempt == bindparam("my_attempt"))
-    .returning(_FILES.c.updated_at)
+    update(FILES)
+    .where(FILES.c.id == bindparam("mine"), FILES.c.attempt == bindparam("my_attempt"))
+    .returning(FILES.c.updated_at)
 )
-_HOLDING = _MOVE.where(_FILES.c.upload_status == UploadStatus.PROCESSING)
+_HOLDING = _MOVE.where(FILES.c.upload_status == UploadStatus.PROCESSING)
 # `updated_at` stays: nobody sees a heartbeat.
 _HEARTBEAT = _HOLDING.values(lease_until=_AHEAD)
-_HELD = _HOLDING.values(updated_at=_NOW)
+_HELD = _HOLDING.values(updated_at=NOW)
 _PROGRESS = _HELD.values(lease_until=_AHEAD)
 _END = _HELD.values(lease_until=None, due_at=None)
-_GIVE_BACK = _HELD.values(lease_until=None, due_at=_NOW + bindparam("pause", type_=Double()))
-_DROP = _END.where(_FILES.c.lease_until < _NOW)
-_RELEASE = _HELD.where(_FILES.c.lease_until < _NOW).values(lease_until=None, due_at=_NOW)
+_GIVE_BACK = _HELD.values(lease_until=None, due_at=NOW + bindparam("pause", type_=Double()))
+_DROP = _END.where(FILES.c.lease_until < NOW)
+_RELEASE = _HELD.where(FILES.c.lease_until < NOW).values(lease_until=None, due_at=NOW)
 # `updated_at` stays: how long a file has waited is how long it waits for its next turn.
-_HAND_OUT = _MOVE.where(_DUE_NOW).values(
-    due_at=_NOW + case((_WAITED > _MOST, _MOST), (_WAITED > _LEAST, _WAITED), else_=_LEAST)
+_HAND_OUT = _MOVE.where(DUE).values(
+    due_at=NOW + case((_WAITED > _MOST, _MOST), (_WAITED > _LEAST, _WAITED), else_=_LEAST)
 )
-_PUT_OFF = _MOVE.where(_FILES.c.upload_status == UploadStatus.PENDING).values(
-    due_at=_NOW + bindparam("pause", type_=Double())
+_PUT_OFF = _MOVE.where(FILES.c.upload_status == UploadStatus.PENDING).values(
+    due_at=NOW + bindparam("pause", type_=Double())
 )
-_RETRY = _MOVE.where(_FILES.c.upload_status == UploadStatus.ERROR).values(updated_at=_NOW, due_at=_NOW)
-_FLAG = _MOVE.where(_FILES.c.upload_status == UploadStatus.COMPLETE).values(updated_at=_NOW)
+_RETRY = _MOVE.where(FILES.c.upload_status == UploadStatus.ERROR).values(updated_at=NOW, due_at=NOW)
+_FLAG = _MOVE.where(FILES.c.upload_status == UploadStatus.COMPLETE).values(updated_at=NOW)
 
 
-def _belongs_to(owner: str | None) -> ColumnElement[bool]:
-    return _FILES.c.owner.is_(None) if owner is None else _FILES.c.owner == owner
-
-
-def _starts_with(start: str) -> ColumnElement[bool]:
-    """Of a name. LIKE would not tell capitals apart on SQLite."""
-    return func.substr(_FILES.c.name, 1, len(start)) == start
-
-
-def _read(query: Select[Any], **values: Any) -> Sequence[File]:
-    with reading() as connection:
-        return [_value(row) for row in connection.execute(query, values)]
-
-
-def _value(row: Row[Any]) -> File:
-    """The row as a File. The ORM's own way costs about half as much again as the query."""
+def value_of(row: Row[Any]) -> File:
+    """A row of FILES as a File. The ORM's own way costs about half as much again as the query."""
     value = cast(File, File.__mapper__.class_manager.new_instance())
     vars(value).update(zip(_COLUMNS, row, strict=True))
     return value

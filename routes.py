@@ -10,6 +10,7 @@ from flask import Blueprint, Response, g, render_template, request
 import config
 import file
 import idempotency
+import lookups
 from content import admit
 from database import ping
 from doors.answers import accepted, as_json
@@ -17,7 +18,6 @@ from doors.bodies import ids_in, json_of
 from doors.callers import everybody_may, needs, open_to_all, receiving
 from doors.lookup import among, one
 from doors.parameters import LONGEST_LIFE, number, page_of
-from models import File
 from modes import UPLOADS
 from problems import NotFound, all_problems
 from sent import take
@@ -88,7 +88,7 @@ def delete_many() -> dict[str, list[str]]:
 def files() -> dict[str, Any]:
     """A page of files, newest first unless asked otherwise. `next` continues it, and is null at the end."""
     limit, which = page_of(request.args)
-    rows = File.page(g.caller.owner, limit + 1, **which)
+    rows = lookups.page(g.caller.owner, limit + 1, **which)
     more = len(rows) > limit
     return {"files": [as_json(row) for row in rows[:limit]], "next": rows[limit - 1].id if more else None}
 

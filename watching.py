@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from flask import Flask, current_app
 
+import lookups
 from database import AWAY
 from models import File, UploadStatus
 from problems import TooManyWatchers
@@ -132,7 +133,7 @@ class Watcher:
                 watch.finish()
         try:
             with self._app.app_context():
-                found = File.among(list({watch.id for watch in watches}))
+                found = lookups.among(list({watch.id for watch in watches}))
         except AWAY as error:
             log.warning("the watched files could not be looked up: %s", type(error).__name__)
             return

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from werkzeug.http import http_date
 
+import lookups
 import storage
 from content import served
 from doors.answers import rfc3339
@@ -116,7 +117,7 @@ def _asked_for() -> Sequence[File]:
         return several(_at_most(list(dict.fromkeys(ids.split(","))), "ids"))
     if not prefix:
         raise InvalidParameter("prefix is the start of the files' names.", parameter="prefix")
-    rows = File.named(g.caller.owner, prefix, _MOST_IN_AN_ARCHIVE + 1)
+    rows = lookups.named(g.caller.owner, prefix, _MOST_IN_AN_ARCHIVE + 1)
     if not rows:
         raise NotFound
     return _at_most(rows, "prefix")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from flask import g
 
+import lookups
 from doors.parameters import ID
 from models import File
 from problems import NotFound
@@ -13,7 +14,7 @@ from problems import NotFound
 
 def one(id: str) -> File:
     """The caller's file of this id. Raises NotFound."""
-    row = File.find_of(g.caller.owner, id) if ID.fullmatch(id) else None
+    row = lookups.find_of(g.caller.owner, id) if ID.fullmatch(id) else None
     if row is None:
         raise NotFound
     return row
@@ -21,7 +22,7 @@ def one(id: str) -> File:
 
 def among(ids: Sequence[str]) -> dict[str, File]:
     """Those of the caller's files that have one of these ids."""
-    found = File.among([id for id in ids if ID.fullmatch(id)])
+    found = lookups.among([id for id in ids if ID.fullmatch(id)])
     return {id: row for id, row in found.items() if row.owner == g.caller.owner and row.deleted_at is None}
 
 

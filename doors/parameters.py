@@ -21,7 +21,7 @@ _MODES = ("normal", "async", "celery")
 
 
 def page_of(args: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    """How many files are asked for, and which: the keyword arguments of File.page. Raises InvalidParameter."""
+    """How many files are asked for, and which: the keyword arguments of lookups.page. Raises InvalidParameter."""
     return number(args, "limit", 1, MOST_ON_A_PAGE, 20), {
         "after": _cursor(args),
         "newest_first": choice(args, "sort", ("-created", "created"), "-created") == "-created",

@@ -9,6 +9,7 @@ from flask import Flask, current_app
 
 import file
 import lease
+import lookups
 import spool
 import tasks
 import window
@@ -34,7 +35,7 @@ def hand_out(row: File) -> None:
 
 def dispatch(id: str) -> None:
     """Queue a task for a waiting file, unless its object turns out to be there or its bytes to be gone."""
-    row = File.find(id)
+    row = lookups.find(id)
     if row is None or row.size is None or file.already_stored(row):
         return
     if not spool.of().has(id):

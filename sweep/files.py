@@ -8,6 +8,7 @@ from collections.abc import Callable
 import config
 import file
 import lease
+import lookups
 import spool
 from logs import about
 from models import File
@@ -25,21 +26,21 @@ _AT_ONCE = 200
 def sweep_files(report: Report, hand_out: Callable[[File], None]) -> None:
     """Take files from holders that are gone, and hand out those of our spool that are due."""
     settings = config.current()
-    for row in File.abandoned(_AT_ONCE):
+    for row in lookups.abandoned(_AT_ONCE):
         if is_spent(row, settings.max_attempts):
             reason = ServerStopped if row.mode == "normal" else AttemptsExhausted
             report.act("ended", row.id, row.drop, reason.slug())
         else:
             report.act("taken_back", row.id, row.release)
-    for row in File.due(spool.of().identity, _AT_ONCE):
+    for row in lookups.due(spool.of().identity, _AT_ONCE):
         report.act("handed_out", row.id, _hand_out, row, hand_out)
 
 
 def sweep_deleted(report: Report) -> None:
     """Delete the files whose time is over; remove what there is of those that are deleted."""
-    for row in File.expired(_AT_ONCE):
+    for row in lookups.expired(_AT_ONCE):
         report.act("expired", row.id, row.delete)
-    for row in File.deleted(spool.of().identity, _AT_ONCE, config.current().sweep_grace):
+    for row in lookups.deleted(spool.of().identity, _AT_ONCE, config.current().sweep_grace):
         try:
             report.act("removed", row.id, file.remove, row)
         except StorageError as error:

@@ -16,9 +16,9 @@ from typing import TypeVar
 import config
 import database
 import locks
+import lookups
 import spool
 import storage
-from models import File
 from storage.base import Stat, StorageMissing
 from sweep.report import Report
 from sweep.rules import bytes_are_left, id_in, made_at, object_is_left, upload_is_left
@@ -41,7 +41,7 @@ def sweep_uploads(report: Report) -> None:
     grace = _grace(prefix, report)
     for page in _pages(begun for begun in storage.of().begun(prefix) if id_in(begun.key, prefix)):
         ids = {begun: id_in(begun.key, prefix) or "" for begun in page}
-        rows = File.among(list(ids.values()))
+        rows = lookups.among(list(ids.values()))
         for begun, id in ids.items():
             if upload_is_left(rows.get(id), time.time() - made_at(id), grace):
                 report.act("uploads_aborted", begun.key, storage.of().abort, begun)
@@ -84,7 +84,7 @@ def _prefix_is_ours(prefix: str, report: Report) -> bool:
 
 
 def _remove_strays(report: Report, found: dict[str, Stat], grace: float) -> None:
-    rows = File.among(list(found))
+    rows = lookups.among(list(found))
     for id, stat in found.items():
         row = rows.get(id)
         can_retry = row is not None and spool.of().may_have(id, row.spool)
@@ -94,7 +94,7 @@ def _remove_strays(report: Report, found: dict[str, Stat], grace: float) -> None
 
 def _flag_missing(report: Report, found: dict[str, Stat], after: str, to: str) -> None:
     """Flag the COMPLETE files between two ids that are not `found`, and unflag those that are again."""
-    while rows := File.complete_between(after, to, _PAGE):
+    while rows := lookups.complete_between(after, to, _PAGE):
         for row in rows:
             if row.id in found and row.error is not None:
                 report.act("objects_back", row.id, row.flag, None)
@@ -116,7 +116,7 @@ def sweep_spool(report: Report) -> None:
     """Look through the spool of this host."""
     settings, now = config.current(), database.now()
     for page in _pages(spool.of().files()):
-        rows = File.among([kept.id for kept in page])
+        rows = lookups.among([kept.id for kept in page])
         for kept in page:
             row = rows.get(kept.id)
             ended = 0.0 if row is None else now - row.updated_at

@@ -8,8 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 
 import keys
+import lookups
 from doors.browsers import is_foreign
-from models import File
 from tests.fakes import FORM, form, part
 
 APP = "https://app.example.com"
@@ -77,7 +77,7 @@ def test_another_site_uploads_nothing_and_none_of_it_is_read(
     answer = client.post(f"/{mode}_upload", input_stream=Unreadable(), headers=headers)
 
     assert (answer.status_code, answer.get_json()["type"]) == (403, "/problems/cross-site-request")
-    assert File.page(None, 1) == []
+    assert lookups.page(None, 1) == []
 
 
 @pytest.mark.parametrize(

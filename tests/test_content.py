@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from werkzeug.http import parse_options_header
 
 import file
+import lookups
 import spool
 import storage
 from content import INLINE, admit, served
-from models import File
 from names import display_name
 from problems import FilenameTooLong, TypeNotAllowed
 from tests.conftest import drain
@@ -134,7 +134,7 @@ def test_an_object_is_given_out_as_what_is_safe_whatever_was_declared(
     id = send(client, mode, body).get_json()["id"]
     drain(client.application)
 
-    row = File.find(id)
+    row = lookups.find(id)
     assert row is not None
     assert (row.content_type, row.detected_type) == ("image/png", detected)
     assert client.get(f"/files/{id}").get_json()["detected_type"] == detected
@@ -180,7 +180,7 @@ class TestPolicy:
         problem = answer.get_json()
         assert (answer.status_code, problem["type"]) == (415, "/problems/type-not-allowed")
         assert (problem["detected_type"], problem["declared_type"]) == (detected, "image/png")
-        assert (list(File.page(None, 1)), list(storage.of().scan()), list(spool.of().files())) == ([], [], [])
+        assert (list(lookups.page(None, 1)), list(storage.of().scan()), list(spool.of().files())) == ([], [], [])
 
     @pytest.mark.parametrize("mode", MODES)
     def test_a_file_is_refused_before_its_end(self, client: FlaskClient, mode: str) -> None:

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 import file
 import keys
+import lookups
 import owners
 import spool
 import storage
@@ -43,8 +44,8 @@ def kept(mode: file.Mode = "async") -> File:
 
 def left() -> tuple[int, int, int]:
     """Objects, files in the spool, and rows of any kind."""
-    rows = File.deleted("", 99, -1e9)
-    return len(list(storage.of().scan())), len(list(spool.of().files())), len(File.page(None, 99)) + len(rows)
+    rows = lookups.deleted("", 99, -1e9)
+    return len(list(storage.of().scan())), len(list(spool.of().files())), len(lookups.page(None, 99)) + len(rows)
 
 
 def sweep() -> Report:
@@ -130,7 +131,7 @@ class TestHeld:
 
         with pytest.raises(LeaseLost):
             file.store(row, bytes_of_it())
-        assert File.find(row.id) is None
+        assert lookups.find(row.id) is None
 
     def test_its_object_goes_when_the_lease_has_run_out(self, app: Flask) -> None:
         row = kept()
@@ -155,7 +156,7 @@ class TestHeld:
 
 
 def found(row: File) -> File:
-    other = File.find(row.id)
+    other = lookups.find(row.id)
     assert other is not None
     return other
 
@@ -174,7 +175,7 @@ def test_a_death_at_any_step_leaves_it_to_the_sweep(app: Flask, monkeypatch: pyt
         broken.setattr(*place, die)
         with pytest.raises(KeyboardInterrupt):
             file.delete(row)
-    assert File.find(row.id) is None
+    assert lookups.find(row.id) is None
 
     assert sweep().counts["removed"] == 1
     assert left() == (0, 0, 0)
@@ -210,9 +211,9 @@ def test_the_bytes_of_another_host_are_left_to_it_for_a_while(app: Flask) -> Non
     row = kept()
     row.delete()
 
-    assert File.deleted("another", 9, 3600) == []
-    assert [one.id for one in File.deleted("another", 9, -1)] == [row.id]
-    assert [one.id for one in File.deleted(spool.of().identity, 9, 3600)] == [row.id]
+    assert lookups.deleted("another", 9, 3600) == []
+    assert [one.id for one in lookups.deleted("another", 9, -1)] == [row.id]
+    assert [one.id for one in lookups.deleted(spool.of().identity, 9, 3600)] == [row.id]
 
 
 def test_a_file_goes_by_itself_when_its_time_is_over(client: FlaskClient) -> None:
@@ -224,7 +225,7 @@ def test_a_file_goes_by_itself_when_its_time_is_over(client: FlaskClient) -> Non
     row = file.new("b.txt", "text/plain", "async", expires_in=-5)
     file.receive(row, iter([b"1"]))
     report = sweep()
-    assert (report.counts["expired"], File.find(row.id)) == (1, None)
+    assert (report.counts["expired"], lookups.find(row.id)) == (1, None)
     sweep()
     assert client.get(path).status_code == 200
 
@@ -249,4 +250,4 @@ def test_the_status_of_a_deleted_row_stays_what_it_was(app: Flask) -> None:
     row = kept()
     row.delete()
 
-    assert File.among([row.id])[row.id].upload_status == UploadStatus.PENDING
+    assert lookups.among([row.id])[row.id].upload_status == UploadStatus.PENDING

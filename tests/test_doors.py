@@ -9,8 +9,8 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 import database
+import lookups
 import models
-from models import File
 from problems import all_problems
 from tests.conftest import drain
 from tests.fakes import FORM, form, part
@@ -135,7 +135,7 @@ def away(*_: object) -> None:
 def test_a_database_that_is_away_is_told_with_a_time_to_come_back(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(File, "find_of", away)
+    monkeypatch.setattr(lookups, "find_of", away)
     answer = client.get(f"/files/{UNKNOWN}")
 
     assert_problem(answer, 503, "database-unavailable")
@@ -148,7 +148,7 @@ def test_a_defect_answers_a_fixed_sentence(client: FlaskClient, monkeypatch: pyt
     def defect(owner: str | None, id: str) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(File, "find_of", defect)
+    monkeypatch.setattr(lookups, "find_of", defect)
     answer = client.get(f"/files/{UNKNOWN}")
 
     assert_problem(answer, 500, "internal-error")

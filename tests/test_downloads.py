@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 import database
 import file
 import keys
+import lookups
 import models
 import slots
 import storage
@@ -266,7 +267,7 @@ def test_a_storage_that_fails_before_the_first_byte_is_answered_with_a_problem(
 
 def test_an_object_of_another_size_is_a_problem(client: FlaskClient) -> None:
     id = sent(client)
-    row = File.find(id)
+    row = lookups.find(id)
     assert row is not None
     storage.of().put(row.key, iter([b"other"]), content_type="text/plain")
 
@@ -324,7 +325,7 @@ def test_uploads_and_downloads_of_one_caller_share_the_threads_they_may_have(cli
 
 def test_a_link_leads_to_the_storage_for_as_long_as_was_asked(client: FlaskClient) -> None:
     id = sent(client)
-    row = File.find(id)
+    row = lookups.find(id)
     assert row is not None
     answer = client.get(f"/files/{id}/link?expires=60").get_json()
     moved = client.get(f"/files/{id}/content?redirect=1")

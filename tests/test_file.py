@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 import file
 import lease
+import lookups
 import spool
 import storage
 from file import verdict
@@ -40,7 +41,7 @@ def held(app: Flask) -> File:
 
 
 def found(row: File) -> File:
-    other = File.find(row.id)
+    other = lookups.find(row.id)
     assert other is not None
     return other
 
@@ -63,7 +64,7 @@ def test_a_body_that_breaks_while_it_is_received_leaves_no_row_and_no_spool_file
     with pytest.raises(IncompleteBody):
         file.receive(row, breaking(b"half", IncompleteBody()))
 
-    assert File.find(row.id) is None
+    assert lookups.find(row.id) is None
     assert list(spool.of().files()) == []
 
 
@@ -84,7 +85,7 @@ def test_bytes_whose_row_may_have_been_committed_stay(
         file.receive(row, iter([BODY]))
 
     assert b"".join(spool.of().open(row.id)) == BODY
-    assert (File.find(row.id) is not None) == committed
+    assert (lookups.find(row.id) is not None) == committed
 
 
 def test_bytes_whose_row_was_committed_stay_whatever_else_fails(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

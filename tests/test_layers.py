@@ -18,6 +18,7 @@ FLOORS = [
     ["content"],
     ["owners"],
     ["models", "keys", "slots", "rates", "storage", "spool", "sent", "window"],
+    ["lookups"],
     ["lease", "locks", "watching"],
     ["idempotency"],
     ["measured"],

@@ -10,6 +10,7 @@ from flask import Flask
 
 import database
 import file
+import lookups
 import models
 from lease import Keeper, is_due
 from models import File
@@ -64,7 +65,7 @@ def test_the_lease_outlasts_work_that_takes_longer_than_it(app: Flask) -> None:
     beats = threading.Semaphore(0)
     renew = row.heartbeat
     row.heartbeat = lambda seconds: (renew(seconds), beats.release())[0]  # type: ignore[method-assign, func-returns-value]
-    other = File.find(row.id)
+    other = lookups.find(row.id)
     assert other is not None
 
     with Keeper(app, 1.0).hold(row):
@@ -98,7 +99,7 @@ def uploading(app: Flask) -> File:
 
 def wait_for(row: File, received: int, stored: int) -> File:
     deadline = time.monotonic() + 5
-    while (now := File.find(row.id)) and (now.received_bytes, now.stored_bytes) != (received, stored):
+    while (now := lookups.find(row.id)) and (now.received_bytes, now.stored_bytes) != (received, stored):
         assert time.monotonic() < deadline, (now.received_bytes, now.stored_bytes)
         time.sleep(0.01)
     assert now
@@ -184,7 +185,7 @@ def test_an_overtaken_holder_hears_it_from_its_progress(app: Flask, uploading: F
         with pytest.raises(LeaseLost):
             hold.check()
 
-    now = File.find(uploading.id)
+    now = lookups.find(uploading.id)
     assert now
     assert now.received_bytes == 0
 

@@ -16,6 +16,7 @@ from flask import Flask
 from sqlalchemy import text
 
 import file
+import lookups
 from app import create_app
 from dev import parts
 from models import File, UploadStatus, db
@@ -33,7 +34,7 @@ def pending(app: Flask) -> File:
 
 
 def found(row: File) -> File:
-    other = File.find(row.id)
+    other = lookups.find(row.id)
     assert other is not None
     return other
 
@@ -217,19 +218,19 @@ def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> Non
     rows = [file.new(f"{number}", "text/plain", "async") for number in range(5)]
     for row in rows:
         row.accept(LEASE)
-    first = File.page(None, 2)
+    first = lookups.page(None, 2)
     file.new("late", "text/plain", "async").accept(LEASE)
 
     assert [row.name for row in first] == ["4", "3"]
-    assert [row.name for row in File.page(None, 9, first[-1].id)] == ["2", "1", "0"]
+    assert [row.name for row in lookups.page(None, 9, first[-1].id)] == ["2", "1", "0"]
 
 
 def test_a_page_can_be_of_one_status(app: Flask, pending: File) -> None:
     held = file.new("held", "text/plain", "normal")
     held.accept(LEASE, held=True)
 
-    assert [row.id for row in File.page(None, 9, status=UploadStatus.PROCESSING)] == [held.id]
-    assert [row.id for row in File.page(None, 9, status=UploadStatus.PENDING)] == [pending.id]
+    assert [row.id for row in lookups.page(None, 9, status=UploadStatus.PROCESSING)] == [held.id]
+    assert [row.id for row in lookups.page(None, 9, status=UploadStatus.PENDING)] == [pending.id]
 
 
 def test_sqlite_writers_do_not_refuse_each_other(app: Flask) -> None:

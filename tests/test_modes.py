@@ -15,10 +15,10 @@ from werkzeug.test import TestResponse
 
 import database
 import file
+import lookups
 import spool
 import storage
 import tasks
-from models import File
 from modes import celery as celery_mode
 from storage.base import StorageDenied, StorageUnavailable
 from storage.parts import SMALL, USUAL
@@ -83,7 +83,7 @@ class ModeContract:
 
             assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
         drain(client.application)
-        assert [row.upload_status for row in File.page(None, 99) if row.upload_status not in ENDED] == []
+        assert [row.upload_status for row in lookups.page(None, 99) if row.upload_status not in ENDED] == []
         assert list(storage.of().scan()) == []
         assert list(spool.of().files()) == []
 
@@ -192,7 +192,7 @@ class TestCelery(SpooledContract):
         with pytest.raises(OperationalError):
             celery_mode.dispatch(id)
 
-        row = File.find(id)
+        row = lookups.find(id)
         assert row is not None
         assert row.due_at is not None
         assert row.due_at - database.now() <= 3

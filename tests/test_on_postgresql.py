@@ -11,11 +11,11 @@ from flask import Flask
 
 import file
 import keys
+import lookups
 import owners
 from app import create_app
 from dev import parts
 from dev.process import free_port
-from models import File
 from tests.faults.postgres import Postgres, url
 from tests.test_owners import accepted_at_once, has, held
 
@@ -85,12 +85,12 @@ def test_a_deleted_file_is_found_by_the_sweep_and_by_nobody_else(app: Flask) -> 
     row = file.new("a", "text/plain", "async", expires_in=-5)
     row.size, row.sha256 = 1, "0" * 64
     row.accept(LEASE)
-    assert [one.id for one in File.expired(9)] == [row.id]
+    assert [one.id for one in lookups.expired(9)] == [row.id]
 
     row.claim(LEASE)
     row.delete()
-    assert (File.find(row.id), File.page(None, 9, prefix="a"), File.expired(9)) == (None, [], [])
-    assert File.deleted("", 9, -1) == []
+    assert (lookups.find(row.id), lookups.page(None, 9, prefix="a"), lookups.expired(9)) == (None, [], [])
+    assert lookups.deleted("", 9, -1) == []
     assert not row.complete(url="", size=1, sha256="")
 
 

@@ -9,6 +9,7 @@ from flask import Flask
 
 import file
 import keys
+import lookups
 import owners
 from models import File
 from owners import fitting
@@ -98,7 +99,7 @@ def test_a_file_that_is_tried_again_counts_again_if_there_is_room(alice: str) ->
     keys.change_quota(alice, quota_bytes=4)
     with pytest.raises(QuotaExceeded):
         row.retry()
-    assert (has(alice), File.find(row.id).upload_status) == ((0, 0), "ERROR")  # type: ignore[union-attr]
+    assert (has(alice), lookups.find(row.id).upload_status) == ((0, 0), "ERROR")  # type: ignore[union-attr]
 
 
 def test_a_file_of_unknown_size_has_what_is_left_and_gives_back_what_it_does_not_need(alice: str) -> None:
@@ -136,7 +137,7 @@ def test_what_does_not_fit_leaves_no_row_and_says_the_numbers(alice: str) -> Non
     with pytest.raises(QuotaExceeded) as refused:
         kept(alice, 5)
     assert refused.value.fields == {"quota_bytes": 9, "used_bytes": 5, "quota_files": None, "used_files": 1}
-    assert len(File.page(alice, 9)) == 1
+    assert len(lookups.page(alice, 9)) == 1
 
 
 @pytest.mark.parametrize("quota", [{"quota_files": 3}, {"quota_bytes": 15}])

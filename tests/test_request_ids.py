@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import logs
+import lookups
 from doors.request_ids import chosen
-from models import File
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -51,7 +51,7 @@ def test_an_unexpected_failure_tells_the_client_its_id_and_nothing_else(
     def fail(owner: str | None, id: str) -> None:
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr(File, "find_of", fail)
+    monkeypatch.setattr(lookups, "find_of", fail)
     answer = client.get("/files/01a1f87c-8038-72c3-a4d1-740c5f09daa4", headers={"X-Request-ID": "mine"})
 
     assert answer.get_json() == {

@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 import database
 import file
 import keys
+import lookups
 import models
 import watching
 from doors.statuses import is_news
@@ -208,7 +209,7 @@ class TestWait:
     def test_a_file_that_goes_meanwhile_is_not_found(
         self, app: Flask, client: FlaskClient, row: File, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(File, "among", lambda ids: {})
+        monkeypatch.setattr(lookups, "among", lambda ids: {})
 
         assert_problem(client.get(f"/files/{row.id}?wait=20"), 404, "not-found")
 
@@ -331,7 +332,7 @@ class TestMany:
     def test_those_of_others_and_those_deleted_are_unknown(self, app: Flask, client: FlaskClient, row: File) -> None:
         gone = upload(client)
         with database.writing() as connection:
-            connection.execute(models._FILES.update().where(models._FILES.c.id == gone).values(deleted_at=1.0))
+            connection.execute(models.FILES.update().where(models.FILES.c.id == gone).values(deleted_at=1.0))
         key = {"Authorization": f"Bearer {keys.create(BOB, ['read'], None)}"}
 
         assert self.ask(client, {"ids": [row.id, gone]}, headers=key).get_json() == {

@@ -9,8 +9,8 @@ from celery.exceptions import Retry
 from flask import Flask
 
 import file
+import lookups
 import tasks
-from models import File
 
 KEPT: dict[str, Any] = {
     "task_acks_late": True,
@@ -58,4 +58,4 @@ def test_a_task_whose_file_has_ended_does_not_come_back(app: Flask) -> None:
     assert row.fail("storage-denied")
 
     tasks.upload(row.id, "eA==")
-    assert File.find(row.id).attempt == 1  # type: ignore[union-attr]
+    assert lookups.find(row.id).attempt == 1  # type: ignore[union-attr]

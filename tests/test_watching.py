@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 import file
+import lookups
 from config import Config
 from models import File, UploadStatus, db
 from problems import TooManyWatchers
@@ -46,7 +47,7 @@ def never(row: File | None) -> bool:
 
 def claim(row: File) -> File:
     """Somebody takes the file; the value in hand stays what it was."""
-    holder = File.find(row.id)
+    holder = lookups.find(row.id)
     assert holder
     assert holder.claim(LEASE)
     return holder
@@ -145,7 +146,7 @@ def test_all_that_is_watched_is_looked_up_at_once(
     other.accept(LEASE)
     looks: list[set[str]] = []
     looked = threading.Semaphore(0)
-    monkeypatch.setattr(File, "among", lambda ids: looks.append(set(ids)) or looked.release() or {})
+    monkeypatch.setattr(lookups, "among", lambda ids: looks.append(set(ids)) or looked.release() or {})
     with watcher.watch(row, "alice"), watcher.watch(other, "bob"), watcher.watch(row, "carol"):
         looks.clear()
         assert all(looked.acquire(timeout=5) for _ in range(3))
@@ -198,7 +199,7 @@ def test_a_database_that_is_away_for_a_look_is_asked_again(
     watcher: Watcher, row: File, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     looks: list[int] = []
-    among = File.among
+    among = lookups.among
 
     def away_at_first(ids: list[str]) -> dict[str, File]:
         looks.append(1)
@@ -206,7 +207,7 @@ def test_a_database_that_is_away_for_a_look_is_asked_again(
             raise OperationalError("SELECT", {}, Exception("gone"))
         return among(ids)
 
-    monkeypatch.setattr(File, "among", away_at_first)
+    monkeypatch.setattr(lookups, "among", away_at_first)
     with watcher.watch(row, "alice") as watch:
         claim(row)
         assert processing(watch.until(processing, 5))

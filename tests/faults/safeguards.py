@@ -26,15 +26,15 @@ SAFEGUARDS = (
     Safeguard(
         "fence",
         "models.py",
-        'bindparam("mine"), _FILES.c.attempt == bindparam("my_attempt"))',
-        'bindparam("mine"), _FILES.c.attempt >= bindparam("my_attempt"))',
+        'bindparam("mine"), FILES.c.attempt == bindparam("my_attempt"))',
+        'bindparam("mine"), FILES.c.attempt >= bindparam("my_attempt"))',
         (_FAULTS + "test_a_holder_that_stood_still_past_its_lease_changes_nothing[async]",),
     ),
     Safeguard(
         "lease-of-a-claim",
         "models.py",
-        "or_(_FILES.c.upload_status == UploadStatus.PENDING, _ABANDONED_NOW)",
-        "_FILES.c.upload_status.in_([UploadStatus.PENDING, UploadStatus.PROCESSING])",
+        "or_(FILES.c.upload_status == UploadStatus.PENDING, ABANDONED)",
+        "FILES.c.upload_status.in_([UploadStatus.PENDING, UploadStatus.PROCESSING])",
         (_PROCESS + "test_a_task_that_comes_twice_is_done_once",),
     ),
     Safeguard(
@@ -167,14 +167,14 @@ SAFEGUARDS = (
     Safeguard(
         "deleting-takes-the-file-away",
         "models.py",
-        ".values(deleted_at=_NOW, updated_at=_NOW, attempt=_FILES.c.attempt + 1)",
-        ".values(deleted_at=_NOW, updated_at=_NOW)",
+        ".values(deleted_at=NOW, updated_at=NOW, attempt=FILES.c.attempt + 1)",
+        ".values(deleted_at=NOW, updated_at=NOW)",
         ("tests/test_delete.py",),
     ),
     Safeguard(
         "owner-in-the-look-up",
-        "models.py",
-        '_BY_ID_OF = _BY_ID.where(_FILES.c.owner == bindparam("owner"))',
+        "lookups.py",
+        '_BY_ID_OF = _BY_ID.where(FILES.c.owner == bindparam("owner"))',
         '_BY_ID_OF = _BY_ID.where(bindparam("owner") != "")',
         ("tests/test_callers.py",),
     ),

@@ -10,6 +10,7 @@ from flask import Flask
 
 import database
 import file
+import lookups
 from models import File
 from storage.base import Begun
 from storage.memory import MemoryStorage
@@ -66,7 +67,7 @@ def held(mode: file.Mode, lease: float) -> File:
 
 
 def found(row: File) -> File:
-    other = File.find(row.id)
+    other = lookups.find(row.id)
     assert other is not None
     return other
 
