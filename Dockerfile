@@ -10,6 +10,7 @@ COPY --from=build /venv /venv
 COPY *.py ./
 COPY server server
 COPY storage storage
+COPY moves moves
 COPY modes modes
 COPY sweep sweep
 COPY cli cli

@@ -18,6 +18,7 @@ from pybase64 import b64encode_as_string
 import config
 import lease
 import lookups
+import moves
 import owners
 import spool
 import storage
@@ -108,7 +109,7 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> Non
     row.size, row.sha256, row.spool = measured.size, measured.sha256, spool.of().identity
     row.reserved = measured.size
     try:
-        row.accept(lease.keeper().seconds)
+        moves.accept(row, lease.keeper().seconds)
     except AWAY:
         raise
     except BaseException:
@@ -146,8 +147,8 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
     row = lookups.find(id)
     if row and row.attempts >= config.current().max_attempts:
         # A task that comes again and again must not outrun the sweep. Does nothing where the file is not abandoned.
-        row.drop(AttemptsExhausted.slug())
-    if row is None or not row.claim(lease.keeper().seconds):
+        moves.drop(row, AttemptsExhausted.slug())
+    if row is None or not moves.claim(row, lease.keeper().seconds):
         log.info("nothing to do", extra=about(id))
         return row is not None and row.upload_status == UploadStatus.PROCESSING
     with suppress(Problem):
@@ -167,7 +168,7 @@ def already_stored(row: File) -> bool:
         found = storage.of().holds(row.key, row.size, process_file_to_stream(row.id))
     except StorageError:
         return False
-    if not found or not row.claim(lease.keeper().seconds):
+    if not found or not moves.claim(row, lease.keeper().seconds):
         return False
     _complete(row, row.size, row.sha256)
     return True
@@ -182,7 +183,7 @@ def try_again(row: File) -> None:
         raise NotFailed
     if not spool.of().may_have(row.id, row.spool):
         raise BytesGone
-    if not row.retry():
+    if not moves.retry(row):
         raise NotFailed
 
 
@@ -191,7 +192,7 @@ def delete(row: File) -> bool:
 
     False: somebody else has deleted it. Whatever can't be removed now is left to the sweep.
     """
-    if not row.delete():
+    if not moves.delete(row):
         return False
     log.info("deleted", extra=about(row.id))
     if row.upload_status != UploadStatus.PROCESSING and spool.of().may_be_here(row.spool):
@@ -211,7 +212,7 @@ def remove(row: File) -> None:
         for begun in storage.of().begun(row.key):
             storage.of().abort(begun)
     spool.of().discard(row.id)
-    row.forget()
+    moves.forget(row)
 
 
 def hand_back() -> None:
@@ -221,14 +222,14 @@ def hand_back() -> None:
     """
     for row in lease.keeper().release_all():
         reason = ServerStopped.slug()
-        moved = row.fail(reason) if row.mode == "normal" else row.give_back(reason, 0)
+        moved = moves.fail(row, reason) if row.mode == "normal" else moves.give_back(row, reason, 0)
         log.warning("handed back" if moved else "had ended", extra=about(row.id))
 
 
 def hold(row: File, bound: int | None) -> None:
     """Commit the row of a new file as held by us, before its bytes are read: up to `bound` of them, where known."""
     row.reserved = config.current().max_file_size if bound is None else bound
-    row.accept(lease.keeper().seconds, held=True)
+    moves.accept(row, lease.keeper().seconds, held=True)
 
 
 def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
@@ -261,7 +262,8 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
 def _complete(row: File, size: int, sha256: str, version: str | None = None) -> None:
     """End a stored file. Raises LeaseLost where somebody else has it."""
     url = f"{config.current().public_base_url}/{row.key}"
-    if not insist(lambda: row.complete(url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS):
+    done = insist(lambda: moves.complete(row, url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS)
+    if not done:
         # The answer to our own move may have been lost.
         now = lookups.find(row.id)
         if now is None or (now.upload_status, now.attempt) != (UploadStatus.COMPLETE, row.attempt):
@@ -302,7 +304,9 @@ def _end_attempt(row: File, error: Exception) -> None:
     try:
         # Nobody waits for this but in normal mode, and there the sweep ends the file as well.
         patience = 0 if row.mode == "normal" else _DATABASE_SECONDS
-        kept = insist(lambda: row.fail(reason) if pause is None else row.give_back(reason, later), patience)
+        kept = insist(
+            lambda: moves.fail(row, reason) if pause is None else moves.give_back(row, reason, later), patience
+        )
     except AWAY:
         log.warning("attempt %d failed (%s), its row could not be told", row.attempt, reason, extra=about(row.id))
         return

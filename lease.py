@@ -15,6 +15,7 @@ from typing import Protocol
 
 from flask import Flask, current_app
 
+import moves
 from logs import about
 from models import File
 from problems import LeaseLost
@@ -27,7 +28,7 @@ _TELL_EVERY = 0.25
 
 
 class Leased(Protocol):
-    """Something that is lost unless it is renewed in time."""
+    """Something other than a file that is lost unless it is renewed in time."""
 
     @property
     def id(self) -> str: ...
@@ -80,11 +81,11 @@ class Keeper:
         self._app, self.seconds = app, seconds
         self._every = min(_TELL_EVERY, seconds / 6)
         self._lock = threading.Lock()
-        self._held: dict[Hold, Leased] = {}
+        self._held: dict[Hold, File | Leased] = {}
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def hold(self, row: Leased) -> Iterator[Hold]:
+    def hold(self, row: File | Leased) -> Iterator[Hold]:
         """Keep the claim on `row`, which the caller has taken, until the block ends."""
         hold = Hold()
         with self._lock:
@@ -119,7 +120,7 @@ class Keeper:
                 for hold, row in held:
                     self._look(hold, row)
 
-    def _look(self, hold: Hold, row: Leased) -> None:
+    def _look(self, hold: Hold, row: File | Leased) -> None:
         now, counts = time.monotonic(), hold.counts()
         # Where the last try failed, the lease alone is reason enough for another.
         news = counts != hold.told and not hold.failed
@@ -127,13 +128,15 @@ class Keeper:
             hold.told_at = now
             self._renew(hold, row, counts)
 
-    def _renew(self, hold: Hold, row: Leased, counts: tuple[int, int]) -> None:
+    def _renew(self, hold: Hold, row: File | Leased, counts: tuple[int, int]) -> None:
         hold.failed = True
         try:
-            if isinstance(row, File) and counts != hold.told:
-                kept = row.progress(self.seconds, *counts)
-            else:
+            if not isinstance(row, File):
                 kept = row.heartbeat(self.seconds)
+            elif counts != hold.told:
+                kept = moves.progress(row, self.seconds, *counts)
+            else:
+                kept = moves.heartbeat(row, self.seconds)
             hold.told, hold.failed = counts, False
             if not kept:
                 hold.lose()

@@ -10,6 +10,7 @@ from flask import Flask, current_app
 import file
 import lease
 import lookups
+import moves
 import spool
 import tasks
 import window
@@ -44,7 +45,7 @@ def dispatch(id: str) -> None:
     try:
         _queue(row.id, row.size)
     except Exception:
-        row.put_off(lease.keeper().seconds)
+        moves.put_off(row, lease.keeper().seconds)
         raise
 
 

@@ -9,6 +9,7 @@ import config
 import file
 import lease
 import lookups
+import moves
 import spool
 from logs import about
 from models import File
@@ -29,9 +30,9 @@ def sweep_files(report: Report, hand_out: Callable[[File], None]) -> None:
     for row in lookups.abandoned(_AT_ONCE):
         if is_spent(row, settings.max_attempts):
             reason = ServerStopped if row.mode == "normal" else AttemptsExhausted
-            report.act("ended", row.id, row.drop, reason.slug())
+            report.act("ended", row.id, moves.drop, row, reason.slug())
         else:
-            report.act("taken_back", row.id, row.release)
+            report.act("taken_back", row.id, moves.release, row)
     for row in lookups.due(spool.of().identity, _AT_ONCE):
         report.act("handed_out", row.id, _hand_out, row, hand_out)
 
@@ -39,7 +40,7 @@ def sweep_files(report: Report, hand_out: Callable[[File], None]) -> None:
 def sweep_deleted(report: Report) -> None:
     """Delete the files whose time is over; remove what there is of those that are deleted."""
     for row in lookups.expired(_AT_ONCE):
-        report.act("expired", row.id, row.delete)
+        report.act("expired", row.id, moves.delete, row)
     for row in lookups.deleted(spool.of().identity, _AT_ONCE, config.current().sweep_grace):
         try:
             report.act("removed", row.id, file.remove, row)
@@ -50,7 +51,7 @@ def sweep_deleted(report: Report) -> None:
 
 
 def _hand_out(row: File, hand_out: Callable[[File], None]) -> bool:
-    if not row.hand_out(lease.keeper().seconds):
+    if not moves.hand_out(row, lease.keeper().seconds):
         return False
     hand_out(row)
     return True

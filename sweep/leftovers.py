@@ -17,6 +17,7 @@ import config
 import database
 import locks
 import lookups
+import moves
 import spool
 import storage
 from storage.base import Stat, StorageMissing
@@ -97,9 +98,9 @@ def _flag_missing(report: Report, found: dict[str, Stat], after: str, to: str) -
     while rows := lookups.complete_between(after, to, _PAGE):
         for row in rows:
             if row.id in found and row.error is not None:
-                report.act("objects_back", row.id, row.flag, None)
+                report.act("objects_back", row.id, moves.flag, row, None)
             elif row.id not in found and row.error is None and not _is_there(row.key):
-                report.act("objects_missing", row.id, row.flag, StorageMissing.slug())
+                report.act("objects_missing", row.id, moves.flag, row, StorageMissing.slug())
         after = rows[-1].id
 
 

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import keys
+import moves
 from doors.archives import Member, zipped
 from storage.base import StorageError, StorageMismatch, StorageUnavailable
 from tests.fakes import breaking
@@ -153,8 +154,8 @@ def test_an_archive_has_the_files_whose_names_start_so(client: FlaskClient) -> N
     for name in ("jan-1.txt", "jan-2.txt", "JAN-3.txt", "jan_4.txt", "feb.txt", "ä%.txt", "ab.txt"):
         sent(client, b"x", name)
     failed = waiting("jan-9.txt")
-    failed.claim(60)
-    failed.fail("storage-denied")
+    moves.claim(failed, 60)
+    moves.fail(failed, "storage-denied")
 
     assert set(unzipped(client.get("/files.zip?prefix=jan-"))) == {"jan-1.txt", "jan-2.txt"}
     assert set(unzipped(client.get("/files.zip?prefix=a%CC%88%25"))) == {"ä%.txt"}

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 import file
 import keys
 import lookups
+import moves
 import owners
 import spool
 import storage
@@ -108,21 +109,21 @@ class TestHeld:
     @pytest.fixture
     def holder(self, app: Flask) -> File:
         row = kept()
-        assert row.claim(LEASE)
+        assert moves.claim(row, LEASE)
         return row
 
     def test_its_holder_can_end_it_no_more(self, holder: File) -> None:
         assert file.delete(found(holder))
 
-        assert not holder.heartbeat(LEASE)
-        assert not holder.complete(url="", size=4, sha256="0" * 64)
-        assert not holder.fail("storage-denied")
-        assert not holder.give_back("storage-denied", 0)
-        assert not holder.claim(LEASE)
+        assert not moves.heartbeat(holder, LEASE)
+        assert not moves.complete(holder, url="", size=4, sha256="0" * 64)
+        assert not moves.fail(holder, "storage-denied")
+        assert not moves.give_back(holder, "storage-denied", 0)
+        assert not moves.claim(holder, LEASE)
 
     def test_an_upload_on_its_way_stops_and_leaves_nothing(self, app: Flask) -> None:
         row = kept()
-        row.claim(LEASE)
+        moves.claim(row, LEASE)
 
         def bytes_of_it() -> Iterator[bytes]:
             yield b"12"
@@ -135,7 +136,7 @@ class TestHeld:
 
     def test_its_object_goes_when_the_lease_has_run_out(self, app: Flask) -> None:
         row = kept()
-        row.claim(0.2)
+        moves.claim(row, 0.2)
         file.delete(found(row))
         assert sweep().counts["removed"] == 0
 
@@ -147,7 +148,7 @@ class TestHeld:
 
     def test_nobody_takes_it_up_again(self, app: Flask) -> None:
         row = kept()
-        row.claim(GONE)
+        moves.claim(row, GONE)
         file.delete(found(row))
         report = Report()
         sweep_files(report, lambda row: pytest.fail("handed out"))
@@ -170,7 +171,7 @@ def test_a_death_at_any_step_leaves_it_to_the_sweep(app: Flask, monkeypatch: pyt
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    place = {"storage": (storage.of(), "delete"), "spool": (spool.of(), "discard"), "row": (File, "forget")}[step]
+    place = {"storage": (storage.of(), "delete"), "spool": (spool.of(), "discard"), "row": (moves, "forget")}[step]
     with monkeypatch.context() as broken:
         broken.setattr(*place, die)
         with pytest.raises(KeyboardInterrupt):
@@ -209,7 +210,7 @@ def test_parts_of_an_upload_that_was_cut_are_aborted(app: Flask, monkeypatch: py
 
 def test_the_bytes_of_another_host_are_left_to_it_for_a_while(app: Flask) -> None:
     row = kept()
-    row.delete()
+    moves.delete(row)
 
     assert lookups.deleted("another", 9, 3600) == []
     assert [one.id for one in lookups.deleted("another", 9, -1)] == [row.id]
@@ -248,6 +249,6 @@ def test_a_life_that_makes_no_sense_is_refused_and_costs_nothing(client: FlaskCl
 
 def test_the_status_of_a_deleted_row_stays_what_it_was(app: Flask) -> None:
     row = kept()
-    row.delete()
+    moves.delete(row)
 
     assert lookups.among([row.id])[row.id].upload_status == UploadStatus.PENDING

@@ -17,6 +17,7 @@ import file
 import keys
 import lookups
 import models
+import moves
 import slots
 import storage
 from models import File
@@ -55,7 +56,7 @@ def waiting(name: str = "a.bin") -> File:
     """A file that is accepted, and not stored."""
     row = file.new(name, "text/plain", "async")
     row.size = 3
-    row.accept(60)
+    moves.accept(row, 60)
     return row
 
 
@@ -195,9 +196,9 @@ def test_a_file_that_is_not_stored_is_not_ready(client: FlaskClient, path: str) 
     assert (answer.get_json()["file_status"], answer.get_json()["ids"]) == ("PENDING", [row.id])
     assert answer.headers["Retry-After"] == "1"
 
-    row.claim(60)
+    moves.claim(row, 60)
     assert client.get(path.format(row.id)).get_json()["file_status"] == "PROCESSING"
-    row.fail(NotFailed.slug())
+    moves.fail(row, NotFailed.slug())
     answer = client.get(path.format(row.id))
     assert (answer.status_code, answer.get_json()["file_status"]) == (409, "ERROR")
     assert "Retry-After" not in answer.headers

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 import file
 import lease
 import lookups
+import moves
 import spool
 import storage
 from file import verdict
@@ -36,7 +37,7 @@ def waiting(app: Flask) -> File:
 def held(app: Flask) -> File:
     """A file of normal mode that this test holds."""
     row = file.new("a.txt", "text/plain", "normal")
-    row.accept(30, held=True)
+    moves.accept(row, 30, held=True)
     return row
 
 
@@ -72,14 +73,14 @@ def test_a_body_that_breaks_while_it_is_received_leaves_no_row_and_no_spool_file
 def test_bytes_whose_row_may_have_been_committed_stay(
     app: Flask, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
-    accept = File.accept
+    accept = moves.accept
 
-    def lost_answer(self: File, lease: float) -> None:
+    def lost_answer(row: File, lease: float) -> None:
         if committed:
-            accept(self, lease)
+            accept(row, lease)
         raise OperationalError("INSERT", {}, Exception("the server closed the connection"))
 
-    monkeypatch.setattr(File, "accept", lost_answer)
+    monkeypatch.setattr(moves, "accept", lost_answer)
     row = file.new("a.txt", "text/plain", "async")
     with pytest.raises(OperationalError):
         file.receive(row, iter([BODY]))
@@ -89,13 +90,13 @@ def test_bytes_whose_row_may_have_been_committed_stay(
 
 
 def test_bytes_whose_row_was_committed_stay_whatever_else_fails(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    accept = File.accept
+    accept = moves.accept
 
-    def interrupted(self: File, lease: float) -> None:
-        accept(self, lease)
+    def interrupted(row: File, lease: float) -> None:
+        accept(row, lease)
         raise RuntimeError
 
-    monkeypatch.setattr(File, "accept", interrupted)
+    monkeypatch.setattr(moves, "accept", interrupted)
     row = file.new("a.txt", "text/plain", "async")
     with pytest.raises(RuntimeError):
         file.receive(row, iter([BODY]))
@@ -116,10 +117,10 @@ def test_a_database_that_is_away_is_told_before_the_bytes_are_read(app: Flask, m
 
 
 def test_a_row_that_cannot_be_written_leaves_no_spool_file(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(self: File, lease: float) -> None:
+    def away(row: File, lease: float) -> None:
         raise OSError("database is away")
 
-    monkeypatch.setattr(File, "accept", away)
+    monkeypatch.setattr(moves, "accept", away)
     with pytest.raises(OSError, match="away"):
         file.receive(file.new("a.txt", "text/plain", "async"), iter([BODY]))
 
@@ -191,11 +192,11 @@ def test_a_failure_is_told_as_it_was_when_its_row_can_not_be(
         raise OperationalError("UPDATE", {}, Exception("connection refused"))
 
     monkeypatch.setattr(file, "_DATABASE_SECONDS", 0)
-    monkeypatch.setattr(File, "fail", away)
-    monkeypatch.setattr(File, "give_back", away)
+    monkeypatch.setattr(moves, "fail", away)
+    monkeypatch.setattr(moves, "give_back", away)
     failing(app, StorageUnavailable())
     row = file.new("a.txt", "text/plain", mode)
-    row.accept(30, held=True)
+    moves.accept(row, 30, held=True)
     with pytest.raises(StorageUnavailable):
         file.store(row, iter([BODY]))
 
@@ -203,18 +204,18 @@ def test_a_failure_is_told_as_it_was_when_its_row_can_not_be(
 def test_the_end_of_an_upload_outlasts_a_database_that_is_away(
     app: Flask, waiting: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complete, calls = File.complete, []
+    complete, calls = moves.complete, []
 
-    def sometimes(self: File, **what: Any) -> bool:
+    def sometimes(row: File, **what: Any) -> bool:
         calls.append(1)
         if len(calls) == 1:
             raise OperationalError("UPDATE", {}, Exception("connection refused"))
-        done = complete(self, **what)
+        done = complete(row, **what)
         if len(calls) == 2:
             raise OperationalError("UPDATE", {}, Exception("the answer was lost"))
         return done
 
-    monkeypatch.setattr(File, "complete", sometimes)
+    monkeypatch.setattr(moves, "complete", sometimes)
     file.upload_file(waiting.id)
 
     assert len(calls) == 3
@@ -272,9 +273,9 @@ def test_a_holder_that_was_overtaken_touches_nothing(app: Flask, waiting: File) 
     """Its lease runs out while it works; another takes the file; its own end must not show."""
 
     stale = found(waiting)
-    assert stale.claim(-1)
+    assert moves.claim(stale, -1)
     rival = found(waiting)
-    assert rival.claim(30)
+    assert moves.claim(rival, 30)
 
     with pytest.raises(LeaseLost):
         file.store(stale, iter([BODY]))
@@ -302,7 +303,7 @@ def test_a_lease_that_is_lost_while_the_storage_works_is_noticed_before_the_end(
 @pytest.mark.parametrize(("mode", "status"), [("normal", UploadStatus.ERROR), ("async", UploadStatus.PENDING)])
 def test_what_is_in_hand_at_the_end_of_the_process_is_handed_back(app: Flask, mode: file.Mode, status: str) -> None:
     row = file.new("a.txt", "text/plain", mode)
-    row.accept(30, held=True)
+    moves.accept(row, 30, held=True)
     with lease.keeper().hold(row) as hold:
         file.hand_back()
         with pytest.raises(LeaseLost):

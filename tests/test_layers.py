@@ -18,7 +18,7 @@ FLOORS = [
     ["content"],
     ["owners"],
     ["models", "keys", "slots", "rates", "storage", "spool", "sent", "window"],
-    ["lookups"],
+    ["moves", "lookups"],
     ["lease", "locks", "watching"],
     ["idempotency"],
     ["measured"],
@@ -31,7 +31,7 @@ FLOORS = [
     ["app"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-ROOMS = ("server", "storage", "modes", "sweep", "doors", "cli")
+ROOMS = ("server", "storage", "moves", "modes", "sweep", "doors", "cli")
 VENDORS = {
     "boto3": "storage/s3_client.py",
     "botocore": "storage/s3_client.py",

@@ -12,6 +12,7 @@ import database
 import file
 import lookups
 import models
+import moves
 from lease import Keeper, is_due
 from models import File
 from problems import LeaseLost
@@ -58,19 +59,19 @@ def test_a_database_that_is_away_for_a_beat_costs_nothing(app: Flask) -> None:
         hold.check()
 
 
-def test_the_lease_outlasts_work_that_takes_longer_than_it(app: Flask) -> None:
+def test_the_lease_outlasts_work_that_takes_longer_than_it(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     row = file.new("slow", "text/plain", "async")
-    row.accept(1.0)
-    assert row.claim(1.0)
+    moves.accept(row, 1.0)
+    assert moves.claim(row, 1.0)
     beats = threading.Semaphore(0)
-    renew = row.heartbeat
-    row.heartbeat = lambda seconds: (renew(seconds), beats.release())[0]  # type: ignore[method-assign, func-returns-value]
+    renew = moves.heartbeat
+    monkeypatch.setattr(moves, "heartbeat", lambda row, seconds: (renew(row, seconds), beats.release())[0])
     other = lookups.find(row.id)
     assert other is not None
 
     with Keeper(app, 1.0).hold(row):
         assert all(beats.acquire(timeout=5) for _ in range(4))
-        assert not other.claim(1.0)
+        assert not moves.claim(other, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_when_something_is_to_be_written(silent: float, lease: float, news: bool
 def uploading(app: Flask) -> File:
     """A file that is being received and stored, under a lease that needs no renewal meanwhile."""
     row = file.new("a", "text/plain", "normal")
-    row.accept(600, held=True)
+    moves.accept(row, 600, held=True)
     return row
 
 
@@ -144,15 +145,15 @@ def test_a_database_that_is_away_is_told_the_bytes_later(
     app: Flask, uploading: File, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries: list[int] = []
-    progress = uploading.progress
+    progress = moves.progress
 
-    def away_at_first(lease: float, received: int, stored: int) -> bool:
+    def away_at_first(row: File, lease: float, received: int, stored: int) -> bool:
         tries.append(received)
         if len(tries) == 1:
             raise OSError("away")
-        return progress(lease, received, stored)
+        return progress(row, lease, received, stored)
 
-    monkeypatch.setattr(uploading, "progress", away_at_first)
+    monkeypatch.setattr(moves, "progress", away_at_first)
     with Keeper(app, 3).hold(uploading) as hold:
         hold.received = 7
         wait_for(uploading, 7, 0)
@@ -164,7 +165,7 @@ def test_a_database_that_stands_still_holds_no_bytes_up(
     app: Flask, uploading: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, answered = threading.Event(), threading.Event()
-    monkeypatch.setattr(uploading, "progress", lambda *_: asked.set() or answered.wait(10))
+    monkeypatch.setattr(moves, "progress", lambda *_: asked.set() or answered.wait(10))
     with Keeper(app, 600).hold(uploading) as hold:
         hold.received = 7
         assert asked.wait(5)
@@ -176,7 +177,7 @@ def test_a_database_that_stands_still_holds_no_bytes_up(
 
 
 def test_an_overtaken_holder_hears_it_from_its_progress(app: Flask, uploading: File) -> None:
-    assert uploading.fail("server-stopped")
+    assert moves.fail(uploading, "server-stopped")
     with Keeper(app, 600).hold(uploading) as hold:
         hold.received = 7
         deadline = time.monotonic() + 5

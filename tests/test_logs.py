@@ -20,6 +20,7 @@ from flask import Flask
 
 import file
 import logs
+import moves
 import tasks
 from app import create_app
 from dev import parts
@@ -216,7 +217,7 @@ def test_no_byte_of_a_file_is_in_the_log_of_a_worker_or_in_the_head_of_a_message
     with app.app_context():
         row = file.new("a.bin", "application/octet-stream", "celery")
         file.receive(row, iter([body]))
-        assert row.claim(4)
+        assert moves.claim(row, 4)
         tasks.send_whole(row.id)
         worker.until(lambda line: "retry: Retry in" in line["message"])
         again = json.loads(queue.hvals("unacked")[-1])[0] if queue.hlen("unacked") else None

@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 import file
 import lookups
+import moves
 from app import create_app
 from dev import parts
 from models import File, UploadStatus, db
@@ -29,7 +30,7 @@ PAST = -1.0
 def pending(app: Flask) -> File:
     row = file.new("a.pdf", "application/pdf", "async")
     row.size, row.sha256 = 3, "0" * 64
-    row.accept(LEASE)
+    moves.accept(row, LEASE)
     return row
 
 
@@ -53,10 +54,10 @@ def test_an_accepted_file_waits_and_can_be_found(pending: File) -> None:
 
 def test_a_file_accepted_with_a_lease_is_held_at_once(app: Flask) -> None:
     row = file.new("a.pdf", "application/pdf", "normal")
-    row.accept(LEASE, held=True)
+    moves.accept(row, LEASE, held=True)
 
     assert (found(row).upload_status, found(row).attempt) == (UploadStatus.PROCESSING, 1)
-    assert not found(row).claim(LEASE)
+    assert not moves.claim(found(row), LEASE)
 
 
 def test_two_files_of_one_name_in_one_second_have_keys_of_their_own(app: Flask) -> None:
@@ -68,16 +69,16 @@ def test_two_files_of_one_name_in_one_second_have_keys_of_their_own(app: Flask) 
 
 def test_the_key_does_not_change_from_attempt_to_attempt(pending: File) -> None:
     for _ in range(3):
-        assert pending.claim(LEASE)
-        assert pending.give_back("storage-unavailable", 0)
+        assert moves.claim(pending, LEASE)
+        assert moves.give_back(pending, "storage-unavailable", 0)
 
     assert found(pending).key == pending.key
     assert found(pending).attempt == 3
 
 
 def test_the_first_to_claim_a_file_has_it(pending: File) -> None:
-    assert found(pending).claim(LEASE)
-    assert not found(pending).claim(LEASE)
+    assert moves.claim(found(pending), LEASE)
+    assert not moves.claim(found(pending), LEASE)
 
 
 def test_of_many_who_claim_at_once_one_wins(app: Flask, pending: File) -> None:
@@ -87,7 +88,7 @@ def test_of_many_who_claim_at_once_one_wins(app: Flask, pending: File) -> None:
         with app.app_context():
             row = found(pending)
             start.wait()
-            return row.claim(LEASE)
+            return moves.claim(row, LEASE)
 
     with ThreadPoolExecutor(8) as threads:
         assert sorted(threads.map(claim, range(8))) == [False] * 7 + [True]
@@ -95,33 +96,33 @@ def test_of_many_who_claim_at_once_one_wins(app: Flask, pending: File) -> None:
 
 def test_a_lease_that_ran_out_frees_the_file(pending: File) -> None:
     first, second = found(pending), found(pending)
-    assert first.claim(PAST)
+    assert moves.claim(first, PAST)
 
-    assert second.claim(LEASE)
+    assert moves.claim(second, LEASE)
     assert (first.attempt, second.attempt) == (1, 2)
 
 
 def test_leases_go_by_the_clock_of_the_database(pending: File, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose clock is a day ahead must not take what others hold."""
-    assert found(pending).claim(LEASE)
+    assert moves.claim(found(pending), LEASE)
     ahead = time.time() + 86400
     monkeypatch.setattr(time, "time", lambda: ahead)
 
-    assert not found(pending).claim(LEASE)
+    assert not moves.claim(found(pending), LEASE)
 
 
 def test_a_heartbeat_keeps_the_file(pending: File) -> None:
-    assert pending.claim(PAST)
-    assert pending.heartbeat(LEASE)
+    assert moves.claim(pending, PAST)
+    assert moves.heartbeat(pending, LEASE)
 
-    assert not found(pending).claim(LEASE)
+    assert not moves.claim(found(pending), LEASE)
 
 
 def test_nobody_sees_a_heartbeat(pending: File) -> None:
-    assert pending.claim(LEASE)
+    assert moves.claim(pending, LEASE)
     before = found(pending)
     time.sleep(0.01)
-    assert pending.heartbeat(2 * LEASE)
+    assert moves.heartbeat(pending, 2 * LEASE)
 
     after = found(pending)
     changed = {name for name, value in vars(after).items() if value != vars(before)[name]}
@@ -129,33 +130,33 @@ def test_nobody_sees_a_heartbeat(pending: File) -> None:
 
 
 def test_progress_keeps_the_file_and_is_seen(pending: File) -> None:
-    assert pending.claim(PAST)
+    assert moves.claim(pending, PAST)
     before = found(pending)
     time.sleep(0.01)
-    assert pending.progress(LEASE, 3, 2)
+    assert moves.progress(pending, LEASE, 3, 2)
 
     after = found(pending)
     assert (after.received_bytes, after.stored_bytes) == (3, 2)
     assert after.updated_at > before.updated_at
-    assert not found(pending).claim(LEASE)
+    assert not moves.claim(found(pending), LEASE)
 
 
 def test_word_of_progress_that_comes_late_changes_nothing_in_hand(pending: File) -> None:
     """It is written by another thread than the one that ends the file."""
-    assert pending.claim(LEASE)
+    assert moves.claim(pending, LEASE)
     before = dict(vars(pending))
-    assert pending.progress(LEASE, 3, 2)
-    assert pending.heartbeat(LEASE)
+    assert moves.progress(pending, LEASE, 3, 2)
+    assert moves.heartbeat(pending, LEASE)
 
     assert vars(pending) == before
 
 
 def test_what_an_attempt_has_stored_does_not_count_for_the_next(pending: File) -> None:
-    for end in (lambda: pending.give_back("storage-unavailable", 0), lambda: True):
-        assert pending.claim(PAST)
-        assert pending.progress(PAST, 3, 2)
+    for end in (lambda: moves.give_back(pending, "storage-unavailable", 0), lambda: True):
+        assert moves.claim(pending, PAST)
+        assert moves.progress(pending, PAST, 3, 2)
         assert end()
-    assert pending.claim(LEASE)
+    assert moves.claim(pending, LEASE)
 
     assert (pending.stored_bytes, found(pending).stored_bytes) == (0, 0)
 
@@ -164,8 +165,8 @@ def test_what_an_attempt_has_stored_does_not_count_for_the_next(pending: File) -
 def test_an_overtaken_holder_changes_nothing(pending: File, move: str) -> None:
     """The fence: the attempt's number decides, not who comes last."""
     stale, holder = found(pending), found(pending)
-    assert stale.claim(PAST)
-    assert holder.claim(LEASE)
+    assert moves.claim(stale, PAST)
+    assert moves.claim(holder, LEASE)
     before = vars(found(pending)) | {"_sa_instance_state": None}
 
     assert not move_of(stale, move)
@@ -176,20 +177,20 @@ def test_an_overtaken_holder_changes_nothing(pending: File, move: str) -> None:
 @pytest.mark.parametrize("end", ["complete", "fail"])
 @pytest.mark.parametrize("move", ["heartbeat", "progress", "complete", "fail", "give_back"])
 def test_an_ended_file_moves_no_more(pending: File, end: str, move: str) -> None:
-    assert pending.claim(LEASE)
+    assert moves.claim(pending, LEASE)
     assert move_of(pending, end)
     status = found(pending).upload_status
 
     assert not move_of(pending, move)
-    assert not found(pending).claim(LEASE)
+    assert not moves.claim(found(pending), LEASE)
     assert found(pending).upload_status == status
 
 
 def test_a_completed_file_has_its_address_and_no_error(pending: File) -> None:
-    pending.claim(LEASE)
-    pending.give_back("storage-unavailable", 0)
-    pending.claim(LEASE)
-    assert pending.complete(url="https://cdn/x", size=3, sha256="1" * 64)
+    moves.claim(pending, LEASE)
+    moves.give_back(pending, "storage-unavailable", 0)
+    moves.claim(pending, LEASE)
+    assert moves.complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
 
     row = found(pending)
     assert (row.upload_status, row.url, row.error) == (UploadStatus.COMPLETE, "https://cdn/x", None)
@@ -197,8 +198,8 @@ def test_a_completed_file_has_its_address_and_no_error(pending: File) -> None:
 
 
 def test_a_file_given_back_waits_with_its_reason(pending: File) -> None:
-    pending.claim(LEASE)
-    pending.give_back("storage-unavailable", 60)
+    moves.claim(pending, LEASE)
+    moves.give_back(pending, "storage-unavailable", 60)
 
     row = found(pending)
     assert (row.upload_status, row.error, row.lease_until) == (UploadStatus.PENDING, "storage-unavailable", None)
@@ -207,8 +208,8 @@ def test_a_file_given_back_waits_with_its_reason(pending: File) -> None:
 
 
 def test_the_value_in_hand_says_what_the_row_says(pending: File) -> None:
-    pending.claim(LEASE)
-    pending.complete(url="https://cdn/x", size=3, sha256="1" * 64)
+    moves.claim(pending, LEASE)
+    moves.complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
 
     names = [column.name for column in File.__table__.columns if column.name not in ("due_at", "lease_until")]
     assert [getattr(pending, name) for name in names] == [getattr(found(pending), name) for name in names]
@@ -217,9 +218,9 @@ def test_the_value_in_hand_says_what_the_row_says(pending: File) -> None:
 def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> None:
     rows = [file.new(f"{number}", "text/plain", "async") for number in range(5)]
     for row in rows:
-        row.accept(LEASE)
+        moves.accept(row, LEASE)
     first = lookups.page(None, 2)
-    file.new("late", "text/plain", "async").accept(LEASE)
+    moves.accept(file.new("late", "text/plain", "async"), LEASE)
 
     assert [row.name for row in first] == ["4", "3"]
     assert [row.name for row in lookups.page(None, 9, first[-1].id)] == ["2", "1", "0"]
@@ -227,7 +228,7 @@ def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> Non
 
 def test_a_page_can_be_of_one_status(app: Flask, pending: File) -> None:
     held = file.new("held", "text/plain", "normal")
-    held.accept(LEASE, held=True)
+    moves.accept(held, LEASE, held=True)
 
     assert [row.id for row in lookups.page(None, 9, status=UploadStatus.PROCESSING)] == [held.id]
     assert [row.id for row in lookups.page(None, 9, status=UploadStatus.PENDING)] == [pending.id]
@@ -239,11 +240,11 @@ def test_sqlite_writers_do_not_refuse_each_other(app: Flask) -> None:
     def live(number: int) -> bool:
         with app.app_context():
             row = file.new(f"{number}", "text/plain", "async")
-            row.accept(LEASE)
+            moves.accept(row, LEASE)
             with db.engine.begin() as connection:
                 connection.execute(text("SELECT count(*) FROM files"))
                 connection.execute(text("UPDATE files SET name = 'seen' WHERE id = :id"), {"id": row.id})
-            return row.claim(LEASE) and row.complete(url="u", size=0, sha256="")
+            return moves.claim(row, LEASE) and moves.complete(row, url="u", size=0, sha256="")
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(live, range(80)))
@@ -275,9 +276,9 @@ def test_the_migrations_can_be_taken_back(tmp_path: Path) -> None:
 
 def move_of(row: File, move: str) -> bool:
     if move == "complete":
-        return row.complete(url="u", size=1, sha256="2" * 64)
+        return moves.complete(row, url="u", size=1, sha256="2" * 64)
     if move == "fail":
-        return row.fail("storage-denied")
+        return moves.fail(row, "storage-denied")
     if move == "progress":
-        return row.progress(LEASE, 2, 1)
-    return row.heartbeat(LEASE) if move == "heartbeat" else row.give_back("storage-unavailable", 1)
+        return moves.progress(row, LEASE, 2, 1)
+    return moves.heartbeat(row, LEASE) if move == "heartbeat" else moves.give_back(row, "storage-unavailable", 1)

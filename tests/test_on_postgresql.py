@@ -12,6 +12,7 @@ from flask import Flask
 import file
 import keys
 import lookups
+import moves
 import owners
 from app import create_app
 from dev import parts
@@ -61,7 +62,11 @@ def test_moves_at_the_same_time_count_each_once(app: Flask) -> None:
     def end(number: int) -> None:
         with app.app_context():
             row = rows[number]
-            [lambda: row.complete(url="", size=4, sha256="0" * 64), lambda: row.fail("x"), row.delete][number % 3]()
+            [
+                lambda: moves.complete(row, url="", size=4, sha256="0" * 64),
+                lambda: moves.fail(row, "x"),
+                lambda: moves.delete(row),
+            ][number % 3]()
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(end, range(12)))
@@ -84,14 +89,14 @@ def test_a_key_lives_its_life(app: Flask) -> None:
 def test_a_deleted_file_is_found_by_the_sweep_and_by_nobody_else(app: Flask) -> None:
     row = file.new("a", "text/plain", "async", expires_in=-5)
     row.size, row.sha256 = 1, "0" * 64
-    row.accept(LEASE)
+    moves.accept(row, LEASE)
     assert [one.id for one in lookups.expired(9)] == [row.id]
 
-    row.claim(LEASE)
-    row.delete()
+    moves.claim(row, LEASE)
+    moves.delete(row)
     assert (lookups.find(row.id), lookups.page(None, 9, prefix="a"), lookups.expired(9)) == (None, [], [])
     assert lookups.deleted("", 9, -1) == []
-    assert not row.complete(url="", size=1, sha256="")
+    assert not moves.complete(row, url="", size=1, sha256="")
 
 
 def test_what_an_owner_may_send_is_read_alike(app: Flask) -> None:

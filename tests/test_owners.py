@@ -10,6 +10,7 @@ from flask import Flask
 import file
 import keys
 import lookups
+import moves
 import owners
 from models import File
 from owners import fitting
@@ -52,7 +53,7 @@ def kept(owner: str, size: int) -> File:
     row = file.new("a", "text/plain", "async", owner=owner)
     row.size = row.reserved = size
     row.sha256 = "0" * 64
-    row.accept(LEASE)
+    moves.accept(row, LEASE)
     return row
 
 
@@ -81,24 +82,24 @@ def test_a_file_counts_from_when_it_is_accepted_until_it_fails(alice: str) -> No
     row = kept(alice, 5)
     assert has(alice) == (5, 1)
 
-    row.claim(LEASE)
-    row.fail("storage-denied")
+    moves.claim(row, LEASE)
+    moves.fail(row, "storage-denied")
 
     assert has(alice) == (0, 0)
 
 
 def test_a_file_that_is_tried_again_counts_again_if_there_is_room(alice: str) -> None:
     row = kept(alice, 5)
-    row.claim(LEASE)
-    row.fail("storage-denied")
+    moves.claim(row, LEASE)
+    moves.fail(row, "storage-denied")
 
-    assert row.retry()
+    assert moves.retry(row)
     assert has(alice) == (5, 1)
-    row.claim(LEASE)
-    row.fail("storage-denied")
+    moves.claim(row, LEASE)
+    moves.fail(row, "storage-denied")
     keys.change_quota(alice, quota_bytes=4)
     with pytest.raises(QuotaExceeded):
-        row.retry()
+        moves.retry(row)
     assert (has(alice), lookups.find(row.id).upload_status) == ((0, 0), "ERROR")  # type: ignore[union-attr]
 
 
@@ -107,7 +108,7 @@ def test_a_file_of_unknown_size_has_what_is_left_and_gives_back_what_it_does_not
 
     row = held(alice, 100)
     assert (row.reserved, has(alice)) == (10, (10, 1))
-    row.complete(url="", size=3, sha256="0" * 64)
+    moves.complete(row, url="", size=3, sha256="0" * 64)
 
     assert has(alice) == (3, 1)
 
@@ -115,18 +116,18 @@ def test_a_file_of_unknown_size_has_what_is_left_and_gives_back_what_it_does_not
 def test_a_file_whose_holder_died_is_given_back_with_it(alice: str) -> None:
     row = file.new("a", "text/plain", "normal", owner=alice)
     row.reserved = 7
-    row.accept(-1.0, held=True)
+    moves.accept(row, -1.0, held=True)
 
-    assert row.drop("server-stopped")
+    assert moves.drop(row, "server-stopped")
     assert has(alice) == (0, 0)
 
 
 def test_a_move_that_was_overtaken_counts_nothing(alice: str) -> None:
     row = kept(alice, 5)
-    row.claim(LEASE)
+    moves.claim(row, LEASE)
     row.attempt += 1
 
-    assert not row.fail("storage-denied")
+    assert not moves.fail(row, "storage-denied")
     assert has(alice) == (5, 1)
 
 
@@ -152,7 +153,7 @@ def test_a_file_of_nobody_counts_for_nobody(app: Flask) -> None:
     row = file.new("a", "text/plain", "normal")
     file.hold(row, 5)
 
-    assert row.fail("storage-denied")
+    assert moves.fail(row, "storage-denied")
 
 
 def test_room_without_end_is_none_and_a_full_one_is_refused(alice: str) -> None:

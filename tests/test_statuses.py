@@ -19,6 +19,7 @@ import file
 import keys
 import lookups
 import models
+import moves
 import watching
 from doors.statuses import is_news
 from models import File, UploadStatus
@@ -38,7 +39,7 @@ def row(app: Flask) -> File:
     """A file that waits."""
     row = file.new("a.txt", "text/plain", "async")
     row.size, row.sha256 = 3, "0" * 64
-    row.accept(LEASE)
+    moves.accept(row, LEASE)
     return row
 
 
@@ -102,11 +103,11 @@ class TestTags:
         tags = []
         for move in (
             lambda: None,
-            lambda: row.claim(LEASE),
-            lambda: row.heartbeat(LEASE),
-            lambda: row.progress(LEASE, 3, 1),
-            lambda: row.progress(LEASE, 3, 2),
-            lambda: row.give_back("storage-unavailable", 0),
+            lambda: moves.claim(row, LEASE),
+            lambda: moves.heartbeat(row, LEASE),
+            lambda: moves.progress(row, LEASE, 3, 1),
+            lambda: moves.progress(row, LEASE, 3, 2),
+            lambda: moves.give_back(row, "storage-unavailable", 0),
         ):
             move()
             tags.append(client.get(f"/files/{row.id}").headers["ETag"])
@@ -119,9 +120,9 @@ class TestTags:
         tag = client.get(path).headers["ETag"]
         assert client.get(path).headers["Retry-After"] == "1"
         assert client.get(path, headers={"If-None-Match": tag}).headers["Retry-After"] == "1"
-        row.claim(LEASE)
+        moves.claim(row, LEASE)
         assert client.get(path).headers["Retry-After"] == "1"
-        row.complete(url="u", size=3, sha256="0" * 64)
+        moves.complete(row, url="u", size=3, sha256="0" * 64)
 
         assert "Retry-After" not in client.get(path).headers
 
@@ -166,7 +167,7 @@ class TestWait:
         assert answer.get_json()["parameter"] == "wait"
 
     def test_it_ends_as_soon_as_the_status_changes(self, app: Flask, client: FlaskClient, row: File) -> None:
-        thread = soon(app, lambda: row.claim(LEASE))
+        thread = soon(app, lambda: moves.claim(row, LEASE))
         answer, seconds = timed(lambda: client.get(f"/files/{row.id}?wait=20"))
         thread.join()
 
@@ -174,8 +175,8 @@ class TestWait:
         assert seconds < 1
 
     def test_progress_does_not_end_it(self, app: Flask, client: FlaskClient, row: File) -> None:
-        row.claim(LEASE)
-        thread = soon(app, lambda: row.progress(LEASE, 3, 2))
+        moves.claim(row, LEASE)
+        thread = soon(app, lambda: moves.progress(row, LEASE, 3, 2))
         answer, seconds = timed(lambda: client.get(f"/files/{row.id}?wait=1"))
         thread.join()
 
@@ -183,9 +184,9 @@ class TestWait:
         assert 1 <= seconds < 2
 
     def test_for_who_names_a_tag_progress_does(self, app: Flask, client: FlaskClient, row: File) -> None:
-        row.claim(LEASE)
+        moves.claim(row, LEASE)
         tag = client.get(f"/files/{row.id}").headers["ETag"]
-        thread = soon(app, lambda: row.progress(LEASE, 3, 2))
+        thread = soon(app, lambda: moves.progress(row, LEASE, 3, 2))
         answer, seconds = timed(lambda: client.get(f"/files/{row.id}?wait=20", headers={"If-None-Match": tag}))
         thread.join()
 
@@ -227,16 +228,16 @@ class TestWait:
 
 class TestEvents:
     def test_every_change_is_told_in_order_until_the_end(self, app: Flask, client: FlaskClient, row: File) -> None:
-        moves = [
-            lambda: row.claim(LEASE),
-            lambda: row.progress(LEASE, 3, 1),
-            lambda: row.give_back("storage-unavailable", 0),
-            lambda: row.claim(LEASE),
-            lambda: row.complete(url="u", size=3, sha256="0" * 64),
+        life = [
+            lambda: moves.claim(row, LEASE),
+            lambda: moves.progress(row, LEASE, 3, 1),
+            lambda: moves.give_back(row, "storage-unavailable", 0),
+            lambda: moves.claim(row, LEASE),
+            lambda: moves.complete(row, url="u", size=3, sha256="0" * 64),
         ]
 
         def live() -> None:
-            for move in moves:
+            for move in life:
                 assert move()
                 time.sleep(0.5)
 
@@ -254,8 +255,8 @@ class TestEvents:
         assert watching.of()._watches == []
 
     def test_its_headers_keep_everybody_from_holding_it_back(self, client: FlaskClient, row: File) -> None:
-        row.claim(LEASE)
-        row.fail("storage-denied")
+        moves.claim(row, LEASE)
+        moves.fail(row, "storage-denied")
         headers = client.get(f"/files/{row.id}/events").headers
 
         assert headers["Content-Type"] == "text/event-stream"
@@ -276,7 +277,7 @@ class TestEvents:
 
     def test_who_comes_back_hears_only_what_is_new(self, app: Flask, client: FlaskClient, row: File) -> None:
         tag = client.get(f"/files/{row.id}").headers["ETag"].strip('"')
-        thread = soon(app, lambda: row.claim(LEASE) and row.fail("storage-denied"))
+        thread = soon(app, lambda: moves.claim(row, LEASE) and moves.fail(row, "storage-denied"))
         with client.get(f"/files/{row.id}/events", headers={"Last-Event-ID": tag}) as answer:
             told = events(answer)
         thread.join()

@@ -10,6 +10,7 @@ from flask import Flask
 
 import file
 import lookups
+import moves
 import tasks
 
 KEPT: dict[str, Any] = {
@@ -40,7 +41,7 @@ def test_a_task_whose_file_is_held_comes_back_after_the_lease(app: Flask) -> Non
     """The holder may be dead: Redis hands its task out again long before that can be seen."""
     row = file.new("a.txt", "text/plain", "celery")
     file.receive(row, iter([b"x"]))
-    assert row.claim(30)
+    assert moves.claim(row, 30)
     app.extensions["celery"].conf.task_always_eager = False
 
     for task in (tasks.upload, tasks.upload_pieces):
@@ -54,8 +55,8 @@ def test_a_task_whose_file_is_held_comes_back_after_the_lease(app: Flask) -> Non
 def test_a_task_whose_file_has_ended_does_not_come_back(app: Flask) -> None:
     row = file.new("a.txt", "text/plain", "celery")
     file.receive(row, iter([b"x"]))
-    assert row.claim(30)
-    assert row.fail("storage-denied")
+    assert moves.claim(row, 30)
+    assert moves.fail(row, "storage-denied")
 
     tasks.upload(row.id, "eA==")
     assert lookups.find(row.id).attempt == 1  # type: ignore[union-attr]

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 import file
 import lookups
+import moves
 from config import Config
 from models import File, UploadStatus, db
 from problems import TooManyWatchers
@@ -26,7 +27,7 @@ LEASE = 30.0
 def row(app: Flask) -> File:
     row = file.new("a", "text/plain", "async")
     row.size, row.sha256 = 3, "0" * 64
-    row.accept(LEASE)
+    moves.accept(row, LEASE)
     return row
 
 
@@ -49,7 +50,7 @@ def claim(row: File) -> File:
     """Somebody takes the file; the value in hand stays what it was."""
     holder = lookups.find(row.id)
     assert holder
-    assert holder.claim(LEASE)
+    assert moves.claim(holder, LEASE)
     return holder
 
 
@@ -133,7 +134,7 @@ def test_nobody_wakes_for_what_nobody_sees(watcher: Watcher, row: File) -> None:
     asked: list[File | None] = []
     with watcher.watch(holder, "alice") as watch, ThreadPoolExecutor(1) as thread:
         told = thread.submit(watch.until, lambda row: bool(asked.append(row)), 0.8)
-        assert holder.heartbeat(LEASE)
+        assert moves.heartbeat(holder, LEASE)
         told.result(5)
 
     assert len(asked) == 2
@@ -143,7 +144,7 @@ def test_all_that_is_watched_is_looked_up_at_once(
     app: Flask, watcher: Watcher, row: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = file.new("b", "text/plain", "async")
-    other.accept(LEASE)
+    moves.accept(other, LEASE)
     looks: list[set[str]] = []
     looked = threading.Semaphore(0)
     monkeypatch.setattr(lookups, "among", lambda ids: looks.append(set(ids)) or looked.release() or {})

@@ -22,8 +22,8 @@ from typing import Any
 from flask import Flask
 
 import app
+import moves
 import tasks
-from models import File
 from spool import Spool
 from storage.s3 import S3Storage
 
@@ -32,16 +32,16 @@ Place = tuple[Any, str]
 
 _IN_ORDER: dict[str, tuple[str, tuple[Place, ...]]] = {
     "spool_fsynced": ("after", ((Spool, "keep"),)),
-    "row_committed": ("after", ((File, "accept"),)),
+    "row_committed": ("after", ((moves, "accept"),)),
     "enqueued": ("after", ((tasks, "send_whole"), (tasks, "send_for_pieces"))),
-    "claimed": ("after", ((File, "claim"),)),
+    "claimed": ("after", ((moves, "claim"),)),
     "multipart_created": ("after", ((S3Storage, "_begin"),)),
     "part_sent": ("after", ((S3Storage, "_send"),)),
     "before_complete": ("before", ((S3Storage, "_complete"),)),
     "after_complete": ("before", ((S3Storage, "_verified"),)),
     "after_head": ("after", ((S3Storage, "_verified"),)),
-    "before_finish_update": ("before", ((File, "complete"),)),
-    "after_finish_update": ("after", ((File, "complete"),)),
+    "before_finish_update": ("before", ((moves, "complete"),)),
+    "after_finish_update": ("after", ((moves, "complete"),)),
     "spool_discarded": ("after", ((Spool, "discard"),)),
 }
 """The places, in the order in which a file passes them. `after_complete`: the object is there, nobody has looked."""

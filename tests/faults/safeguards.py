@@ -25,14 +25,14 @@ class Safeguard:
 SAFEGUARDS = (
     Safeguard(
         "fence",
-        "models.py",
-        'bindparam("mine"), FILES.c.attempt == bindparam("my_attempt"))',
-        'bindparam("mine"), FILES.c.attempt >= bindparam("my_attempt"))',
+        "moves/fence.py",
+        'MINE, FILES.c.attempt == bindparam("my_attempt"))',
+        'MINE, FILES.c.attempt >= bindparam("my_attempt"))',
         (_FAULTS + "test_a_holder_that_stood_still_past_its_lease_changes_nothing[async]",),
     ),
     Safeguard(
         "lease-of-a-claim",
-        "models.py",
+        "moves/holder.py",
         "or_(FILES.c.upload_status == UploadStatus.PENDING, ABANDONED)",
         "FILES.c.upload_status.in_([UploadStatus.PENDING, UploadStatus.PROCESSING])",
         (_PROCESS + "test_a_task_that_comes_twice_is_done_once",),
@@ -110,8 +110,8 @@ SAFEGUARDS = (
     Safeguard(
         "retry-of-the-finish",
         "file.py",
-        "insist(lambda: row.complete(url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS)",
-        "row.complete(url=url, size=size, sha256=sha256, version_id=version)",
+        "insist(lambda: moves.complete(row, url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS)",
+        "moves.complete(row, url=url, size=size, sha256=sha256, version_id=version)",
         (_DATABASE + "test_a_database_that_dies_during_an_upload_is_waited_for[normal]",),
     ),
     Safeguard(
@@ -166,7 +166,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "deleting-takes-the-file-away",
-        "models.py",
+        "moves/others.py",
         ".values(deleted_at=NOW, updated_at=NOW, attempt=FILES.c.attempt + 1)",
         ".values(deleted_at=NOW, updated_at=NOW)",
         ("tests/test_delete.py",),
@@ -180,8 +180,8 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "quota-counted-with-the-row",
-        "models.py",
-        'values["reserved"] = owners.add(connection, self.owner, self.reserved, 1, whole=not held)',
+        "moves/holder.py",
+        'values["reserved"] = owners.add(connection, row.owner, row.reserved, 1, whole=not held)',
         "pass",
         ("tests/test_owners.py",),
     ),

@@ -11,6 +11,7 @@ from flask import Flask
 import database
 import file
 import lookups
+import moves
 from models import File
 from storage.base import Begun
 from storage.memory import MemoryStorage
@@ -59,10 +60,10 @@ def held(mode: file.Mode, lease: float) -> File:
     """A file of which somebody makes, or made, its first attempt."""
     if mode == "normal":
         row = file.new("a.bin", "application/octet-stream", mode)
-        row.accept(lease, held=True)
+        moves.accept(row, lease, held=True)
         return row
     row = accepted(mode)
-    assert row.claim(lease)
+    assert moves.claim(row, lease)
     return row
 
 

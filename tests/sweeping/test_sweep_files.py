@@ -15,6 +15,7 @@ from sqlalchemy import text
 import database
 import file
 import locks
+import moves
 import spool
 import storage
 from models import File, UploadStatus
@@ -52,7 +53,7 @@ class TestRows:
     def test_a_file_that_kills_whoever_takes_it_ends_after_so_many_attempts(self, app: Flask) -> None:
         row = accepted()
         for _ in range(5):
-            assert row.claim(GONE)
+            assert moves.claim(row, GONE)
             swept()
 
         assert (found(row).upload_status, found(row).error) == (UploadStatus.ERROR, "attempts-exhausted")
@@ -60,7 +61,7 @@ class TestRows:
     def test_not_even_a_task_gives_it_one_more_attempt(self, app: Flask) -> None:
         row = accepted("celery")
         for _ in range(5):
-            assert row.claim(GONE)
+            assert moves.claim(row, GONE)
         file.upload_file(row.id)
 
         assert (found(row).upload_status, found(row).attempt) == (UploadStatus.ERROR, 5)
@@ -69,34 +70,34 @@ class TestRows:
         row = held("async", GONE)
         old = found(row)
         swept()
-        assert found(row).claim(30)
+        assert moves.claim(found(row), 30)
 
-        assert not old.complete(url="u", size=1, sha256="0" * 64)
-        assert not old.fail("storage-denied")
-        assert not old.give_back("storage-unavailable", 0)
-        assert not old.drop("server-stopped")
+        assert not moves.complete(old, url="u", size=1, sha256="0" * 64)
+        assert not moves.fail(old, "storage-denied")
+        assert not moves.give_back(old, "storage-unavailable", 0)
+        assert not moves.drop(old, "server-stopped")
 
     def test_a_waiting_file_is_handed_out_only_when_it_is_due(self, app: Flask) -> None:
         row = accepted()
-        assert row.claim(30)
-        assert row.give_back("storage-unavailable", 1000)
+        assert moves.claim(row, 30)
+        assert moves.give_back(row, "storage-unavailable", 1000)
 
         assert swept().found == []
-        assert row.claim(30)
-        assert row.give_back("storage-unavailable", 0)
+        assert moves.claim(row, 30)
+        assert moves.give_back(row, "storage-unavailable", 0)
         assert swept().found == [("handed_out", row.id)]
 
     def test_what_was_handed_out_is_not_handed_out_again_at_once(self, app: Flask) -> None:
         """A worker with a long queue must not find a file in it once for every look."""
         row = held("celery", 30)
-        assert row.give_back("relay-lost", 0)
+        assert moves.give_back(row, "relay-lost", 0)
 
         assert swept().counts["handed_out"] == 1
         assert swept().counts["handed_out"] == 0
 
     def test_what_nobody_claims_is_handed_out_again_within_an_hour(self, app: Flask) -> None:
         row = held("celery", 30)
-        assert row.give_back("relay-lost", 0)
+        assert moves.give_back(row, "relay-lost", 0)
         with database.writing() as connection:
             connection.execute(text("UPDATE files SET updated_at = updated_at - 90000"))
         assert swept().counts["handed_out"] == 1
@@ -105,16 +106,16 @@ class TestRows:
 
     def test_of_two_sweeps_one_hands_out(self, app: Flask) -> None:
         row = held("celery", 30)
-        assert row.give_back("relay-lost", 0)
+        assert moves.give_back(row, "relay-lost", 0)
         first, second = found(row), found(row)
 
-        assert first.hand_out(30)
-        assert not second.hand_out(30)
+        assert moves.hand_out(first, 30)
+        assert not moves.hand_out(second, 30)
 
     def test_a_file_whose_bytes_are_on_another_host_is_left_to_that_host(self, app: Flask) -> None:
         row = file.new("a.bin", "text/plain", "async")
         row.spool = "another spool"
-        row.accept(GONE)
+        moves.accept(row, GONE)
 
         assert swept().found == []
 
@@ -187,7 +188,7 @@ class TestRetry:
     @pytest.mark.parametrize("mode", ["normal", "async"])
     def test_not_without_its_bytes(self, app: Flask, client: FlaskClient, mode: file.Mode) -> None:
         row = held(mode, 30)
-        assert row.fail("storage-denied")
+        assert moves.fail(row, "storage-denied")
         spool.of().discard(row.id)
         answer = client.post(f"/files/{row.id}/retry")
 
@@ -230,7 +231,7 @@ class TestTurns:
         sweepers = [sweeper_of(app, lambda row: given.append(row.id)) for _ in range(2)]
         row = accepted()
         sweepers[0].turn()
-        assert row.claim(GONE)
+        assert moves.claim(row, GONE)
         sweepers[1].turn()
         assert given == []
         sweepers[0].turn()

@@ -10,6 +10,7 @@ import uuid_utils
 from flask import Flask
 
 import file
+import moves
 import spool
 from models import UploadStatus
 from storage.base import Begun
@@ -20,8 +21,8 @@ from tests.sweeping.conftest import BODY, Remembering, accepted, aged, cleaned, 
 class TestStorage:
     def test_uploads_in_parts_that_nobody_will_end_are_aborted(self, app: Flask, objects: Remembering) -> None:
         working, waiting, ended = held("normal", 30), held("async", 30), held("normal", 30)
-        assert waiting.give_back("storage-unavailable", 0)
-        assert ended.fail("client-disconnected")
+        assert moves.give_back(waiting, "storage-unavailable", 0)
+        assert moves.fail(ended, "client-disconnected")
         uploads = {row.id: Begun(row.key, "1") for row in (working, waiting, ended)}
         objects.open_uploads = {*uploads.values()}
 
@@ -69,7 +70,7 @@ class TestStorage:
         kept, lost, normal = held("async", 30), held("async", 30), held("normal", 30)
         for row in (kept, lost, normal):
             objects.put(row.key, iter([b"half"]), content_type="text/plain")
-            assert row.fail("storage-mismatch")
+            assert moves.fail(row, "storage-mismatch")
         spool.of().discard(lost.id)
         cleaned()
 
@@ -110,15 +111,15 @@ class TestSpool:
         spool.of().discard, discard = lambda id: None, spool.of().discard  # type: ignore[method-assign]
         file.upload_file(stored.id)
         spool.of().discard = discard  # type: ignore[method-assign]
-        assert failed.claim(30)
-        assert failed.fail("storage-denied")
+        assert moves.claim(failed, 30)
+        assert moves.fail(failed, "storage-denied")
 
         assert cleaned().counts["spool_removed"] == 1
         assert {kept.id for kept in spool.of().files()} == {waiting.id, failed.id}
 
     def test_bytes_of_a_failed_file_are_kept_for_a_time(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         row = held("async", 30)
-        assert row.fail("storage-denied")
+        assert moves.fail(row, "storage-denied")
         cleaned()
         assert spool.of().has(row.id)
         aged(row, 51, monkeypatch)

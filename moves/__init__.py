@@ -1,0 +1,15 @@
+"""The moves of a file's life. Every race between holders is decided in here.
+
+A move is one conditional UPDATE, and so a transaction in itself; whoever's UPDATE changes no row has lost and must
+touch nothing. The value in hand changes with the row.
+"""
+
+from __future__ import annotations
+
+from moves.holder import accept, claim, complete, fail, give_back, heartbeat, progress
+from moves.others import delete, drop, flag, forget, hand_out, put_off, release, retry
+
+__all__ = [
+    "accept", "claim", "complete", "delete", "drop", "fail", "flag", "forget", "give_back", "hand_out", "heartbeat",
+    "progress", "put_off", "release", "retry",
+]  # fmt: skip

@@ -1,0 +1,96 @@
+"""The moves of a file's holder, and of who accepts it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Double, bindparam, or_
+
+import owners
+from database import transaction, writing
+from models import ABANDONED, FILES, NOT_DELETED, NOW, File, UploadStatus
+from moves.fence import END, HELD, HOLDING, LATER, MINE, keep, move
+
+
+def accept(row: File, lease: float, *, held: bool = False) -> None:
+    """Commit this file's row, as PENDING or as held by the caller (attempt 1).
+
+    Who has accepted a PENDING file hands it out; if nobody has claimed it `lease` seconds later, the sweep does.
+    `reserved` bytes are counted as its owner's; of a held file fewer, where only so many fit, and it is changed to
+    that. Raises owners.QuotaExceeded where it can't be.
+    """
+    values = {name: getattr(row, name) for name in _GIVEN}
+    values |= {"updated_at": row.created_at, "stored_bytes": 0, "attempts_before": 0, "deleted_at": None}
+    values |= {"received_bytes": row.size or 0, "version_id": None}
+    values |= (
+        {"upload_status": UploadStatus.PROCESSING, "attempt": 1}
+        if held
+        else {"upload_status": UploadStatus.PENDING, "attempt": 0}
+    )
+    with writing() if row.owner is None else transaction() as connection:
+        if row.owner is not None:
+            values["reserved"] = owners.add(connection, row.owner, row.reserved, 1, whole=not held)
+        connection.execute(_INSERT_HELD if held else _INSERT, values | {"lease": lease})
+    vars(row).update(values)
+
+
+def claim(row: File, lease: float) -> bool:
+    """Take the file to work on it, if it waits or its holder's lease ran out. On success `attempt` is ours."""
+    with writing() as connection:
+        found = connection.execute(_CLAIM, {"mine": row.id, "lease": lease}).one_or_none()
+    if found is not None:
+        vars(row).update(found._mapping, upload_status=UploadStatus.PROCESSING)
+    return found is not None
+
+
+def heartbeat(row: File, lease: float) -> bool:
+    """Lengthen our lease to `lease` seconds from now. False: somebody else has the file."""
+    return keep(row, _HEARTBEAT, lease=lease)
+
+
+def progress(row: File, lease: float, received: int, stored: int) -> bool:
+    """The same, and say how many bytes have come and are stored. Of a file that came before, all have."""
+    return keep(row, _PROGRESS, lease=lease, received_bytes=row.size or received, stored_bytes=stored)
+
+
+def complete(row: File, *, url: str, size: int, sha256: str, version_id: str | None = None) -> bool:
+    """End as COMPLETE, stored and verified. False: somebody else has the file."""
+    values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None, "reserved": size}
+    values |= {"received_bytes": size, "version_id": version_id}
+    return move(row, END, values | {"upload_status": UploadStatus.COMPLETE}, count=(size - row.reserved, 0))
+
+
+def fail(row: File, reason: str) -> bool:
+    """End as ERROR for `reason`, a problem's slug. False: somebody else has the file."""
+    values = {"upload_status": UploadStatus.ERROR, "error": reason, "stored_bytes": 0}
+    return move(row, END, values, count=(-row.reserved, -1))
+
+
+def give_back(row: File, reason: str, pause: float) -> bool:
+    """Back to PENDING, to be tried again in `pause` seconds or later. False: somebody else has the file."""
+    values = {"upload_status": UploadStatus.PENDING, "error": reason, "stored_bytes": 0}
+    return move(row, _GIVE_BACK, values, pause=pause)
+
+
+# Statements are built once: building one takes longer than running it.
+_GIVEN = (
+    "id", "name", "key", "mode", "size", "sha256", "content_type", "detected_type", "owner", "reserved", "spool",
+    "expires_at", "created_at",
+)  # fmt: skip
+_AHEAD = NOW + bindparam("lease", type_=Double())
+_INSERT = FILES.insert().values(due_at=_AHEAD)
+_INSERT_HELD = FILES.insert().values(lease_until=_AHEAD)
+_CLAIM = (
+    FILES.update()
+    .where(MINE, NOT_DELETED, or_(FILES.c.upload_status == UploadStatus.PENDING, ABANDONED))
+    .values(
+        upload_status=UploadStatus.PROCESSING,
+        attempt=FILES.c.attempt + 1,
+        stored_bytes=0,
+        lease_until=_AHEAD,
+        updated_at=NOW,
+    )
+    .returning(FILES.c.attempt, FILES.c.stored_bytes, FILES.c.updated_at)
+)
+# `updated_at` stays: nobody sees a heartbeat.
+_HEARTBEAT = HOLDING.values(lease_until=_AHEAD)
+_PROGRESS = HELD.values(lease_until=_AHEAD)
+_GIVE_BACK = HELD.values(lease_until=None, due_at=LATER)

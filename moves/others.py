@@ -1,0 +1,92 @@
+"""The moves of all who do not hold the file: its owner, and those who look for files that nobody works on."""
+
+from __future__ import annotations
+
+from sqlalchemy import BindParameter, Double, bindparam, case
+
+import owners
+from database import transaction, writing
+from models import DUE, FILES, NOT_DELETED, NOW, File, UploadStatus
+from moves.fence import END, HELD, LATER, MINE, MOVE, move
+
+
+def drop(row: File, reason: str) -> bool:
+    """End as ERROR for `reason` in place of a holder whose lease ran out. False: there is no such holder."""
+    values = {"upload_status": UploadStatus.ERROR, "error": reason, "stored_bytes": 0}
+    return move(row, _DROP, values, count=(-row.reserved, -1))
+
+
+def release(row: File) -> bool:
+    """Back to PENDING, due now, in place of a holder whose lease ran out. False: there is no such holder."""
+    return move(row, _RELEASE, {"upload_status": UploadStatus.PENDING, "stored_bytes": 0})
+
+
+def hand_out(row: File, least: float) -> bool:
+    """Take the turn to hand out a waiting file that is due. False: it is not, or somebody else has taken it.
+
+    If nobody claims it, it is due again in `least` seconds, the next time in twice that, up to an hour: a worker
+    may have a long queue, and must not find each file in it many times.
+    """
+    return move(row, _HAND_OUT, {}, least=least)
+
+
+def put_off(row: File, pause: float) -> bool:
+    """Due in `pause` seconds: it was not handed out after all. False: somebody has taken the file."""
+    return move(row, _PUT_OFF, {}, pause=pause)
+
+
+def retry(row: File) -> bool:
+    """Back to PENDING, due now, with as many attempts as at first. False: the file is not in ERROR.
+
+    Raises owners.QuotaExceeded where its owner has no room for it any more.
+    """
+    values = {"upload_status": UploadStatus.PENDING, "error": None, "attempts_before": row.attempt}
+    return move(row, _RETRY, values, count=(row.reserved, 1))
+
+
+def flag(row: File, reason: str | None) -> bool:
+    """Say of a COMPLETE file what is wrong with its object."""
+    return move(row, _FLAG, {"error": reason})
+
+
+def delete(row: File) -> bool:
+    """Mark as deleted. Whoever holds the file loses it; its bytes go when nobody can be at work on it any more.
+
+    False: it was deleted already.
+    """
+    with writing() if row.owner is None else transaction() as connection:
+        found = connection.execute(_DELETE, {"mine": row.id}).one_or_none()
+        if found is not None and row.owner is not None and found.upload_status != UploadStatus.ERROR:
+            owners.add(connection, row.owner, -found.reserved, -1)
+    if found is not None:
+        vars(row).update(found._mapping)
+    return found is not None
+
+
+def forget(row: File) -> None:
+    """Remove the row of a deleted file."""
+    with writing() as connection:
+        connection.execute(_FORGET, {"mine": row.id})
+
+
+# Statements are built once: building one takes longer than running it.
+_WAITED = NOW - FILES.c.updated_at
+_MOST = 3600.0
+_LEAST: BindParameter[float] = bindparam("least", type_=Double())
+_DROP = END.where(FILES.c.lease_until < NOW)
+_RELEASE = HELD.where(FILES.c.lease_until < NOW).values(lease_until=None, due_at=NOW)
+# `updated_at` stays: how long a file has waited is how long it waits for its next turn.
+_HAND_OUT = MOVE.where(DUE).values(
+    due_at=NOW + case((_WAITED > _MOST, _MOST), (_WAITED > _LEAST, _WAITED), else_=_LEAST)
+)
+_PUT_OFF = MOVE.where(FILES.c.upload_status == UploadStatus.PENDING).values(due_at=LATER)
+_RETRY = MOVE.where(FILES.c.upload_status == UploadStatus.ERROR).values(updated_at=NOW, due_at=NOW)
+_FLAG = MOVE.where(FILES.c.upload_status == UploadStatus.COMPLETE).values(updated_at=NOW)
+# The attempt's number grows, so that no move of a present holder finds the row any more.
+_DELETE = (
+    FILES.update()
+    .where(MINE, NOT_DELETED)
+    .values(deleted_at=NOW, updated_at=NOW, attempt=FILES.c.attempt + 1)
+    .returning(FILES.c.deleted_at, FILES.c.upload_status, FILES.c.reserved, FILES.c.lease_until, FILES.c.version_id)
+)
+_FORGET = FILES.delete().where(MINE, FILES.c.deleted_at.is_not(None))
