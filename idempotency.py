@@ -19,8 +19,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 import lease
 import lookups
 from database import AWAY, Base, DatabaseTime, reading, writing
+from measured import Measured
 from models import File, UploadStatus
-from problems import IdempotencyKeyInUse, IdempotencyKeyInvalid
+from problems import IdempotencyKeyInUse, IdempotencyKeyInvalid, IdempotencyKeyReused
 
 KEPT = 24 * 3600
 """Seconds that a key is remembered for."""
@@ -76,6 +77,16 @@ def once(key: str | None, row: File) -> Iterator[File | None]:
         with suppress(*AWAY), writing() as connection:
             connection.execute(_UNTIE, {"mine": key, "file": row.id})
         raise
+
+
+def compare(before: File, again: File, stream: Iterator[bytes]) -> None:
+    """Read a request that came again to its end. Raises IdempotencyKeyReused where it is not the one before."""
+    measured = Measured(stream)
+    for _ in measured.chunks():
+        pass
+    sent = (again.mode, again.name, measured.size, measured.sha256)
+    if sent != (before.mode, before.name, before.size, before.sha256):
+        raise IdempotencyKeyReused
 
 
 def forget_old() -> int:

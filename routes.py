@@ -7,10 +7,12 @@ from typing import Any
 
 from flask import Blueprint, Response, g, render_template, request
 
+import attempts
 import config
 import file
 import idempotency
 import lookups
+import removal
 from content import admit
 from database import ping
 from doors.answers import accepted, as_json
@@ -60,7 +62,7 @@ def celery_upload() -> Answer:
 def retry(id: str) -> Answer:
     """Try a file once more that ended as ERROR, if its bytes are still kept."""
     row = one(id)
-    file.try_again(row)
+    attempts.try_again(row)
     return accepted(row, 202)
 
 
@@ -68,7 +70,7 @@ def retry(id: str) -> Answer:
 @needs("delete")
 def delete(id: str) -> tuple[str, int]:
     """Delete a file."""
-    if not file.delete(one(id)):
+    if not removal.delete(one(id)):
         raise NotFound
     return "", 204
 
@@ -79,7 +81,7 @@ def delete_many() -> dict[str, list[str]]:
     """Delete several files; say which of the ids were of none."""
     ids = ids_in(json_of(request))
     rows = among(ids)
-    deleted = [id for id in ids if id in rows and file.delete(rows[id])]
+    deleted = [id for id in ids if id in rows and removal.delete(rows[id])]
     return {"deleted": deleted, "unknown": [id for id in ids if id not in deleted]}
 
 
@@ -132,6 +134,6 @@ def _upload(mode: file.Mode, status: int) -> Answer:
             if before is None:
                 UPLOADS[mode](row, sent)
                 return accepted(row, status)
-            file.compare(before, row, sent.stream)
+            idempotency.compare(before, row, sent.stream)
     answer, status, headers = accepted(before, status)
     return answer, status, headers | {"Idempotency-Replayed": "true"}

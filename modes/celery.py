@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from flask import Flask, current_app
 
+import attempts
 import file
 import lease
 import lookups
@@ -37,7 +38,7 @@ def hand_out(row: File) -> None:
 def dispatch(id: str) -> None:
     """Queue a task for a waiting file, unless its object turns out to be there or its bytes to be gone."""
     row = lookups.find(id)
-    if row is None or row.size is None or file.already_stored(row):
+    if row is None or row.size is None or attempts.already_stored(row):
         return
     if not spool.of().has(id):
         file.upload_file(id)

@@ -6,7 +6,7 @@ import threading
 
 from flask import Flask
 
-import file
+import attempts
 import storage
 import window
 
@@ -40,4 +40,4 @@ def close(app: Flask) -> None:
 def hand_back(app: Flask) -> None:
     """Give up what is still in hand: in a moment we shall be killed."""
     with app.app_context():
-        file.hand_back()
+        attempts.hand_back()

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 
 import config
-import file
 import lease
 import lookups
 import moves
+import removal
 import spool
 from logs import about
 from models import File
@@ -43,7 +43,7 @@ def sweep_deleted(report: Report) -> None:
         report.act("expired", row.id, moves.delete, row)
     for row in lookups.deleted(spool.of().identity, _AT_ONCE, config.current().sweep_grace):
         try:
-            report.act("removed", row.id, file.remove, row)
+            report.act("removed", row.id, removal.remove, row)
         except StorageError as error:
             log.warning("not removed: %s", error.slug(), extra=about(row.id))
             if not error.permanent:

@@ -14,6 +14,7 @@ import keys
 import lookups
 import moves
 import owners
+import removal
 import spool
 import storage
 from models import File, UploadStatus
@@ -68,7 +69,7 @@ def test_a_deleted_file_is_gone_with_all_that_was_of_it(client: FlaskClient, mod
 
 def test_a_file_that_waits_can_be_deleted_and_is_never_stored(app: Flask) -> None:
     row = kept()
-    assert file.delete(row)
+    assert removal.delete(row)
 
     file.upload_file(row.id)
     assert left() == (0, 0, 0)
@@ -113,7 +114,7 @@ class TestHeld:
         return row
 
     def test_its_holder_can_end_it_no_more(self, holder: File) -> None:
-        assert file.delete(found(holder))
+        assert removal.delete(found(holder))
 
         assert not moves.heartbeat(holder, LEASE)
         assert not moves.complete(holder, url="", size=4, sha256="0" * 64)
@@ -127,7 +128,7 @@ class TestHeld:
 
         def bytes_of_it() -> Iterator[bytes]:
             yield b"12"
-            file.delete(found(row))
+            removal.delete(found(row))
             yield b"34"
 
         with pytest.raises(LeaseLost):
@@ -137,7 +138,7 @@ class TestHeld:
     def test_its_object_goes_when_the_lease_has_run_out(self, app: Flask) -> None:
         row = kept()
         moves.claim(row, 0.2)
-        file.delete(found(row))
+        removal.delete(found(row))
         assert sweep().counts["removed"] == 0
 
         # The holder stood still, and goes on too late.
@@ -149,7 +150,7 @@ class TestHeld:
     def test_nobody_takes_it_up_again(self, app: Flask) -> None:
         row = kept()
         moves.claim(row, GONE)
-        file.delete(found(row))
+        removal.delete(found(row))
         report = Report()
         sweep_files(report, lambda row: pytest.fail("handed out"))
 
@@ -175,7 +176,7 @@ def test_a_death_at_any_step_leaves_it_to_the_sweep(app: Flask, monkeypatch: pyt
     with monkeypatch.context() as broken:
         broken.setattr(*place, die)
         with pytest.raises(KeyboardInterrupt):
-            file.delete(row)
+            removal.delete(row)
     assert lookups.find(row.id) is None
 
     assert sweep().counts["removed"] == 1
@@ -193,7 +194,7 @@ def test_a_storage_that_is_away_delays_it(
 
     with monkeypatch.context() as broken:
         broken.setattr(storage.of(), "delete", away)
-        assert file.delete(row)
+        assert removal.delete(row)
         assert sweep().counts["removed"] == 0
     assert sweep().counts["removed"] == 1
 
@@ -203,7 +204,7 @@ def test_parts_of_an_upload_that_was_cut_are_aborted(app: Flask, monkeypatch: py
     aborted: list[Begun] = []
     monkeypatch.setattr(storage.of(), "begun", lambda prefix: iter([Begun(prefix, "1")]))
     monkeypatch.setattr(storage.of(), "abort", aborted.append)
-    file.delete(row)
+    removal.delete(row)
 
     assert aborted == [Begun(row.key, "1")]
 

@@ -10,13 +10,14 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
+import attempts
 import file
 import lease
 import lookups
 import moves
 import spool
 import storage
-from file import verdict
+from attempts import verdict
 from models import File, UploadStatus
 from problems import BytesDamaged, BytesLost, IncompleteBody, LeaseLost, Problem
 from storage.base import StorageDenied, StorageMismatch, StorageNoBucket, StorageRejected, StorageUnavailable
@@ -191,7 +192,7 @@ def test_a_failure_is_told_as_it_was_when_its_row_can_not_be(
     def away(*_: Any, **__: Any) -> Any:
         raise OperationalError("UPDATE", {}, Exception("connection refused"))
 
-    monkeypatch.setattr(file, "_DATABASE_SECONDS", 0)
+    monkeypatch.setattr(attempts, "_DATABASE_SECONDS", 0)
     monkeypatch.setattr(moves, "fail", away)
     monkeypatch.setattr(moves, "give_back", away)
     failing(app, StorageUnavailable())
@@ -305,7 +306,7 @@ def test_what_is_in_hand_at_the_end_of_the_process_is_handed_back(app: Flask, mo
     row = file.new("a.txt", "text/plain", mode)
     moves.accept(row, 30, held=True)
     with lease.keeper().hold(row) as hold:
-        file.hand_back()
+        attempts.hand_back()
         with pytest.raises(LeaseLost):
             hold.check()
 

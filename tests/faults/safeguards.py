@@ -102,14 +102,14 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "look-for-the-object",
-        "file.py",
-        "found = storage.of().holds(row.key, row.size, process_file_to_stream(row.id))",
+        "attempts.py",
+        "found = storage.of().holds(row.key, row.size, spool.of().open(row.id))",
         "found = False",
         (_FAULTS + "test_a_file_whose_object_is_there_is_not_sent_again",),
     ),
     Safeguard(
         "retry-of-the-finish",
-        "file.py",
+        "attempts.py",
         "insist(lambda: moves.complete(row, url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS)",
         "moves.complete(row, url=url, size=size, sha256=sha256, version_id=version)",
         (_DATABASE + "test_a_database_that_dies_during_an_upload_is_waited_for[normal]",),
@@ -210,8 +210,8 @@ SAFEGUARDS = (
     Safeguard(
         "sign-of-a-lost-hold",
         "file.py",
-        "            hold.check()\n            _complete(",
-        "            _complete(",
+        "            hold.check()\n            attempts.complete(",
+        "            attempts.complete(",
         ("tests/test_lease.py", "tests/test_file.py"),
     ),
 )

@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+import attempts
 import database
 import file
 import locks
@@ -156,7 +157,7 @@ class TestStoredAlready:
         assert found(row).error == "storage-unavailable"
 
     def test_what_was_never_tried_is_not_looked_for(self, app: Flask) -> None:
-        assert not file.already_stored(accepted())
+        assert not attempts.already_stored(accepted())
 
 
 class TestRetry:

@@ -1,0 +1,125 @@
+"""How an attempt at storing a file ends, and whether another follows."""
+
+from __future__ import annotations
+
+import logging
+import random
+
+import config
+import lease
+import lookups
+import moves
+import spool
+import storage
+from database import AWAY, insist
+from logs import about
+from models import File, UploadStatus
+from problems import BytesGone, BytesLost, LeaseLost, NotFailed, Problem, ServerStopped
+from storage.base import StorageError
+
+log = logging.getLogger("ferry.file")
+
+_LONGEST_PAUSE = 900.0
+_DATABASE_SECONDS = 75.0
+"""How long the end of an attempt waits for a database that is away. The lease may run out: the fence knows."""
+
+
+def complete(row: File, size: int, sha256: str, version: str | None = None) -> None:
+    """End a stored file. Raises LeaseLost where somebody else has it."""
+    url = f"{config.current().public_base_url}/{row.key}"
+    done = insist(lambda: moves.complete(row, url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS)
+    if not done:
+        # The answer to our own move may have been lost.
+        now = lookups.find(row.id)
+        if now is None or (now.upload_status, now.attempt) != (UploadStatus.COMPLETE, row.attempt):
+            raise LeaseLost
+    _forget_bytes(row)
+    log.info("complete, %d bytes, attempt %d", size, row.attempt, extra=about(row.id))
+
+
+def fail(row: File, error: Exception) -> None:
+    """End an attempt that `error` has ended: the file waits for the next, or ends as ERROR."""
+    if isinstance(error, LeaseLost):
+        log.warning("attempt %d was overtaken", row.attempt, extra=about(row.id))
+        return
+    reason = error.reason if isinstance(error, Problem) else Problem.slug()
+    settings = config.current()
+    pause = verdict(row.mode, error, row.attempts, settings.max_attempts, settings.retry_seconds)
+    # Spread, so that what failed together does not come back together.
+    later = random.uniform(0.75, 1.25) * (pause or 0)  # noqa: S311
+    try:
+        # Nobody waits for this but in normal mode, and there the sweep ends the file as well.
+        patience = 0 if row.mode == "normal" else _DATABASE_SECONDS
+        kept = insist(
+            lambda: moves.fail(row, reason) if pause is None else moves.give_back(row, reason, later), patience
+        )
+    except AWAY:
+        log.warning("attempt %d failed (%s), its row could not be told", row.attempt, reason, extra=about(row.id))
+        return
+    log.warning(
+        "attempt %d failed (%s), %s", row.attempt, reason,
+        "overtaken" if not kept else "ended" if pause is None else f"again in {later:.0f} s",
+        exc_info=not isinstance(error, Problem), extra=about(row.id),
+    )  # fmt: skip
+
+
+def verdict(mode: str, error: Exception, attempt: int, most: int, first_pause: float) -> float | None:
+    """What the failed attempt number `attempt` means: the pause in seconds before the next, None where there is none.
+
+    In normal mode the bytes are gone with the request. Elsewhere only what can't pass ends a file at once.
+    """
+    final = (isinstance(error, StorageError) and error.permanent) or isinstance(error, BytesLost)
+    if mode == "normal" or final or attempt >= most:
+        return None
+    return min(first_pause * 2.0 ** min(attempt - 1, 30), _LONGEST_PAUSE)
+
+
+def already_stored(row: File) -> bool:
+    """End a file as COMPLETE whose object an earlier attempt has left whole: it may have died just before it said so.
+
+    Its bytes are in the spool, and are compared with what the storage says of the object. Where that can't be asked,
+    the attempt that follows finds out why, and is counted.
+    """
+    if row.attempt == 0 or row.size is None or row.sha256 is None or not spool.of().has(row.id):
+        return False
+    try:
+        found = storage.of().holds(row.key, row.size, spool.of().open(row.id))
+    except StorageError:
+        return False
+    if not found or not moves.claim(row, lease.keeper().seconds):
+        return False
+    complete(row, row.size, row.sha256)
+    return True
+
+
+def hand_back() -> None:
+    """Give up all that this process works on, because it is about to be stopped.
+
+    Files whose bytes are kept wait for the next to take them; the others end with their requests.
+    """
+    for row in lease.keeper().release_all():
+        reason = ServerStopped.slug()
+        moved = moves.fail(row, reason) if row.mode == "normal" else moves.give_back(row, reason, 0)
+        log.warning("handed back" if moved else "had ended", extra=about(row.id))
+
+
+def try_again(row: File) -> None:
+    """Let a file that ended as ERROR have as many attempts again as it had at first.
+
+    Raises NotFailed or, where its bytes are known to be gone, BytesGone.
+    """
+    if row.upload_status != UploadStatus.ERROR:
+        raise NotFailed
+    if not spool.of().may_have(row.id, row.spool):
+        raise BytesGone
+    if not moves.retry(row):
+        raise NotFailed
+
+
+def _forget_bytes(row: File) -> None:
+    """Remove what the spool keeps of a file that is stored. What stays behind is untidy, but it is not a failure."""
+    try:
+        if row.mode != "normal":
+            spool.of().discard(row.id)
+    except OSError:
+        log.warning("its bytes could not be removed from the spool", exc_info=True, extra=about(row.id))

@@ -1,0 +1,44 @@
+"""How a file goes, and all that there is of it."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+import moves
+import spool
+import storage
+from database import AWAY
+from logs import about
+from models import File, UploadStatus
+from storage.base import StorageError
+
+log = logging.getLogger("ferry.file")
+
+
+def delete(row: File) -> bool:
+    """Delete a file: gone for everybody at once, its bytes as soon as nobody can be at work on it.
+
+    False: somebody else has deleted it. Whatever can't be removed now is left to the sweep.
+    """
+    if not moves.delete(row):
+        return False
+    log.info("deleted", extra=about(row.id))
+    if row.upload_status != UploadStatus.PROCESSING and spool.of().may_be_here(row.spool):
+        with suppress(StorageError, OSError, *AWAY):
+            remove(row)
+    return True
+
+
+def remove(row: File) -> None:
+    """Remove all that there is of a deleted file: object, parts of one, bytes in the spool; then its row.
+
+    May be repeated after a death at any point. A holder that stood still until now may still bring an object in: it
+    belongs to no file then, and the sweep finds it.
+    """
+    storage.of().delete(row.key, row.version_id)
+    if row.upload_status != UploadStatus.COMPLETE:
+        for begun in storage.of().begun(row.key):
+            storage.of().abort(begun)
+    spool.of().discard(row.id)
+    moves.forget(row)
