@@ -6,6 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from flask import Flask
+
+import lookups
+from models import File
 from storage.base import Stat, StorageError
 from storage.memory import MemoryStorage
 
@@ -60,3 +64,16 @@ def eventually(holds: Callable[[], bool], seconds: float = 8) -> bool:
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.005)
     return holds()
+
+
+def failing(app: Flask, error: Exception) -> FailingStorage:
+    """Give the app a storage whose put raises `error`."""
+    app.extensions["storage"] = FailingStorage(error)  # type: ignore[arg-type]
+    return app.extensions["storage"]  # type: ignore[no-any-return]
+
+
+def found(row: File) -> File:
+    """The file as its row says now."""
+    other = lookups.find(row.id)
+    assert other is not None
+    return other

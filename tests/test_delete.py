@@ -23,7 +23,7 @@ from storage.base import Begun, StorageError, StorageUnavailable
 from sweep.files import sweep_deleted, sweep_files
 from sweep.report import Report
 from tests.conftest import drain
-from tests.fakes import FORM, form, part
+from tests.fakes import FORM, form, found, part
 
 LEASE = 30.0
 GONE = -1.0
@@ -155,12 +155,6 @@ class TestHeld:
         sweep_files(report, lambda row: pytest.fail("handed out"))
 
         assert report.found == []
-
-
-def found(row: File) -> File:
-    other = lookups.find(row.id)
-    assert other is not None
-    return other
 
 
 @pytest.mark.parametrize("step", ["storage", "spool", "row"])

@@ -65,7 +65,7 @@ def test_the_lease_outlasts_work_that_takes_longer_than_it(app: Flask, monkeypat
     assert moves.claim(row, 1.0)
     beats = threading.Semaphore(0)
     renew = moves.heartbeat
-    monkeypatch.setattr(moves, "heartbeat", lambda row, seconds: (renew(row, seconds), beats.release())[0])
+    monkeypatch.setattr(moves, "heartbeat", lambda row, seconds: (renew(row, seconds), beats.release())[0])  # type: ignore[func-returns-value]
     other = lookups.find(row.id)
     assert other is not None
 

@@ -1,237 +1,27 @@
-"""Rows and the moves of a file's life: who may do what, and who wins."""
+"""The table of files, and how SQLite keeps it."""
 
 from __future__ import annotations
 
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import flask_migrate
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from sqlalchemy import text
 
 import file
-import lookups
 import moves
 from app import create_app
 from dev import parts
-from models import File, UploadStatus, db
+from models import UploadStatus, db
 
 LEASE = 30.0
-PAST = -1.0
-
-
-@pytest.fixture
-def pending(app: Flask) -> File:
-    row = file.new("a.pdf", "application/pdf", "async")
-    row.size, row.sha256 = 3, "0" * 64
-    moves.accept(row, LEASE)
-    return row
-
-
-def found(row: File) -> File:
-    other = lookups.find(row.id)
-    assert other is not None
-    return other
 
 
 def test_the_four_statuses_are_exactly_these() -> None:
     assert list(UploadStatus) == ["PENDING", "PROCESSING", "COMPLETE", "ERROR"]
-
-
-def test_an_accepted_file_waits_and_can_be_found(pending: File) -> None:
-    row = found(pending)
-
-    assert (row.upload_status, row.attempt, row.lease_until, row.error) == (UploadStatus.PENDING, 0, None, None)
-    assert (row.name, row.key, row.size, row.stored_bytes) == ("a.pdf", pending.key, 3, 0)
-    assert abs(row.created_at - time.time()) < 5
-
-
-def test_a_file_accepted_with_a_lease_is_held_at_once(app: Flask) -> None:
-    row = file.new("a.pdf", "application/pdf", "normal")
-    moves.accept(row, LEASE, held=True)
-
-    assert (found(row).upload_status, found(row).attempt) == (UploadStatus.PROCESSING, 1)
-    assert not moves.claim(found(row), LEASE)
-
-
-def test_two_files_of_one_name_in_one_second_have_keys_of_their_own(app: Flask) -> None:
-    rows = [file.new("a.pdf", "application/pdf", "normal") for _ in range(100)]
-
-    assert len({row.key for row in rows}) == 100
-    assert all(row.key.startswith(row.id) and row.key.endswith("--a.pdf") for row in rows)
-
-
-def test_the_key_does_not_change_from_attempt_to_attempt(pending: File) -> None:
-    for _ in range(3):
-        assert moves.claim(pending, LEASE)
-        assert moves.give_back(pending, "storage-unavailable", 0)
-
-    assert found(pending).key == pending.key
-    assert found(pending).attempt == 3
-
-
-def test_the_first_to_claim_a_file_has_it(pending: File) -> None:
-    assert moves.claim(found(pending), LEASE)
-    assert not moves.claim(found(pending), LEASE)
-
-
-def test_of_many_who_claim_at_once_one_wins(app: Flask, pending: File) -> None:
-    start = threading.Barrier(8)
-
-    def claim(_: int) -> bool:
-        with app.app_context():
-            row = found(pending)
-            start.wait()
-            return moves.claim(row, LEASE)
-
-    with ThreadPoolExecutor(8) as threads:
-        assert sorted(threads.map(claim, range(8))) == [False] * 7 + [True]
-
-
-def test_a_lease_that_ran_out_frees_the_file(pending: File) -> None:
-    first, second = found(pending), found(pending)
-    assert moves.claim(first, PAST)
-
-    assert moves.claim(second, LEASE)
-    assert (first.attempt, second.attempt) == (1, 2)
-
-
-def test_leases_go_by_the_clock_of_the_database(pending: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose clock is a day ahead must not take what others hold."""
-    assert moves.claim(found(pending), LEASE)
-    ahead = time.time() + 86400
-    monkeypatch.setattr(time, "time", lambda: ahead)
-
-    assert not moves.claim(found(pending), LEASE)
-
-
-def test_a_heartbeat_keeps_the_file(pending: File) -> None:
-    assert moves.claim(pending, PAST)
-    assert moves.heartbeat(pending, LEASE)
-
-    assert not moves.claim(found(pending), LEASE)
-
-
-def test_nobody_sees_a_heartbeat(pending: File) -> None:
-    assert moves.claim(pending, LEASE)
-    before = found(pending)
-    time.sleep(0.01)
-    assert moves.heartbeat(pending, 2 * LEASE)
-
-    after = found(pending)
-    changed = {name for name, value in vars(after).items() if value != vars(before)[name]}
-    assert changed == {"lease_until", "_sa_instance_state"}
-
-
-def test_progress_keeps_the_file_and_is_seen(pending: File) -> None:
-    assert moves.claim(pending, PAST)
-    before = found(pending)
-    time.sleep(0.01)
-    assert moves.progress(pending, LEASE, 3, 2)
-
-    after = found(pending)
-    assert (after.received_bytes, after.stored_bytes) == (3, 2)
-    assert after.updated_at > before.updated_at
-    assert not moves.claim(found(pending), LEASE)
-
-
-def test_word_of_progress_that_comes_late_changes_nothing_in_hand(pending: File) -> None:
-    """It is written by another thread than the one that ends the file."""
-    assert moves.claim(pending, LEASE)
-    before = dict(vars(pending))
-    assert moves.progress(pending, LEASE, 3, 2)
-    assert moves.heartbeat(pending, LEASE)
-
-    assert vars(pending) == before
-
-
-def test_what_an_attempt_has_stored_does_not_count_for_the_next(pending: File) -> None:
-    for end in (lambda: moves.give_back(pending, "storage-unavailable", 0), lambda: True):
-        assert moves.claim(pending, PAST)
-        assert moves.progress(pending, PAST, 3, 2)
-        assert end()
-    assert moves.claim(pending, LEASE)
-
-    assert (pending.stored_bytes, found(pending).stored_bytes) == (0, 0)
-
-
-@pytest.mark.parametrize("move", ["heartbeat", "progress", "complete", "fail", "give_back"])
-def test_an_overtaken_holder_changes_nothing(pending: File, move: str) -> None:
-    """The fence: the attempt's number decides, not who comes last."""
-    stale, holder = found(pending), found(pending)
-    assert moves.claim(stale, PAST)
-    assert moves.claim(holder, LEASE)
-    before = vars(found(pending)) | {"_sa_instance_state": None}
-
-    assert not move_of(stale, move)
-
-    assert vars(found(pending)) | {"_sa_instance_state": None} == before
-
-
-@pytest.mark.parametrize("end", ["complete", "fail"])
-@pytest.mark.parametrize("move", ["heartbeat", "progress", "complete", "fail", "give_back"])
-def test_an_ended_file_moves_no_more(pending: File, end: str, move: str) -> None:
-    assert moves.claim(pending, LEASE)
-    assert move_of(pending, end)
-    status = found(pending).upload_status
-
-    assert not move_of(pending, move)
-    assert not moves.claim(found(pending), LEASE)
-    assert found(pending).upload_status == status
-
-
-def test_a_completed_file_has_its_address_and_no_error(pending: File) -> None:
-    moves.claim(pending, LEASE)
-    moves.give_back(pending, "storage-unavailable", 0)
-    moves.claim(pending, LEASE)
-    assert moves.complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
-
-    row = found(pending)
-    assert (row.upload_status, row.url, row.error) == (UploadStatus.COMPLETE, "https://cdn/x", None)
-    assert (row.size, row.stored_bytes, row.sha256, row.lease_until) == (3, 3, "1" * 64, None)
-
-
-def test_a_file_given_back_waits_with_its_reason(pending: File) -> None:
-    moves.claim(pending, LEASE)
-    moves.give_back(pending, "storage-unavailable", 60)
-
-    row = found(pending)
-    assert (row.upload_status, row.error, row.lease_until) == (UploadStatus.PENDING, "storage-unavailable", None)
-    assert row.due_at is not None
-    assert 50 < row.due_at - datetime.now(UTC).timestamp() < 70
-
-
-def test_the_value_in_hand_says_what_the_row_says(pending: File) -> None:
-    moves.claim(pending, LEASE)
-    moves.complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
-
-    names = [column.name for column in File.__table__.columns if column.name not in ("due_at", "lease_until")]
-    assert [getattr(pending, name) for name in names] == [getattr(found(pending), name) for name in names]
-
-
-def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> None:
-    rows = [file.new(f"{number}", "text/plain", "async") for number in range(5)]
-    for row in rows:
-        moves.accept(row, LEASE)
-    first = lookups.page(None, 2)
-    moves.accept(file.new("late", "text/plain", "async"), LEASE)
-
-    assert [row.name for row in first] == ["4", "3"]
-    assert [row.name for row in lookups.page(None, 9, first[-1].id)] == ["2", "1", "0"]
-
-
-def test_a_page_can_be_of_one_status(app: Flask, pending: File) -> None:
-    held = file.new("held", "text/plain", "normal")
-    moves.accept(held, LEASE, held=True)
-
-    assert [row.id for row in lookups.page(None, 9, status=UploadStatus.PROCESSING)] == [held.id]
-    assert [row.id for row in lookups.page(None, 9, status=UploadStatus.PENDING)] == [pending.id]
 
 
 def test_sqlite_writers_do_not_refuse_each_other(app: Flask) -> None:
@@ -272,13 +62,3 @@ def test_the_migrations_can_be_taken_back(tmp_path: Path) -> None:
         db.engine.dispose()
 
     assert tables == ["alembic_version"]
-
-
-def move_of(row: File, move: str) -> bool:
-    if move == "complete":
-        return moves.complete(row, url="u", size=1, sha256="2" * 64)
-    if move == "fail":
-        return moves.fail(row, "storage-denied")
-    if move == "progress":
-        return moves.progress(row, LEASE, 2, 1)
-    return moves.heartbeat(row, LEASE) if move == "heartbeat" else moves.give_back(row, "storage-unavailable", 1)

@@ -1,0 +1,189 @@
+"""How an attempt ends: what the row says of it, and whether another follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy.exc import OperationalError
+
+import attempts
+import file
+import lease
+import moves
+import spool
+import storage
+from attempts import verdict
+from models import File, UploadStatus
+from problems import BytesDamaged, BytesLost, IncompleteBody, LeaseLost, Problem
+from storage.base import StorageDenied, StorageMismatch, StorageNoBucket, StorageRejected, StorageUnavailable
+from tests.fakes import breaking, failing, found
+
+BODY = b"what was sent"
+
+
+@pytest.fixture
+def waiting(app: Flask) -> File:
+    """A file whose bytes are in the spool."""
+    row = file.new("a.txt", "text/plain", "async")
+    file.receive(row, iter([BODY[:4], BODY[4:]]))
+    return row
+
+
+@pytest.fixture
+def held(app: Flask) -> File:
+    """A file of normal mode that this test holds."""
+    row = file.new("a.txt", "text/plain", "normal")
+    moves.accept(row, 30, held=True)
+    return row
+
+
+def test_a_spool_file_that_is_gone_ends_the_file(waiting: File) -> None:
+    spool.of().discard(waiting.id)
+    file.upload_file(waiting.id)
+
+    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.ERROR, "bytes-lost")
+
+
+def test_a_failure_that_may_pass_lets_the_file_wait_with_its_bytes(app: Flask, waiting: File) -> None:
+    broken = failing(app, StorageUnavailable())
+    file.upload_file(waiting.id)
+    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.PENDING, "storage-unavailable")
+    assert spool.of().path(waiting.id).exists()
+
+    broken.error = None
+    file.upload_file(waiting.id)
+    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.COMPLETE, 2)
+
+
+def test_a_failure_that_cannot_pass_ends_the_file_and_says_why(app: Flask, waiting: File) -> None:
+    failing(app, StorageDenied())
+    file.upload_file(waiting.id)
+
+    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.ERROR, "storage-denied")
+
+
+@pytest.mark.parametrize("mode", ["normal", "async"])
+def test_a_failure_is_told_as_it_was_when_its_row_can_not_be(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, mode: file.Mode
+) -> None:
+    def away(*_: Any, **__: Any) -> Any:
+        raise OperationalError("UPDATE", {}, Exception("connection refused"))
+
+    monkeypatch.setattr(attempts, "_DATABASE_SECONDS", 0)
+    monkeypatch.setattr(moves, "fail", away)
+    monkeypatch.setattr(moves, "give_back", away)
+    failing(app, StorageUnavailable())
+    row = file.new("a.txt", "text/plain", mode)
+    moves.accept(row, 30, held=True)
+    with pytest.raises(StorageUnavailable):
+        file.store(row, iter([BODY]))
+
+
+def test_the_end_of_an_upload_outlasts_a_database_that_is_away(
+    app: Flask, waiting: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete, calls = moves.complete, []
+
+    def sometimes(row: File, **what: Any) -> bool:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OperationalError("UPDATE", {}, Exception("connection refused"))
+        done = complete(row, **what)
+        if len(calls) == 2:
+            raise OperationalError("UPDATE", {}, Exception("the answer was lost"))
+        return done
+
+    monkeypatch.setattr(moves, "complete", sometimes)
+    file.upload_file(waiting.id)
+
+    assert len(calls) == 3
+    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.COMPLETE, 1)
+    assert list(spool.of().files()) == []
+
+
+def test_attempts_are_bounded(app: Flask, waiting: File) -> None:
+    failing(app, StorageUnavailable())
+    for _ in range(7):
+        file.upload_file(waiting.id)
+
+    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.ERROR, 5)
+
+
+def test_a_defect_of_ours_is_not_told_to_the_client_and_loses_nothing(app: Flask, waiting: File) -> None:
+    failing(app, ZeroDivisionError("secret"))  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        file.upload_file(waiting.id)
+
+    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.PENDING, "internal-error")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "kind", "reason"),
+    [
+        (lambda app: failing(app, StorageUnavailable()), StorageUnavailable, "storage-unavailable"),
+        (lambda app: failing(app, StorageDenied()), StorageDenied, "storage-denied"),
+        (lambda app: None, IncompleteBody, "client-disconnected"),
+    ],
+)
+def test_normal_mode_ends_with_its_request(
+    app: Flask, held: File, break_it: Callable[[Flask], None], kind: type[Problem], reason: str
+) -> None:
+    break_it(app)
+    stream = breaking(b"half", IncompleteBody()) if kind is IncompleteBody else iter([BODY])
+    with pytest.raises(kind):
+        file.store(held, stream)
+
+    assert (found(held).upload_status, found(held).error) == (UploadStatus.ERROR, reason)
+    assert list(storage.of().scan()) == []
+
+
+@pytest.mark.parametrize(("mode", "status"), [("normal", UploadStatus.ERROR), ("async", UploadStatus.PENDING)])
+def test_what_is_in_hand_at_the_end_of_the_process_is_handed_back(app: Flask, mode: file.Mode, status: str) -> None:
+    row = file.new("a.txt", "text/plain", mode)
+    moves.accept(row, 30, held=True)
+    with lease.keeper().hold(row) as hold:
+        attempts.hand_back()
+        with pytest.raises(LeaseLost):
+            hold.check()
+
+    assert (found(row).upload_status, found(row).error) == (status, "server-stopped")
+
+
+def test_a_spool_that_cannot_be_tidied_makes_no_failure_of_a_success(
+    app: Flask, waiting: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(id: str) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(spool.of(), "discard", broken)
+    file.upload_file(waiting.id)
+
+    assert found(waiting).upload_status == UploadStatus.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("mode", "error", "attempt", "pause"),
+    [
+        ("normal", StorageUnavailable(), 1, None),
+        ("async", StorageUnavailable(), 1, 5),
+        ("async", StorageUnavailable(), 2, 10),
+        ("celery", StorageMismatch(), 3, 20),
+        ("celery", BytesDamaged(), 1, 5),
+        ("async", ValueError(), 4, 40),
+        ("async", StorageUnavailable(), 5, None),
+        ("async", StorageUnavailable(), 6, None),
+        ("async", StorageDenied(), 1, None),
+        ("celery", StorageNoBucket(), 1, None),
+        ("async", StorageRejected(), 1, None),
+        ("async", BytesLost(), 1, None),
+    ],
+)
+def test_the_verdict_on_a_failed_attempt(mode: file.Mode, error: Exception, attempt: int, pause: float | None) -> None:
+    assert verdict(mode, error, attempt, most=5, first_pause=5) == pause
+
+
+def test_pauses_grow_to_a_quarter_of_an_hour() -> None:
+    assert verdict("async", StorageUnavailable(), 40, most=99, first_pause=5) == 900
