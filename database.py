@@ -1,26 +1,25 @@
 """The database: one engine a process, statements that are transactions in themselves, and its clock.
 
-On SQLite reads never wait for a writer, and the writers of one process wait for each other here.
+On SQLite reads never wait for a writer.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Double, Engine, event, select
+from sqlalchemy import Connection, Double, Engine, Executable, Row, event, select
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, configure_mappers
 from sqlalchemy.sql.functions import FunctionElement
 
 import postgresql
+from commits import Alone, Commits, Together, Work
 
 T = TypeVar("T")
 
@@ -51,18 +50,19 @@ def _postgresql_time(element: DatabaseTime, compiler: Any, **options: Any) -> st
     return "extract(epoch from clock_timestamp())"
 
 
-@contextmanager
-def writing() -> Iterator[Connection]:
-    """A connection for one statement that changes something, and is committed as it ends."""
-    with current_app.extensions["writers"], reading() as connection:
-        yield connection
+def write(statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+    """Change something by one statement. Returns the rows that it gives back, once it is committed."""
+
+    def work(connection: Connection) -> Sequence[Row[Any]]:
+        result = connection.execute(statement, values)
+        return result.all() if result.returns_rows else ()
+
+    return _commits().one(work)
 
 
-@contextmanager
-def transaction() -> Iterator[Connection]:
-    """A connection for several statements that are committed together, or not at all."""
-    with current_app.extensions["writers"], current_app.extensions["engine"].begin() as connection:
-        yield connection
+def transaction(work: Work[T]) -> T:
+    """What `work` returns, once all that its statements have changed is committed; nothing is where it raises."""
+    return _commits().several(work)
 
 
 def reading() -> Connection:
@@ -114,17 +114,20 @@ def init_app(app: Flask, db: SQLAlchemy, uri: str, connections: int) -> None:
     db.init_app(app)
     with app.app_context():
         autocommit = {"begins": False} if sqlite else {"isolation_level": "AUTOCOMMIT"}
-        app.extensions["engine"] = db.engine
         app.extensions["autocommit"] = db.engine.execution_options(**autocommit)
-        # SQLite has one writer at a time and lets the others poll for their turn, up to 100 ms at a time. Those of
-        # this process wait for each other here, and go on at once.
-        app.extensions["writers"] = threading.Lock() if sqlite else nullcontext()
         if sqlite:
+            app.extensions["commits"] = Together(db.engine, Path(f"{db.engine.url.database}-turn"))
             event.listen(db.engine, "do_connect", _sqlite_folder)
             event.listen(db.engine, "connect", _sqlite_connect)
             event.listen(db.engine, "begin", _sqlite_begin)
         else:
+            app.extensions["commits"] = Alone(db.engine, app.extensions["autocommit"])
             event.listen(db.engine, "do_connect", postgresql.connect)
+
+
+def _commits() -> Commits:
+    commits: Commits = current_app.extensions["commits"]
+    return commits
 
 
 def _sqlite_folder(dialect: object, record: object, arguments: Sequence[str], options: object) -> None:

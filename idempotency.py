@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 import lease
 import lookups
-from database import AWAY, Base, DatabaseTime, reading, writing
+from database import AWAY, Base, DatabaseTime, reading, write
 from measured import Measured
 from models import File, UploadStatus
 from problems import IdempotencyKeyInUse, IdempotencyKeyInvalid, IdempotencyKeyReused
@@ -46,9 +46,7 @@ class _Tie:
     id: str
 
     def heartbeat(self, seconds: float) -> bool:
-        with writing() as connection:
-            found = connection.execute(_RENEW, {"mine": self.key, "file": self.id, "lease": seconds})
-            return found.one_or_none() is not None
+        return bool(write(_RENEW, {"mine": self.key, "file": self.id, "lease": seconds}))
 
 
 @contextmanager
@@ -74,8 +72,8 @@ def once(key: str | None, row: File) -> Iterator[File | None]:
             yield None
     except BaseException:
         # If this fails too, the key is free when its lease ran out; the first failure is the one to tell.
-        with suppress(*AWAY), writing() as connection:
-            connection.execute(_UNTIE, {"mine": key, "file": row.id})
+        with suppress(*AWAY):
+            write(_UNTIE, {"mine": key, "file": row.id})
         raise
 
 
@@ -91,8 +89,7 @@ def compare(before: File, again: File, stream: Iterator[bytes]) -> None:
 
 def forget_old() -> int:
     """Forget keys that are older than KEPT. Returns how many."""
-    with writing() as connection:
-        return len(connection.execute(_FORGET).all())
+    return len(write(_FORGET))
 
 
 def state(row: File | None, *, live: bool, old: bool) -> Literal["free", "busy", "done"]:
@@ -119,8 +116,7 @@ def _tie(key: str, id: str) -> File | None:
     """Tie the key to the file `id`, or return the file that it stands for."""
     values = {"mine": key, "file": id, "lease": lease.keeper().seconds}
     try:
-        with writing() as connection:
-            connection.execute(_MAKE, values)
+        write(_MAKE, values)
         return None
     except IntegrityError:
         pass
@@ -132,10 +128,8 @@ def _tie(key: str, id: str) -> File | None:
     now = state(row, live=bool(found.live), old=bool(found.old))
     if now == "done":
         return row
-    if now == "free":
-        with writing() as connection:
-            if connection.execute(_TAKE_OVER, values | {"before": found.file_id}).one_or_none():
-                return None
+    if now == "free" and write(_TAKE_OVER, values | {"before": found.file_id}):
+        return None
     raise IdempotencyKeyInUse
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import (
+    Connection,
     Double,
     ForeignKey,
     Row,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import Base, DatabaseTime, reading, transaction, writing
+from database import Base, DatabaseTime, reading, transaction, write
 from owners import Owner
 
 SCOPES = ("upload", "read", "delete")
@@ -81,8 +82,7 @@ def find(id: str) -> Key | None:
     if row is None:
         return None
     if row.unnoted:
-        with writing() as connection:
-            connection.execute(_USED, {"mine": id})
+        write(_USED, {"mine": id})
     digests = (row.digest, row.old_digest) if row.old_is_live else (row.digest,)
     quotas = (row.quota_bytes, row.quota_files, row.quota_uploads)
     return Key(id, row.owner, frozenset(row.scopes.split(",")), digests, *quotas)
@@ -98,33 +98,31 @@ def create(owner: str, scopes: Sequence[str], seconds: float | None) -> str:
     """Make a key for an owner, who is made if new. It expires in `seconds`, or never. Returns its token."""
     id = secrets.token_hex(6)
     token = _token(id)
-    with transaction() as connection:
+    values = {"id": id, "owner": owner, "scopes": ",".join(scopes), "digest": _digest(token), "seconds": seconds}
+
+    def work(connection: Connection) -> None:
         if connection.execute(_OWNER, {"name": owner}).one_or_none() is None:
             connection.execute(_MAKE_OWNER, {"name": owner})
-        values = {"id": id, "owner": owner, "scopes": ",".join(scopes), "digest": _digest(token), "seconds": seconds}
         connection.execute(_MAKE if seconds is not None else _MAKE_FOR_EVER, values)
+
+    transaction(work)
     return token
 
 
 def rotate(id: str, seconds: float) -> str | None:
     """Give a key a new token, which is returned; the old one stands for it `seconds` more. None: it can't be used."""
     token = _token(id)
-    with writing() as connection:
-        found = connection.execute(_ROTATE, {"mine": id, "new": _digest(token), "seconds": seconds}).one_or_none()
-    return token if found else None
+    return token if write(_ROTATE, {"mine": id, "new": _digest(token), "seconds": seconds}) else None
 
 
 def revoke(id: str) -> bool:
     """End a key. False: there is no such key, or it had ended."""
-    with writing() as connection:
-        return connection.execute(_REVOKE, {"mine": id}).one_or_none() is not None
+    return bool(write(_REVOKE, {"mine": id}))
 
 
 def change_quota(owner: str, **quotas: int | None) -> bool:
     """Set those of the owner's quotas `quota_bytes`, `quota_files`, `quota_uploads`. False: there is no such owner."""
-    with writing() as connection:
-        statement = update(_OWNERS).where(_OWNERS.c.name == owner).values(**quotas).returning(_OWNERS.c.name)
-        return connection.execute(statement).one_or_none() is not None
+    return bool(write(update(_OWNERS).where(_OWNERS.c.name == owner).values(**quotas).returning(_OWNERS.c.name)))
 
 
 def listed() -> Sequence[Row[Any]]:

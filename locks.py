@@ -11,7 +11,7 @@ from sqlalchemy import Double, String, Table, bindparam, insert, or_, select, up
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import Base, DatabaseTime, reading, writing
+from database import Base, DatabaseTime, reading, write
 
 
 class Lock(Base):
@@ -27,13 +27,12 @@ class Lock(Base):
 def take(name: str, holder: str, seconds: float) -> bool:
     """Take the lock, or keep it, until `seconds` from now. False: somebody else has it."""
     values = {"wanted": name, "me": holder, "seconds": seconds}
-    with writing() as connection:
-        if connection.execute(_TAKE, values).one_or_none():
-            return True
-        try:
-            connection.execute(_MAKE, values)
-        except IntegrityError:
-            return False
+    if write(_TAKE, values):
+        return True
+    try:
+        write(_MAKE, values)
+    except IntegrityError:
+        return False
     return True
 
 

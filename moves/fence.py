@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Double, Update, bindparam
+from sqlalchemy import Connection, Double, Row, Update, bindparam
 
 import owners
-from database import transaction, writing
+from database import transaction, write
 from models import FILES, NOW, File, UploadStatus
 
 
@@ -19,21 +20,31 @@ def move(
     `count` is by how many bytes and files that changes what the owner has: in the same transaction.
     """
     fence = {"mine": row.id, "my_attempt": row.attempt}
-    counted = row.owner is not None and count != (0, 0)
-    with transaction() if counted else writing() as connection:
-        found = connection.execute(statement, values | lengths | fence).one_or_none()
-        if found is not None and counted:
-            owners.add(connection, row.owner or "", *count)
+    found = changed(statement, values | lengths | fence, row.owner if count != (0, 0) else None, lambda _: count)
     if found is not None:
         vars(row).update(values, **found._mapping)
     return found is not None
 
 
+def changed(
+    statement: Update, values: Mapping[str, Any], owner: str | None, count: Callable[[Row[Any]], tuple[int, int]]
+) -> Row[Any] | None:
+    """The row that a statement has changed, if it has; and with it what an owner has, by `count(row)`."""
+    if owner is None:
+        return next(iter(write(statement, values)), None)
+
+    def work(connection: Connection) -> Row[Any] | None:
+        found = connection.execute(statement, values).one_or_none()
+        if found is not None and (by := count(found)) != (0, 0):
+            owners.add(connection, owner, *by)
+        return found
+
+    return transaction(work)
+
+
 def keep(row: File, statement: Update, **values: float) -> bool:
     """A move beside the work. This value stays as it is: the thread that works may just be ending the file."""
-    with writing() as connection:
-        fence = {"mine": row.id, "my_attempt": row.attempt}
-        return connection.execute(statement, values | fence).one_or_none() is not None
+    return bool(write(statement, values | {"mine": row.id, "my_attempt": row.attempt}))
 
 
 # Statements are built once: building one takes longer than running it.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Double, bindparam, or_
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Double, Insert, bindparam, or_
 
 import owners
-from database import transaction, writing
+from database import transaction, write
 from models import ABANDONED, FILES, NOT_DELETED, NOW, File, UploadStatus
 from moves.fence import END, HELD, HOLDING, LATER, MINE, keep, move
 
@@ -25,20 +28,27 @@ def accept(row: File, lease: float, *, held: bool = False) -> None:
         if held
         else {"upload_status": UploadStatus.PENDING, "attempt": 0}
     )
-    with writing() if row.owner is None else transaction() as connection:
-        if row.owner is not None:
-            values["reserved"] = owners.add(connection, row.owner, row.reserved, 1, whole=not held)
-        connection.execute(_INSERT_HELD if held else _INSERT, values | {"lease": lease})
+    insert, asked = _INSERT_HELD if held else _INSERT, values | {"lease": lease}
+    if row.owner is None:
+        write(insert, asked)
+    else:
+        values["reserved"] = transaction(partial(_counted, insert, asked, row.owner, whole=not held))
     vars(row).update(values)
+
+
+def _counted(insert: Insert, values: dict[str, Any], owner: str, connection: Connection, *, whole: bool) -> int:
+    """Insert a row of an owner, as large as is returned."""
+    fits = owners.add(connection, owner, values["reserved"], 1, whole=whole)
+    connection.execute(insert, values | {"reserved": fits})
+    return fits
 
 
 def claim(row: File, lease: float) -> bool:
     """Take the file to work on it, if it waits or its holder's lease ran out. On success `attempt` is ours."""
-    with writing() as connection:
-        found = connection.execute(_CLAIM, {"mine": row.id, "lease": lease}).one_or_none()
-    if found is not None:
-        vars(row).update(found._mapping, upload_status=UploadStatus.PROCESSING)
-    return found is not None
+    found = write(_CLAIM, {"mine": row.id, "lease": lease})
+    if found:
+        vars(row).update(found[0]._mapping, upload_status=UploadStatus.PROCESSING)
+    return bool(found)
 
 
 def heartbeat(row: File, lease: float) -> bool:

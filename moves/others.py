@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BindParameter, Double, bindparam, case
+from typing import Any
 
-import owners
-from database import transaction, writing
+from sqlalchemy import BindParameter, Double, Row, bindparam, case
+
+from database import write
 from models import DUE, FILES, NOT_DELETED, NOW, File, UploadStatus
-from moves.fence import END, HELD, LATER, MINE, MOVE, move
+from moves.fence import END, HELD, LATER, MINE, MOVE, changed, move
 
 
 def drop(row: File, reason: str) -> bool:
@@ -54,19 +55,19 @@ def delete(row: File) -> bool:
 
     False: it was deleted already.
     """
-    with writing() if row.owner is None else transaction() as connection:
-        found = connection.execute(_DELETE, {"mine": row.id}).one_or_none()
-        if found is not None and row.owner is not None and found.upload_status != UploadStatus.ERROR:
-            owners.add(connection, row.owner, -found.reserved, -1)
+    found = changed(_DELETE, {"mine": row.id}, row.owner, _no_longer)
     if found is not None:
         vars(row).update(found._mapping)
     return found is not None
 
 
+def _no_longer(deleted: Row[Any]) -> tuple[int, int]:
+    return (0, 0) if deleted.upload_status == UploadStatus.ERROR else (-deleted.reserved, -1)
+
+
 def forget(row: File) -> None:
     """Remove the row of a deleted file."""
-    with writing() as connection:
-        connection.execute(_FORGET, {"mine": row.id})
+    write(_FORGET, {"mine": row.id})
 
 
 # Statements are built once: building one takes longer than running it.

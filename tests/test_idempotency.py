@@ -173,5 +173,4 @@ def test_two_that_find_a_dead_key_do_not_both_get_it(app: Flask) -> None:
 
 
 def move(column: str, seconds: float) -> None:
-    with database.writing() as connection:
-        connection.execute(text(f"UPDATE idempotency_keys SET {column} = {column} + {seconds}"))
+    database.write(text(f"UPDATE idempotency_keys SET {column} = {column} + {seconds}"))

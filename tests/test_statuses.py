@@ -332,8 +332,7 @@ class TestMany:
 
     def test_those_of_others_and_those_deleted_are_unknown(self, app: Flask, client: FlaskClient, row: File) -> None:
         gone = upload(client)
-        with database.writing() as connection:
-            connection.execute(models.FILES.update().where(models.FILES.c.id == gone).values(deleted_at=1.0))
+        database.write(models.FILES.update().where(models.FILES.c.id == gone).values(deleted_at=1.0))
         key = {"Authorization": f"Bearer {keys.create(BOB, ['read'], None)}"}
 
         assert self.ask(client, {"ids": [row.id, gone]}, headers=key).get_json() == {

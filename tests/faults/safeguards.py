@@ -181,8 +181,8 @@ SAFEGUARDS = (
     Safeguard(
         "quota-counted-with-the-row",
         "moves/holder.py",
-        'values["reserved"] = owners.add(connection, row.owner, row.reserved, 1, whole=not held)',
-        "pass",
+        'owners.add(connection, owner, values["reserved"], 1, whole=whole)',
+        'values["reserved"]',
         ("tests/test_owners.py",),
     ),
     Safeguard(

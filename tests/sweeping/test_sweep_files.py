@@ -99,8 +99,7 @@ class TestRows:
     def test_what_nobody_claims_is_handed_out_again_within_an_hour(self, app: Flask) -> None:
         row = held("celery", 30)
         assert moves.give_back(row, "relay-lost", 0)
-        with database.writing() as connection:
-            connection.execute(text("UPDATE files SET updated_at = updated_at - 90000"))
+        database.write(text("UPDATE files SET updated_at = updated_at - 90000"))
         assert swept().counts["handed_out"] == 1
 
         assert 3500 < (found(row).due_at or 0) - database.now() < 3700

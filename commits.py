@@ -1,0 +1,142 @@
+"""How changes are committed: alone, by a server that is good at it; together, by SQLite, which is not.
+
+A commit waits for the disk, and SQLite makes one at a time. Under load it therefore takes along what other threads
+have to write just then: one wait for all of them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+"""Statements that are to be committed. Whoever's thread it runs on: it touches nothing but the connection."""
+
+_MOST = 64
+
+
+class Commits(Protocol):
+    """What an app has for its database."""
+
+    def one(self, work: Work[T]) -> T:
+        """What `work` returns, a single statement, once that is committed."""
+
+    def several(self, work: Work[T]) -> T:
+        """What `work` returns, once all its statements are committed; none is where it raises."""
+
+
+class Alone:
+    """Each by itself. PostgreSQL waits once for those who come at the same time, without being asked."""
+
+    def __init__(self, engine: Engine, autocommit: Engine) -> None:
+        """`autocommit` spares a single statement the two round trips around it."""
+        self._engine, self._autocommit = engine, autocommit
+
+    def one(self, work: Work[T]) -> T:
+        with self._autocommit.connect() as connection:
+            return work(connection)
+
+    def several(self, work: Work[T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+
+class Together:
+    """All that has come while others were committed, by the first of them who gets the turn."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        """`path` is a file beside the database, for the turn of one process among several. It is made when needed."""
+        self._engine = engine
+        self._mine, self._ours = threading.Lock(), _Turn(path)
+        self._waiting: deque[_Write] = deque()
+
+    def one(self, work: Work[T]) -> T:
+        return self.several(work)
+
+    def several(self, work: Work[T]) -> T:
+        write = _Write(work)
+        self._waiting.append(write)
+        with self._mine:
+            if not write.done:
+                with self._ours.taken():
+                    self._commit([self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST))])
+        return write.outcome()  # type: ignore[no-any-return]
+
+    def _commit(self, writes: Sequence[_Write]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                for write in writes:
+                    write.run(connection, apart=len(writes) > 1)
+        except BaseException as error:  # Whatever ends us, the others must not take it for a success.
+            for write in writes:
+                write.error = error
+        for write in writes:
+            write.done = True
+
+
+class _Write:
+    """One thread's work, and what came of it."""
+
+    def __init__(self, work: Work[Any]) -> None:
+        self._work, self._value = work, None
+        self.error: BaseException | None = None
+        self.done = False
+
+    def run(self, connection: Connection, *, apart: bool) -> None:
+        """Do it; `apart`, so that what it raises undoes nothing of the others."""
+        if not apart:
+            self._value = self._work(connection)
+            return
+        try:
+            with connection.begin_nested():
+                self._value = self._work(connection)
+        except OperationalError:
+            raise  # A full disk, say: SQLite has ended the transaction of all.
+        except Exception as error:
+            self.error = error
+
+    def outcome(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self._value
+
+
+class _Turn:
+    """A lock between processes, in which whoever waits is woken at once.
+
+    SQLite's own lock lets a writer who has to wait sleep, for longer each time, up to 100 ms: with two busy processes
+    one of them may find it taken for seconds. The kernel gives this one back when its process dies.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = (0, -1)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        try:
+            fcntl.flock(file := self._opened(), fcntl.LOCK_EX)
+        except OSError:  # SQLite's own lock has to do then.
+            yield
+            return
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+    def _opened(self) -> int:
+        """A descriptor of this process alone: one that came over a fork would share its lock with the parent."""
+        if self._file[0] != os.getpid():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = (os.getpid(), os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        return self._file[1]
