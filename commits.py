@@ -11,9 +11,9 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -54,49 +54,58 @@ class Alone:
 class Together:
     """All that has come while others were committed, by the first of them who gets the turn."""
 
-    def __init__(self, engine: Engine, path: Path) -> None:
+    def __init__(self, engine: Engine, autocommit: Engine, path: Path) -> None:
         """`path` is a file beside the database, for the turn of one process among several. It is made when needed."""
-        self._engine = engine
+        self._engine, self._autocommit = engine, autocommit
         self._mine, self._ours = threading.Lock(), _Turn(path)
-        self._waiting: deque[_Write] = deque()
+        self._waiting: deque[_Write[Any]] = deque()
 
     def one(self, work: Work[T]) -> T:
-        return self.several(work)
+        return self._committed(_Write(work, self._autocommit.connect))
 
     def several(self, work: Work[T]) -> T:
-        write = _Write(work)
+        return self._committed(_Write(work, self._engine.begin))
+
+    def _committed(self, write: _Write[T]) -> T:
         self._waiting.append(write)
         with self._mine:
             if not write.done:
                 with self._ours.taken():
                     self._commit([self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST))])
-        return write.outcome()  # type: ignore[no-any-return]
+        return write.outcome()
 
-    def _commit(self, writes: Sequence[_Write]) -> None:
+    def _commit(self, writes: Sequence[_Write[Any]]) -> None:
         try:
+            if len(writes) == 1:
+                writes[0].run_alone()
+                return
             with self._engine.begin() as connection:
                 for write in writes:
-                    write.run(connection, apart=len(writes) > 1)
+                    write.run(connection)
         except BaseException as error:  # Whatever ends us, the others must not take it for a success.
             for write in writes:
                 write.error = error
-        for write in writes:
-            write.done = True
+        finally:
+            for write in writes:
+                write.done = True
 
 
-class _Write:
+class _Write(Generic[T]):
     """One thread's work, and what came of it."""
 
-    def __init__(self, work: Work[Any]) -> None:
-        self._work, self._value = work, None
+    def __init__(self, work: Work[T], alone: Callable[[], AbstractContextManager[Connection]]) -> None:
+        """`alone` gives a connection that commits it where nobody else's is to be."""
+        self._work, self._alone = work, alone
+        self._value: T | None = None
         self.error: BaseException | None = None
         self.done = False
 
-    def run(self, connection: Connection, *, apart: bool) -> None:
-        """Do it; `apart`, so that what it raises undoes nothing of the others."""
-        if not apart:
+    def run_alone(self) -> None:
+        with self._alone() as connection:
             self._value = self._work(connection)
-            return
+
+    def run(self, connection: Connection) -> None:
+        """Do it apart from the others: what it raises undoes nothing of theirs."""
         try:
             with connection.begin_nested():
                 self._value = self._work(connection)
@@ -105,10 +114,10 @@ class _Write:
         except Exception as error:
             self.error = error
 
-    def outcome(self) -> Any:
+    def outcome(self) -> T:
         if self.error is not None:
             raise self.error
-        return self._value
+        return cast(T, self._value)
 
 
 class _Turn:

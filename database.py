@@ -106,7 +106,7 @@ def init_app(app: Flask, db: SQLAlchemy, uri: str, connections: int) -> None:
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "pool_pre_ping": not sqlite,
         "pool_size": connections,
-        "max_overflow": 4,
+        "max_overflow": 8,  # For those who sweep, watch, remove, and keep leases.
         "pool_timeout": 5,
         "hide_parameters": True,  # An error's text goes to the log.
     } | ({} if sqlite else {"connect_args": postgresql.OPTIONS})
@@ -116,7 +116,8 @@ def init_app(app: Flask, db: SQLAlchemy, uri: str, connections: int) -> None:
         autocommit = {"begins": False} if sqlite else {"isolation_level": "AUTOCOMMIT"}
         app.extensions["autocommit"] = db.engine.execution_options(**autocommit)
         if sqlite:
-            app.extensions["commits"] = Together(db.engine, Path(f"{db.engine.url.database}-turn"))
+            turn = Path(f"{db.engine.url.database}-turn")
+            app.extensions["commits"] = Together(db.engine, app.extensions["autocommit"], turn)
             event.listen(db.engine, "do_connect", _sqlite_folder)
             event.listen(db.engine, "connect", _sqlite_connect)
             event.listen(db.engine, "begin", _sqlite_begin)

@@ -21,7 +21,7 @@ from tests.fakes import eventually
 def engine(tmp_path: Path) -> Iterator[Engine]:
     engine = create_engine(f"sqlite:///{tmp_path}/a.db", pool_size=40)
     event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    event.listen(engine, "begin", begin)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE numbers (number INTEGER PRIMARY KEY)"))
     yield engine
@@ -30,7 +30,12 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def together(engine: Engine, tmp_path: Path) -> Together:
-    return Together(engine, tmp_path / "a.db-turn")
+    return Together(engine, engine.execution_options(begins=False), tmp_path / "a.db-turn")
+
+
+def begin(connection: Connection) -> None:
+    if connection.get_execution_options().get("begins", True):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def insert(connection: Connection, *numbers: int) -> int:
@@ -90,7 +95,7 @@ def test_what_comes_at_once_is_committed_at_once(engine: Engine, together: Toget
 
     assert [each.result() for each in sent] == list(range(1, 11))
     assert numbers(engine) == list(range(11))
-    assert len(found) == 2
+    assert len(found) == 1
 
 
 def test_what_fails_undoes_itself_and_nothing_else(engine: Engine, together: Together) -> None:
@@ -112,14 +117,10 @@ def test_nobody_takes_the_end_of_all_for_a_success(engine: Engine, together: Tog
 
 
 def test_a_commit_that_fails_fails_for_all(engine: Engine, together: Together) -> None:
-    made: list[Connection] = []
+    def fail(_: Connection) -> None:
+        raise OperationalError("", {}, Exception("disk"))
 
-    def fail_the_second(connection: Connection) -> None:
-        made.append(connection)
-        if len(made) == 2:
-            raise OperationalError("", {}, Exception("disk"))
-
-    event.listen(engine, "commit", fail_the_second)
+    event.listen(engine, "commit", fail)
     with AtOnce(together) as at_once:
         sent = [at_once.send(1), at_once.send(2)]
 
@@ -149,5 +150,7 @@ def test_processes_wait_for_each_other(engine: Engine, together: Together, tmp_p
 def test_without_a_file_for_the_turn_sqlite_decides(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "a.db-turn").mkdir()
 
-    assert Together(engine, tmp_path / "a.db-turn").one(lambda connection: insert(connection, 1)) == 1
+    together = Together(engine, engine.execution_options(begins=False), tmp_path / "a.db-turn")
+
+    assert together.one(lambda connection: insert(connection, 1)) == 1
     assert numbers(engine) == [1]
