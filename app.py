@@ -17,6 +17,7 @@ import config
 import lease
 import models
 import rates
+import removal
 import slots
 import spool
 import storage
@@ -54,6 +55,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     tasks.init_app(app, settings)
     async_.init_app(app, settings.store_threads)
     celery_mode.init_app(app)
+    removal.init_app(app)
     app.extensions["sweep"] = Sweeper(
         app,
         hand_out,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from contextlib import suppress
 
 import config
 import lease
@@ -14,7 +15,7 @@ import storage
 from database import AWAY, insist
 from logs import about
 from models import File, UploadStatus
-from problems import BytesGone, BytesLost, LeaseLost, NotFailed, Problem, ServerStopped
+from problems import BytesGone, BytesLost, Deleted, LeaseLost, NotFailed, Problem, ServerStopped
 from storage.base import StorageError
 
 log = logging.getLogger("ferry.file")
@@ -39,9 +40,6 @@ def complete(row: File, size: int, sha256: str, version: str | None = None) -> N
 
 def fail(row: File, error: Exception) -> None:
     """End an attempt that `error` has ended: the file waits for the next, or ends as ERROR."""
-    if isinstance(error, LeaseLost):
-        log.warning("attempt %d was overtaken", row.attempt, extra=about(row.id))
-        return
     reason = error.reason if isinstance(error, Problem) else Problem.slug()
     settings = config.current()
     pause = verdict(row.mode, error, row.attempts, settings.max_attempts, settings.retry_seconds)
@@ -61,6 +59,17 @@ def fail(row: File, error: Exception) -> None:
         "overtaken" if not kept else "ended" if pause is None else f"again in {later:.0f} s",
         exc_info=not isinstance(error, Problem), extra=about(row.id),
     )  # fmt: skip
+
+
+def overtaken(row: File) -> Problem:
+    """What to say of a file that we do not hold any more."""
+    with suppress(*AWAY):
+        now = lookups.among([row.id]).get(row.id)
+        if now is None or now.deleted_at is not None:
+            log.info("deleted during attempt %d", row.attempt, extra=about(row.id))
+            return Deleted()
+    log.warning("attempt %d was overtaken", row.attempt, extra=about(row.id))
+    return LeaseLost()
 
 
 def verdict(mode: str, error: Exception, attempt: int, most: int, first_pause: float) -> float | None:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, overload
 
 import uuid_utils
@@ -28,7 +29,7 @@ from logs import about
 from measured import Measured
 from models import File, UploadStatus
 from names import safe_name
-from problems import AttemptsExhausted, Problem
+from problems import AttemptsExhausted, LeaseLost, Problem
 
 log = logging.getLogger("ferry.file")
 
@@ -134,8 +135,13 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
 
 def hold(row: File, bound: int | None) -> None:
     """Commit the row of a new file as held by us, before its bytes are read: up to `bound` of them, where known."""
-    row.reserved = config.current().max_file_size if bound is None else bound
+    row.reserved = min(owners.STEP, config.current().max_file_size) if bound is None else bound
     moves.accept(row, lease.keeper().seconds, held=True)
+
+
+def _reserve(row: File, size: int) -> None:
+    if not moves.reserve(row, size):
+        raise LeaseLost
 
 
 def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
@@ -145,7 +151,7 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     Problem, after the row says so too. `bound` is the most bytes that can come, where the row does not know.
     """
     bound = bound if row.size is None else row.size
-    room = owners.Room(row.owner, row.reserved, reserved=True) if row.owner and row.size is None else None
+    room = owners.Room(row.owner, row.reserved, partial(_reserve, row)) if row.owner and row.size is None else None
     try:
         kind, shown = served(row.name, row.detected_type)
         with lease.keeper().hold(row) as hold:
@@ -155,6 +161,8 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
                 )
             hold.check()
             attempts.complete(row, measured.size, measured.sha256, stored.version)
+    except LeaseLost as error:
+        raise attempts.overtaken(row) from error
     except Exception as error:
         attempts.fail(row, error)
         raise

@@ -5,6 +5,7 @@ What a file counts for is added in the same transaction as the file's own move, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -29,18 +30,31 @@ class Owner(Base):
     created_at: Mapped[float] = mapped_column(Double)
 
 
-@dataclass(frozen=True)
+STEP = 64 << 20
+"""Bytes that are reserved at a time for a file whose length nobody knows: all that there is would lock others out."""
+
+
+@dataclass
 class Room:
-    """So many bytes may come for an owner. `reserved`: they are counted as the owner's already, as one file."""
+    """So many bytes may come for an owner. `more`: they are counted as the owner's already, as one file, and it counts
+    so many more, or raises."""
 
     owner: str
     size: int
-    reserved: bool = False
+    more: Callable[[int], None] | None = None
 
     def check(self, size: int) -> None:
         """Raises QuotaExceeded where `size` bytes have come, and are too many."""
-        if size > self.size:
-            raise _exceeded(_found(self.owner), *((self.size, 1) if self.reserved else (0, 0)))
+        if size <= self.size:
+            return
+        owner = _found(self.owner)
+        if self.more is None:
+            raise _exceeded(owner)
+        step = fitting(owner.quota_bytes, owner.used_bytes, max(STEP, size - self.size), whole=False) or 0
+        if self.size + step < size:
+            raise _exceeded(owner, self.size, 1)
+        self.more(step)
+        self.size += step
 
 
 def room(name: str) -> Room | None:

@@ -362,6 +362,12 @@ class AttemptsExhausted(Problem):
     status, title = 500, "Too many attempts ended without a word"
 
 
+class Deleted(Problem):
+    """Somebody has deleted the file before all of it was stored. Nothing was kept. Do not send it again by itself."""
+
+    status, title = 409, "The file was deleted while it was uploaded"
+
+
 class LeaseLost(Problem):
     """Another process has taken over this file. Look its status up instead of sending it again."""
 

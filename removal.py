@@ -5,28 +5,34 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
+from flask import Flask, current_app
+
+import lookups
 import moves
 import spool
 import storage
 from database import AWAY
 from logs import about
 from models import File, UploadStatus
+from pool import Pool
 from storage.base import StorageError
 
 log = logging.getLogger("ferry.file")
+
+_THREADS = 2
 
 
 def delete(row: File) -> bool:
     """Delete a file: gone for everybody at once, its bytes as soon as nobody can be at work on it.
 
-    False: somebody else has deleted it. Whatever can't be removed now is left to the sweep.
+    False: somebody else has deleted it. A thread removes what there is, so that nobody waits for a storage that hangs;
+    whatever can't be removed now is left to the sweep.
     """
     if not moves.delete(row):
         return False
     log.info("deleted", extra=about(row.id))
     if row.upload_status != UploadStatus.PROCESSING and spool.of().may_be_here(row.spool):
-        with suppress(StorageError, OSError, *AWAY):
-            remove(row)
+        current_app.extensions["removals"].submit(_remove_deleted, row.id)
     return True
 
 
@@ -42,3 +48,15 @@ def remove(row: File) -> None:
             storage.of().abort(begun)
     spool.of().discard(row.id)
     moves.forget(row)
+
+
+def init_app(app: Flask) -> None:
+    """Give the app the threads that remove what was deleted."""
+    app.extensions["removals"] = Pool(app, "ferry-remove", _THREADS)
+
+
+def _remove_deleted(id: str) -> None:
+    row = lookups.among([id]).get(id)
+    if row is not None and row.deleted_at is not None:
+        with suppress(StorageError, OSError, *AWAY):
+            remove(row)

@@ -6,7 +6,7 @@ from flask import Flask, current_app
 
 import file
 from models import File
-from modes.pool import Pool
+from pool import Pool
 from sent import Sent
 
 

@@ -16,7 +16,7 @@ import spool
 import tasks
 import window
 from models import File
-from modes.pool import Pool
+from pool import Pool
 from problems import RelayLost
 from sent import Sent
 

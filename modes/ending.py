@@ -10,7 +10,7 @@ import attempts
 import storage
 import window
 
-_POOLS = ("async", "celery-senders", "celery-feeder")
+_POOLS = ("async", "celery-senders", "celery-feeder", "removals")
 
 
 def begin(app: Flask, seconds: float) -> None:

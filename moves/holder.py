@@ -61,6 +61,11 @@ def progress(row: File, lease: float, received: int, stored: int) -> bool:
     return keep(row, _PROGRESS, lease=lease, received_bytes=row.size or received, stored_bytes=stored)
 
 
+def reserve(row: File, size: int) -> bool:
+    """Count `size` bytes more as the owner's. False: somebody else has the file. Raises owners.QuotaExceeded."""
+    return move(row, HELD, {"reserved": row.reserved + size}, count=(size, 0))
+
+
 def complete(row: File, *, url: str, size: int, sha256: str, version_id: str | None = None) -> bool:
     """End as COMPLETE, stored and verified. False: somebody else has the file."""
     values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None, "reserved": size}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 from flask.testing import FlaskClient
 
 import file
@@ -18,7 +20,7 @@ import removal
 import spool
 import storage
 from models import File, UploadStatus
-from problems import LeaseLost
+from problems import Deleted
 from storage.base import Begun, StorageError, StorageUnavailable
 from sweep.files import sweep_deleted, sweep_files
 from sweep.report import Report
@@ -45,12 +47,14 @@ def kept(mode: file.Mode = "async") -> File:
 
 
 def left() -> tuple[int, int, int]:
-    """Objects, files in the spool, and rows of any kind."""
+    """Objects, files in the spool, and rows of any kind, when what was deleted is removed."""
+    drain(current_app)
     rows = lookups.deleted("", 99, -1e9)
     return len(list(storage.of().scan())), len(list(spool.of().files())), len(lookups.page(None, 99)) + len(rows)
 
 
 def sweep() -> Report:
+    drain(current_app)
     report = Report()
     sweep_deleted(report)
     return report
@@ -65,6 +69,24 @@ def test_a_deleted_file_is_gone_with_all_that_was_of_it(client: FlaskClient, mod
     assert client.delete(path).status_code == 404
     assert client.get("/files").get_json()["files"] == []
     assert left() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_nobody_waits_for_a_storage_that_hangs(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, many: bool
+) -> None:
+    paths, hanging = [sent(client) for _ in range(5)], threading.Event()
+    monkeypatch.setattr(storage.of(), "delete", lambda *_: hanging.wait(20))
+    began = time.monotonic()
+    if many:
+        client.post("/files/delete", json={"ids": [path.rsplit("/", 1)[1] for path in paths]})
+    else:
+        assert [client.delete(path).status_code for path in paths] == [204] * 5
+    took = time.monotonic() - began
+    hanging.set()
+
+    assert took < 10
+    assert [client.get(path).status_code for path in paths] == [404] * 5
 
 
 def test_a_file_that_waits_can_be_deleted_and_is_never_stored(app: Flask) -> None:
@@ -131,7 +153,7 @@ class TestHeld:
             removal.delete(found(row))
             yield b"34"
 
-        with pytest.raises(LeaseLost):
+        with pytest.raises(Deleted):
             file.store(row, bytes_of_it())
         assert lookups.find(row.id) is None
 
@@ -169,8 +191,8 @@ def test_a_death_at_any_step_leaves_it_to_the_sweep(app: Flask, monkeypatch: pyt
     place = {"storage": (storage.of(), "delete"), "spool": (spool.of(), "discard"), "row": (moves, "forget")}[step]
     with monkeypatch.context() as broken:
         broken.setattr(*place, die)
-        with pytest.raises(KeyboardInterrupt):
-            removal.delete(row)
+        assert removal.delete(row)
+        drain(app)
     assert lookups.find(row.id) is None
 
     assert sweep().counts["removed"] == 1
@@ -189,6 +211,7 @@ def test_a_storage_that_is_away_delays_it(
     with monkeypatch.context() as broken:
         broken.setattr(storage.of(), "delete", away)
         assert removal.delete(row)
+        drain(app)
         assert sweep().counts["removed"] == 0
     assert sweep().counts["removed"] == 1
 
@@ -199,6 +222,7 @@ def test_parts_of_an_upload_that_was_cut_are_aborted(app: Flask, monkeypatch: py
     monkeypatch.setattr(storage.of(), "begun", lambda prefix: iter([Begun(prefix, "1")]))
     monkeypatch.setattr(storage.of(), "abort", aborted.append)
     removal.delete(row)
+    drain(app)
 
     assert aborted == [Begun(row.key, "1")]
 

@@ -26,7 +26,7 @@ from app import create_app
 from dev import parts
 from dev.process import free_port
 from models import File, db
-from modes.pool import Pool
+from pool import Pool
 from tests.fakes import FORM, form, part
 
 SECRET = "hunter2hunter2"

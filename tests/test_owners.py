@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,7 +15,7 @@ import moves
 import owners
 from models import File
 from owners import fitting
-from problems import QuotaExceeded
+from problems import Problem, QuotaExceeded
 
 LEASE = 30.0
 
@@ -101,6 +102,56 @@ def test_a_file_that_is_tried_again_counts_again_if_there_is_room(alice: str) ->
     with pytest.raises(QuotaExceeded):
         moves.retry(row)
     assert (has(alice), lookups.find(row.id).upload_status) == ((0, 0), "ERROR")  # type: ignore[union-attr]
+
+
+class TestUnknownLength:
+    """Nobody knows how much will come: it is reserved in steps, of 10 bytes here."""
+
+    @pytest.fixture(autouse=True)
+    def _small_steps(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(owners, "STEP", 10)
+
+    def test_it_locks_nobody_out_while_it_comes(self, alice: str) -> None:
+        keys.change_quota(alice, quota_bytes=100)
+        row, seen = file.new("a", "text/plain", "normal", owner=alice), []
+
+        def body() -> Iterator[bytes]:
+            for _ in range(5):
+                yield b"12345"
+                seen.append(has(alice)[0])
+            kept(alice, 60)
+
+        file.hold(row, None)
+        file.store(row, body())
+        assert seen == [10, 10, 20, 20, 30]
+        assert has(alice) == (85, 2)
+
+    def test_it_ends_where_the_quota_does_and_leaves_nothing(self, alice: str) -> None:
+        keys.change_quota(alice, quota_bytes=34)
+        row = file.new("a", "text/plain", "normal", owner=alice)
+
+        file.hold(row, None)
+        with pytest.raises(QuotaExceeded) as raised:
+            file.store(row, iter([b"12345"] * 7))
+        assert has(alice) == (0, 0)
+        assert raised.value.fields["used_bytes"] == 0
+
+    def test_its_last_byte_may_be_the_quotas_last(self, alice: str) -> None:
+        keys.change_quota(alice, quota_bytes=34)
+        row = file.new("a", "text/plain", "normal", owner=alice)
+
+        file.hold(row, None)
+        file.store(row, iter([b"1" * 34]))
+        assert has(alice) == (34, 1)
+
+    def test_who_has_lost_it_reserves_nothing(self, alice: str) -> None:
+        row = file.new("a", "text/plain", "normal", owner=alice)
+        file.hold(row, None)
+        moves.delete(row)
+
+        with pytest.raises(Problem):
+            file.store(row, iter([b"12345"] * 9))
+        assert has(alice) == (0, 0)
 
 
 def test_a_file_of_unknown_size_has_what_is_left_and_gives_back_what_it_does_not_need(alice: str) -> None:

@@ -45,6 +45,12 @@ class DatabaseUnavailable(FerryError):
     slug = "database-unavailable"
 
 
+class Deleted(FerryError):
+    """Somebody has deleted the file before all of it was stored. Nothing was kept. Do not send it again by itself."""
+
+    slug = "deleted"
+
+
 class ExpectationFailed(FerryError):
     """The header Expect asks for something other than 100-continue. Leave it out."""
 

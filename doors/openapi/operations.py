@@ -70,7 +70,7 @@ _UPLOAD: Kinds = (
     p.TooManyUploads, p.QuotaExceeded, p.InvalidParameter, p.IdempotencyKeyInvalid, p.IdempotencyKeyInUse,
     p.IdempotencyKeyReused,
 )  # fmt: skip
-_STORED: Kinds = (p.LeaseLost, *_STORAGE)
+_STORED: Kinds = (p.Deleted, p.LeaseLost, *_STORAGE)
 _KEPT: Kinds = (p.StorageFull, p.TooMuchWaiting)
 _FETCH: Kinds = (p.NotFound, p.NotReady, p.InvalidParameter, p.TooManyDownloads, *_STORAGE)
 
