@@ -82,9 +82,14 @@ def compare(before: File, again: File, stream: Iterator[bytes]) -> None:
     measured = Measured(stream)
     for _ in measured.chunks():
         pass
-    sent = (again.mode, again.name, measured.size, measured.sha256)
-    if sent != (before.mode, before.name, before.size, before.sha256):
+    sent = (again.mode, again.name, measured.size, measured.sha256, _life(again))
+    if sent != (before.mode, before.name, before.size, before.sha256, _life(before)):
         raise IdempotencyKeyReused
+
+
+def _life(row: File) -> int | None:
+    """The seconds after which a file goes by itself."""
+    return None if row.expires_at is None else round(row.expires_at - row.created_at)
 
 
 def forget_old() -> int:

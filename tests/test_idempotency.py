@@ -25,9 +25,9 @@ from tests.fakes import FORM, FailingStorage, form, part
 MODES = ["normal", "async", "celery"]
 
 
-def send(client: FlaskClient, mode: str, body: bytes = b"x", name: str = "a", key: str = "k-1") -> Any:
+def send(client: FlaskClient, mode: str, body: bytes = b"x", name: str = "a", key: str = "k-1", query: str = "") -> Any:
     sent = form(part("file", body, name))
-    return client.post(f"/{mode}_upload", data=sent, content_type=FORM, headers={"Idempotency-Key": key})
+    return client.post(f"/{mode}_upload{query}", data=sent, content_type=FORM, headers={"Idempotency-Key": key})
 
 
 def files() -> int:
@@ -48,7 +48,9 @@ def test_the_same_request_gets_the_first_ones_answer_again(client: FlaskClient, 
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("other", [{"body": b"y"}, {"body": b"xx"}, {"name": "b"}, {"mode": None}])
+@pytest.mark.parametrize(
+    "other", [{"body": b"y"}, {"body": b"xx"}, {"name": "b"}, {"mode": None}, {"query": "?expires_in=60"}]
+)
 def test_another_request_under_the_key_is_refused(client: FlaskClient, mode: str, other: dict[str, Any]) -> None:
     send(client, mode)
     drain(client.application)
