@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    Update,
     and_,
     bindparam,
     case,
@@ -94,8 +95,11 @@ def any_exists() -> bool:
         return bool(connection.execute(_ANY).scalar_one())
 
 
-def create(owner: str, scopes: Sequence[str], seconds: float | None) -> str:
-    """Make a key for an owner, who is made if new. It expires in `seconds`, or never. Returns its token."""
+def create(owner: str, scopes: Sequence[str], seconds: float | None, **quotas: int | None) -> str:
+    """Make a key for an owner, who is made if new. It expires in `seconds`, or never. Returns its token.
+
+    `quotas` of the owner are changed with it, as by `change_quota`.
+    """
     id = secrets.token_hex(6)
     token = _token(id)
     values = {"id": id, "owner": owner, "scopes": ",".join(scopes), "digest": _digest(token), "seconds": seconds}
@@ -104,6 +108,8 @@ def create(owner: str, scopes: Sequence[str], seconds: float | None) -> str:
         if connection.execute(_OWNER, {"name": owner}).one_or_none() is None:
             connection.execute(_MAKE_OWNER, {"name": owner})
         connection.execute(_MAKE if seconds is not None else _MAKE_FOR_EVER, values)
+        if quotas:
+            connection.execute(_changed(owner, quotas))
 
     transaction(work)
     return token
@@ -122,7 +128,11 @@ def revoke(id: str) -> bool:
 
 def change_quota(owner: str, **quotas: int | None) -> bool:
     """Set those of the owner's quotas `quota_bytes`, `quota_files`, `quota_uploads`. False: there is no such owner."""
-    return bool(write(update(_OWNERS).where(_OWNERS.c.name == owner).values(**quotas).returning(_OWNERS.c.name)))
+    return bool(write(_changed(owner, quotas)))
+
+
+def _changed(owner: str, quotas: Mapping[str, int | None]) -> Update:
+    return update(_OWNERS).where(_OWNERS.c.name == owner).values(**quotas).returning(_OWNERS.c.name)
 
 
 def listed() -> Sequence[Row[Any]]:

@@ -14,6 +14,7 @@ import keys as api_keys
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NO_END = "none"
+_LARGEST = (1 << 63) - 1
 
 
 class Span(click.ParamType[float]):
@@ -39,9 +40,12 @@ class Quota(click.ParamType[int | str]):
         if value == _NO_END:
             return _NO_END
         try:
-            return config.size(str(value))
+            number = config.size(str(value))
         except ValueError as error:
             self.fail(f"{error}, or {_NO_END}", param, ctx)
+        if number > _LARGEST:
+            self.fail(f"must be at most {_LARGEST}, or {_NO_END}", param, ctx)
+        return number
 
 
 def _owner(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -82,9 +86,7 @@ def keys() -> None:
 @with_appcontext
 def create(owner: str, scopes: list[str], expires: float | None, **quotas: int | str | None) -> None:
     """Make a key. Prints its token: it can't be shown again."""
-    token = api_keys.create(owner, scopes, expires)
-    _set(owner, quotas)
-    click.echo(token)
+    click.echo(api_keys.create(owner, scopes, expires, **_wanted(quotas)))
 
 
 @keys.command()
@@ -93,7 +95,8 @@ def create(owner: str, scopes: list[str], expires: float | None, **quotas: int |
 @with_appcontext
 def quota(owner: str, **quotas: int | str | None) -> None:
     """Change what an owner may have."""
-    if not _set(owner, quotas):
+    wanted = _wanted(quotas)
+    if not wanted or not api_keys.change_quota(owner, **wanted):
         raise click.ClickException(f"There is no owner {owner!r}, or nothing to change.")
 
 
@@ -131,9 +134,8 @@ def revoke(id: str) -> None:
     click.echo(f"{id} is revoked.")
 
 
-def _set(owner: str, quotas: dict[str, Any]) -> bool:
-    given = {name: None if value == _NO_END else value for name, value in quotas.items() if value is not None}
-    return bool(given) and api_keys.change_quota(owner, **given)
+def _wanted(quotas: dict[str, Any]) -> dict[str, int | None]:
+    return {name: None if value == _NO_END else value for name, value in quotas.items() if value is not None}
 
 
 def _end(quota: int | None) -> str:

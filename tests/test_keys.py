@@ -126,7 +126,8 @@ def test_a_quota_is_changed_and_taken_away_in_the_shell(shell: FlaskCliRunner) -
 @pytest.mark.parametrize(
     "args",
     [["--owner", "a b"], ["--owner", "a" * 65], ["--owner", "a", "--scopes", "admin"], ["--owner", "a", "--scopes", ""],
-     ["--owner", "a", "--expires", "soon"], ["--owner", "a", "--quota", "-1"], []],
+     ["--owner", "a", "--expires", "soon"], ["--owner", "a", "--quota", "-1"],
+     ["--owner", "a", "--quota", "9999999999TiB"], []],
 )  # fmt: skip
 def test_nonsense_makes_no_key(shell: FlaskCliRunner, args: list[str]) -> None:
     assert shell.invoke(args=["keys", "create", *args]).exit_code == 2
