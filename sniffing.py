@@ -24,7 +24,7 @@ _ALSO = {"image/apng": "image/png"}
 """An animated PNG is a PNG to all that asks for one."""
 
 # What may stand in front of an XML document's root. Possessive, so that hostile heads cost one pass each.
-_PROLOG = rb"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE\s+(?!html)[^\[>]*+(?:\[.*?\]\s*+)?+>)*+"
+_PROLOG = rb"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE\s++(?!html)[^\[>]*+(?:\[.*?\]\s*+)?+>)*+"
 _PREFIX = rb"(?:[\w.-]{1,64}:)?"
 _TAGS = rb"!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT|TABLE|A|STYLE|TITLE|B|BODY|BR|P"
 # In the order they are tried in, after white space. A tag's name ends at any of it, not at the standard's blank alone.

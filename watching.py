@@ -137,6 +137,9 @@ class Watcher:
         except AWAY as error:
             log.warning("the watched files could not be looked up: %s", type(error).__name__)
             return
+        except Exception:  # Without this thread nobody would ever hear anything again.
+            log.exception("the watched files could not be looked up")
+            return
         for watch in watches:
             row = found.get(watch.id)
             watch.show(row if row and row.deleted_at is None else None)

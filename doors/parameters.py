@@ -52,8 +52,10 @@ def choice(args: Mapping[str, str], name: str, choices: tuple[str, ...], default
 
 
 def name_start(args: Mapping[str, str]) -> str | None:
-    """How names start that are asked for, in NFC as all names are kept."""
+    """How names start that are asked for, in NFC as all names are kept. Raises InvalidParameter."""
     text = args.get("prefix")
+    if text and "\0" in text:
+        raise InvalidParameter("No name holds a NUL, and PostgreSQL takes none.", parameter="prefix")
     return text and unicodedata.normalize("NFC", text)
 
 

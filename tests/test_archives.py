@@ -182,7 +182,9 @@ def test_an_archive_names_the_files_that_it_can_not_have(client: FlaskClient) ->
     assert (answer.status_code, answer.get_json()["ids"]) == (409, [late.id])
 
 
-@pytest.mark.parametrize("query", ["", "ids=a&prefix=b", "prefix=", "ids=" + ",".join(map(str, range(1001)))])
+@pytest.mark.parametrize(
+    "query", ["", "ids=a&prefix=b", "prefix=", "prefix=%00", "ids=" + ",".join(map(str, range(1001)))]
+)
 def test_an_archive_of_nothing_or_of_too_much_is_refused(client: FlaskClient, query: str) -> None:
     assert_problem(client.get(f"/files.zip?{query}"), 400, "invalid-parameter")
 

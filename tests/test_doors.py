@@ -103,7 +103,7 @@ def test_a_limit_that_is_none_is_refused(client: FlaskClient, query: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "query", ["cursor=", "cursor=abc", "cursor=1%27--", "status=", "status=DONE", "status=pending"]
+    "query", ["cursor=", "cursor=abc", "cursor=1%27--", "status=", "status=DONE", "status=pending", "prefix=%00"]
 )
 def test_a_parameter_that_makes_no_sense_is_refused(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/files?{query}")

@@ -155,6 +155,17 @@ def test_any_bytes_have_a_type(head: bytes, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
+    "start", [b"<!DOCTYPE", b"<?xml?><!DOCTYPE", b"<!-- --><!DOCTYPE", b"<?xml?><!DOCTYPE a", b"<svg"]
+)
+@pytest.mark.parametrize("blank", [b" ", b"\n", b" \n"])
+def test_no_blanks_take_long(start: bytes, blank: bytes) -> None:
+    began = time.perf_counter()
+    detect(start + blank * HEAD)
+
+    assert time.perf_counter() - began < 0.05
+
+
+@pytest.mark.parametrize(
     "piece",
     [
         b"<?x", b"<??>", b"<!--", b"<!---->", b"<!-- --> <?a?> ", b"<!DOCTYPE a", b"<!DOCTYPE a>", b"<!DOCTYPE a[",

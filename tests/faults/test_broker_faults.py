@@ -35,7 +35,7 @@ def test_a_redis_that_dies_loses_no_file(world: World, forgets: bool) -> None:
     world.stop("worker")
     uploads = [world.client.upload("celery", os.urandom(size)) for size in (SMALL, SMALL, LARGE)]
     with talking_to_redis(world) as client:
-        wait(lambda: client.llen("celery") == 3)
+        wait(lambda: client.llen("celery") >= 3)  # More where the sweep has handed one out again meanwhile.
     world.kill("redis")
     if forgets:
         shutil.rmtree(world.data / "redis")
