@@ -72,7 +72,7 @@ def expired(limit: int) -> Sequence[File]:
 
 
 def deleted(spool: str, limit: int, grace: float) -> Sequence[File]:
-    """Deleted files that nobody can be at work on any more, longest deleted first.
+    """Deleted files that nobody can be at work on any more and that are due, longest deleted first.
 
     Those whose bytes may be in another spool are left to its host, for `grace` seconds.
     """
@@ -125,6 +125,7 @@ _DELETED = (
     select(FILES)
     .where(
         FILES.c.deleted_at.is_not(None),
+        or_(FILES.c.due_at.is_(None), FILES.c.due_at <= NOW),
         or_(FILES.c.upload_status != UploadStatus.PROCESSING, SILENT),
         or_(
             FILES.c.spool.is_(None),

@@ -65,6 +65,11 @@ def _no_longer(deleted: Row[Any]) -> tuple[int, int]:
     return (0, 0) if deleted.upload_status == UploadStatus.ERROR else (-deleted.reserved, -1)
 
 
+def put_off_removal(row: File) -> None:
+    """Due in a minute, and later each time, up to a day: what there is of a deleted file can't be removed now."""
+    write(_PUT_OFF_REMOVAL, {"mine": row.id})
+
+
 def forget(row: File) -> None:
     """Remove the row of a deleted file."""
     write(_FORGET, {"mine": row.id})
@@ -72,7 +77,7 @@ def forget(row: File) -> None:
 
 # Statements are built once: building one takes longer than running it.
 _WAITED = NOW - FILES.c.updated_at
-_MOST = 3600.0
+_MINUTE, _MOST, _DAY = 60.0, 3600.0, 86400.0
 _LEAST: BindParameter[float] = bindparam("least", type_=Double())
 _DROP = END.where(FILES.c.lease_until < NOW)
 _RELEASE = HELD.where(FILES.c.lease_until < NOW).values(lease_until=None, due_at=NOW)
@@ -87,7 +92,13 @@ _FLAG = MOVE.where(FILES.c.upload_status == UploadStatus.COMPLETE).values(update
 _DELETE = (
     FILES.update()
     .where(MINE, NOT_DELETED)
-    .values(deleted_at=NOW, updated_at=NOW, attempt=FILES.c.attempt + 1)
+    .values(deleted_at=NOW, updated_at=NOW, due_at=None, attempt=FILES.c.attempt + 1)
     .returning(FILES.c.deleted_at, FILES.c.upload_status, FILES.c.reserved, FILES.c.lease_until, FILES.c.version_id)
+)
+_DELETED_FOR = NOW - FILES.c.deleted_at
+_PUT_OFF_REMOVAL = (
+    FILES.update()
+    .where(MINE, FILES.c.deleted_at.is_not(None))
+    .values(due_at=NOW + case((_DELETED_FOR > _DAY, _DAY), (_DELETED_FOR > _MINUTE, _DELETED_FOR), else_=_MINUTE))
 )
 _FORGET = FILES.delete().where(MINE, FILES.c.deleted_at.is_not(None))

@@ -48,6 +48,7 @@ def sweep_deleted(report: Report) -> None:
             log.warning("not removed: %s", error.slug(), extra=about(row.id))
             if not error.permanent:
                 return
+            moves.put_off_removal(row)
 
 
 def _hand_out(row: File, hand_out: Callable[[File], None]) -> bool:

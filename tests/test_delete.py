@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from flask import Flask, current_app
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
+import database
 import file
 import keys
 import lookups
@@ -21,7 +23,7 @@ import spool
 import storage
 from models import File, UploadStatus
 from problems import Deleted
-from storage.base import Begun, StorageError, StorageUnavailable
+from storage.base import Begun, StorageDenied, StorageUnavailable
 from sweep.files import sweep_deleted, sweep_files
 from sweep.report import Report
 from tests.conftest import drain
@@ -199,14 +201,11 @@ def test_a_death_at_any_step_leaves_it_to_the_sweep(app: Flask, monkeypatch: pyt
     assert left() == (0, 0, 0)
 
 
-@pytest.mark.parametrize("error", [StorageUnavailable])
-def test_a_storage_that_is_away_delays_it(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, error: type[StorageError]
-) -> None:
+def test_a_storage_that_is_away_delays_it(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     row = kept()
 
     def away(*_: object) -> None:
-        raise error
+        raise StorageUnavailable
 
     with monkeypatch.context() as broken:
         broken.setattr(storage.of(), "delete", away)
@@ -214,6 +213,35 @@ def test_a_storage_that_is_away_delays_it(
         drain(app)
         assert sweep().counts["removed"] == 0
     assert sweep().counts["removed"] == 1
+
+
+def test_what_the_storage_will_not_let_go_is_asked_for_more_and_more_seldom_and_holds_nobody_up(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept_back, other, asked = kept(), kept(), []
+    remove = storage.of().delete
+
+    def refuse(key: str, *version: Any) -> None:
+        asked.append(key)
+        if key == kept_back.key:
+            raise StorageDenied
+        remove(key, *version)
+
+    monkeypatch.setattr(storage.of(), "delete", refuse)
+    for row in (kept_back, other):
+        moves.delete(row)
+    assert sweep().counts["removed"] == 1
+    assert sweep().counts["removed"] == 0
+    assert asked == [kept_back.key, other.key]
+    assert 50 < due_in(kept_back) < 70
+
+    database.write(text("UPDATE files SET deleted_at = deleted_at - 7200, due_at = due_at - 7200"))
+    assert sweep().counts["removed"] == 0
+    assert 7000 < due_in(kept_back) < 7400
+
+
+def due_in(row: File) -> float:
+    return (lookups.among([row.id])[row.id].due_at or 0) - database.now()
 
 
 def test_parts_of_an_upload_that_was_cut_are_aborted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
