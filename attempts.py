@@ -92,12 +92,12 @@ def already_stored(row: File) -> bool:
     if row.attempt == 0 or row.size is None or row.sha256 is None or not spool.of().has(row.id):
         return False
     try:
-        found = storage.of().holds(row.key, row.size, spool.of().open(row.id))
+        found = storage.of().proven(row.key, row.size, spool.of().open(row.id))
     except StorageError:
         return False
     if not found or not moves.claim(row, lease.keeper().seconds):
         return False
-    complete(row, row.size, row.sha256)
+    complete(row, row.size, row.sha256, found.version)
     return True
 
 

@@ -147,8 +147,8 @@ class Storage(ABC):
         """Yield the objects whose keys start with `prefix`, in the order of their keys."""
 
     @abstractmethod
-    def holds(self, key: str, size: int, stream: Iterator[bytes]) -> bool:
-        """Whether the object is there and the storage's own digest proves that it is what `stream` yields.
+    def proven(self, key: str, size: int, stream: Iterator[bytes]) -> Stat | None:
+        """The object, if it is there and the storage's own digest proves that it is what `stream` yields.
 
         `size` is how many bytes that is, and was known when the object was put. A storage that gives no digest that
         can be compared proves nothing. The stream is read only where it may prove something.

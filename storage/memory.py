@@ -58,8 +58,8 @@ class MemoryStorage(Storage):
     def scan(self, prefix: str = "") -> Iterator[Stat]:
         return (self.stat(key) for key in sorted(self._objects) if key.startswith(prefix))
 
-    def holds(self, key: str, size: int, stream: Iterator[bytes]) -> bool:
-        return self._objects.get(key) == b"".join(stream)
+    def proven(self, key: str, size: int, stream: Iterator[bytes]) -> Stat | None:
+        return self.stat(key) if self._objects.get(key) == b"".join(stream) else None
 
     def begun(self, prefix: str = "") -> Iterator[Begun]:
         return iter(())

@@ -124,15 +124,15 @@ class S3Storage(Storage):
                 for item in page.get("Contents", ()):
                     yield Stat(item["Key"], item["Size"], item["ETag"].strip('"'))
 
-    def holds(self, key: str, size: int, stream: Iterator[bytes]) -> bool:
+    def proven(self, key: str, size: int, stream: Iterator[bytes]) -> Stat | None:
         try:
             found = self.stat(key)
         except StorageMissing:
-            return False
+            return None
         if found.size != size or not may_be_md5(found.etag):
-            return False
+            return None
         parts = cut(stream, part_sizes(size), self.buffers)
-        return found.etag in etags(parts)
+        return found if found.etag in etags(parts) else None
 
     def begun(self, prefix: str = "") -> Iterator[Begun]:
         # rclone's word for "none at all, in the whole bucket".

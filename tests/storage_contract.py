@@ -92,9 +92,9 @@ class StorageContract:
         body = os.urandom(size)
         storage.put(key, pieces(body), bound=size, content_type="text/plain")
 
-        assert storage.holds(key, size, pieces(body))
-        assert not storage.holds(key, size, pieces(body[:-1] + bytes([body[-1] ^ 1])) if size else iter([b"?"]))
-        assert not storage.holds(key + "-not-there", size, pieces(body))
+        assert storage.proven(key, size, pieces(body))
+        assert not storage.proven(key, size, pieces(body[:-1] + bytes([body[-1] ^ 1])) if size else iter([b"?"]))
+        assert not storage.proven(key + "-not-there", size, pieces(body))
 
     def test_no_upload_stays_begun(self, storage: Storage, key: str) -> None:
         storage.put(key, pieces(bytes(2 * SMALL)), content_type="text/plain")

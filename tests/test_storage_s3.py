@@ -429,6 +429,7 @@ def test_the_version_of_an_object_is_known_and_can_be_removed_for_good(moto: str
 
     assert None not in (first.version, second.version)
     assert first.version != second.version
+    assert s3.proven("a", 2, iter([b"22"])) == second
     s3.delete("a", second.version)
     assert (s3.stat("a").version, s3.stat("a").size) == (first.version, 1)
     s3.close()

@@ -103,7 +103,7 @@ SAFEGUARDS = (
     Safeguard(
         "look-for-the-object",
         "attempts.py",
-        "found = storage.of().holds(row.key, row.size, spool.of().open(row.id))",
+        "found = storage.of().proven(row.key, row.size, spool.of().open(row.id))",
         "found = False",
         (_FAULTS + "test_a_file_whose_object_is_there_is_not_sent_again",),
     ),
@@ -167,8 +167,8 @@ SAFEGUARDS = (
     Safeguard(
         "deleting-takes-the-file-away",
         "moves/others.py",
-        ".values(deleted_at=NOW, updated_at=NOW, attempt=FILES.c.attempt + 1)",
-        ".values(deleted_at=NOW, updated_at=NOW)",
+        ".values(deleted_at=NOW, updated_at=NOW, due_at=None, attempt=FILES.c.attempt + 1)",
+        ".values(deleted_at=NOW, updated_at=NOW, due_at=None)",
         ("tests/test_delete.py",),
     ),
     Safeguard(

@@ -20,7 +20,7 @@ import moves
 import spool
 import storage
 from models import File, UploadStatus
-from storage.base import StorageUnavailable
+from storage.base import Stat, StorageUnavailable
 from sweep.report import KINDS
 from sweep.sweeper import Sweeper
 from tests.fakes import FailingStorage
@@ -137,6 +137,13 @@ class TestStoredAlready:
         assert (found(row).upload_status, found(row).size, found(row).sha256) == ("COMPLETE", row.size, row.sha256)
         assert list(spool.of().files()) == []
 
+    def test_the_version_that_was_found_is_kept(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+        row = held("async", GONE)
+        monkeypatch.setattr(storage.of(), "proven", lambda key, size, _: Stat(key, size, "", "v7"))
+        swept(lambda row: file.upload_file(row.id))
+
+        assert (found(row).upload_status, found(row).version_id) == ("COMPLETE", "v7")
+
     @pytest.mark.parametrize("there", [b"", b"bytes that must not be lOst", BODY + b"!"])
     def test_other_bytes_are_no_proof(self, app: Flask, there: bytes) -> None:
         row = held("async", GONE)
@@ -149,7 +156,7 @@ class TestStoredAlready:
     def test_a_storage_that_can_not_be_asked_costs_an_attempt_as_always(self, app: Flask) -> None:
         row = held("async", GONE)
         app.extensions["storage"] = FailingStorage(StorageUnavailable())
-        app.extensions["storage"].holds = lambda *_: (_ for _ in ()).throw(StorageUnavailable())
+        app.extensions["storage"].proven = lambda *_: (_ for _ in ()).throw(StorageUnavailable())
         swept(lambda row: file.upload_file(row.id))
 
         assert (found(row).upload_status, found(row).attempt) == (UploadStatus.PENDING, 2)
