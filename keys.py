@@ -135,6 +135,12 @@ def _changed(owner: str, quotas: Mapping[str, int | None]) -> Update:
     return update(_OWNERS).where(_OWNERS.c.name == owner).values(**quotas).returning(_OWNERS.c.name)
 
 
+def is_owner(name: str) -> bool:
+    """Whether there is an owner of this name: one is made with the first key."""
+    with reading() as connection:
+        return connection.execute(_OWNER, {"name": name}).one_or_none() is not None
+
+
 def listed() -> Sequence[Row[Any]]:
     """Every key with its owner's quotas and use, and `state`: live, expired or revoked."""
     with reading() as connection:

@@ -11,10 +11,13 @@ from flask.cli import with_appcontext
 
 import config
 import keys as api_keys
+import moves
+from problems import QuotaExceeded
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NO_END = "none"
 _LARGEST = (1 << 63) - 1
+_AT_ONCE = 500
 
 
 class Span(click.ParamType[float]):
@@ -98,6 +101,23 @@ def quota(owner: str, **quotas: int | str | None) -> None:
     wanted = _wanted(quotas)
     if not wanted or not api_keys.change_quota(owner, **wanted):
         raise click.ClickException(f"There is no owner {owner!r}, or nothing to change.")
+
+
+@keys.command()
+@click.argument("owner")
+@with_appcontext
+def adopt(owner: str) -> None:
+    """Give an owner all stored files that belong to nobody: they were sent while there was no key."""
+    if not api_keys.is_owner(owner):
+        raise click.ClickException(f"There is no owner {owner!r}: make a key first.")
+    adopted = 0
+    try:
+        while some := moves.adopt(owner, _AT_ONCE):
+            adopted += some
+    except QuotaExceeded as problem:
+        said = f"{adopted} files adopted. The next are too much for the quota of {owner!r}."
+        raise click.ClickException(said) from problem
+    click.echo(f"{adopted} files adopted")
 
 
 @keys.command("list")

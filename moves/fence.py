@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Double, Row, Update, bindparam
@@ -20,26 +21,23 @@ def move(
     `count` is by how many bytes and files that changes what the owner has: in the same transaction.
     """
     fence = {"mine": row.id, "my_attempt": row.attempt}
-    found = changed(statement, values | lengths | fence, row.owner if count != (0, 0) else None, lambda _: count)
-    if found is not None:
-        vars(row).update(values, **found._mapping)
-    return found is not None
+    asked = values | lengths | fence
+    if row.owner is None or count == (0, 0):
+        found = write(statement, asked)
+    else:
+        found = transaction(partial(_counted, statement, asked, row.owner, count))
+    if found:
+        vars(row).update(values, **found[0]._mapping)
+    return bool(found)
 
 
-def changed(
-    statement: Update, values: Mapping[str, Any], owner: str | None, count: Callable[[Row[Any]], tuple[int, int]]
-) -> Row[Any] | None:
-    """The row that a statement has changed, if it has; and with it what an owner has, by `count(row)`."""
-    if owner is None:
-        return next(iter(write(statement, values)), None)
-
-    def work(connection: Connection) -> Row[Any] | None:
-        found = connection.execute(statement, values).one_or_none()
-        if found is not None and (by := count(found)) != (0, 0):
-            owners.add(connection, owner, *by)
-        return found
-
-    return transaction(work)
+def _counted(
+    statement: Update, values: dict[str, Any], owner: str, count: tuple[int, int], connection: Connection
+) -> Sequence[Row[Any]]:
+    found = connection.execute(statement, values).all()
+    if found:
+        owners.add(connection, owner, *count)
+    return found
 
 
 def keep(row: File, statement: Update, **values: float) -> bool:

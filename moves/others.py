@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, Double, Row, bindparam, case
+from sqlalchemy import BindParameter, Connection, Double, Row, and_, bindparam, case, select
 
-from database import write
+import owners
+from database import transaction, write
 from models import DUE, FILES, NOT_DELETED, NOW, File, UploadStatus
-from moves.fence import END, HELD, LATER, MINE, MOVE, changed, move
+from moves.fence import END, HELD, LATER, MINE, MOVE, move
 
 
 def drop(row: File, reason: str) -> bool:
@@ -55,14 +56,34 @@ def delete(row: File) -> bool:
 
     False: it was deleted already.
     """
-    found = changed(_DELETE, {"mine": row.id}, row.owner, _no_longer)
+
+    def work(connection: Connection) -> Row[Any] | None:
+        found = connection.execute(_DELETE, {"mine": row.id}).one_or_none()
+        # The owner is as the row says now: the file may just have been adopted.
+        if found is not None and found.owner is not None and found.upload_status != UploadStatus.ERROR:
+            owners.add(connection, found.owner, -found.reserved, -1)
+        return found
+
+    found = transaction(work)
     if found is not None:
         vars(row).update(found._mapping)
     return found is not None
 
 
-def _no_longer(deleted: Row[Any]) -> tuple[int, int]:
-    return (0, 0) if deleted.upload_status == UploadStatus.ERROR else (-deleted.reserved, -1)
+def adopt(owner: str, most: int) -> int:
+    """Give an owner, who exists, up to `most` ended files that belong to nobody. Returns how many.
+
+    Raises owners.QuotaExceeded where all of them together are too much. Files at work stay with nobody: who holds one
+    counts it as nobody's when it ends.
+    """
+
+    def work(connection: Connection) -> int:
+        found = connection.execute(_ADOPT, {"owner": owner, "most": most}).all()
+        counted = [row.reserved for row in found if row.upload_status == UploadStatus.COMPLETE]
+        owners.add(connection, owner, sum(counted), len(counted))
+        return len(found)
+
+    return transaction(work)
 
 
 def put_off_removal(row: File) -> None:
@@ -93,7 +114,24 @@ _DELETE = (
     FILES.update()
     .where(MINE, NOT_DELETED)
     .values(deleted_at=NOW, updated_at=NOW, due_at=None, attempt=FILES.c.attempt + 1)
-    .returning(FILES.c.deleted_at, FILES.c.upload_status, FILES.c.reserved, FILES.c.lease_until, FILES.c.version_id)
+    .returning(
+        FILES.c.deleted_at,
+        FILES.c.upload_status,
+        FILES.c.owner,
+        FILES.c.reserved,
+        FILES.c.lease_until,
+        FILES.c.version_id,
+    )
+)
+_OF_NOBODY = and_(FILES.c.owner.is_(None), NOT_DELETED)
+_ENDED = FILES.c.upload_status.in_((UploadStatus.COMPLETE, UploadStatus.ERROR))
+_SOME = select(FILES.c.id).where(_OF_NOBODY, _ENDED).limit(bindparam("most"))
+# The attempt's number grows, so that no move finds the row any more that takes it for nobody's.
+_ADOPT = (
+    FILES.update()
+    .where(FILES.c.id.in_(_SOME), _OF_NOBODY, _ENDED)
+    .values(owner=bindparam("owner"), attempt=FILES.c.attempt + 1)
+    .returning(FILES.c.reserved, FILES.c.upload_status)
 )
 _DELETED_FOR = NOW - FILES.c.deleted_at
 _PUT_OFF_REMOVAL = (

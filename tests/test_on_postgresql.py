@@ -104,3 +104,33 @@ def test_what_an_owner_may_send_is_read_alike(app: Flask) -> None:
     keys.change_quota("erin", quota_bytes=5)
 
     assert owners.room("erin") == owners.Room("erin", 5)
+
+
+def test_files_of_nobody_are_adopted_once(app: Flask) -> None:
+    for owner in ("gina", "hank"):
+        keys.create(owner, ["read"], None)
+    for _ in range(20):
+        row = file.new("a", "text/plain", "normal")
+        file.hold(row, 4)
+        moves.complete(row, url="", size=4, sha256="0" * 64)
+
+    def adopt(number: int) -> int:
+        with app.app_context():
+            return moves.adopt(("gina", "hank")[number % 2], 3)
+
+    with ThreadPoolExecutor(8) as threads:
+        adopted = sum(threads.map(adopt, range(16)))
+    while more := adopt(0):  # Two that want the same rows get them once.
+        adopted += more
+    assert (adopted, has("gina")[1] + has("hank")[1]) == (20, 20)
+
+
+def test_a_file_of_unknown_length_reserves_as_it_comes(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owners, "STEP", 10)
+    keys.create("frank", ["upload"], None)
+    keys.change_quota("frank", quota_bytes=34)
+    row = file.new("a", "text/plain", "normal", owner="frank")
+
+    file.hold(row, None)
+    file.store(row, iter([b"12345"] * 6))
+    assert has("frank") == (30, 1)
