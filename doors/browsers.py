@@ -7,7 +7,6 @@ neither Sec-Fetch-Site nor Origin, and are not concerned.
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
@@ -34,7 +33,8 @@ def is_foreign(
         return True
     if site in ("same-origin", "none") or origin is None:
         return False
-    return urlsplit(origin).netloc != host.lower()
+    # An origin is a scheme and a host, and nothing else (RFC 6454 §6.2). What is none is nobody's.
+    return origin.partition("://")[1:] != ("://", host.lower())
 
 
 def cors(origin: str | None, methods: str | None, allowed: Collection[str]) -> dict[str, str]:

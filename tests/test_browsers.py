@@ -36,6 +36,10 @@ HOST = "ferry.example.com"
         (None, "https://evil.example/ferry.example.com", True),
         (None, "null", True),
         (None, "", True),
+        (None, "http://[", True),
+        (None, "http://[::1", True),
+        (None, f"https://{HOST}/", True),
+        (None, HOST, True),
         ("unheard-of", "https://evil.example", True),
         ("cross-site", APP, False),
         (None, APP, False),
@@ -43,6 +47,11 @@ HOST = "ferry.example.com"
 )
 def test_a_change_that_another_site_asks_for_is_foreign(site: str | None, origin: str | None, foreign: bool) -> None:
     assert is_foreign("POST", HOST, site=site, origin=origin, token=False, allowed=(APP,)) is foreign
+
+
+def test_an_origin_without_a_host_is_nobodys_own() -> None:
+    """Werkzeug says of a Host that is none that it is empty."""
+    assert is_foreign("POST", "", site=None, origin="null", token=False, allowed=())
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
@@ -67,6 +76,7 @@ class Unreadable(io.BytesIO):
     [
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "https://evil.example"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site", "Authorization": "Basic bWU6aHVudGVyMg=="},
     ],
 )
