@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from database import AWAY
 from logs import request_id
@@ -86,6 +87,12 @@ def _http(error: HTTPException) -> Response:
     return answer
 
 
+def _check() -> None:
+    """Raises NotFound for an address written in another way (//): Werkzeug would redirect, with HTML, past `_http`."""
+    if isinstance(request.routing_exception, RequestRedirect):
+        raise NotFound
+
+
 def _database(error: Exception) -> Response:
     log.error("the database does not answer: %s", type(getattr(error, "orig", None) or error).__name__)
     return problem(DatabaseUnavailable())
@@ -103,6 +110,7 @@ def rfc3339(seconds: float) -> str:
 
 def init_app(app: Flask) -> None:
     """Answer every failure of the app with a problem: nothing else may leave it, HTML least of all."""
+    app.before_request(_check)
     app.register_error_handler(Problem, problem)
     app.register_error_handler(HTTPException, _http)
     for kind in AWAY:

@@ -57,6 +57,14 @@ def test_an_unknown_file_is_not_found_whatever_its_id_looks_like(client: FlaskCl
     assert_problem(client.get(f"/files/{id}"), 404, "not-found")
 
 
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/files//x", "/files/x//content", "/static//ferry.js", "/files/x/", ""])
+def test_an_address_written_in_another_way_is_a_problem_and_no_redirect(
+    client: FlaskClient, method: str, path: str
+) -> None:
+    assert_problem(client.open(method=method, environ_overrides={"PATH_INFO": path}), 404, "not-found")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [("GET", "/normal_upload", "POST"), ("DELETE", "/files", "GET"), ("TRACE", "/", "GET"), ("PUT", "/healthz", "GET")],

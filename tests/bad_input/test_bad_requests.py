@@ -40,6 +40,8 @@ REFUSED = {
     "B33 unknown address": (get(f"/{MARK}"), 404, "not-found"),
     "B33 unknown problem": (get("/problems/nothing"), 404, "not-found"),
     "B33 folder of the server": (get("/static/../config.py"), 404, "not-found"),
+    "B33 two slashes": (get("/files//x"), 404, "not-found"),
+    "B33 address without a path": (get("http://localhost"), 404, "not-found"),
     "B35 unknown": (get(f"/files/{UNKNOWN}"), 404, "not-found"),
     "B35 upper case": (get(f"/files/{UNKNOWN.upper()}"), 404, "not-found"),
     "B35 word": (get("/files/abc"), 404, "not-found"),
