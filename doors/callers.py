@@ -28,8 +28,6 @@ log = logging.getLogger("ferry.callers")
 Scope = Literal["upload", "read", "delete"]
 View = TypeVar("View", bound=Callable[..., Any])
 
-"""What a file's id looks like."""
-
 _FRESH = 5.0
 """Seconds for which what was read about keys is believed: how long a revoked key may still be good for."""
 
