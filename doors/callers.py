@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import keys
 import rates
 import slots
 from config import ConfigError
+from doors.known_keys import KnownKeys
 from keys import Key
 from problems import Problem, ScopeMissing, TooManyDownloads, TooManyUploads, Unauthorized
 
@@ -28,10 +28,6 @@ log = logging.getLogger("ferry.callers")
 Scope = Literal["upload", "read", "delete"]
 View = TypeVar("View", bound=Callable[..., Any])
 
-_FRESH = 5.0
-"""Seconds for which what was read about keys is believed: how long a revoked key may still be good for."""
-
-_MOST_KNOWN = 10_000
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 
 
@@ -45,13 +41,10 @@ class Caller:
 
 
 class Callers:
-    """What this process knows of keys, so that a request costs no look into the database for its key."""
+    """Tells who is asking, by what this process knows of keys."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._known: dict[str, tuple[Key, float]] = {}
-        self._guarded: bool | None = None
-        self._looked_at = 0.0
+    def __init__(self, known: KnownKeys) -> None:
+        self._keys = known
 
     def caller(self, authorization: str | None, address: str, *, forwarded: bool = False) -> Caller:
         """Who sends this `Authorization` (RFC 6750 §2.1) from this address. Raises Unauthorized.
@@ -63,38 +56,15 @@ class Callers:
                 raise Unauthorized("This needs an API key: Authorization: Bearer ferry_…")
             return Caller(None, network(address), None)
         scheme, _, token = authorization.partition(" ")
-        key = self._key(token.strip()) if scheme.lower() == "bearer" else None
+        key = self._keys.fitting(token.strip()) if scheme.lower() == "bearer" else None
         if key is None:
             raise Unauthorized("The API key is unknown, has ended, or is not written as Bearer ferry_…")
         return Caller(key.owner, key.owner, key)
 
-    def _key(self, token: str) -> Key | None:
-        id = keys.id_in(token)
-        if id is None:
-            return None
-        key, until = self._known.get(id, (None, 0.0))
-        if key is None or self._clock() >= until:
-            key = keys.find(id)
-            self._remember(id, key)
-        return key if key and key.fits(token) else None
-
-    def _remember(self, id: str, key: Key | None) -> None:
-        self._known.pop(id, None)
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        if key:
-            self._known[id] = (key, self._clock() + _FRESH)
-
     def is_open(self, *, forwarded: bool) -> bool:
         """Whether nobody has to say who they are."""
         settings = config.current()
-        return settings.allow_anonymous or (settings.is_local and not forwarded and not self._is_guarded())
-
-    def _is_guarded(self) -> bool:
-        """Whether a key was ever made. That never changes back, and is seen within seconds."""
-        if not self._guarded and (self._guarded is None or self._clock() >= self._looked_at + _FRESH):
-            self._guarded, self._looked_at = keys.any_exists(), self._clock()
-        return bool(self._guarded)
+        return settings.allow_anonymous or (settings.is_local and not forwarded and not self._keys.any_exists())
 
 
 def network(address: str) -> str:
@@ -203,4 +173,4 @@ def _callers() -> Callers:
 
 def init_app(app: Flask) -> None:
     """Give the app its memory of keys."""
-    app.extensions["callers"] = Callers()
+    app.extensions["callers"] = Callers(KnownKeys())

@@ -13,6 +13,7 @@ import keys
 import slots
 from config import ConfigError, Rate
 from doors.callers import Callers, Scope, check_start, network
+from doors.known_keys import KnownKeys
 from problems import Unauthorized
 from tests.conftest import drain
 from tests.fakes import FORM, form, part
@@ -230,7 +231,7 @@ class Clock:
 
 def test_a_revoked_key_and_the_first_key_are_noticed_within_seconds(app: Flask) -> None:
     clock = Clock()
-    callers = Callers(clock)
+    callers = Callers(KnownKeys(clock))
     assert callers.caller(None, "127.0.0.1").owner is None
     token = keys.create("alice", ["read"], None)
     header = f"Bearer {token}"
@@ -243,15 +244,46 @@ def test_a_revoked_key_and_the_first_key_are_noticed_within_seconds(app: Flask) 
             callers.caller(authorization, "127.0.0.1")
 
 
-def test_a_key_is_not_looked_up_for_every_request(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    callers, looked = Callers(Clock()), []
-    header = f"Bearer {keys.create('alice', ['read'], None)}"
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the keys that were looked up."""
+    looked: list[str] = []
     find = keys.find
     monkeypatch.setattr(keys, "find", lambda id: looked.append(id) or find(id))
+    return looked
+
+
+def test_a_key_is_not_looked_up_for_every_request(app: Flask, looked: list[str]) -> None:
+    known, token = KnownKeys(Clock()), keys.create("alice", ["read"], None)
     for _ in range(3):
-        callers.caller(header, "")
+        known.fitting(token)
 
     assert len(looked) == 1
+
+
+def test_a_new_token_of_a_known_key_is_good_at_once(app: Flask) -> None:
+    known, old = KnownKeys(Clock()), keys.create("alice", ["read"], None)
+    id = old.split("_")[1]
+    assert known.fitting(old)
+    new = keys.rotate(id, 60) or ""
+    assert (known.fitting(new), known.fitting(old)) == (keys.find(id), keys.find(id))
+
+    newest = keys.rotate(id, -1) or ""
+    assert known.fitting(newest)
+    assert [known.fitting(token) for token in (old, new)] == [None, None]
+
+
+def test_guessing_costs_one_look_a_second_for_each_key(app: Flask, looked: list[str]) -> None:
+    clock = Clock()
+    known = KnownKeys(clock)
+    tokens = [keys.create("alice", ["read"], None) for _ in range(2)]
+    wrong = [token[:-3] + "AAA" for token in tokens]
+    for second in range(10):
+        clock.now = 100.0 + second
+        assert [known.fitting(token) for token in wrong * 20] == [None] * 40
+        assert all(known.fitting(token) for token in tokens)
+
+    assert len(looked) == 2 * 10
 
 
 @pytest.mark.parametrize(
