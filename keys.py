@@ -22,6 +22,8 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    false,
+    func,
     insert,
     or_,
     select,
@@ -54,7 +56,10 @@ class ApiKey(Base):
 
 @dataclass(frozen=True)
 class Key:
-    """A key that can be used now: what it may do, for whom, and the digests of the tokens that stand for it."""
+    """A key that can be used now: what it may do, for whom, and the digests of the tokens that stand for it.
+
+    `is_noted`: that it was used, less than ten minutes before it was read.
+    """
 
     id: str
     owner: str
@@ -63,6 +68,7 @@ class Key:
     quota_bytes: int | None
     quota_files: int | None
     quota_uploads: int | None
+    is_noted: bool
 
     def fits(self, token: str) -> bool:
         """Whether `token` stands for this key. Takes the same time for each that does not."""
@@ -77,16 +83,19 @@ def id_in(token: str) -> str | None:
 
 
 def find(id: str) -> Key | None:
-    """The key with this id, if it can be used by the database's clock. Notes that it was used, to ten minutes."""
+    """The key with this id, if it can be used by the database's clock."""
     with reading() as connection:
         row = connection.execute(_FIND, {"mine": id}).one_or_none()
     if row is None:
         return None
-    if row.unnoted:
-        write(_USED, {"mine": id})
     digests = (row.digest, row.old_digest) if row.old_is_live else (row.digest,)
     quotas = (row.quota_bytes, row.quota_files, row.quota_uploads)
-    return Key(id, row.owner, frozenset(row.scopes.split(",")), digests, *quotas)
+    return Key(id, row.owner, frozenset(row.scopes.split(",")), digests, *quotas, row.is_noted)
+
+
+def note_use(id: str) -> None:
+    """Note that the key was used now, for the operator to see."""
+    write(_USED, {"mine": id})
 
 
 def any_exists() -> bool:
@@ -171,7 +180,7 @@ _FIND = (
         _KEYS.c.digest,
         _KEYS.c.old_digest,
         (_KEYS.c.old_until > _NOW).label("old_is_live"),
-        or_(_KEYS.c.used_at.is_(None), _KEYS.c.used_at < _NOW - _NOTED).label("unnoted"),
+        func.coalesce(_KEYS.c.used_at >= _NOW - _NOTED, false()).label("is_noted"),
         *_QUOTAS,
     )
     .join(_OWNERS, _OWNERS.c.name == _KEYS.c.owner)

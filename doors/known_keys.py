@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keys
 from keys import Key
@@ -38,14 +38,22 @@ class KnownKeys:
         self._looked_at = 0.0
 
     def fitting(self, token: str) -> Key | None:
-        """The key that `token` stands for. A new token is good at once, one that has ended may be for FRESH seconds."""
+        """The key that `token` stands for. A new token is good at once, one that has ended may be for FRESH seconds.
+
+        That it was used is noted, to ten minutes.
+        """
         id = keys.id_in(token)
         if id is None:
             return None
         known = self._known.get(id)
         if known is None or not self._decides(known, token):
             known = self._read(id, token)
-        return known.key if known and known.key.fits(token) else None
+        if known is None or not known.key.fits(token):
+            return None
+        if not known.key.is_noted:
+            known.key = replace(known.key, is_noted=True)
+            keys.note_use(id)
+        return known.key
 
     def any_exists(self) -> bool:
         """Whether a key was ever made. That never changes back, and is seen within FRESH seconds."""

@@ -266,11 +266,25 @@ def test_a_new_token_of_a_known_key_is_good_at_once(app: Flask) -> None:
     id = old.split("_")[1]
     assert known.fitting(old)
     new = keys.rotate(id, 60) or ""
-    assert (known.fitting(new), known.fitting(old)) == (keys.find(id), keys.find(id))
+    assert [known.fitting(token) for token in (new, old)] == [keys.find(id)] * 2
 
     newest = keys.rotate(id, -1) or ""
     assert known.fitting(newest)
     assert [known.fitting(token) for token in (old, new)] == [None, None]
+
+
+def test_only_who_has_the_token_has_used_the_key(app: Flask) -> None:
+    clock = Clock()
+    known, token = KnownKeys(clock), keys.create("alice", ["read"], None)
+    known.fitting(token[:-3] + "AAA")
+    assert [key.used_at for key in keys.listed()] == [None]
+
+    known.fitting(token)
+    [used_at] = [key.used_at for key in keys.listed()]
+    assert used_at is not None
+    clock.now += 60
+    known.fitting(token)
+    assert [key.used_at for key in keys.listed()] == [used_at]
 
 
 def test_guessing_costs_one_look_a_second_for_each_key(app: Flask, looked: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,8 @@ def test_a_key_lives_its_life(app: Flask) -> None:
     key = keys.find(id)
     assert key is not None
     assert (key.owner, key.fits(token), key.fits(str(new))) == ("dave", True, True)
+    keys.note_use(id)
+    assert (key.is_noted, keys.find(id)) == (False, replace(key, is_noted=True))
     assert [row.state for row in keys.listed() if row.id == id] == ["live"]
     assert keys.revoke(id)
     assert keys.find(id) is None
