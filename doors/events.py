@@ -33,8 +33,11 @@ def events_of(
 ) -> Iterator[str]:
     """The states of a watched file after the one whose tag is `last`, as long as it is there; the final one ends it.
 
-    `shown` gives a state's text and tag.
+    `shown` gives a state's text and tag. A client that names a `last` hears at once that it is connected: the head of
+    an answer leaves with its first piece.
     """
+    if last is not None:
+        yield COMMENT
     until = clock() + STREAM_SECONDS
     while row := watch.until(partial(_is_news, shown, last), QUIET_SECONDS):
         text, tag = shown(row)

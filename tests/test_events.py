@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import pytest
 
@@ -61,11 +62,18 @@ def test_each_state_is_told_once_and_the_final_one_ends(end: UploadStatus) -> No
 
 
 def test_what_the_client_has_already_is_not_told_again() -> None:
-    assert told(Seen(PROCESSING, COMPLETE), "tag-PROCESSING") == [COMMENT, *states(COMPLETE)]
+    assert told(Seen(PROCESSING, COMPLETE), "tag-PROCESSING") == [COMMENT, COMMENT, *states(COMPLETE)]
 
 
 def test_what_the_client_has_and_is_not_any_more_is_told() -> None:
-    assert told(Seen(PROCESSING, COMPLETE), "tag-PENDING") == states(PROCESSING, COMPLETE)
+    assert told(Seen(PROCESSING, COMPLETE), "tag-PENDING") == [COMMENT, *states(PROCESSING, COMPLETE)]
+
+
+def test_who_comes_back_is_answered_before_there_is_news() -> None:
+    seen = Seen(PENDING)
+
+    assert next(events_of(seen, shown, "tag-PENDING", seen.clock)) == COMMENT
+    assert seen.waits == []
 
 
 def test_a_quiet_stream_is_written_to_now_and_then() -> None:
@@ -86,12 +94,13 @@ def test_a_stop_ends_the_stream_after_what_is_known() -> None:
 def test_no_stream_is_for_ever() -> None:
     comments = told(Seen(PENDING, seconds=15.0), "tag-PENDING")
 
-    assert comments == [COMMENT] * 19
+    assert comments == [COMMENT] * 20
 
 
 def test_only_news_wakes_the_stream() -> None:
     for states_, last, done in (((PENDING,), "tag-PENDING", False), ((PENDING,), None, True), ((None,), "x", True),
                                 ((COMPLETE,), "tag-COMPLETE", True)):  # fmt: skip
         seen = Seen(*states_)
-        next(events_of(seen, shown, last, seen.clock), None)
+        events = events_of(seen, shown, last, seen.clock)
+        list(islice(events, 1 if last is None else 2))
         assert seen.was_done == done

@@ -120,6 +120,15 @@ def test_who_comes_back_with_the_last_event_misses_nothing_and_hears_nothing_twi
     assert requests.get(url, headers={"Last-Event-ID": last}, timeout=10).status_code == 204
 
 
+def test_who_comes_back_is_answered_at_once(own_stack: Stack) -> None:
+    """And not with the first comment that keeps a quiet stream alive."""
+    url = f"{own_stack.url}/files/{own_stack.upload('celery', b'x').json()['id']}"
+    last = requests.get(url, timeout=10).headers["ETag"].strip('"')
+
+    with requests.get(f"{url}/events", headers={"Last-Event-ID": last}, stream=True, timeout=5) as answer:
+        assert (answer.status_code, next(answer.iter_lines(chunk_size=1))) == (200, b":")
+
+
 def test_streams_without_number_stop_no_upload(own_stack: Stack) -> None:
     id = own_stack.upload("celery", b"x").json()["id"]
     with ExitStack() as open_, ThreadPoolExecutor(16) as threads:
