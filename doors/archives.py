@@ -13,15 +13,16 @@ from dataclasses import dataclass
 
 from zipstream import ZipStream
 
-from doors.leaving import exactly
+from doors.leaving import exactly, noted
 from names import archive_names
 from storage import Stream
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file for an archive: its name, its size in bytes, and what opens it when its turn has come."""
+    """A file for an archive: its id, its name, its size in bytes, and what opens it when its turn has come."""
 
+    id: str
     name: str
     size: int
     open: Callable[[], Stream]
@@ -34,7 +35,7 @@ def zipped(members: Sequence[Member]) -> tuple[int, Generator[bytes]]:
     """
     archive = ZipStream(sized=True)
     for name, member in zip(archive_names(member.name for member in members), members, strict=True):
-        archive.add(_bytes(member), name, size=member.size)
+        archive.add(noted(_bytes(member), member.id), name, size=member.size)
     return len(archive), archive.finalize()
 
 

@@ -18,7 +18,7 @@ from doors.answers import rfc3339
 from doors.archives import Member, zipped
 from doors.callers import giving, needs
 from doors.conditions import has_same, is_unchanged
-from doors.leaving import exactly, gathered, streamed
+from doors.leaving import exactly, gathered, noted, streamed
 from doors.lookup import one, several
 from doors.parameters import choice, name_start, number
 from doors.ranges import span
@@ -63,7 +63,7 @@ def archive() -> Response:
     """Several files as one archive."""
     rows = _ready(_asked_for())
     objects = storage.of()
-    length, body = zipped([Member(row.name, row.size or 0, partial(_open, objects, row)) for row in rows])
+    length, body = zipped([Member(row.id, row.name, row.size or 0, partial(_open, objects, row)) for row in rows])
     headers = {"Content-Type": "application/zip", "Content-Disposition": 'attachment; filename="files.zip"'}
     headers |= {"Content-Length": str(length)}
     if request.method == "HEAD":
@@ -86,7 +86,7 @@ def _bytes_of(row: File, wanted: tuple[int, int] | None, known: dict[str, str]) 
     with ExitStack() as held:
         held.enter_context(giving())
         stream = held.enter_context(closing(_open(storage.of(), row, wanted)))
-        return streamed(exactly(stream, end - first), 206 if wanted else 200, headers, held)
+        return streamed(noted(exactly(stream, end - first), row.id), 206 if wanted else 200, headers, held)
 
 
 def _open(objects: storage.Storage, row: File, wanted: tuple[int, int] | None = None) -> storage.Stream:

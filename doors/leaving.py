@@ -6,13 +6,19 @@ cuts the connection. Raised before the first byte it is still a problem with a s
 
 from __future__ import annotations
 
+import errno
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from contextvars import Context, copy_context
 from itertools import chain
 
 from flask import Response, request
 
-from storage.base import StorageMismatch
+import logs
+from storage.base import StorageError, StorageMismatch
+
+log = logging.getLogger("ferry.downloads")
 
 STALL_SECONDS = 30
 """For one piece, of at most 256 KiB: who takes longer, less than 9 kB/s, has a thread for nothing."""
@@ -32,6 +38,15 @@ def exactly(stream: Iterable[bytes], size: int) -> Iterator[bytes]:
         raise StorageMismatch("The storage gave another number of bytes than the object has.")
 
 
+def noted(pieces: Iterable[bytes], id: str) -> Iterator[bytes]:
+    """Yield the same. Where the storage fails, a line of the log says for which file."""
+    try:
+        yield from pieces
+    except StorageError as error:
+        log.warning("the storage did not give all of it: %s", error.slug(), extra=logs.about(id))
+        raise
+
+
 def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the same bytes in pieces of 64 KiB at least, but for the last: each costs a system call."""
     waiting: list[bytes] = []
@@ -47,13 +62,23 @@ def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def streamed(body: Iterator[bytes], status: int, headers: Mapping[str, str], held: ExitStack) -> Response:
     """An answer with this body. Its first piece is read here; what is `held` is let go when the last is sent, or none
-    can be any more.
+    can be any more. Lines that are logged meanwhile are the request's, which is over by then.
     """
-    first = next(body, b"")
+    context = copy_context()
+    first = context.run(next, body, b"")
     connection = request.environ.get("gunicorn.socket")
     if connection is not None:
         # For sendall(), as Python has it, this is the time for all of a piece. The next request sets it anew.
         connection.settimeout(STALL_SECONDS)
-    answer = Response(chain((first,), body), status, headers)
+    answer = Response(chain((first,), _rest(body, context)), status, headers)
     answer.call_on_close(held.pop_all().close)
     return answer
+
+
+def _rest(body: Iterator[bytes], context: Context) -> Iterator[bytes]:
+    """Yield what is left. A storage that fails cuts the connection without a traceback: to gunicorn it was reset."""
+    try:
+        while (piece := context.run(next, body, None)) is not None:
+            yield piece
+    except StorageError as error:
+        raise ConnectionResetError(errno.ECONNRESET, "the storage did not give all of it") from error

@@ -165,9 +165,13 @@ def link_of(fd: Path) -> str:
 
 @pytest.mark.parametrize("path", ["/files/{}/content", "/files.zip?ids={}"])
 def test_a_storage_that_dies_in_the_middle_cuts_the_connection(own_stack: Stack, path: str) -> None:
-    """The client sees that it has not all; the next one hears a problem, and the bytes once the storage is back."""
+    """The client sees that it has not all; the next one hears a problem, and the bytes once the storage is back.
+
+    The operator has a line for each.
+    """
     id = stored(own_stack, LARGE)
     connection, answer = begun(own_stack, path.format(id))
+    request_id = answer.headers["X-Request-ID"]
     with closing(connection):
         answer.read(100_000)
         own_stack.running.pop("s3").kill()
@@ -176,6 +180,9 @@ def test_a_storage_that_dies_in_the_middle_cuts_the_connection(own_stack: Stack,
 
     failed = requests.get(own_stack.url + path.format(id), timeout=30)
     assert (failed.status_code, failed.json()["type"]) == (503, "/problems/storage-unavailable")
+    log = own_stack.log("web").read_text()
+    [line] = [line for line in log.splitlines() if "did not give all of it" in line and request_id in line]
+    assert (" warning " in line, id in line, "Traceback" in log) == (True, True, False)
     own_stack.start("s3")
     assert requests.get(f"{own_stack.url}/files/{id}/content", timeout=30).content == LARGE
 
