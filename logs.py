@@ -18,6 +18,12 @@ from logging.config import dictConfig
 from typing import Any, TextIO
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+caller: ContextVar[Mapping[str, str] | None] = ContextVar("caller", default=None)
+"""`owner`, and `key` by its public id, of the request that is served; None for one without a key."""
+
+CALLER = "ferry.caller"
+"""The entry of a request's WSGI environment that says the same, for the line that is written after all else is over."""
+
 _file_id: ContextVar[str | None] = ContextVar("file_id", default=None)
 
 _SECRETS = (
@@ -52,6 +58,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         "logger": record.name,
         "message": _without_secrets(record.getMessage()),
         "request_id": request_id.get(),
+        **(caller.get() or {}),
         "file_id": getattr(record, "file_id", None) or _file_id.get(),
         "pid": record.process,
         **(_access(record.args) if record.name == _LINE and isinstance(record.args, Mapping) else {}),
@@ -66,6 +73,7 @@ def _access(atoms: Mapping[str, Any]) -> dict[str, Any]:
     path = str(atoms["U"]).replace('\\"', '"').encode("latin-1", "replace").decode("utf-8", "replace")
     return {
         "request_id": atoms.get("{x-request-id}o"),
+        **(atoms.get(f"{{{CALLER}}}e") or {}),
         "method": atoms["m"],
         "path": path,
         "status": int(atoms["s"]),
@@ -105,7 +113,8 @@ class Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         said = fields(record)
         file = f"file {said['file_id']}: " if "file_id" in said else ""
-        request = f" [{said['request_id']}]" if "request_id" in said else ""
+        who = f" {said['owner']}/{said['key']}" if "key" in said else ""
+        request = f" [{said['request_id']}{who}]" if "request_id" in said else ""
         line = f"{said['time']} {said['level']} {said['logger']}{request}: {file}{said['message']}"
         below = said["exception"].splitlines() if "exception" in said else []
         return "\n  ".join(_visible(each) for each in (line, *below))

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import config
 import keys
+import logs
 import rates
 import slots
 from config import ConfigError
@@ -85,6 +86,7 @@ def needs(scope: Scope) -> Callable[[View], View]:
             caller = _callers().caller(
                 request.headers.get("Authorization"), request.remote_addr or "", forwarded=_is_forwarded()
             )
+            _note(caller)
             if caller.key and scope not in caller.key.scopes:
                 raise ScopeMissing(f"The key may not {scope}.", scope=scope)
             settings = config.current()
@@ -98,6 +100,18 @@ def needs(scope: Scope) -> Callable[[View], View]:
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def _note(caller: Caller) -> None:
+    """Have the lines of this request say whose it is, those too that say why it was refused."""
+    if caller.key:
+        who = {"owner": caller.key.owner, "key": caller.key.id}
+        logs.caller.set(who)
+        request.environ[logs.CALLER] = who
+
+
+def _forget(error: BaseException | None) -> None:
+    logs.caller.set(None)
 
 
 def everybody_may() -> bool:
@@ -173,4 +187,5 @@ def _callers() -> Callers:
 
 def init_app(app: Flask) -> None:
     """Give the app its memory of keys."""
+    app.teardown_request(_forget)
     app.extensions["callers"] = Callers(KnownKeys())

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import requests
 from flask import Flask
 
 import file
+import keys
 import logs
 import moves
 import tasks
@@ -51,6 +53,15 @@ def test_a_line_of_json_has_its_fields() -> None:
     assert said == {
         "level": "info", "logger": "ferry.file", "message": "accepted, 7 bytes", "file_id": "01a1", "pid": os.getpid(),
     }  # fmt: skip
+
+
+def test_a_line_of_text_says_who_asked() -> None:
+    def said() -> str:
+        logs.request_id.set("abc")
+        logs.caller.set({"owner": "alice", "key": "0123456789ab"})
+        return logs.Text().format(record("accepted"))
+
+    assert copy_context().run(said).endswith(" info ferry.file [abc alice/0123456789ab]: accepted")
 
 
 def test_what_a_thread_works_on_is_in_its_lines() -> None:
@@ -109,6 +120,7 @@ def test_a_line_about_a_request_has_its_parts() -> None:
         "request_id": "abc", "method": "GET", "path": '/café/"\n', "status": 404, "bytes": 211, "milliseconds": 3,
     }  # fmt: skip
     assert said["address"] == "192.0.2.7"
+    assert {"owner", "key"} & set(said) == set()
     assert SECRET not in str(said)
 
 
@@ -186,6 +198,25 @@ def test_the_lines_of_an_upload_are_found_by_request_and_by_file(web: Running) -
         "request_id": "mine.1", "method": "POST", "path": "/async_upload", "status": 202, "bytes": len(answer.content),
         "address": "127.0.0.1",
     }  # fmt: skip
+
+
+def test_the_lines_of_a_request_say_whose_key_it_came_with(web: Running, app: Flask) -> None:
+    """Those of its refusal too; nobody who has no key is named, and nothing of it goes out."""
+    token = keys.create("alice", ["upload"], None)
+    url, who = f"http://127.0.0.1:{web.port}", {"owner": "alice", "key": token.split("_")[1]}
+    headers = {"Content-Type": FORM, "Authorization": f"Bearer {token}"}
+    sent = requests.post(f"{url}/normal_upload", data=form(part("file", b"x", "a")), headers=headers, timeout=10)
+    refused = requests.get(f"{url}/files", headers=headers, timeout=10)
+    stranger = requests.get(f"{url}/files", headers={"Authorization": f"Bearer {token[:-3]}AAA"}, timeout=10)
+
+    lines = [web.until(lambda line: line["message"].startswith("complete"))]
+    lines += [web.until(lambda line, status=status: line.get("status") == status) for status in (201, 403)]
+    named = [{name: line[name] for name in ("owner", "key") if name in line} for line in lines]
+    assert named == [who] * 3
+    assert {"owner", "key"} & set(web.until(lambda line: line.get("status") == 401)) == set()
+    assert token.split("_", 2)[2] not in web.log.read_text()
+    for answer in (sent, refused, stranger):
+        assert "alice" not in str(answer.headers)
 
 
 def test_the_web_service_logs_nothing_but_json_and_no_secret(web: Running) -> None:
