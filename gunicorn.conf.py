@@ -10,7 +10,7 @@ from functools import partial
 import logs
 from app import create_app
 from config import ConfigError, load
-from doors.callers import check_start
+from doors.strangers import check_start
 from modes import ending
 from server.worker import keep_stops_over_forks
 

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, TypeVar
 
 from flask import Flask, current_app, g, request
-from sqlalchemy.exc import SQLAlchemyError
 
 import config
-import keys
 import logs
 import rates
 import slots
-from config import ConfigError
 from doors.known_keys import KnownKeys
 from keys import Key
 from problems import Problem, ScopeMissing, TooManyDownloads, TooManyUploads, Unauthorized
-
-log = logging.getLogger("ferry.callers")
 
 Scope = Literal["upload", "read", "delete"]
 View = TypeVar("View", bound=Callable[..., Any])
@@ -149,35 +143,9 @@ def _thread(caller: Caller, refusal: type[Problem]) -> AbstractContextManager[No
     return slots.of().take(f"process {os.getpid()} {caller.name}", config.current().most_uploads, refusal)
 
 
-def check_start(app: Flask, addresses: Sequence[object]) -> None:
-    """Raises ConfigError where a service that listens on these socket addresses would let in everybody unasked.
-
-    A database that does not answer does not decide it: until it does, strangers are refused.
-    """
-    outside = [address for address in addresses if not _is_loopback(address)]
-    if not outside:
-        return
-    with app.app_context():
-        if config.current().allow_anonymous:
-            log.warning("ALLOW_ANONYMOUS=1: whoever reaches %s may upload and see files", outside)
-            return
-        with suppress(SQLAlchemyError):
-            if not keys.any_exists():
-                raise ConfigError(_UNGUARDED.format(", ".join(map(str, outside))))
-
-
-_UNGUARDED = """Ferry would listen on {}, and no API key exists: anybody could use it.
-Make a key with `flask keys create --owner NAME`, listen on 127.0.0.1 (HOST), or set ALLOW_ANONYMOUS=1."""
-
-
 def _is_forwarded() -> bool:
     """Whether a proxy says so, or one is expected."""
     return bool(config.current().forwarded_hops) or any(name in request.headers for name in _FORWARDED)
-
-
-def _is_loopback(address: object) -> bool:
-    """Of a socket's address. What is no IP address is a Unix socket, behind which a proxy may stand."""
-    return isinstance(address, tuple) and ipaddress.ip_address(address[0]).is_loopback
 
 
 def _callers() -> Callers:

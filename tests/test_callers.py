@@ -12,8 +12,9 @@ from werkzeug.test import TestResponse
 import keys
 import slots
 from config import ConfigError, Rate
-from doors.callers import Callers, Scope, check_start, network
+from doors.callers import Callers, Scope, network
 from doors.known_keys import KnownKeys
+from doors.strangers import check_start
 from problems import Unauthorized
 from tests.conftest import drain
 from tests.fakes import FORM, form, part
