@@ -84,9 +84,9 @@ def needs(scope: Scope) -> Callable[[View], View]:
             if caller.key and scope not in caller.key.scopes:
                 raise ScopeMissing(f"The key may not {scope}.", scope=scope)
             settings = config.current()
-            rate = settings.upload_rate if scope == "upload" else settings.read_rate
+            what, rate = ("upload", settings.upload_rate) if scope == "upload" else ("other", settings.read_rate)
             if rate:
-                rates.of().hit(scope, rate, caller.name)
+                rates.of().hit(what, rate, caller.name)
             g.caller = caller
             return view(*args, **kwargs)
 

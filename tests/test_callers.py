@@ -223,6 +223,19 @@ def test_who_asks_too_often_is_told_when_to_come_back(
     assert ask(bob).status_code < 300
 
 
+def test_requests_that_are_no_uploads_are_counted_together(app: Flask) -> None:
+    """Of an owner whom no other test counts."""
+    dora = bearer(keys.create("dora", keys.SCOPES, None))
+    app.config["FERRY"].__dict__["read_rate"] = Rate(2, 86400)
+    client = app.test_client()
+
+    assert client.get("/files", headers=dora).status_code == 200
+    assert client.delete("/files/x", headers=dora).status_code == 404
+    for ask in (lambda: client.get("/files", headers=dora), lambda: client.delete("/files/x", headers=dora)):
+        assert slug(ask()) == (429, "too-many-requests")
+    assert sent(client, dora).status_code == 201
+
+
 class Clock:
     now = 100.0
 
