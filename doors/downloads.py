@@ -34,9 +34,12 @@ _LINK_SECONDS, _LONGEST_LINK = 300, 900
 @downloads.get("/files/<id>/content")
 @needs("read")
 def content(id: str) -> Response:
-    """The bytes of a file, or with `redirect=1` a way to them at the storage."""
+    """The bytes of a file, or with `redirect=1` a way to them at the storage.
+
+    HEAD is answered here in any case: a link is signed for GET alone, and the storage would refuse it.
+    """
     row = _ready([one(id)])[0]
-    if choice(request.args, "redirect", ("0", "1"), "0") == "1":
+    if choice(request.args, "redirect", ("0", "1"), "0") == "1" and request.method == "GET":
         return Response(status=302, headers={"Location": _link(row, _LINK_SECONDS)}, mimetype="text/plain")
     etag, modified = str(row.sha256), int(row.updated_at)
     known = {"ETag": f'"{etag}"', "Last-Modified": http_date(modified), "Accept-Ranges": "bytes"}

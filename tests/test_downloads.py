@@ -338,6 +338,15 @@ def test_a_link_leads_to_the_storage_for_as_long_as_was_asked(client: FlaskClien
     assert client.get(f"/files/{id}/link").headers["Cache-Control"] == "no-store"
 
 
+def test_who_asks_for_the_head_is_not_sent_where_only_get_is_signed(client: FlaskClient) -> None:
+    path = f"/files/{sent(client)}/content"
+    direct, led = (client.head(path + query) for query in ("", "?redirect=1"))
+    same = {name: led.headers[name] for name in dict(led.headers) if name != "X-Request-ID"}
+
+    assert (led.status_code, same) == (200, {name: direct.headers[name] for name in same})
+    assert led.headers["Content-Length"] == str(len(BODY))
+
+
 @pytest.mark.parametrize("expires", ["0", "901", "-1", "abc", "", "1e2", "9999999999", "٣"])
 def test_a_link_for_longer_than_allowed_is_refused(client: FlaskClient, expires: str) -> None:
     answer = client.get(f"/files/{sent(client)}/link?expires={expires}")

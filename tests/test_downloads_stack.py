@@ -77,6 +77,7 @@ def test_answers_without_a_body_leave_the_connection_in_order(stack: Stack) -> N
         ("GET", f"/files/{id}/content", {"If-None-Match": etag}, 304),
         ("GET", f"/files/{id}/content", {"Range": "bytes=100-"}, 416),
         ("GET", f"/files/{id}/content?redirect=1", {}, 302),
+        ("HEAD", f"/files/{id}/content?redirect=1", {}, 200),
         ("GET", f"/files/{empty}/content", {}, 200),
         ("HEAD", f"/files.zip?ids={id}", {}, 200),
         ("GET", f"/files/{id}/content", {}, 200),

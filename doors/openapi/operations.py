@@ -120,7 +120,7 @@ OPERATIONS = (
     ),
     Operation(
         "fetch_file", "get", "/files/{id}/content", "Fetch", "read",
-        "The bytes of a file, or of a part of it. HEAD is answered too.",
+        "The bytes of a file, or of a part of it. HEAD is answered too, and never leads elsewhere.",
         {
             "200": answer("All bytes.", {}, "*/*", RANGES),
             "206": answer("Those of the range.", {}, "*/*", (*RANGES, "Content-Range")),
