@@ -40,6 +40,11 @@ def about(id: str) -> dict[str, str]:
     return {"file_id": id}
 
 
+def of_request(id: str) -> dict[str, str]:
+    """`extra` of a log call about a request that the app never saw."""
+    return {"request_id": id}
+
+
 @contextmanager
 def working_on(id: str | None) -> Iterator[None]:
     """All that this thread logs meanwhile is about this file."""
@@ -57,7 +62,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         "level": record.levelname.lower(),
         "logger": record.name,
         "message": _without_secrets(record.getMessage()),
-        "request_id": request_id.get(),
+        "request_id": getattr(record, "request_id", None) or request_id.get(),
         **(caller.get() or {}),
         "file_id": getattr(record, "file_id", None) or _file_id.get(),
         "pid": record.process,

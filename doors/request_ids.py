@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
-import uuid_utils
 from flask import Flask, Response, request
 
 import logs
-
-HEADER = "X-Request-ID"
-_HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-
-
-def chosen(sent: str | None) -> str:
-    """The id that came with a request, from a proxy say, if it is harmless in a log; otherwise a new one."""
-    return sent if sent and _HARMLESS.fullmatch(sent) else str(uuid_utils.uuid7())
+from server.ids import HEADER, chosen
 
 
 def _begin() -> None:

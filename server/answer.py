@@ -19,6 +19,7 @@ from problems import (
     VersionNotSupported,
 )
 from server.body import is_owed
+from server.ids import HEADER
 
 _KINDS: list[tuple[type[Exception], type[Problem]]] = [
     (errors.LimitRequestLine, UriTooLong),
@@ -50,13 +51,14 @@ def problem_of(error: Exception) -> Problem:
     return next((ours for theirs, ours in _KINDS if isinstance(error, theirs)), Problem)()
 
 
-def refusal(problem: Problem) -> bytes:
-    """A whole answer that ends the connection, for a request of which nothing is known."""
-    body = json.dumps(problem.members("/"), separators=(",", ":")).encode()
+def refusal(problem: Problem, id: str) -> bytes:
+    """A whole answer that ends the connection, for a request of which nothing is known but the `id` it was given."""
+    body = json.dumps(problem.members("/") | {"request_id": id}, separators=(",", ":")).encode()
     head = [
         f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}",
         f"Date: {formatdate(usegmt=True)}",
         "Connection: close",
+        f"{HEADER}: {id}",
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
     ]

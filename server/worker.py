@@ -22,10 +22,12 @@ from typing import Any
 from gunicorn.http import parser, wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
+from logs import of_request
 from problems import HeadersTooLarge, Problem, RequestTimeout
 from server.answer import Answer, problem_of, refusal
 from server.body import ExpectedBody, Unreader, is_owed
 from server.head import Verdict, judge
+from server.ids import chosen
 from server.pace import Pace
 from server.waiting import Waiting
 
@@ -131,13 +133,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         if isinstance(exc, ssl.SSLError):
             return
-        problem = problem_of(exc)
+        problem, id = problem_of(exc), chosen(None)
         if type(problem) is Problem:
-            self.log.exception("unexpected failure outside of the app")
+            self.log.exception("unexpected failure outside of the app", extra=of_request(id))
         else:
-            self.log.warning("%s refused: %s (%s)", (addr or ("",))[0], problem.slug(), type(exc).__name__)
+            who, why = (addr or ("",))[0], type(exc).__name__
+            self.log.warning("%s refused: %s (%s)", who, problem.slug(), why, extra=of_request(id))
         with suppress(OSError):
-            client.sendall(refusal(problem))
+            client.sendall(refusal(problem, id))
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
         if fs.cancelled() or fs.exception() or fs.result():
@@ -168,9 +171,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             waiting.hurry(deadline - time.monotonic())
 
     def _refuse(self, conn: Any, problem: Problem) -> None:
-        self.log.warning("%s refused: %s", (conn.client or ("",))[0], problem.slug())
+        id = chosen(None)
+        self.log.warning("%s refused: %s", (conn.client or ("",))[0], problem.slug(), extra=of_request(id))
         with suppress(OSError):
-            conn.sock.send(refusal(problem), socket.MSG_DONTWAIT)
+            conn.sock.send(refusal(problem, id), socket.MSG_DONTWAIT)
         self._linger(conn)
 
     def _linger(self, conn: Any) -> None:

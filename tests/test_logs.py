@@ -55,6 +55,10 @@ def test_a_line_of_json_has_its_fields() -> None:
     }  # fmt: skip
 
 
+def test_a_line_about_a_request_that_the_app_never_saw_has_its_id() -> None:
+    assert logs.fields(record("refused", **logs.of_request("abc")))["request_id"] == "abc"
+
+
 def test_a_line_of_text_says_who_asked() -> None:
     def said() -> str:
         logs.request_id.set("abc")

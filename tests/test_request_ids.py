@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 import logs
 import lookups
-from doors.request_ids import chosen
+from server.ids import chosen
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 

@@ -73,6 +73,7 @@ def test_an_unsound_request_is_refused(ferry: Ferry, row: str) -> None:
 
     assert reply.told == (status, PROBLEM, slug)
     assert {"title", "detail", "instance", "status"} <= set(reply.json)
+    assert reply.json["request_id"] == reply.headers["x-request-id"]
     assert "server" not in reply.headers
     assert (status == 405) == ("allow" in reply.headers)
     assert MARK.encode() not in reply.body or reply.json["instance"] == f"/{MARK}"
@@ -93,6 +94,14 @@ def test_what_can_not_be_understood_ends_its_connection(ferry: Ferry, row: str) 
 
         assert wire.reply().headers["connection"] == "close"
         assert wire.ended()
+
+
+@pytest.mark.parametrize("row", ["B31 HTTP/2.0", "B31 headers without an end", "B31 no request", "B31 address of 5 KB"])
+def test_what_can_not_be_understood_is_found_in_the_log_by_the_id_of_its_answer(ferry: Ferry, row: str) -> None:
+    request, _, slug = REFUSED[row]
+    id = ferry.ask(request).headers["x-request-id"]
+
+    assert f"[{id}]: 127.0.0.1 refused: {slug}" in ferry.log("web").read_text()
 
 
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])

@@ -1,0 +1,15 @@
+"""The id of a request. Its client may choose it, a proxy say, so that one id is found in the logs of both."""
+
+from __future__ import annotations
+
+import re
+
+import uuid_utils
+
+HEADER = "X-Request-ID"
+_HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def chosen(sent: str | None) -> str:
+    """The id that came with a request, if it is harmless in a log; otherwise a new one."""
+    return sent if sent and _HARMLESS.fullmatch(sent) else str(uuid_utils.uuid7())
