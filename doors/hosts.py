@@ -9,7 +9,7 @@ from flask import Flask, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config
-from problems import UntrustedHost
+from problems import BadRequest, UntrustedHost
 
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _HEALTH = ("/healthz", "/healthz/ready")
@@ -31,7 +31,12 @@ def is_trusted(host: str, names: Collection[str]) -> bool:
 
 
 def _check() -> None:
-    """Raises UntrustedHost. Load balancers ask for our health by address, and learn nothing by it."""
+    """Raises UntrustedHost. Load balancers ask for our health by address, and learn nothing by it.
+
+    Raises BadRequest where HTTP/1.1 comes without a Host (RFC 9112 §3.2); gunicorn refuses two.
+    """
+    if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1" and "Host" not in request.headers:
+        raise BadRequest("A request in HTTP/1.1 has a Host.")
     names = trusted(config.current())
     if request.path not in _HEALTH and not is_trusted(request.host, names):
         raise UntrustedHost

@@ -24,7 +24,10 @@ REFUSED = {
     "B31 folded header": (get("/", "X: a", " b"), 400, "bad-request"),
     "B31 space before the colon": (get("/", f"{MARK} : b"), 400, "bad-request"),
     "B31 NUL in a header": (get("/", "X: a\0b"), 400, "bad-request"),
+    "B31 no host": (b"GET / HTTP/1.1\r\n\r\n", 400, "bad-request"),
+    "B31 no host but in the address": (b"GET http://localhost/healthz HTTP/1.1\r\n\r\n", 400, "bad-request"),
     "B31 two hosts": (get("/", "Host: other"), 400, "bad-request"),
+    "B31 the same host twice": (get("/", "Host: localhost"), 400, "bad-request"),
     "B31 empty lines in front": (b"\r\n\r\n" + get("/"), 400, "bad-request"),
     "B31 bytes in the address": (b"GET /\xff HTTP/1.1\r\nHost: f\r\n\r\n", 400, "bad-request"),
     "B31 method in lower case": (get("/", method="get"), 400, "bad-request"),
@@ -112,6 +115,10 @@ def test_good_requests_are_answered_in_either_version(ferry: Ferry, version: str
 
         assert (reply.status, reply.json) == (200, {"status": "ok"})
         assert reply.headers["connection"] == ("close" if version == "HTTP/1.0" else "keep-alive")
+
+
+def test_http_1_0_needs_no_host(ferry: Ferry) -> None:
+    assert ferry.ask(b"GET /files HTTP/1.0\r\n\r\n").status == 200
 
 
 def test_a_request_that_comes_byte_by_byte_is_served(ferry: Ferry) -> None:
