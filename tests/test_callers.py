@@ -61,6 +61,13 @@ def test_what_is_open_to_all_is_exactly_this(app: Flask) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/problems/not-found", "/healthz", "/healthz/ready"])
+def test_what_strangers_may_read_is_the_same_for_all(client: FlaskClient, alice: dict[str, str], path: str) -> None:
+    stranger = client.get(path)
+
+    assert (stranger.status_code, stranger.data) == (200, client.get(path, headers=alice).data)
+
+
 def test_without_any_key_this_machine_is_let_in(client: FlaskClient) -> None:
     assert sent(client, {}).status_code == 201
 
