@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from ferry_client import Ferry
@@ -54,5 +56,19 @@ def run() -> Run:
     return run
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twins among its files, and one folder deep."""
+    for name, body in {"a.txt": "a", "b.txt": "same", "deep/b.txt": "same", "deep/er/c.csv": ","}.items():
+        path = tmp_path / "folder" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(body)
+    return tmp_path / "folder"
+
+
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT / "client")}
+
+
+def lines(ran: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in ran.stdout.splitlines()]

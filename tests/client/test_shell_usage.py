@@ -1,0 +1,111 @@
+"""The command line itself: options, settings from the environment, signals, the terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from dev.process import free_port
+from tests.client.conftest import Run, environment
+from tests.client.fake import Fake
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        ((), 2),
+        (("upload",), 2),
+        (("upload", "a", "--jobs", "0"), 2),
+        (("upload", "a", "--expires-in", "soon"), 2),
+        (("download",), 2),
+        (("upload", "nothing"), 1),
+    ],
+)
+def test_wrong_usage_is_told_from_failure(fake: Fake, run: Run, argv: tuple[str, ...], code: int) -> None:
+    ran = run(fake.url, *argv)
+
+    assert (ran.returncode, "Traceback" in ran.stderr) == (code, False)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1", "http://["])
+def test_what_is_no_server_is_one_line(run: Run, url: str) -> None:
+    ran = run(url, "ls")
+
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+
+
+def test_settings_come_from_the_environment(fake: Fake) -> None:
+    env = environment() | {"FERRY_URL": fake.url, "FERRY_KEY": "ferry_k"}
+    subprocess.run([sys.executable, "-m", "ferry_client", "ls"], env=env, check=True, timeout=60)
+
+    assert fake.seen[0].headers["Authorization"] == "Bearer ferry_k"
+
+
+def test_a_server_that_is_away_is_waited_for_and_said_so(folder: Path) -> None:
+    command = [sys.executable, "-m", "ferry_client", "--url", f"http://127.0.0.1:{free_port()}", "upload"]
+    with subprocess.Popen(
+        [*command, folder / "a.txt"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+
+    assert first.startswith("ferry: The server can't be reached")
+    assert "again in" in first
+    assert process.returncode == 130
+    assert rest.splitlines()[-1].startswith("0 sent, 0 skipped, 0 failed")
+    assert "Traceback" not in rest
+
+
+def test_ctrl_c_ends_at_once_in_the_middle_of_uploads(fake: Fake, folder: Path) -> None:
+    asked, held = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        asked.set()
+        held.wait(60)
+
+    fake.instead = [hold] * 4
+    command = [sys.executable, "-m", "ferry_client", "--url", fake.url, "upload", *map(str, folder.glob("*.txt"))]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        assert asked.wait(20)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    held.set()
+
+    assert (process.returncode, "Traceback" in err) == (130, False)
+
+
+def test_a_terminal_sees_bars(fake: Fake, tmp_path: Path) -> None:
+    (tmp_path / "large [red].bin").write_bytes(b"x" * (10 << 20))
+    (tmp_path / "small.bin").write_bytes(b"x")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "ferry_client", "--url", fake.url, "upload", "-r", str(tmp_path)]
+    env = environment() | {"TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+        os.close(theirs)
+        screen = _all_of(ours)
+        out, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert "2 files" in screen
+    assert "MB" in screen
+    assert "2 sent, 0 skipped, 0 failed" in screen
+    assert sorted(line.split()[0] for line in out.splitlines()) == ["sent", "sent"]
+
+
+def _all_of(terminal: int) -> str:
+    said = b""
+    while True:
+        try:
+            said += os.read(terminal, 65536)
+        except OSError:  # How a terminal says that its last user has gone.
+            os.close(terminal)
+            return said.decode(errors="replace")
