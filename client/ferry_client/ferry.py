@@ -35,7 +35,7 @@ class Ferry:
     """
 
     def __init__(self, url: str, key: str | None = None, *, patience: float = 60.0) -> None:
-        """Connects to nothing yet. Raises ValueError for what is no HTTP address."""
+        """Connects to nothing yet. Raises ValueError for what is no HTTP address, or can't be a key."""
         self._wire, self._patience = Wire(url, key), patience
 
     def upload(

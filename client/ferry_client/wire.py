@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -27,8 +28,8 @@ class Wire:
     """The connections to one server, for any number of threads."""
 
     def __init__(self, url: str, key: str | None) -> None:
-        """Raises ValueError for what is no address of an HTTP server."""
-        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        """Raises ValueError for what is no address of an HTTP server, and for what can't be a key."""
+        headers = {"Accept-Encoding": "identity"} | _authorization(key)
         self._client = httpx.Client(base_url=_checked(url), headers=headers, timeout=_TIMEOUT, limits=_LIMITS)
 
     def ask(self, method: str, path: str, **request: Any) -> Answer:
@@ -76,10 +77,27 @@ def _checked(url: str) -> str:
     raise ValueError(f"{url!r} is not the address of a server, such as http://127.0.0.1:5000")
 
 
+def _authorization(key: str | None) -> dict[str, str]:
+    """White space around a key is how files and shells hand it over: FERRY_KEY="$(cat key)" with CRLF line ends.
+
+    What is left has to fit into a header (RFC 6750 §2.1). The error does not repeat it: logs keep what they are told.
+    """
+    key = (key or "").strip()
+    if re.fullmatch(r"[!-~]*", key):
+        return {"Authorization": f"Bearer {key}"} if key else {}
+    raise ValueError("The API key is none: a line end, a space or a character beyond ASCII is in it")
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
+    """httpx's errors as ours. What it would not even send is our own fault: no pause makes it pass.
+
+    Its words for that quote the header, and so are not repeated.
+    """
     try:
         yield
+    except httpx.LocalProtocolError:
+        raise FerryError("The request is none that HTTP can carry.", slug="unsendable") from None
     except httpx.RequestError as error:
         raise Unreachable(f"The server can't be reached: {error or type(error).__name__}") from error
 

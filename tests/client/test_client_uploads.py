@@ -147,13 +147,6 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         Ferry(url)
 
 
-def test_a_key_is_sent(fake: Fake) -> None:
-    with Ferry(fake.url, "ferry_x") as ferry:
-        ferry.upload(io.BytesIO(b"x"), name="a")
-
-    assert fake.seen[0].headers["Authorization"] == "Bearer ferry_x"
-
-
 def test_a_file_that_becomes_shorter_is_not_taken_for_whole(fake: Fake, ferry: Ferry, tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"x" * 3_000_000)
