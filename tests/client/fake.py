@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -138,7 +139,9 @@ class Handler(BaseHTTPRequestHandler):
         return body
 
     def upload(self, seen: Seen, mode: str) -> None:
-        id = self.fake.add(seen.body, seen.query.get("name", ""), mode=mode)
+        lives = seen.query.get("expires_in")
+        more = {"expires_at": in_seconds(int(lives))} if lives else {}
+        id = self.fake.add(seen.body, seen.query.get("name", ""), mode=mode, **more)
         self.json(201, self.fake.files[id])
 
     def status(self, seen: Seen, id: str) -> None:
@@ -199,6 +202,10 @@ class Handler(BaseHTTPRequestHandler):
         ids = json.loads(seen.body)["ids"]
         gone = [id for id in ids if self.fake.files.pop(id, None)]
         self.json(200, {"deleted": gone, "unknown": [id for id in ids if id not in gone]})
+
+
+def in_seconds(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
 
 
 def has_ended(file: dict[str, Any]) -> bool:

@@ -18,7 +18,8 @@ from ferry_client.ferry import Ferry, local_name
 from ferry_client.files import File
 from ferry_client.problems import NotFound, ScopeMissing
 from ferry_client.shell import folders
-from ferry_client.shell.folders import Known, Local
+from ferry_client.shell.folders import Local
+from ferry_client.shell.known import Known
 from ferry_client.shell.pool import at_once
 from ferry_client.shell.screen import Outcome, Screen
 from ferry_client.shell.words import size, summary
@@ -33,7 +34,7 @@ def upload(ferry: Ferry, options: Namespace, screen: Screen) -> int:
     found = list(folders.found(options.path, recursive=options.recursive))
     locals = [each for each in found if isinstance(each, Local)]
     failed = [Outcome("failed", str(each.filename), error=each) for each in found if isinstance(each, OSError)]
-    known = _known(ferry, locals, screen) if options.recursive else None
+    known = _known(ferry, locals, options.expires_in, screen) if options.recursive else None
 
     def send(local: Local, progress: Progress | None) -> Outcome:
         if known and (there := known.take(local)):
@@ -78,9 +79,9 @@ def download(ferry: Ferry, options: Namespace, screen: Screen) -> int:
         return _shown(screen, "fetched", began, failed, ended)
 
 
-def _known(ferry: Ferry, locals: Sequence[Local], screen: Screen) -> Known | None:
+def _known(ferry: Ferry, locals: Sequence[Local], expires_in: int | None, screen: Screen) -> Known | None:
     try:
-        return Known(ferry, locals)
+        return Known(ferry, locals, expires_in)
     except ScopeMissing:
         screen.complain("the key may not read: what is there already is sent again")
         return None
