@@ -1,46 +1,32 @@
-"""A download to a path: into `<name>.part`, continued where it was cut, compared by SHA-256, then renamed."""
+"""A download to a path: continued where it was cut, compared by SHA-256, and only then in its place."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from ferry_client.bodies import PIECE, Progress
 from ferry_client.errors import Damaged, FerryError
 from ferry_client.files import File
+from ferry_client.partial import partial
 from ferry_client.retries import repeated
 from ferry_client.wire import Wire
 
 
 def fetch(wire: Wire, file: File, to: Path, patience: float, on_progress: Progress | None) -> None:
-    """Bring the bytes of a COMPLETE `file` to `to`. What another call left in `to`.part is not asked for again.
+    """Bring the bytes of a COMPLETE `file` to `to`. What another call left of it there is not asked for again.
 
     Raises FerryError. Damaged is raised only for bytes that all came now: a left-over that does not fit is thrown away.
     """
-    part = to.with_name(to.name + ".part")
-    with part.open("a+b") as stream, _empty_removed(part):
-        download = _Download(wire, file, stream, on_progress)
+    with partial(to.parent, file.id) as part:
+        download = _Download(wire, file, part.stream, on_progress)
         while not download.run(patience):
             began_with = download.began_with
             download.restart()
             if not began_with:
                 raise Damaged(f"The bytes of {file.name} do not have the SHA-256 {file.sha256}.")
-    os.replace(part, to)
-
-
-@contextmanager
-def _empty_removed(part: Path) -> Iterator[None]:
-    """A failure leaves only what is of use."""
-    try:
-        yield
-    except BaseException:
-        if not part.stat().st_size:
-            part.unlink()
-        raise
+        part.become(to)
 
 
 class _Download:

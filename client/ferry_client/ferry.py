@@ -17,6 +17,7 @@ from ferry_client import downloads
 from ferry_client.bodies import Body, Progress, opened
 from ferry_client.errors import TimedOut
 from ferry_client.files import File, Mode, Status
+from ferry_client.partial import SUFFIX
 from ferry_client.problems import NotFound
 from ferry_client.retries import repeated
 from ferry_client.wire import NOT_MODIFIED, Answer, Wire, json_of, retry_after
@@ -100,7 +101,8 @@ class Ferry:
         """Bring a file to the path `to`, or under its own name into the folder `to`. Returns its path.
 
         What is there already is replaced, but only when all bytes have come and their SHA-256 is right. A download that
-        was cut leaves `<path>.part`, which the next one continues. Raises NotReady unless the file is COMPLETE.
+        was cut leaves `.<id>.ferry-part` in that folder, which the next one of the same file continues under whatever
+        name. Two at once are not in each other's way. Raises NotReady unless the file is COMPLETE.
         """
         file = self.status(id) if isinstance(id, str) else id
         path = Path(to) / local_name(file) if Path(to).is_dir() else Path(to)
@@ -169,9 +171,14 @@ class Ferry:
 
 
 def local_name(file: File) -> str:
-    """A name that stays inside the folder it is put in, whatever the server says."""
-    name = file.name.replace("\\", "/").rpartition("/")[2].replace("\0", "")
-    return file.id if name in ("", ".", "..") else name
+    """A name that stays inside the folder it is put in, and is none of ours there, whatever the server says."""
+    for name in (file.name, file.id):
+        last = name.replace("\\", "/").rpartition("/")[2].replace("\0", "")
+        if last.casefold().endswith(SUFFIX):
+            last = last.lstrip(".")
+        if last not in ("", ".", ".."):
+            return last
+    return "file"
 
 
 def _path(id: str) -> str:

@@ -45,6 +45,25 @@ def test_files_of_one_prefix_come_into_a_folder(fake: Fake, run: Run, tmp_path: 
     assert {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()} == {"a1": b"2", "a1 (2)": b"1"}
 
 
+def test_files_of_one_long_name_come_both(fake: Fake, run: Run, tmp_path: Path) -> None:
+    name = f"{'ü' * 125}.jpg"
+    fake.add(b"1", name)
+    fake.add(b"2", name)
+
+    assert run(fake.url, "download", "--prefix", "ü", "--to", tmp_path / "new").returncode == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()} == {
+        name: b"2",
+        f"{'ü' * 123} (2).jpg": b"1",
+    }
+
+
+def test_a_file_called_part_comes_beside_the_one_it_is_called_after(fake: Fake, run: Run, tmp_path: Path) -> None:
+    ids = [fake.add(b"part", "qq.part"), fake.add(b"whole", "qq")]
+
+    assert run(fake.url, "download", *ids, "--to", tmp_path, "--jobs", 1).returncode == 0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"qq.part": b"part", "qq": b"whole"}
+
+
 def test_what_is_there_is_replaced_only_by_force(fake: Fake, run: Run, tmp_path: Path) -> None:
     id = fake.add(b"new", "a")
     (tmp_path / "a").write_text("old")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from argparse import Namespace
 from collections import Counter
@@ -111,9 +112,16 @@ def _place(to: Path, name: str, taken: set[Path], *, alone: bool) -> Path:
     path, number = to / name, 1
     while path in taken:
         number += 1
-        path = (to / name).with_stem(f"{Path(name).stem} ({number})")
+        path = _numbered(to / name, number)
     taken.add(path)
     return path
+
+
+def _numbered(path: Path, number: int) -> Path:
+    """`name (2).ext`, in as many bytes as a file's name may have."""
+    stem, extension = (path.stem, path.suffix) if len(path.suffix) <= 16 else (path.name, "")
+    end = f" ({number}){extension}"
+    return path.with_name(os.fsencode(stem)[: 255 - len(end.encode())].decode(errors="ignore") + end)
 
 
 def _manifest(path: Path) -> list[tuple[str, str | None]]:
