@@ -30,6 +30,7 @@ def answer(status: int, retry_after: float | None = None) -> FerryError:
         (TooManyUploads("x", status=429, retry_after=2), 1, 1199, None),
         (answer(500), 1, 0, None),
         (answer(409), 1, 0, None),
+        (answer(409, retry_after=1), 1, 0, None),
         (TooLarge("x", status=413), 1, 0, None),
         (Damaged("x"), 1, 0, None),
     ],

@@ -128,6 +128,15 @@ def test_what_will_not_pass_is_raised_at_once(fake: Fake, ferry: Ferry) -> None:
     assert len(fake.seen) == 2
 
 
+def test_a_conflict_of_a_later_version_is_raised_at_once(fake: Fake, ferry: Ferry) -> None:
+    fake.instead = [refuse(409, "of-a-later-version", Retry_After="0")]
+
+    with pytest.raises(FerryError) as raised:
+        ferry.upload(io.BytesIO(b"x"), name="a")
+    assert (type(raised.value), raised.value.slug, raised.value.status) == (FerryError, "of-a-later-version", 409)
+    assert len(fake.seen) == 1
+
+
 def test_an_answer_that_asks_for_too_long_a_pause_is_the_last(fake: Fake, ferry: Ferry) -> None:
     fake.instead = [refuse(429, "too-many-uploads", Retry_After="3600")]
 

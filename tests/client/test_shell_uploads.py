@@ -93,6 +93,17 @@ def test_one_that_fails_does_not_keep_the_others(fake: Fake, run: Run, folder: P
     assert ran.stderr.splitlines()[3].startswith("1 sent, 0 skipped, 3 failed")
 
 
+def test_a_problem_of_a_later_version_is_shown_in_the_servers_words(fake: Fake, run: Run, folder: Path) -> None:
+    reason = "The file was deleted while it was uploaded."
+    answer = {"type": "/problems/of-a-later-version", "title": "Gone", "status": 409, "detail": reason}
+    fake.instead = [lambda handler: handler.json(409, answer)]
+
+    ran = run(fake.url, "upload", folder / "a.txt")
+
+    assert (ran.returncode, len(fake.seen)) == (1, 1)
+    assert ran.stderr.splitlines()[0] == f"ferry: a.txt: {reason} (of-a-later-version)"
+
+
 def test_a_script_gets_the_problem(fake: Fake, run: Run, folder: Path) -> None:
     fake.instead = [refuse(413, "too-large")]
 
