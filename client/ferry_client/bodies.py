@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import mimetypes
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +29,7 @@ class Body:
 
     def __init__(self, stream: BinaryIO, name: str, content_type: str | None, on_progress: Progress | None) -> None:
         self._stream, self._on_progress = stream, on_progress
-        self._start = stream.tell() if stream.seekable() else None
+        self._start = stream.tell() if _rewinds(stream) else None
         self._touched = False
         self.name = name.encode(errors="replace").decode()  # A name on disk need not be UTF-8; one in a URL has to be.
         self.content_type = content_type or _type_of(name)
@@ -69,6 +71,8 @@ class Body:
         while done != self.size:
             self._touched = True
             piece = self._stream.read(PIECE if self.size is None else min(PIECE, self.size - done))
+            if piece is None:
+                raise BlockingIOError(errno.EAGAIN, "What is to be sent does not wait for its bytes")
             if not piece:
                 break
             yield piece
@@ -90,6 +94,14 @@ class Body:
         ).encode()
         self._after = f"\r\n--{boundary}--\r\n".encode()
         self.content_type = f"multipart/form-data; boundary={boundary}"
+
+
+def _rewinds(stream: BinaryIO) -> bool:
+    """Whether it can be read again. A character device says so too, and that it has no bytes."""
+    try:
+        return stream.seekable() and not stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    except (OSError, AttributeError):  # One in memory has no descriptor.
+        return stream.seekable()
 
 
 def _type_of(name: str) -> str:

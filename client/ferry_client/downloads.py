@@ -1,4 +1,4 @@
-"""A download to a path: continued where it was cut, compared by SHA-256, and only then in its place."""
+"""Downloads: continued where they were cut, compared by SHA-256. One to a path is in its place only then."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ferry_client.bodies import PIECE, Progress
-from ferry_client.errors import Damaged, FerryError
+from ferry_client.errors import CutShort, Damaged, FerryError
 from ferry_client.files import File
 from ferry_client.partial import partial
 from ferry_client.retries import repeated
@@ -21,6 +21,7 @@ def fetch(wire: Wire, file: File, to: Path, patience: float, on_progress: Progre
     """
     with partial(to.parent, file.id) as part:
         download = _Download(wire, file, part.stream, on_progress)
+        download.take_up()
         while not download.run(patience):
             began_with = download.began_with
             download.restart()
@@ -29,14 +30,27 @@ def fetch(wire: Wire, file: File, to: Path, patience: float, on_progress: Progre
         part.become(to)
 
 
+def pour(wire: Wire, file: File, stream: BinaryIO, patience: float, on_progress: Progress | None) -> None:
+    """Write the bytes of a COMPLETE `file` to `stream`. Nothing that was written can be taken back.
+
+    So it goes on after a break only where the server says, by If-Range, that these are the same bytes; elsewhere it
+    raises CutShort. Raises Damaged where all that was written is not the file.
+    """
+    if not _Poured(wire, file, stream, on_progress).run(patience):
+        raise Damaged(f"What was written of {file.name} does not have the SHA-256 {file.sha256}.")
+
+
 class _Download:
     """The part of one file that is here, and its SHA-256."""
 
     def __init__(self, wire: Wire, file: File, stream: BinaryIO, on_progress: Progress | None) -> None:
         self._wire, self._file, self._stream, self._on_progress = wire, file, stream, on_progress
-        self._digest, self._here = hashlib.sha256(), 0
-        stream.seek(0)
-        while piece := stream.read(PIECE):
+        self._digest, self._here, self.began_with = hashlib.sha256(), 0, 0
+
+    def take_up(self) -> None:
+        """What is in the stream already."""
+        self._stream.seek(0)
+        while piece := self._stream.read(PIECE):
             self._count(piece)
         self.began_with = self._here
 
@@ -77,3 +91,10 @@ class _Download:
         self._here += len(piece)
         if self._on_progress:
             self._on_progress(self._here, self._file.size)
+
+
+class _Poured(_Download):
+    """One whose bytes are gone once they are written."""
+
+    def restart(self) -> None:
+        raise CutShort(f"The server did not go on with {self._file.name} where it was cut. Only its beginning came.")

@@ -5,6 +5,7 @@ FerryError
 ├── TimedOut      wait() took longer than it may
 ├── FileChanged   the file became shorter while it was sent
 ├── Damaged       what was downloaded is not what was stored
+├── CutShort      a download into a stream broke where it could not go on
 └── every class of ferry_client.problems
 """
 
@@ -54,6 +55,12 @@ class FileChanged(FerryError):
 
 
 class Damaged(FerryError):
-    """The bytes that were downloaded are not the file's: their SHA-256 is another. They were thrown away."""
+    """The bytes that were downloaded are not the file's: their SHA-256 is another. None are left but in a stream."""
 
     slug = "damaged"
+
+
+class CutShort(FerryError):
+    """A download into a stream broke, and the server did not go on there. The stream has the beginning of the file."""
+
+    slug = "cut-short"

@@ -109,6 +109,16 @@ class Ferry:
         downloads.fetch(self._wire, file, path, self._patience, on_progress)
         return path
 
+    def download_into(self, id: str | File, stream: BinaryIO, *, on_progress: Progress | None = None) -> File:
+        """Write the bytes of a file to a buffered binary stream, from where it stands. Returns the file.
+
+        Its SHA-256 is known only when all is written: use nothing of it before this returns. Raises Damaged; NotReady
+        unless the file is COMPLETE; and CutShort after a break where what was written can't be continued.
+        """
+        file = self.status(id) if isinstance(id, str) else id
+        downloads.pour(self._wire, file, stream, self._patience, on_progress)
+        return file
+
     def list(
         self, *, status: Status | None = None, mode: Mode | None = None, prefix: str = "",
         created_after: datetime | None = None, created_before: datetime | None = None,

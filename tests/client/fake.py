@@ -132,11 +132,17 @@ class Handler(BaseHTTPRequestHandler):
                 raise ConnectionError
             return body
         body = b""
-        while size := int(self.rfile.readline(), 16):
+        while size := int(self._line(), 16):
             body += self.rfile.read(size)
-            self.rfile.readline()
+            self._line()
         self.rfile.readline()
         return body
+
+    def _line(self) -> bytes:
+        line = self.rfile.readline()
+        if not line:
+            raise ConnectionError
+        return line
 
     def upload(self, seen: Seen, mode: str) -> None:
         lives = seen.query.get("expires_in")

@@ -74,7 +74,7 @@ def test_the_readmes_commands_work(stack: Stack, tmp_path: Path) -> None:
         (tmp_path / name).write_text(name)
 
     env = environment() | {"FERRY_URL": stack.url, "PYTHONPATH": f"{CLIENT}{os.pathsep}{ROOT}"}
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         command = f"{sys.executable} -m ferry_client{line.removeprefix('ferry')}"
         ran = subprocess.run(command, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)

@@ -1,11 +1,15 @@
-"""Which local files are meant, and which of them the server has."""
+"""Which local files are meant, and what is said of what is none."""
 
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
-from ferry_client.shell.folders import Local, found
+from ferry_client.shell.folders import Ignored, Local, found
+
+from tests.client.conftest import Run, lines
+from tests.client.fake import Fake
 
 
 def test_folders_that_are_links_are_not_gone_into(folder: Path) -> None:
@@ -17,6 +21,38 @@ def test_folders_that_are_links_are_not_gone_into(folder: Path) -> None:
     labels = [each.label if isinstance(each, Local) else type(each) for each in found([str(folder)], recursive=True)]
 
     assert labels == [
-        "folder/a.txt", "folder/b.txt", FileNotFoundError, "folder/link.txt", "folder/deep/b.txt",
+        "folder/a.txt", "folder/b.txt", FileNotFoundError, Ignored, "folder/link.txt", Ignored, "folder/deep/b.txt",
         "folder/deep/er/c.csv",
     ]  # fmt: skip
+
+
+def test_what_has_no_bytes_is_named_and_is_no_failure(fake: Fake, run: Run, folder: Path) -> None:
+    os.mkfifo(folder / "deep" / "pipe")
+    (folder / "null").symlink_to("/dev/null")
+    (folder / "circle").symlink_to(folder)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "socket"))
+        ran = run(fake.url, "upload", "-r", folder)
+
+    assert ran.returncode == 0
+    assert ran.stderr.splitlines()[:4] == [
+        "ferry: folder/circle: ignored: a link to a folder",
+        "ferry: folder/null: ignored: a device",
+        "ferry: folder/socket: ignored: a socket",
+        "ferry: folder/deep/pipe: ignored: a named pipe",
+    ]
+    assert ran.stderr.splitlines()[4].startswith("4 sent, 0 skipped, 0 failed, 4 ignored; 10 B in ")
+    assert "pipe" not in ran.stdout
+
+
+def test_what_was_ignored_is_in_the_manifest_and_not_asked_for(
+    fake: Fake, run: Run, folder: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(folder / "pipe")
+    sent = run(fake.url, "upload", "-r", folder, "--json")
+    (tmp_path / "sent.jsonl").write_text(sent.stdout)
+
+    back = run(fake.url, "download", "--manifest", tmp_path / "sent.jsonl", "--to", tmp_path / "back")
+
+    assert {"outcome": "ignored", "path": "folder/pipe", "reason": "a named pipe"} in lines(sent)
+    assert (back.returncode, back.stderr.split(";")[0]) == (0, "4 fetched, 0 skipped, 0 failed")

@@ -13,7 +13,7 @@ from rich.console import Console
 class Bars:
     """Shown on stderr from the start of a `with` to its end."""
 
-    def __init__(self, total: int, files: int) -> None:
+    def __init__(self, total: int | None, files: int) -> None:
         """What stdout gets must stay there when it is no terminal: only where it is one is it moved above the bars."""
         columns = (
             progress.TextColumn("{task.description}", markup=False), progress.BarColumn(), progress.DownloadColumn(),

@@ -4,27 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ferry_client.bodies import PIECE
 from ferry_client.files import File
+from ferry_client.shell.standard import NAME, STANDARD
+
+_NO_FILES = {
+    stat.S_IFDIR: "a link to a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Local:
-    """A file to send. `label` is its path as the user means it: with the name of the folder that was asked for."""
+    """A file to send; standard input, if it has no `path`. `size` is None for what can be read only once.
 
-    path: Path
+    `label` is its path as the user means it: with the name of the folder that was asked for.
+    """
+
+    path: Path | None
     label: str
-    size: int
+    size: int | None
 
 
-def found(paths: Sequence[str], *, recursive: bool) -> Iterator[Local | OSError]:
-    """The files of all paths; an error for each that is none. Folders that are links are not gone into: circles."""
-    for path in map(Path, paths):
-        if not path.is_dir():
+@dataclass(frozen=True)
+class Ignored:
+    """What is in a folder and has no bytes to send."""
+
+    label: str
+    kind: str
+
+
+def found(paths: Sequence[str], *, recursive: bool) -> Iterator[Local | Ignored | OSError]:
+    """The files of all paths; an error for each that is none. Folders that are links are not gone into: circles.
+
+    A pipe or device that is named itself is read: there it is meant so.
+    """
+    for given in paths:
+        path = Path(given)
+        if given == STANDARD:
+            yield Local(None, NAME, None)
+        elif not os.path.isdir(path):
             yield _local(path, path.name)
         elif not recursive:
             yield IsADirectoryError(0, "is a folder: --recursive sends what is in it", str(path))
@@ -32,23 +56,31 @@ def found(paths: Sequence[str], *, recursive: bool) -> Iterator[Local | OSError]
             yield from _inside(path)
 
 
-def _inside(folder: Path) -> Iterator[Local | OSError]:
+def _inside(folder: Path) -> Iterator[Local | Ignored | OSError]:
     errors: list[OSError] = []
     root = folder.resolve().name
     for at, folders, names in os.walk(folder, onerror=errors.append):
         folders.sort()
-        for name in sorted(names):
-            path = Path(at, name)
-            if path.is_file() or not path.exists():
-                yield _local(path, f"{root}/{path.relative_to(folder).as_posix()}")
+        links = [name for name in folders if os.path.islink(os.path.join(at, name))]
+        for path in (Path(at, name) for name in sorted([*names, *links])):
+            yield _member(path, f"{root}/{path.relative_to(folder).as_posix()}")
     yield from errors
+
+
+def _member(path: Path, label: str) -> Local | Ignored | OSError:
+    try:
+        kind = _NO_FILES.get(stat.S_IFMT(path.stat().st_mode))
+    except OSError as error:
+        return error
+    return Ignored(label, kind) if kind else _local(path, label)
 
 
 def _local(path: Path, label: str) -> Local | OSError:
     try:
-        return Local(path, label, path.stat().st_size)
+        found = path.stat()
     except OSError as error:
         return error
+    return Local(path, label, found.st_size if stat.S_ISREG(found.st_mode) else None)
 
 
 def is_same(path: Path, file: File) -> bool:

@@ -25,13 +25,18 @@ class Known:
         """
         self._files: dict[tuple[str, int], list[File]] = defaultdict(list)
         self._lock = threading.Lock()
-        names = {shown_name(local.path.name) for local in locals}
-        for file in _listed(ferry, names):
+        names = {shown_name(local.path.name) for local in locals if local.path and local.size is not None}
+        for file in _listed(ferry, names) if names else ():
             if file.name in names and file.size is not None and file.sha256 and _stays(file, expires_in):
                 self._files[file.name, file.size].append(file)
 
     def take(self, local: Local) -> File | None:
-        """The server's file that is this one, by name, size and bytes. It is read only if name and size fit."""
+        """The server's file that is this one, by name, size and bytes. It is read only if name and size fit.
+
+        What can be read only once is none of them.
+        """
+        if local.path is None or local.size is None:
+            return None
         candidates = self._files.get((shown_name(local.path.name), local.size))
         if not candidates:
             return None

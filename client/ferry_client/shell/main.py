@@ -1,25 +1,20 @@
-"""The command line: options, and how the command ends."""
+"""The command: how it begins, and how it ends."""
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
-from pathlib import Path
 
 from ferry_client.errors import FerryError
 from ferry_client.ferry import Ferry
-from ferry_client.shell import questions, transfers
+from ferry_client.shell.options import parsed
 from ferry_client.shell.screen import Screen, said
-from ferry_client.shell.words import count, duration
-
-_JOBS = 8
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Returns its exit code: 0, 1 where something failed, 2 for wrong usage, 130 after Ctrl-C."""
-    options = _parser().parse_args(argv)
+    options = parsed(argv)
     screen = Screen(as_json=options.json)
     _tell_of_retries(screen)
     try:
@@ -38,48 +33,6 @@ def main(argv: list[str] | None = None) -> int:
     except (FerryError, OSError) as error:
         screen.complain(said(error))
         return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ferry", description="Files to Ferry and back.")
-    parser.add_argument("--url", default=os.environ.get("FERRY_URL") or "http://127.0.0.1:5000", help="or FERRY_URL")
-    parser.add_argument("--key", default=os.environ.get("FERRY_KEY"), help="or FERRY_KEY, which others can't see in ps")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="a line of JSON a file")
-    several = argparse.ArgumentParser(add_help=False, parents=[common])
-    several.add_argument("--jobs", type=count, default=_JOBS, metavar="N", help=f"files at once ({_JOBS})")
-
-    upload = commands.add_parser("upload", parents=[several], help="send files")
-    upload.add_argument("path", nargs="+", metavar="PATH")
-    upload.add_argument("--mode", choices=("normal", "async", "celery"), default="normal")
-    upload.add_argument("--recursive", "-r", action="store_true", help="folders too, but for what is there already")
-    upload.add_argument("--expires-in", type=duration, metavar="TIME", help="such as 90, 30m, 12h or 7d")
-    upload.set_defaults(run=transfers.upload)
-
-    download = commands.add_parser("download", parents=[several], help="fetch files")
-    what = download.add_mutually_exclusive_group(required=True)
-    what.add_argument("id", nargs="*", default=[], metavar="ID")
-    what.add_argument("--prefix", help="those whose names start so")
-    what.add_argument("--manifest", type=Path, metavar="FILE", help="those that `ferry upload --json` has printed")
-    download.add_argument("--to", type=Path, default=Path(), metavar="PATH", help="folder, or the path of one file (.)")
-    download.add_argument("--force", action="store_true", help="replace files that differ")
-    download.set_defaults(run=transfers.download)
-
-    ls = commands.add_parser("ls", parents=[common], help="list files, newest first")
-    ls.add_argument("--status", choices=("PENDING", "PROCESSING", "COMPLETE", "ERROR"))
-    ls.add_argument("--prefix", default="", help="those whose names start so")
-    ls.set_defaults(run=questions.ls)
-
-    status = commands.add_parser("status", parents=[common], help="what has become of files")
-    status.add_argument("id", nargs="+", metavar="ID")
-    status.add_argument("--watch", action="store_true", help="until they have ended")
-    status.set_defaults(run=questions.status)
-
-    rm = commands.add_parser("rm", parents=[common], help="delete files")
-    rm.add_argument("id", nargs="+", metavar="ID")
-    rm.set_defaults(run=questions.rm)
-    return parser
 
 
 def _tell_of_retries(screen: Screen) -> None:

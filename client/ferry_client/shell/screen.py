@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -19,7 +19,10 @@ _OWN_BAR = 8 << 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file. `what` is done, skipped or failed in the words of the command."""
+    """What became of one file. `what` is done, skipped, failed or ignored in the words of the command.
+
+    Of what was ignored, `reason` says why. It is told beside the results, as an `error` is.
+    """
 
     what: str
     path: str
@@ -27,6 +30,7 @@ class Outcome:
     bytes: int = 0
     file: dict[str, Any] | None = None
     error: FerryError | OSError | None = None
+    reason: str = ""
 
     def as_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"outcome": self.what, "path": self.path}
@@ -35,29 +39,36 @@ class Outcome:
             found["problem"] = self.error.fields | problem
         elif self.error:
             found["problem"] = {"slug": "os-error", "detail": said(self.error)}
+        found |= {"reason": self.reason} if self.reason else {}
         return found | ({"file": self.file} if self.file else {})
 
 
 class Screen:
     """Where it goes. `as_json`: lines for scripts."""
 
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
+    def __init__(self, *, as_json: bool, aside: bool = False) -> None:
+        self._as_json, self._aside = as_json, aside
+
+    def aside(self) -> Screen:
+        """One whose results go to stderr too: stdout is for the bytes of a file."""
+        return Screen(as_json=self._as_json, aside=True)
 
     def show(self, outcome: Outcome) -> None:
         """One file's end."""
         if self._as_json:
             self.json(outcome.as_json())
-        elif not outcome.error:
+        elif outcome.line:
             self.line(outcome.line)
         if outcome.error:
             self.complain(f"{outcome.path}: {said(outcome.error)}")
+        elif outcome.reason:
+            self.complain(f"{outcome.path}: {outcome.what}: {outcome.reason}")
 
     def json(self, value: dict[str, Any]) -> None:
-        self._write(sys.stdout, json.dumps(value))
+        self._write(self._results, json.dumps(value))
 
     def line(self, text: str) -> None:
-        self._write(sys.stdout, printable(text))
+        self._write(self._results, printable(text))
 
     def note(self, text: str) -> None:
         """A line beside the results."""
@@ -66,20 +77,25 @@ class Screen:
     def complain(self, text: str) -> None:
         self.note(f"ferry: {text}")
 
+    @property
+    def _results(self) -> TextIO:
+        return sys.stderr if self._aside else sys.stdout
+
     def _write(self, stream: TextIO, line: str) -> None:
         code = stream.encoding or "utf-8"  # Not every terminal can show every name.
         stream.write(line.encode(code, "replace").decode(code) + "\n")
         stream.flush()
 
     @contextmanager
-    def bars(self, total: int, files: int) -> Iterator[Callable[[str, int | None], Progress | None]]:
-        """Bars for so many bytes and files, where somebody looks. Yields what makes the progress of one file."""
+    def bars(self, sizes: Sequence[int | None]) -> Iterator[Callable[[str, int | None], Progress | None]]:
+        """Bars for files of these sizes, where somebody looks. Yields what makes the progress of one of them."""
         if not sys.stderr.isatty():
             yield lambda _name, _size: None
             return
         from ferry_client.shell.bars import Bars  # rich takes longer to import than a small file to send.
 
-        with Bars(total, files) as bars:
+        known = [size for size in sizes if size is not None]
+        with Bars(sum(known) if len(known) == len(sizes) else None, len(sizes)) as bars:
             yield lambda name, size: bars.of(printable(name), size, own=size is None or size >= _OWN_BAR)
 
 
