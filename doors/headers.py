@@ -54,7 +54,10 @@ def _kind(answer: Response) -> Kind:
 
 
 def _add(answer: Response) -> Response:
-    answer.headers.update(headers_of(_kind(answer), secure=request.is_secure, mimetype=answer.mimetype))
+    kind = _kind(answer)
+    answer.headers.update(headers_of(kind, secure=request.is_secure, mimetype=answer.mimetype))
+    if kind != "page" and answer.mimetype == "text/html":  # What Flask calls an answer without a body.
+        del answer.headers["Content-Type"]
     return answer
 
 

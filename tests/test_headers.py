@@ -77,6 +77,13 @@ def test_every_address_answers_with_them(client: FlaskClient, method: str, path:
     assert "Strict-Transport-Security" not in answer.headers
 
 
+def test_what_has_no_body_is_no_html(client: FlaskClient) -> None:
+    id = client.post("/normal_upload?name=a", data=b"1", content_type="application/octet-stream").get_json()["id"]
+
+    assert client.options("/files").content_type is None
+    assert client.delete(f"/files/{id}").content_type is None
+
+
 def test_only_tls_is_told_to_stay(client: FlaskClient) -> None:
     assert TLS.items() <= dict(client.get("/", base_url="https://localhost").headers).items()
 
