@@ -35,6 +35,7 @@ def test_standard_input_is_sent_as_it_comes(fake: Fake, more: tuple[str, ...], n
     ran = piped(fake.url, "upload", "-", *more, input=BODY)
 
     assert (ran.returncode, ran.stderr.split(b";")[0]) == (0, b"1 sent, 0 skipped, 0 failed")
+    assert ran.stdout.split()[-1].decode() == name
     assert (fake.seen[0].query["name"], fake.seen[0].body) == (name, BODY)
     assert "Content-Length" not in fake.seen[0].headers
     assert fake.seen[0].headers["Content-Type"] == ("text/plain" if name == "a.txt" else "application/octet-stream")

@@ -48,11 +48,17 @@ def test_settings_come_from_the_environment(fake: Fake) -> None:
     assert fake.seen[0].headers["Authorization"] == "Bearer ferry_k"
 
 
+def _heed_ctrl_c() -> None:
+    """A shell starts what runs in the background, our tests say, without; and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_server_that_is_away_is_waited_for_and_said_so(folder: Path) -> None:
     command = [sys.executable, "-m", "ferry_client", "--url", f"http://127.0.0.1:{free_port()}", "upload"]
     with subprocess.Popen(
-        [*command, folder / "a.txt"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+        [*command, folder / "a.txt"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=_heed_ctrl_c,
+    ) as process:  # fmt: skip
         assert process.stderr is not None
         first = process.stderr.readline()
         process.send_signal(signal.SIGINT)
@@ -74,7 +80,9 @@ def test_ctrl_c_ends_at_once_in_the_middle_of_uploads(fake: Fake, folder: Path) 
 
     fake.instead = [hold] * 4
     command = [sys.executable, "-m", "ferry_client", "--url", fake.url, "upload", *map(str, folder.glob("*.txt"))]
-    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment(), stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c
+    ) as process:
         assert asked.wait(20)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)

@@ -39,15 +39,15 @@ class Ignored:
     kind: str
 
 
-def found(paths: Sequence[str], *, recursive: bool) -> Iterator[Local | Ignored | OSError]:
+def found(paths: Sequence[str], *, recursive: bool, standard: str = NAME) -> Iterator[Local | Ignored | OSError]:
     """The files of all paths; an error for each that is none. Folders that are links are not gone into: circles.
 
-    A pipe or device that is named itself is read: there it is meant so.
+    A pipe or device that is named itself is read: there it is meant so. Standard input goes by the name `standard`.
     """
     for given in paths:
         path = Path(given)
         if given == STANDARD:
-            yield Local(None, NAME, None)
+            yield Local(None, Path(standard).name, None)
         elif not os.path.isdir(path):
             yield _local(path, path.name)
         elif not recursive:

@@ -29,7 +29,8 @@ def mistake(options: Namespace) -> str | None:
 def upload(ferry: Ferry, options: Namespace, screen: Screen) -> int:
     """Send files; what the server has already of a folder is left out."""
     began = time.monotonic()
-    found = list(folders.found(options.path, recursive=options.recursive))
+    standard = options.name or NAME
+    found = list(folders.found(options.path, recursive=options.recursive, standard=standard))
     locals = [item for item in found if isinstance(item, Local)]
     before = [_unsent(item) for item in found if not isinstance(item, Local)]
     known = _known(ferry, locals, options.expires_in, screen) if options.recursive else None
@@ -39,11 +40,8 @@ def upload(ferry: Ferry, options: Namespace, screen: Screen) -> int:
             if progress:
                 progress(there.size or 0, there.size)
             return outcome("skipped", there, local.label, 0)
-        name = options.name or (NAME if local.path is None else None)
-        file = ferry.upload(
-            local.path or standard_input(), mode=options.mode, name=name, expires_in=options.expires_in,
-            on_progress=progress,
-        )  # fmt: skip
+        source, name = (local.path, options.name) if local.path else (standard_input(), standard)
+        file = ferry.upload(source, mode=options.mode, name=name, expires_in=options.expires_in, on_progress=progress)
         return outcome("sent", file, local.label, file.size or 0)
 
     with screen.bars([local.size for local in locals]) as bar:
