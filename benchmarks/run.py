@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import cases
+import committing
 import folder
 import report
 import small
@@ -27,6 +28,7 @@ CASES = (
     "celery",
     "small",
     "guarded",
+    "commits",
     "progress",
     "folder",
     "parser",
@@ -59,7 +61,9 @@ def main() -> None:
 
 
 def _case(name: str) -> Callable[[Lab, int], dict[str, list[Row]]]:
-    return next(getattr(room, name) for room in (small, watching_cost, folder, cases) if hasattr(room, name))
+    return next(
+        getattr(room, name) for room in (small, committing, watching_cost, folder, cases) if hasattr(room, name)
+    )
 
 
 def _write(folder: Path, rounds: int) -> None:
