@@ -199,6 +199,27 @@ SAFEGUARDS = (
         "",
         ("tests/test_content.py",),
     ),
+    Safeguard(
+        "undone-apart-from-the-others",
+        "commits.py",
+        "            with connection.begin_nested():\n",
+        "            if connection:\n",
+        ("tests/test_commits.py",),
+    ),
+    Safeguard(
+        "one-end-for-all",
+        "commits.py",
+        "                write.error = error\n",
+        "                pass\n",
+        ("tests/test_commits.py",),
+    ),
+    Safeguard(
+        "stops-kept-over-forks",
+        "gunicorn.conf.py",
+        "    keep_stops_over_forks()\n",
+        "    pass\n",
+        ("tests/test_stops.py::test_a_stop_reaches_a_process_that_has_just_been_forked",),
+    ),
     # Without a power cut nobody notices: a test watches the calls.
     Safeguard(
         "fsync-of-the-spool",
