@@ -85,7 +85,7 @@ def test_ctrl_c_ends_at_once_in_the_middle_of_uploads(fake: Fake, folder: Path) 
     ) as process:
         assert asked.wait(20)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=40)
     held.set()
 
     assert (process.returncode, "Traceback" in err) == (130, False)
