@@ -101,7 +101,7 @@ class S3Storage(Storage):
             nothing: tuple[bytes, ...] = ()
             return (piece for piece in nothing)
         last = "" if length is None else start + length - 1
-        span = {"Range": f"bytes={start}-{last}"} if start or last else {}
+        span = {} if start == 0 and length is None else {"Range": f"bytes={start}-{last}"}
         target, signed = self._addressed("GET", key, headers=span)
         found = self._made.wire.open(target, signed)
         if isinstance(found, Answer):

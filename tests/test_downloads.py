@@ -112,6 +112,7 @@ def test_a_file_has_the_type_that_was_found_and_the_name_it_was_sent_with(
 @pytest.mark.parametrize(
     ("asked", "status", "first", "end"),
     [
+        ("bytes=0-0", 206, 0, 1),
         ("bytes=0-9", 206, 0, 10),
         ("bytes=-5", 206, 1019, 1024),
         ("bytes=1020-", 206, 1020, 1024),

@@ -52,8 +52,11 @@ def test_a_large_file_comes_back_in_whole_and_in_part(stack: Stack, large: str) 
     url = f"{stack.url}/files/{large}/content"
     whole = requests.get(url, timeout=30)
     end = requests.get(url, headers={"Range": "bytes=-70000", "If-Range": whole.headers["ETag"]}, timeout=30)
+    first = requests.get(url, headers={"Range": "bytes=0-0"}, timeout=30)
 
     assert (whole.status_code, whole.content == LARGE) == (200, True)
+    assert (first.status_code, first.content) == (206, LARGE[:1])
+    assert first.headers["Content-Range"] == f"bytes 0-0/{len(LARGE)}"
     assert (end.status_code, end.content == LARGE[-70_000:]) == (206, True)
     assert end.headers["Content-Range"] == f"bytes {len(LARGE) - 70_000}-{len(LARGE) - 1}/{len(LARGE)}"
     for answer in (whole, end):
