@@ -64,6 +64,7 @@ def new(
 
     The key comes from the row alone and is the same for every attempt: two files never meet, and doing an upload
     again overwrites only itself. The id leads, so that `scan(prefix + id)` finds the object.
+    Times are by this host's clock until `moves.accept` puts the database's in their place.
     """
     settings, now = config.current(), datetime.now(UTC)
     id = str(uuid_utils.uuid7())

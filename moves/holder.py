@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Double, Insert, bindparam, or_
+from sqlalchemy import Connection, Double, Row, bindparam, or_
+from sqlalchemy.sql.dml import ReturningInsert
 
 import owners
 from database import transaction, write
@@ -18,29 +19,32 @@ def accept(row: File, lease: float, *, held: bool = False) -> None:
 
     Who has accepted a PENDING file hands it out; if nobody has claimed it `lease` seconds later, the sweep does.
     `reserved` bytes are counted as its owner's; of a held file fewer, where only so many fit, and it is changed to
-    that. Raises owners.QuotaExceeded where it can't be.
+    that. Raises owners.QuotaExceeded where it can't be. Its times become the database's: of the host's clock, by which
+    the value was made, only the time between `created_at` and `expires_at` is kept.
     """
     values = {name: getattr(row, name) for name in _GIVEN}
-    values |= {"updated_at": row.created_at, "stored_bytes": 0, "attempts_before": 0, "deleted_at": None}
+    values |= {"stored_bytes": 0, "attempts_before": 0, "deleted_at": None}
     values |= {"received_bytes": row.size or 0, "version_id": None}
     values |= (
         {"upload_status": UploadStatus.PROCESSING, "attempt": 1}
         if held
         else {"upload_status": UploadStatus.PENDING, "attempt": 0}
     )
-    insert, asked = _INSERT_HELD if held else _INSERT, values | {"lease": lease}
+    life = None if row.expires_at is None else row.expires_at - row.created_at
+    insert, asked = _INSERT_HELD if held else _INSERT, values | {"lease": lease, "life": life}
     if row.owner is None:
-        write(insert, asked)
+        (made,) = write(insert, asked)
     else:
-        values["reserved"] = transaction(partial(_counted, insert, asked, row.owner, whole=not held))
-    vars(row).update(values)
+        made = transaction(partial(_counted, insert, asked, row.owner, whole=not held))
+    vars(row).update(values, **made._mapping)
 
 
-def _counted(insert: Insert, values: dict[str, Any], owner: str, connection: Connection, *, whole: bool) -> int:
-    """Insert a row of an owner, as large as is returned."""
+def _counted(
+    insert: ReturningInsert[Any], values: dict[str, Any], owner: str, connection: Connection, *, whole: bool
+) -> Row[Any]:
+    """Insert a row of an owner, as large as fits."""
     fits = owners.add(connection, owner, values["reserved"], 1, whole=whole)
-    connection.execute(insert, values | {"reserved": fits})
-    return fits
+    return connection.execute(insert, values | {"reserved": fits}).one()
 
 
 def claim(row: File, lease: float) -> bool:
@@ -88,11 +92,12 @@ def give_back(row: File, reason: str, pause: float) -> bool:
 # Statements are built once: building one takes longer than running it.
 _GIVEN = (
     "id", "name", "key", "mode", "size", "sha256", "content_type", "detected_type", "owner", "reserved", "spool",
-    "expires_at", "created_at",
 )  # fmt: skip
 _AHEAD = NOW + bindparam("lease", type_=Double())
-_INSERT = FILES.insert().values(due_at=_AHEAD)
-_INSERT_HELD = FILES.insert().values(lease_until=_AHEAD)
+_MADE = FILES.insert().values(created_at=NOW, updated_at=NOW, expires_at=NOW + bindparam("life", type_=Double()))
+_GIVES = (FILES.c.created_at, FILES.c.updated_at, FILES.c.expires_at, FILES.c.reserved)
+_INSERT = _MADE.values(due_at=_AHEAD).returning(*_GIVES)
+_INSERT_HELD = _MADE.values(lease_until=_AHEAD).returning(*_GIVES)
 _CLAIM = (
     FILES.update()
     .where(MINE, NOT_DELETED, or_(FILES.c.upload_status == UploadStatus.PENDING, ABANDONED))

@@ -42,9 +42,9 @@ def sweep_uploads(report: Report) -> None:
     grace = _grace(prefix, report)
     for page in _pages(begun for begun in storage.of().begun(prefix) if id_in(begun.key, prefix)):
         ids = {begun: id_in(begun.key, prefix) or "" for begun in page}
-        rows = lookups.among(list(ids.values()))
+        rows, now = lookups.among(list(ids.values())), _now()
         for begun, id in ids.items():
-            if upload_is_left(rows.get(id), time.time() - made_at(id), grace):
+            if upload_is_left(rows.get(id), now - made_at(id), grace):
                 report.act("uploads_aborted", begun.key, storage.of().abort, begun)
 
 
@@ -67,6 +67,11 @@ def _grace(prefix: str, report: Report) -> float:
     return config.current().sweep_grace if _prefix_is_ours(prefix, report) else float("inf")
 
 
+def _now() -> float:
+    """The time that ids are held against, by the slower of two clocks: an id has that of the host that made it."""
+    return min(time.time(), database.now())
+
+
 def _prefix_is_ours(prefix: str, report: Report) -> bool:
     """Whether everything under the prefix was put there by services of this database; claims a prefix of nobody."""
     locks.take("installation", str(uuid.uuid4()), 1e12)
@@ -85,11 +90,11 @@ def _prefix_is_ours(prefix: str, report: Report) -> bool:
 
 
 def _remove_strays(report: Report, found: dict[str, Stat], grace: float) -> None:
-    rows = lookups.among(list(found))
+    rows, now = lookups.among(list(found)), _now()
     for id, stat in found.items():
         row = rows.get(id)
         can_retry = row is not None and spool.of().may_have(id, row.spool)
-        if object_is_left(row, time.time() - made_at(id), grace, can_retry=can_retry):
+        if object_is_left(row, now - made_at(id), grace, can_retry=can_retry):
             report.act("objects_removed", stat.key, storage.of().delete, stat.key)
 
 

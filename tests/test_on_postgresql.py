@@ -16,9 +16,12 @@ import lookups
 import moves
 import owners
 from app import create_app
+from database import now
 from dev import parts
 from dev.process import free_port
+from tests.fakes import found
 from tests.faults.postgres import Postgres, url
+from tests.test_clocks import set_clock
 from tests.test_owners import accepted_at_once, has, held
 
 LEASE = 30.0
@@ -137,3 +140,20 @@ def test_a_file_of_unknown_length_reserves_as_it_comes(app: Flask, monkeypatch: 
     file.hold(row, None)
     file.store(row, iter([b"12345"] * 6))
     assert has("frank") == (30, 1)
+
+
+@pytest.mark.parametrize("owner", [None, "iris"])
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_times_are_the_databases(app: Flask, monkeypatch: pytest.MonkeyPatch, owner: str | None, seconds: int) -> None:
+    if owner:
+        keys.create(owner, ["upload"], None)
+    set_clock(monkeypatch, seconds)
+    row = file.new("a", "text/plain", "normal", owner=owner, expires_in=60)
+    file.hold(row, 1)
+    endless = file.new("a", "text/plain", "normal", owner=owner)
+    file.hold(endless, 1)
+
+    assert row.created_at == pytest.approx(now(), abs=5)
+    assert row.updated_at == pytest.approx(row.created_at, abs=0.01)
+    assert (row.expires_at, endless.expires_at) == (pytest.approx(row.created_at + 60, abs=0.01), None)
+    assert found(row).expires_at == row.expires_at

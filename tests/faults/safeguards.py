@@ -186,6 +186,13 @@ SAFEGUARDS = (
         ("tests/test_owners.py",),
     ),
     Safeguard(
+        "expiry-by-the-databases-clock",
+        "moves/holder.py",
+        "row.expires_at - row.created_at",
+        'row.expires_at - __import__("time").time()',
+        ("tests/test_clocks.py", "tests/test_on_postgresql.py"),
+    ),
+    Safeguard(
         "token-compared",
         "keys.py",
         "return any(found)",
