@@ -43,9 +43,12 @@ def _prefix(value: str) -> str:
 
 
 def _host(value: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|[0-9a-fA-F:]{2,39}", value):
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", value):
         return value
-    raise ValueError("must be an IP address or a host name")
+    try:
+        return str(ipaddress.IPv6Address(value))
+    except ValueError:
+        raise ValueError("must be an IP address or a host name, IPv6 without brackets") from None
 
 
 def _each(one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
@@ -181,7 +184,10 @@ class Config:
         "", _rate, "Most uploads of one caller, such as 600/minute. Empty: no limit.", empty=None
     )
     read_rate: Rate | None = _setting(
-        "", _rate, "Most other requests of one caller, such as 6000/minute. Empty: no limit.", empty=None
+        "",
+        _rate,
+        "Most other requests of one caller, and 401s of one address, such as 6000/minute. Empty: no limit.",
+        empty=None,
     )
     log_format: str = _setting("json", _one_of("json", "text"), "Lines of the log: json for machines, text for people.")
     trusted_hosts: tuple[str, ...] = _setting(
@@ -308,9 +314,15 @@ class Config:
     def is_local(self) -> bool:
         """Whether HOST can be reached from this machine only."""
         try:
-            return ipaddress.ip_address(self.host).is_loopback
+            ip = ipaddress.ip_address(self.host)
         except ValueError:
             return self.host.lower() == "localhost"
+        return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+    @property
+    def bind(self) -> str:
+        """HOST and PORT as gunicorn takes them: IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def most_uploads(self) -> int:

@@ -26,7 +26,7 @@ _, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
 with suppress(ValueError):  # macOS says "unlimited", and then does not allow it.
     resource.setrlimit(resource.RLIMIT_NOFILE, (_most_files, _most_files))
 
-bind = f"{_settings.host}:{_settings.port}"
+bind = _settings.bind
 workers = _settings.web_workers
 threads = _settings.web_threads
 worker_class = "server.worker.Worker"

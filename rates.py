@@ -29,6 +29,10 @@ _AWAY = 10.0
 """Seconds for which Redis is not asked again after it did not answer."""
 
 
+_MOST = 100_000
+"""Callers of one window that a process remembers. With more it forgets them all, and Redis goes on counting."""
+
+
 @dataclass
 class _Taken:
     """What this process has taken of somebody's window: `left` can still be spent, `here` Redis knows nothing of.
@@ -36,7 +40,6 @@ class _Taken:
     `over`: the window has no more. That does not change before the next one.
     """
 
-    window: int
     left: int = 0
     here: int = 0
     over: bool = False
@@ -50,17 +53,14 @@ class Rates:
         self._lock = threading.Lock()
         self._redis: RedisStorage | None = None
         self._away_until = 0.0
-        self._taken: dict[tuple[str, str], _Taken] = {}
+        self._windows: dict[str, tuple[int, dict[str, _Taken]]] = {}
 
     def hit(self, what: str, rate: Rate, name: str) -> None:
         """Count one more time that `name` does `what`. Raises TooManyRequests where that is more than `rate`."""
         now = self._clock()
         window = int(now // rate.seconds)
         with self._lock:
-            taken = self._taken.get((what, name))
-            if taken is None or taken.window != window:
-                self._forget(what, window)
-                taken = self._taken[what, name] = _Taken(window)
+            taken = self._taken_in(what, window).setdefault(name, _Taken())
             if taken.left == 0 and not taken.over:
                 self._take(taken, f"ferry-rate/{what}/{name}/{window}", rate)
             if taken.left == 0:
@@ -90,10 +90,13 @@ class Rates:
             log.warning("Redis does not answer (%s): this process counts by itself", type(error.args[0]).__name__)
             return None
 
-    def _forget(self, what: str, window: int) -> None:
-        """Callers come and go: what is left of windows that ended goes when the next one opens."""
-        for other in [key for key, taken in self._taken.items() if key[0] == what and taken.window < window]:
-            del self._taken[other]
+    def _taken_in(self, what: str, window: int) -> dict[str, _Taken]:
+        """What each caller has taken in this window. The window before goes as a whole: no caller pays for others."""
+        now, taken = self._windows.get(what, (window, {}))
+        if now != window or len(taken) >= _MOST:
+            taken = {}
+        self._windows[what] = window, taken
+        return taken
 
 
 def lump(most: int) -> int:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from config import ConfigError, load
+from config import Config, ConfigError, load
 from dev import parts
 from dev.process import Process, StartError, free_port, is_free
 
@@ -63,7 +63,14 @@ def _start(running: list[Process]) -> None:
         process.wait_for(port)
     running += [parts.worker(env), parts.web(env)]
     running[-1].wait_for(ports.web)
-    print(_GREETING.format(url=f"http://127.0.0.1:{ports.web}", data=_short(data)), flush=True)
+    print(_GREETING.format(url=f"http://127.0.0.1:{ports.web}", data=_short(data)), _about_host(settings), flush=True)
+
+
+def _about_host(settings: Config) -> str:
+    """What to say of a HOST that is set to something else."""
+    if settings.host == "127.0.0.1":
+        return ""
+    return f" HOST={settings.host} does not count here: `make run` listens on 127.0.0.1 only. See docs/running.md.\n"
 
 
 def _claim(data: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -16,14 +16,23 @@ import config
 import logs
 import rates
 import slots
+from config import Rate
 from doors.known_keys import KnownKeys
 from keys import Key
 from problems import Problem, ScopeMissing, TooManyDownloads, TooManyUploads, Unauthorized
+from server.addresses import is_loopback, network
 
 Scope = Literal["upload", "read", "delete"]
 View = TypeVar("View", bound=Callable[..., Any])
 
-_FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
+_BY_A_PROXY = re.compile(
+    r"""(?im)forwarded | ^(via | cdn-loop | front-end-https | x-amzn-trace-id | x-arr-log-id | x-scheme)$
+    | ^(x-original | x-envoy | x-azure | cf | cloudfront)-
+    | (client | connecting | real | remote | originating | source | cluster | user)-?(ip | addr | address)$""",
+    re.VERBOSE,
+)
+"""Headers that proxies and CDNs add: Forwarded (RFC 7239), Via (RFC 9110 §7.6.3), CDN-Loop (RFC 8586), and each
+vendor's own, which mostly name the client's address."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,8 @@ class Callers:
         `forwarded`: by a proxy, which may stand on this machine and serve any other.
         """
         if authorization is None:
-            if not self.is_open(forwarded=forwarded):
-                raise Unauthorized("This needs an API key: Authorization: Bearer ferry_…")
+            if not self.is_open(address, forwarded=forwarded):
+                raise Unauthorized(_FORWARDED if forwarded else _NO_KEY)
             return Caller(None, network(address), None)
         scheme, _, token = authorization.partition(" ")
         key = self._keys.fitting(token.strip()) if scheme.lower() == "bearer" else None
@@ -56,19 +65,27 @@ class Callers:
             raise Unauthorized("The API key is unknown, has ended, or is not written as Bearer ferry_…")
         return Caller(key.owner, key.owner, key)
 
-    def is_open(self, *, forwarded: bool) -> bool:
-        """Whether nobody has to say who they are."""
+    def is_open(self, address: str, *, forwarded: bool) -> bool:
+        """Whether a request from this address needs no key."""
         settings = config.current()
-        return settings.allow_anonymous or (settings.is_local and not forwarded and not self._keys.any_exists())
+        if settings.allow_anonymous:
+            return True
+        return settings.is_local and is_loopback(address) and not forwarded and not self._keys.any_exists()
 
 
-def network(address: str) -> str:
-    """What an address is counted under: for IPv6 its /64, because that is what one customer has."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else address
+_NO_KEY = "This needs an API key: Authorization: Bearer ferry_…"
+_FORWARDED = f"{_NO_KEY} A request that a proxy has forwarded is not of this machine."
+
+
+def was_forwarded(headers: Iterable[str], protocol: str, connection: str | None) -> bool:
+    """Whether a request with headers of these names was sent by a proxy, as far as it shows.
+
+    nginx adds no header by itself, but speaks HTTP/1.0 to the server behind it and says `Connection: close`, which no
+    usual client does. A proxy that is set to HTTP/1.1 and to add nothing can't be told from a client.
+    """
+    if protocol == "HTTP/1.0" and (connection or "").lower() == "close":
+        return True
+    return bool(_BY_A_PROXY.search("\n".join(headers)))
 
 
 def needs(scope: Scope) -> Callable[[View], View]:
@@ -77,13 +94,11 @@ def needs(scope: Scope) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            caller = _callers().caller(
-                request.headers.get("Authorization"), request.remote_addr or "", forwarded=_is_forwarded()
-            )
+            settings = config.current()
+            caller = _caller(settings.read_rate)
             _note(caller)
             if caller.key and scope not in caller.key.scopes:
                 raise ScopeMissing(f"The key may not {scope}.", scope=scope)
-            settings = config.current()
             what, rate = ("upload", settings.upload_rate) if scope == "upload" else ("other", settings.read_rate)
             if rate:
                 rates.of().hit(what, rate, caller.name)
@@ -94,6 +109,20 @@ def needs(scope: Scope) -> Callable[[View], View]:
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def _caller(rate: Rate | None) -> Caller:
+    """Who sends this request. Raises Unauthorized, or TooManyRequests for an address that got that too often.
+
+    Counted apart from what is let in: a good key works, however many bad ones its address has sent.
+    """
+    address = request.remote_addr or ""
+    try:
+        return _callers().caller(request.headers.get("Authorization"), address, forwarded=_is_forwarded())
+    except Unauthorized:
+        if rate:
+            rates.of().hit("refused", rate, network(address))
+        raise
 
 
 def _note(caller: Caller) -> None:
@@ -110,7 +139,7 @@ def _forget(error: BaseException | None) -> None:
 
 def everybody_may() -> bool:
     """Whether who sends this request does not have to say who they are."""
-    return _callers().is_open(forwarded=_is_forwarded())
+    return _callers().is_open(request.remote_addr or "", forwarded=_is_forwarded())
 
 
 def open_to_all(view: View) -> View:
@@ -144,8 +173,9 @@ def _thread(caller: Caller, refusal: type[Problem]) -> AbstractContextManager[No
 
 
 def _is_forwarded() -> bool:
-    """Whether a proxy says so, or one is expected."""
-    return bool(config.current().forwarded_hops) or any(name in request.headers for name in _FORWARDED)
+    """Whether a proxy is expected, or has shown itself."""
+    headers, protocol = request.headers, request.environ.get("SERVER_PROTOCOL", "")
+    return bool(config.current().forwarded_hops) or was_forwarded(headers.keys(), protocol, headers.get("Connection"))
 
 
 def _callers() -> Callers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import config
 import keys
 from config import ConfigError
+from server.addresses import is_loopback
 
 log = logging.getLogger("ferry.strangers")
 
@@ -40,4 +40,4 @@ Make a key with `flask keys create --owner NAME`, listen on 127.0.0.1 (HOST), or
 
 def _is_loopback(address: object) -> bool:
     """Of a socket's address. What is no IP address is a Unix socket, behind which a proxy may stand."""
-    return isinstance(address, tuple) and ipaddress.ip_address(address[0]).is_loopback
+    return isinstance(address, tuple) and is_loopback(address[0])

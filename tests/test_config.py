@@ -63,6 +63,9 @@ def test_types_are_listed_with_commas() -> None:
         ("S3_ENDPOINT_URL", "http://s3:99999", "an http:// or https:// address"),
         ("S3_BUCKET_NAME", "My Bucket/../!", "3 to 63 lower-case letters"),
         ("HOST", "no such host", "an IP address or a host name"),
+        ("HOST", "[::1]", "IPv6 without brackets"),
+        ("HOST", "::1::", "an IP address or a host name"),
+        ("HOST", "127.0.0.1:5000", "an IP address or a host name"),
         ("S3_SIGN_PAYLOAD", "1", "one of: no, yes"),
         ("ALLOWED_TYPES", "image", "media types with commas between them"),
         ("ALLOWED_TYPES", "*/*", "media types with commas between them"),
@@ -155,11 +158,26 @@ def test_a_list_has_commas_and_may_have_spaces() -> None:
     [
         ("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("LOCALHOST", True),
         ("0.0.0.0", False), ("::", False), ("192.168.1.2", False), ("ferry.example.com", False),
-        ("localhost.example.com", False),
+        ("localhost.example.com", False), ("::ffff:127.0.0.1", True), ("::ffff:7f00:1", True),
+        ("::ffff:192.0.2.7", False), ("0:0:0:0:0:0:0:1", True), ("fe80::1%eth0", False),
     ],
 )  # fmt: skip
 def test_a_loopback_host_is_local(host: str, local: bool) -> None:
     assert Config.from_env({"HOST": host}).is_local is local
+
+
+@pytest.mark.parametrize(
+    ("host", "bind"),
+    [
+        ("127.0.0.1", "127.0.0.1:5000"),
+        ("ferry.example.com", "ferry.example.com:5000"),
+        ("::", "[::]:5000"),
+        ("::1", "[::1]:5000"),
+        ("fe80::1%eth0", "[fe80::1%eth0]:5000"),
+    ],
+)
+def test_an_ipv6_host_is_bound_in_brackets(host: str, bind: str) -> None:
+    assert Config.from_env({"HOST": host}).bind == bind
 
 
 @pytest.mark.parametrize(

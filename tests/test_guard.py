@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,31 @@ def test_a_service_behind_a_socket_of_any_kind_refuses_to_start_without_a_key(
     assert refused.returncode != 0
     assert "no API key exists" in refused.stderr
     assert "flask keys create" in refused.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
+def test_an_ipv6_host_is_listened_on(env: dict[str, str], tmp_path: Path) -> None:
+    """`::` takes IPv4 clients too, each under its own address."""
+    address = f"http://[::1]:{env['PORT']}/healthz"
+    web = parts.web(env | {"HOST": "::", "ALLOW_ANONYMOUS": "1", "READ_RATE": "1/day"}, tmp_path / "web.log")
+    try:
+        web.wait_for(int(env["PORT"]))
+        assert requests.get(address, timeout=10).status_code == 200
+        found = {source: asked_from(source, int(env["PORT"])) for source in ("127.0.6.1", "127.0.6.2")}
+    finally:
+        web.kill()
+
+    assert found == {"127.0.6.1": [200, 429], "127.0.6.2": [200, 429]}
+
+
+def asked_from(source: str, port: int) -> list[int]:
+    """What two requests of this address get."""
+    statuses = []
+    for _ in range(2):
+        with closing(HTTPConnection("127.0.0.1", port, 10, (source, 0))) as connection:
+            connection.request("GET", "/files")
+            statuses.append(connection.getresponse().status)
+    return statuses
 
 
 def test_it_starts_when_it_is_told_to_and_says_so(env: dict[str, str], tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from config import Rate
@@ -77,6 +80,41 @@ def test_one_caller_takes_nothing_from_another(valkey: str, clock: Clock) -> Non
     rates = Rates(valkey, clock)
 
     assert [let_through(rates, Rate(5, 60), 9, name) for name in ("ann", "ben")] == [5, 5]
+
+
+def test_a_new_caller_costs_the_same_however_many_there_are(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers are looked at when their window ends, and not one by one."""
+    visited: list[str] = []
+
+    class Names(dict[str, object]):
+        def __iter__(self) -> Iterator[str]:
+            visited.extend(self.keys())
+            return super().__iter__()
+
+        def items(self) -> Any:
+            visited.extend(self.keys())
+            return super().items()
+
+    rates = Rates(f"redis://127.0.0.1:{free_port()}/0", clock)
+    rates._windows["read"] = (int(clock.now // 60), Names())  # type: ignore[assignment]
+    for number in range(1000):
+        rates.hit("read", MINUTE, str(number))
+    assert visited == []
+
+    clock.now += 60
+    rates.hit("read", MINUTE, "another")
+    assert {name for _, taken in rates._windows.values() for name in taken} == {"another"}
+
+
+def test_callers_without_end_take_no_memory_without_end(valkey: str, clock: Clock, monkeypatch: Any) -> None:
+    monkeypatch.setattr("rates._MOST", 50)
+    rates = Rates(valkey, clock)
+
+    assert let_through(rates, Rate(3, 60), 2, "first") == 2
+    for number in range(200):
+        rates.hit("read", MINUTE, f"many {number}")
+        assert all(len(taken) <= 50 for _, taken in rates._windows.values())
+    assert let_through(rates, Rate(3, 60), 5, "first") == 1
 
 
 def test_without_redis_each_process_counts_by_itself(clock: Clock) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from config import Config
 from dev import parts
 from dev.process import Process, free_port
+from dev.run import _about_host
 from tests.stack import Stack, printed
 
 
@@ -73,6 +75,10 @@ class TestRun:
             first.stop(20)
 
         assert (ran.returncode, "already runs on" in ran.stderr) == (1, True)
+
+    @pytest.mark.parametrize(("host", "told"), [("127.0.0.1", False), ("::1", True), ("0.0.0.0", True)])
+    def test_a_host_that_does_not_count_is_told(self, host: str, told: bool) -> None:
+        assert (f"HOST={host} does not count here" in _about_host(Config.from_env({"HOST": host}))) is told
 
     def test_a_taken_port_is_told(self, stack: Stack, data: Path) -> None:
         env = os.environ | {"FERRY_DATA": str(data), "PORT": str(stack.ports.web)}
