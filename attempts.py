@@ -16,7 +16,7 @@ from database import AWAY, insist
 from logs import about
 from models import File, UploadStatus
 from problems import BytesGone, BytesLost, Deleted, LeaseLost, NotFailed, Problem, ServerStopped
-from storage.base import StorageError
+from storage.base import StorageError, StorageMismatch
 
 log = logging.getLogger("ferry.file")
 
@@ -43,6 +43,8 @@ def fail(row: File, error: Exception) -> None:
     reason = error.reason if isinstance(error, Problem) else Problem.slug()
     settings = config.current()
     pause = verdict(row.mode, error, row.attempts, settings.max_attempts, settings.retry_seconds)
+    if pause is None and isinstance(error, StorageMismatch):
+        _remove_wrong(row)
     # Spread, so that what failed together does not come back together.
     later = random.uniform(0.75, 1.25) * (pause or 0)  # noqa: S311
     try:
@@ -123,6 +125,16 @@ def try_again(row: File) -> None:
         raise BytesGone
     if not moves.retry(row):
         raise NotFailed
+
+
+def _remove_wrong(row: File) -> None:
+    """Remove an object of other bytes, before the row says that the file has ended: until then no attempt follows.
+
+    What can't be removed now is left to the sweep.
+    """
+    with suppress(StorageError, *AWAY):
+        if moves.heartbeat(row, lease.keeper().seconds):
+            storage.of().delete(row.key)
 
 
 def _forget_bytes(row: File) -> None:

@@ -14,19 +14,26 @@ from dataclasses import dataclass
 
 from isal import isal_zlib
 
-from storage.base import StorageMismatch
+from storage.base import Stat, StorageMismatch
 from storage.parts import Part
 
 CRC32 = "x-amz-checksum-crc32"
+_SSE = "x-amz-server-side-encryption"
 
 
 @dataclass(frozen=True)
 class Landed:
-    """A piece that has arrived: its bytes, the storage's ETag for it, its CRC32 if the storage confirmed that."""
+    """A piece that has arrived: its bytes, the storage's ETag for it, its CRC32 if the storage confirmed that.
+
+    `computed`: the storage gave no ETag, this is the MD5 that it should be. `opaque`: the storage encrypts with a key
+    of its own, so that the ETag is no MD5, whatever it looks like.
+    """
 
     size: int
     etag: str
-    crc32: str | None
+    crc32: str | None = None
+    computed: bool = False
+    opaque: bool = False
 
 
 def crc32(body: bytes | memoryview) -> str:
@@ -43,22 +50,59 @@ def confirmed(body: memoryview, crc: str, headers: Mapping[str, str]) -> Landed:
 
     Raises StorageMismatch where they prove other bytes.
     """
-    etag = headers.get("etag", "").strip('"')
-    if CRC32 in headers:
-        if headers[CRC32] != crc:
-            raise StorageMismatch("The storage's CRC32 is not that of the bytes sent.")
-        return Landed(len(body), etag, headers[CRC32])
-    is_md5 = re.fullmatch(r"[0-9a-f]{32}", etag) and "x-amz-server-side-encryption-aws-kms-key-id" not in headers
-    if is_md5 and md5(body) != etag:
-        raise StorageMismatch("The storage's MD5 is not that of the bytes sent.")
-    return Landed(len(body), etag, None)
+    etag, opaque, crc32 = headers.get("etag", "").strip('"'), is_opaque(headers), headers.get(CRC32)
+    if crc32 is not None:
+        _same("CRC32", crc, crc32)
+    elif re.fullmatch(r"[0-9a-f]{32}", etag) and not opaque:
+        _same("MD5", md5(body), etag)
+    if etag or opaque:
+        return Landed(len(body), etag, crc32, opaque=opaque)
+    return Landed(len(body), md5(body), crc32, computed=True)
+
+
+def is_opaque(headers: Mapping[str, str]) -> bool:
+    """Whether an answer says that the object is encrypted with a key of KMS or of the customer."""
+    return headers.get(_SSE, "").startswith("aws:kms") or any(
+        f"{_SSE}-{key}" in headers for key in ("aws-kms-key-id", "customer-algorithm")
+    )
+
+
+def difference(sent: Landed, found: Stat, *, of_parts: bool = False, lost: bool = False) -> str:
+    """What proves that the object found is not what was sent; empty where nothing does.
+
+    Where ETags can't be compared, the size decides; not so where the answer was lost, which proves nothing by itself.
+    rclone answers Complete with an ETag of parts and HEAD with the MD5 of the whole, which nothing here has computed;
+    each part's own MD5 has been compared already.
+    """
+    if found.size != sent.size:
+        return f"Sent {sent.size} bytes, the storage has {found.size}."
+    if found.etag == sent.etag or (of_parts and "-" in sent.etag and "-" not in found.etag):
+        return ""
+    comparable = sent.etag and (may_be_md5(found.etag) if sent.computed else found.etag)
+    if not comparable and not lost:
+        return ""
+    return f"Sent {sent.size} bytes with the ETag {_short(sent.etag)}, the storage has {_short(found.etag)}."
+
+
+def expected(etag: str, parts: Sequence[Landed]) -> Landed:
+    """The object that Complete has answered with `etag`. radosgw leaves it empty: then what the parts prove."""
+    return Landed(sum(part.size for part in parts), etag or etag_of(parts), computed=not etag)
 
 
 def etag_of(parts: Sequence[Landed]) -> str:
     """The ETag that S3 gives an object of these parts: the MD5 of their MD5s and their number. Empty where unknown."""
-    if not all(re.fullmatch(r"[0-9a-f]{32}", part.etag) for part in parts):
+    if any(part.opaque or not re.fullmatch(r"[0-9a-f]{32}", part.etag) for part in parts):
         return ""
     return f"{md5(b''.join(bytes.fromhex(part.etag) for part in parts))}-{len(parts)}"
+
+
+def _same(digest: str, sent: str, found: str) -> None:
+    if sent != found:
+        raise StorageMismatch(f"Sent bytes with the {digest} {sent}, the storage has {_short(found)}.")
+
+
+def _short(etag: str) -> str:
+    return etag[:100] or "none"
 
 
 def may_be_md5(etag: str) -> bool:
@@ -71,6 +115,6 @@ def etags(parts: Iterable[Part]) -> set[str]:
     whole, digests = hashlib.md5(usedforsecurity=False), []
     for part in parts:
         whole.update(part.body)
-        digests.append(Landed(len(part.body), md5(part.body), None))
+        digests.append(Landed(len(part.body), md5(part.body)))
         part.release()
     return {whole.hexdigest(), etag_of(digests)}

@@ -29,10 +29,10 @@ from storage.base import (
     StorageUnavailable,
     Stream,
 )
-from storage.evidence import CRC32, Landed, confirmed, crc32, etag_of, etags, may_be_md5, md5
+from storage.evidence import CRC32, Landed, confirmed, crc32, difference, etags, expected, may_be_md5, md5
 from storage.parts import Buffers, Part, Witness, cut, part_sizes
 from storage.s3_client import UNSIGNED, S3Client, kind_of, translated
-from storage.sending import Sender
+from storage.sending import Sender, resent
 from storage.wire import ATTEMPTS, Answer, Opened, Wire
 
 _BUCKET_ADVICE = "Create the bucket, or set S3_BUCKET_NAME and AWS_DEFAULT_REGION to those of one that may be used."
@@ -166,11 +166,11 @@ class S3Storage(Storage):
 
     def _put_whole(self, key: str, part: Part, headers: Mapping[str, str]) -> Stat:
         try:
-            return self._verified(key, self._send(key, part, headers=headers))
+            return resent(lambda: self._verified(key, self._send(key, part, headers=headers)))
         except StorageUnavailable:
             # An answer that was lost says nothing about the object: it may be there all the same.
             with suppress(StorageError):
-                return self._verified(key, Landed(len(part.body), md5(part.body), None), attempts=1)
+                return self._verified(key, Landed(len(part.body), md5(part.body), computed=True), lost=True)
             raise
 
     def _begin(self, key: str, headers: Mapping[str, str]) -> dict[str, str]:
@@ -185,7 +185,7 @@ class S3Storage(Storage):
         key, upload = target["Key"], quote(target["UploadId"], safe="")
 
         def send(number: int, part: Part) -> Landed:
-            landed = self._send(key, part, query=f"partNumber={number}&uploadId={upload}")
+            landed = resent(lambda: self._send(key, part, query=f"partNumber={number}&uploadId={upload}"))
             _tell(witness, landed.size)
             return landed
 
@@ -198,7 +198,7 @@ class S3Storage(Storage):
             raise
 
     def _complete(self, target: dict[str, str], parts: list[Landed]) -> Stat:
-        key, size = target["Key"], sum(part.size for part in parts)
+        key = target["Key"]
         listed = [
             {"PartNumber": number, "ETag": f'"{part.etag}"'} | ({"ChecksumCRC32": part.crc32} if part.crc32 else {})
             for number, part in enumerate(parts, 1)
@@ -206,40 +206,46 @@ class S3Storage(Storage):
         try:
             with translated():
                 answer = self._s3.complete_multipart_upload(**target, MultipartUpload={"Parts": listed})
-            return self._verified(key, Landed(size, answer.get("ETag", "").strip('"'), None), of_parts=True)
+            return self._verified(key, expected(answer.get("ETag", "").strip('"'), parts), of_parts=True)
         except StorageUnavailable:
             # A lost answer, or the retry's NoSuchUpload after it: the object may be there all the same.
             with suppress(StorageError):
-                return self._verified(key, Landed(size, etag_of(parts), None), of_parts=True, attempts=1)
+                return self._verified(key, expected("", parts), of_parts=True, lost=True)
             raise
 
-    def _verified(self, key: str, sent: Landed, *, of_parts: bool = False, attempts: int = ATTEMPTS) -> Stat:
-        """What the storage says it holds, if that is what was sent.
+    def _verified(self, key: str, sent: Landed, *, of_parts: bool = False, lost: bool = False) -> Stat:
+        """What the storage says it holds, if that is what was sent. `lost`: it has not answered, and is asked once.
 
-        rclone answers Complete with an ETag of parts and HEAD with the MD5 of the whole, which nobody has computed:
-        there the size decides, and each part's own MD5 has been compared already.
+        Raises StorageMismatch; of wrong bytes that have a version of their own that version is removed.
         """
         try:
-            found = self._stat(key, attempts)
+            found = self._stat(key, 1 if lost else ATTEMPTS)
         except StorageMissing as error:
             raise StorageMismatch("What was sent is not there.") from error
-        other_kind = of_parts and "-" in sent.etag and "-" not in found.etag
-        if found.size != sent.size or (found.etag != sent.etag and not other_kind):
-            raise StorageMismatch(f"Sent {sent.size} bytes, the storage has {found.size}.")
+        if wrong := difference(sent, found, of_parts=of_parts, lost=lost):
+            self._remove_version(key, None if lost else found.version)
+            raise StorageMismatch(wrong)
         return found
+
+    def _remove_version(self, key: str, version: str | None) -> None:
+        """Remove wrong bytes. Without a version, what is under the key by now may be right."""
+        if version:
+            with suppress(StorageError):
+                self.delete(key, version)
 
     def _stat(self, key: str, attempts: int) -> Stat:
         headers = self._request("HEAD", key, attempts=attempts).headers
-        # "null" is what S3 calls an object from before its bucket kept versions.
-        version = headers.get("x-amz-version-id", "null")
-        etag = headers.get("etag", "").strip('"')
-        return Stat(key, int(headers["content-length"]), etag, None if version == "null" else version)
+        return Stat(key, int(headers["content-length"]), headers.get("etag", "").strip('"'), _version(headers))
 
     def _send(self, key: str, part: Part, *, query: str = "", headers: Mapping[str, str] | None = None) -> Landed:
         """Send a part with its CRC32, which is taken once: it is a pass over memory that no cache holds."""
         crc = crc32(part.body)
         answer = self._request("PUT", key, query=query, headers={**(headers or {}), CRC32: crc}, body=part.body)
-        return confirmed(part.body, crc, answer.headers)
+        try:
+            return confirmed(part.body, crc, answer.headers)
+        except StorageMismatch:
+            self._remove_version(key, _version(answer.headers))
+            raise
 
     def _request(
         self,
@@ -321,6 +327,12 @@ def _refusal(answer: Answer) -> StorageError:
     """What an answer other than a success means."""
     code = re.search(rb"<Code>(\w+)</Code>", answer.body)
     return kind_of(answer.status, code[1].decode() if code else "")()
+
+
+def _version(headers: Mapping[str, str]) -> str | None:
+    """The version that an answer is about. "null" is what S3 calls an object from before its bucket kept versions."""
+    version = headers.get("x-amz-version-id", "null")
+    return None if version == "null" else version
 
 
 def _whole(found: Opened, start: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Parts on their way, side by side: how many at once, and what happens to the others when one fails."""
+"""Parts on their way, side by side: how many at once, and what happens to the others when one fails or is damaged."""
 
 from __future__ import annotations
 
@@ -7,12 +7,34 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from storage.base import StorageError, StorageMismatch
 from storage.parts import Part
 
 T = TypeVar("T")
 
 _OF_ONE_UPLOAD = 3
 """Parts of one upload that are on their way at once. More would not make it faster, only larger."""
+
+_SENDS = 3
+"""How often bytes are sent that arrive as others, while they are in memory."""
+
+
+def resent(send: Callable[[], T]) -> T:
+    """What `send` returns, called again (twice at most) while it raises StorageMismatch.
+
+    Raises the first of them where it does not end well: some storages refuse to have a part replaced.
+    """
+    try:
+        return send()
+    except StorageMismatch as first:
+        for _ in range(_SENDS - 1):
+            try:
+                return send()
+            except StorageMismatch:
+                continue
+            except StorageError:
+                break
+        raise first
 
 
 class Sender:

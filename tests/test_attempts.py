@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ import storage
 from attempts import verdict
 from models import File, UploadStatus
 from problems import BytesDamaged, BytesLost, IncompleteBody, LeaseLost, Problem
-from storage.base import StorageDenied, StorageMismatch, StorageNoBucket, StorageRejected, StorageUnavailable
+from storage.base import Stat, StorageDenied, StorageMismatch, StorageNoBucket, StorageRejected, StorageUnavailable
+from storage.memory import MemoryStorage
 from tests.fakes import breaking, failing, found
 
 BODY = b"what was sent"
@@ -138,6 +140,48 @@ def test_normal_mode_ends_with_its_request(
 
     assert (found(held).upload_status, found(held).error) == (UploadStatus.ERROR, reason)
     assert list(storage.of().scan()) == []
+
+
+class Damaging(MemoryStorage):
+    """Keeps other bytes than it is given, and is found out."""
+
+    def put(self, key: str, stream: Iterator[bytes], **options: Any) -> Stat:
+        super().put(key, iter([b"".join(stream)[::-1]]), content_type="text/plain")
+        raise StorageMismatch
+
+
+def damaging(app: Flask) -> Damaging:
+    app.extensions["storage"] = made = Damaging()
+    return made
+
+
+def test_wrong_bytes_go_with_an_attempt_that_no_other_follows(app: Flask, held: File) -> None:
+    objects = damaging(app)
+    with pytest.raises(StorageMismatch):
+        file.store(held, iter([BODY]))
+
+    assert found(held).upload_status == UploadStatus.ERROR
+    assert list(objects.scan()) == []
+
+
+def test_wrong_bytes_stay_for_the_next_attempt_to_replace_and_go_after_the_last(app: Flask, waiting: File) -> None:
+    objects = damaging(app)
+    for attempt in range(1, 6):
+        file.upload_file(waiting.id)
+        assert len(list(objects.scan())) == (1 if attempt < 5 else 0)
+
+    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.ERROR, 5)
+
+
+def test_who_has_lost_the_file_removes_no_object(app: Flask, held: File) -> None:
+    """It may be the right one of the next holder by now."""
+    objects = damaging(app)
+    objects._objects[held.key] = BODY
+    late = copy(held)
+    moves.fail(held, "server-stopped")
+    attempts.fail(late, StorageMismatch())
+
+    assert [stat.key for stat in objects.scan()] == [held.key]
 
 
 @pytest.mark.parametrize(("mode", "status"), [("normal", UploadStatus.ERROR), ("async", UploadStatus.PENDING)])

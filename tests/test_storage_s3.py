@@ -164,8 +164,8 @@ class Interposed:
 class Tampered:
     """A storage on moto with `verb(answer, send)` between it and the network: PUT, PART, HEAD or COMPLETE."""
 
-    def __init__(self, endpoint: str, **verbs: Any) -> None:
-        self.storage, self._verbs = s3(endpoint), verbs
+    def __init__(self, endpoint: str, *, bucket: str = parts.BUCKET, **verbs: Any) -> None:
+        self.storage, self._verbs = s3(endpoint, bucket=bucket), verbs
         made = self.storage._made
         self.boto = Interposed(made.client.boto, complete_multipart_upload=self._complete)
         self.sent: list[str] = []
@@ -248,6 +248,108 @@ def test_a_success_is_not_believed_before_the_object_was_looked_at(
 ) -> None:
     with pytest.raises(StorageMismatch):
         Tampered(moto, HEAD=with_headers(**headers)).put(how)
+
+
+def at_first(times: int, tamper: Any) -> Any:
+    """`tamper` with the first `times` answers only."""
+    left = [times]
+
+    def work(send: Any) -> Any:
+        left[0] -= 1
+        return tamper(send) if left[0] >= 0 else send()
+
+    return work
+
+
+WRONG = {
+    "crc": with_headers(x_amz_checksum_crc32="AAAAAA=="),
+    "md5": with_headers(x_amz_checksum_crc32=None, etag=f'"{"0" * 32}"'),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize(("how", "verb"), [("whole", "PUT"), ("parts", "PART")])
+def test_bytes_that_arrive_damaged_are_sent_again_while_they_are_in_memory(
+    moto: str, how: str, verb: str, wrong: str
+) -> None:
+    tampered, onlooker = Tampered(moto, **{verb: at_first(2, WRONG[wrong])}), Onlooker()
+
+    assert tampered.put(how, onlooker).size == sum(onlooker.heard)
+    assert tampered.sent.count(verb) == {"whole": 3, "parts": 4}[how]
+    assert tampered.storage.buffers.free == tampered.storage.buffers.made
+
+
+@pytest.mark.parametrize("wrong", [{"content_length": "3"}, {"etag": f'"{"0" * 32}"'}])
+def test_an_object_that_is_found_wrong_is_sent_again(moto: str, wrong: dict[str, str]) -> None:
+    tampered = Tampered(moto, HEAD=at_first(2, with_headers(**wrong)))
+
+    assert tampered.put_whole().size == 4
+    assert tampered.sent == ["PUT", "HEAD"] * 3
+
+
+def test_an_object_that_is_gone_at_once_is_sent_again(moto: str) -> None:
+    def gone(send: Any) -> Answer:
+        return Answer(404, {}, b"")
+
+    assert Tampered(moto, HEAD=at_first(1, gone)).put_whole().size == 4
+
+
+def test_how_often_damaged_bytes_are_sent_is_bounded_and_the_digests_are_told(moto: str) -> None:
+    for how, verb, most in (("whole", "PUT", 3), ("parts", "PART", 6)):
+        tampered = Tampered(moto, **{verb: WRONG["md5"]})
+        with pytest.raises(StorageMismatch, match="0" * 32):
+            tampered.put(how)
+        assert 3 <= tampered.sent.count(verb) <= most
+
+
+def test_a_storage_that_has_no_part_replaced_is_blamed_for_what_it_did_first(moto: str) -> None:
+    answers = [WRONG["md5"], lambda send: Answer(501, {}, b"<Code>NotImplemented</Code>")]
+
+    with pytest.raises(StorageMismatch):
+        Tampered(moto, PUT=lambda send: answers.pop(0)(send)).put_whole()
+    assert answers == []
+
+
+def completed(**changed: str | None) -> Any:
+    """An answer to Complete in which these members are others; None: is not there."""
+
+    def tamper(send: Any) -> Any:
+        answer = {**send(), **changed}
+        return {name: value for name, value in answer.items() if value is not None}
+
+    return tamper
+
+
+@pytest.mark.parametrize("etag", ["", '""', None])
+def test_a_complete_without_an_etag_is_compared_with_what_the_parts_prove(moto: str, etag: str | None) -> None:
+    """As radosgw has it."""
+    assert Tampered(moto, COMPLETE=completed(ETag=etag)).put_parts(3).size == 2 * SMALL + 9
+
+    other = with_headers(etag=f'"{"0" * 32}-3"')
+    with pytest.raises(StorageMismatch, match=f"{'0' * 32}-3"):
+        Tampered(moto, COMPLETE=completed(ETag=etag), HEAD=other).put_parts(3)
+
+
+def test_where_nothing_can_be_proven_the_size_decides(moto: str) -> None:
+    """Neither a CRC32 nor an MD5 of the parts, nor an ETag of the whole."""
+    opaque = with_headers(x_amz_checksum_crc32=None, x_amz_server_side_encryption="aws:kms")
+    verbs = {"COMPLETE": completed(ETag=""), "PART": opaque}
+
+    assert Tampered(moto, **verbs).put_parts(3).size == 2 * SMALL + 9
+    with pytest.raises(StorageMismatch, match="3"):
+        Tampered(moto, **verbs, HEAD=with_headers(content_length="3")).put_parts(3)
+
+
+def test_wrong_bytes_leave_no_version_of_theirs(moto: str) -> None:
+    tampered = Tampered(moto, bucket="wrong-versions", PUT=WRONG["md5"])
+    tampered.boto.create_bucket(Bucket="wrong-versions")
+    tampered.boto.put_bucket_versioning(Bucket="wrong-versions", VersioningConfiguration={"Status": "Enabled"})
+    with pytest.raises(StorageMismatch):
+        tampered.put_whole()
+
+    listed = tampered.boto.list_object_versions(Bucket="wrong-versions")
+    assert "Versions" not in listed
+    assert "DeleteMarkers" not in listed
 
 
 @pytest.mark.parametrize("how", ["whole", "parts"])

@@ -23,35 +23,47 @@ SLOW = [pytest.param(mode, marks=pytest.mark.faults) for mode in ("normal", "cel
 
 
 @pytest.mark.parametrize(
-    ("operation", "size"),
-    [("put_object", SMALL), pytest.param("complete_multipart", LARGE, marks=pytest.mark.faults)],
+    ("operation", "size", "sends"),
+    [("put_object", SMALL, 3), pytest.param("complete_multipart", LARGE, 1, marks=pytest.mark.faults)],
 )
-def test_a_storage_that_says_yes_and_keeps_nothing_is_not_believed(world: World, operation: str, size: int) -> None:
-    lies = world.proxy.inject(operation, "nothing_kept", times=2)
+def test_a_storage_that_says_yes_and_keeps_nothing_is_not_believed(
+    world: World, operation: str, size: int, sends: int
+) -> None:
+    """What is in memory is sent `sends` times in an attempt."""
+    lies = world.proxy.inject(operation, "nothing_kept", times=2 * sends)
 
     assert world.client.upload("normal", os.urandom(size)).slug == "storage-mismatch"
     upload = world.client.upload("async", os.urandom(size))
 
     assert ends_as(world, upload, "COMPLETE").attempt == 2
-    assert lies.struck == 2
+    assert lies.struck == 2 * sends
 
 
 @pytest.mark.faults
 def test_a_storage_that_keeps_half_of_the_bytes_is_not_believed(world: World) -> None:
-    world.proxy.inject("put_object", "half_kept", times=2)
+    world.proxy.inject("put_object", "half_kept", times=6)
 
     assert world.client.upload("normal", os.urandom(SMALL)).slug == "storage-mismatch"
     assert ends_as(world, world.client.upload("async", os.urandom(SMALL)), "COMPLETE").attempt == 2
 
 
 @pytest.mark.parametrize(
-    ("operation", "size"),
-    [("put_object", SMALL), pytest.param("upload_part", LARGE, marks=pytest.mark.faults)],
+    ("operation", "size", "attempts"),
+    [("put_object", SMALL, 1), pytest.param("upload_part", LARGE, 2, marks=pytest.mark.faults)],
 )
-def test_bytes_that_are_damaged_on_their_way_are_sent_again(world: World, operation: str, size: int) -> None:
+def test_bytes_that_are_damaged_on_their_way_are_sent_again(
+    world: World, operation: str, size: int, attempts: int
+) -> None:
+    """Within the attempt; rclone has no part replaced that it has passed on, and is sent all of them anew."""
     world.proxy.inject(operation, "corrupt")
 
-    assert ends_as(world, world.client.upload("async", os.urandom(size)), "COMPLETE").attempt == 2
+    assert ends_as(world, world.client.upload("async", os.urandom(size)), "COMPLETE").attempt == attempts
+
+
+def test_one_damaged_send_does_not_end_an_upload_that_has_no_second_attempt(world: World) -> None:
+    world.proxy.inject("put_object", "corrupt", times=2)
+
+    assert ends_as(world, world.client.upload("normal", os.urandom(SMALL)), "COMPLETE").attempt == 1
 
 
 def test_a_killed_web_process_loses_no_accepted_file(world: World) -> None:
