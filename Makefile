@@ -4,13 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test long faults chaos mutants check bench audit sbom lock clean
+.PHONY: run test long faults foreign chaos mutants check bench audit sbom lock clean
 
 run: $(VENV)/.local
 	@$(if $(PORT),PORT=$(PORT)) $(BIN)/python -m dev.run
 
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 2 --dist loadfile -m 'not long and not faults'
+	@$(BIN)/pytest -n 2 --dist loadfile -m 'not long and not faults and not foreign'
 
 long: $(VENV)/.dev
 	@$(BIN)/pytest -m long
@@ -18,6 +18,12 @@ long: $(VENV)/.dev
 # Kills, freezes and cuts, each proven to lose nothing. `make chaos SEED=7 N=500 DATABASE=postgres` does it at random.
 faults: $(VENV)/.dev
 	@$(BIN)/pytest -m 'not long' tests/faults
+
+# Against servers that this project did not write: radosgw, PgBouncer, replicated PostgreSQL, tinyproxy. Installs them from
+# Debian where that is possible; the tests of a server that is missing are skipped.
+foreign: $(VENV)/.dev
+	@$(BIN)/python -m tests.foreign.packages
+	@$(BIN)/pytest -m foreign -rs tests/foreign
 
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED)) --n $(or $(N),200) --database $(or $(DATABASE),sqlite)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -46,7 +46,7 @@ class World:
         data: Path,
         *,
         database: Literal["sqlite", "postgres"] = "sqlite",
-        s3: Literal["rclone", "moto"] = "rclone",
+        s3: Callable[[Path, int], Process] = programs.s3,
         workers: int = 1,
         settings: Mapping[str, str] | None = None,
     ) -> None:
@@ -172,7 +172,7 @@ class World:
             return self.postgres.start(self.database_port, self.log(name))
         if name == "redis":
             return programs.redis(self.data, self.ports.redis)
-        return (programs.moto if self._s3 == "moto" else programs.s3)(self.data, self.ports.s3)
+        return self._s3(self.data, self.ports.s3)
 
 
 def _tell(pid: int, number: int) -> None:

@@ -1,0 +1,75 @@
+"""Servers that this project did not write: started once for all tests that need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from dev import parts
+from dev.process import Process, free_port
+from tests.faults import checker, looking
+from tests.faults.world import World
+from tests.faults.worlds import mend
+from tests.foreign.ceph import Ceph, client
+from tests.foreign.packages import require
+
+_SETTLE_SECONDS = 30
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ceph]:
+    """A Ceph cluster without a gateway."""
+    require("radosgw")
+    with Ceph(tmp_path_factory.mktemp("ceph")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def gateway(ceph: Ceph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a gateway with an empty bucket."""
+    port = free_port()
+    process: Process = ceph.radosgw(tmp_path_factory.mktemp("radosgw"), port)
+    _empty(port)
+    yield port
+    process.kill()
+
+
+@pytest.fixture(scope="module")
+def running_world(ceph: Ceph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """All of Ferry as processes, with radosgw behind the fault proxy. The gateway may be killed and frozen."""
+
+    def gateway(data: object, port: int) -> Process:
+        return ceph.radosgw(folder, port)
+
+    folder = tmp_path_factory.mktemp("radosgw-world")
+    port = free_port()
+    process = ceph.radosgw(folder, port)
+    _empty(port)
+    process.kill()
+    with World(folder, s3=gateway, settings={"MAX_ATTEMPTS": "5"}) as world:
+        # The first sweep marks the bucket: from then on, all that is sent are files.
+        checker.wait(lambda: looking.objects(world, checker.MARK))
+        yield world
+
+
+@pytest.fixture
+def world(running_world: World) -> Iterator[World]:
+    """The same. After the test: nothing lost, stuck, left over or there twice, and the next upload works."""
+    running_world.client.uploads.clear()
+    running_world.client.rude.clear()
+    yield running_world
+    mend(running_world)
+    checker.check(running_world, _SETTLE_SECONDS)
+
+
+def _empty(port: int) -> None:
+    """Remove the objects, versions and uploads of the bucket: an earlier module may have left some."""
+    with client(port) as s3:
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=parts.BUCKET):
+            for item in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                s3.delete_object(Bucket=parts.BUCKET, Key=item["Key"], VersionId=item["VersionId"])
+        with suppress(s3.exceptions.NoSuchUpload):
+            for item in s3.list_multipart_uploads(Bucket=parts.BUCKET).get("Uploads", ()):
+                s3.abort_multipart_upload(Bucket=parts.BUCKET, Key=item["Key"], UploadId=item["UploadId"])

@@ -1,0 +1,54 @@
+"""What the foreign suite needs from Debian, and how it is installed: `python -m tests.foreign.packages`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGES = {
+    "radosgw": ("radosgw", "ceph-mon", "ceph-osd", "ceph-mgr", "ceph-common"),
+    "pgbouncer": ("pgbouncer",),
+    "tinyproxy": ("tinyproxy-bin",),
+}
+"""The Debian packages of each program."""
+
+_SBIN = "/usr/sbin:/usr/local/sbin"
+_SYSTEMD = Path("/run/systemd/system")
+
+
+def find(program: str) -> str | None:
+    """The program's path. Debian keeps servers where an ordinary user's PATH does not lead."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_SBIN}")
+
+
+def require(program: str) -> str:
+    """The program's path; the test is skipped where it is not installed."""
+    found = find(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed: apt-get install {' '.join(PACKAGES[program])}")
+    return found
+
+
+def main() -> int:
+    """Install what is missing where that disturbs no running system; otherwise print the command. Always returns 0."""
+    missing = sorted({name for program, names in PACKAGES.items() if not find(program) for name in names})
+    if not missing:
+        return 0
+    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
+    # Under systemd Debian's packages start their services: that is for the machine's owner to decide.
+    if os.geteuid() != 0 or _SYSTEMD.exists() or not shutil.which("apt-get"):
+        print(f"Not installed, their tests are skipped: {' '.join(missing)}. On Debian: {' '.join(command)}")  # noqa: T201
+        return 0
+    subprocess.run(["apt-get", "update", "-q"], check=False)
+    if subprocess.run(command, check=False).returncode:
+        print(f"apt-get failed. The tests that need {' '.join(missing)} are skipped.")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""Ceph's radosgw keeps the storage contract, and refuses what a storage has to refuse."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from storage.base import Storage, StorageDenied
+from storage.s3 import S3Storage
+from tests.test_storage_s3 import S3Contract, closed, s3
+
+__all__ = ["closed"]
+
+pytestmark = pytest.mark.foreign
+
+
+class TestRadosgw(S3Contract):
+    @pytest.fixture
+    def storage(self, gateway: int) -> Storage:
+        return s3(f"http://127.0.0.1:{gateway}")
+
+    def test_a_link_is_good_for_nothing_but_what_was_signed(self, storage: S3Storage, key: str) -> None:
+        storage.put(key, iter([b"linked"]), content_type="text/plain")
+        link = storage.link(key, 60, content_type="application/octet-stream", disposition="attachment")
+
+        for signed, other in (("octet-stream", "html"), ("attachment", "inline"), (key, f"{key}-other")):
+            assert requests.get(link.replace(signed, other), timeout=10).status_code == 403
+
+    @pytest.mark.parametrize("wrong", [{"aws_secret_access_key": "guessed"}, {"aws_access_key_id": "UNKNOWN"}])
+    def test_wrong_credentials_are_denied(self, gateway: int, key: str, wrong: dict[str, str]) -> None:
+        stranger = s3(f"http://127.0.0.1:{gateway}", **wrong)
+
+        with pytest.raises(StorageDenied):
+            stranger.put(key, iter([b"x"]), content_type="text/plain")

@@ -1,0 +1,28 @@
+"""The faults of `tests/faults` on radosgw: what Ferry promises does not depend on who wrote the storage."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from tests.faults import chaos, test_process_faults, test_storage_faults
+from tests.faults.world import World
+
+_THEIRS = {
+    name: test
+    for module in (test_storage_faults, test_process_faults)
+    for name, test in vars(module).items()
+    if name.startswith("test_") and "postgres_world" not in inspect.signature(test).parameters
+}
+# Collected here, these tests get the `world` of this folder.
+globals().update(_THEIRS)
+
+pytestmark = pytest.mark.foreign
+
+
+def test_a_chaos_loses_nothing(world: World) -> None:
+    findings = chaos.run(world, seed=5, n=40)
+
+    assert findings.bad == {}
+    assert world.client.rude == []

@@ -1,0 +1,55 @@
+"""Each mode stores each size on radosgw, by the whole service, and gives the same bytes out again."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+import pytest
+import requests
+
+from storage.parts import MIB, SMALL, USUAL
+from tests.faults.client import MODES
+from tests.faults.looking import ends_as
+from tests.faults.world import World
+
+pytestmark = pytest.mark.foreign
+
+SIZES = [0, 1, 4096, SMALL - 1, SMALL, SMALL + 1, USUAL - 1, USUAL, USUAL + 1, 100 * 10**6]
+EDGE = SMALL - 5
+RANGES = {
+    "bytes=0-0": (0, 1),
+    "bytes=1-1": (1, 2),
+    "bytes=0-99": (0, 100),
+    "bytes=-10": (-10, None),
+    f"bytes={EDGE}-{EDGE + 9}": (EDGE, EDGE + 10),
+    f"bytes={EDGE}-": (EDGE, None),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_file_comes_back_as_it_was_sent(world: World, mode: str, size: int) -> None:
+    body = random.Random(size).randbytes(size)
+    upload = world.client.upload(mode, body)
+    row = ends_as(world, upload, "COMPLETE", 60)
+
+    answer = requests.get(f"{world.client.url}/files/{upload.id}/content", timeout=60)
+    assert (row.attempt, row.size, row.sha256) == (1, size, upload.sha256)
+    assert hashlib.sha256(answer.content).hexdigest() == upload.sha256
+
+
+@pytest.mark.parametrize("asked", RANGES)
+def test_a_range_comes_back(world: World, asked: str) -> None:
+    body = random.Random(1).randbytes(SMALL + MIB)
+    upload = world.client.upload("normal", body)
+    answer = requests.get(f"{world.client.url}/files/{upload.id}/content", headers={"Range": asked}, timeout=60)
+
+    start, end = RANGES[asked]
+    assert (answer.status_code, answer.content) == (206, body[start:end])
+
+
+def test_a_deleted_file_leaves_nothing(world: World) -> None:
+    upload = world.client.upload("normal", bytes(SMALL + MIB))
+    assert requests.delete(f"{world.client.url}/files/{upload.id}", timeout=10).status_code == 204
+    world.client.uploads.clear()

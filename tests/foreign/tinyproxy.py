@@ -1,0 +1,33 @@
+"""tinyproxy, a forward proxy: what stands between many companies' servers and the internet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dev.process import Process
+from tests.foreign.packages import require
+
+_CONF = """
+Port {port}
+Listen 127.0.0.1
+Timeout 600
+LogFile "{folder}/requests.log"
+LogLevel Connect
+MaxClients 100
+"""
+
+
+def start(folder: Path, port: int) -> Process:
+    """A proxy that listens on `port` and notes each request in `requests.log` below `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    conf = folder / "tinyproxy.conf"
+    conf.write_text(_CONF.format(port=port, folder=folder))
+    process = Process("tinyproxy", [require("tinyproxy"), "-d", "-c", str(conf)], log=folder / "tinyproxy.log")
+    process.wait_for(port)
+    return process
+
+
+def requests_seen(folder: Path) -> list[str]:
+    """The methods of the requests that the proxy has passed on, in their order."""
+    lines = (folder / "requests.log").read_text().splitlines()
+    return [line.split("): ", 1)[1].split()[0] for line in lines if "Request (file descriptor" in line]
