@@ -12,6 +12,9 @@ from werkzeug.utils import secure_filename
 
 from problems import FilenameTooLong
 
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The id of a file. `ID.fullmatch` comes before any use of an id from outside: as a path, as a key, in a query."""
+
 MAX_NAME_BYTES = 255
 _JOINERS = "\u200c\u200d"
 """Zero-width (non-)joiners are format characters too, but Persian words and family emoji need them."""

@@ -20,11 +20,12 @@ from pathlib import Path
 
 from flask import Flask, current_app
 
+from names import ID
 from problems import BytesLost, StorageFull, TooMuchWaiting
 
 CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"
-_NAME = re.compile(rf"(?P<id>[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})({re.escape(_UNFINISHED)})?")
+_NAME = re.compile(rf"(?P<id>{ID.pattern})({re.escape(_UNFINISHED)})?")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LOOK_EVERY = 1.0
 """Seconds for which the sum of the folder's sizes is believed."""
@@ -127,7 +128,9 @@ class Spool:
         (place if kept.whole else place.with_name(place.name + _UNFINISHED)).unlink(missing_ok=True)
 
     def path(self, id: str) -> Path:
-        """Where the bytes of the file `id` are, or would be."""
+        """Where the bytes of the file `id` are, or would be. Raises ValueError where it is not an id: a path, say."""
+        if not ID.fullmatch(id):
+            raise ValueError("not the id of a file")
         return self.folder / id
 
     def _admit(self, id: str, size: int) -> None:

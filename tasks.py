@@ -33,7 +33,7 @@ def upload(self: Task, id: str, text: str) -> None:
 @shared_task(bind=True, name="ferry.upload_pieces", max_retries=None)  # type: ignore[untyped-decorator]
 def upload_pieces(self: Task, id: str, web: str) -> None:
     """Store a file from the pieces of its bytes that the web process `web` sends when it is asked."""
-    if file.upload_file_from_stream(id, lambda row: window.of().stream(web, row.id, row.attempt)):
+    if file.upload_file_from_stream(id, lambda row: window.of().stream(web, row.id, row.attempt, row.size)):
         _ask_again(self, id)
 
 

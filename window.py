@@ -23,6 +23,7 @@ from flask import Flask, current_app
 from pybase64 import b64decode, b64encode
 
 from config import Config
+from names import ID
 from problems import RelayLost
 
 log = logging.getLogger("ferry.window")
@@ -30,12 +31,24 @@ log = logging.getLogger("ferry.window")
 PIECE = 1 << 20
 """Most bytes of a file in one piece: the spool's own chunks, so that none is put together or cut on the way."""
 
+_LONGEST_WORD = (PIECE + 2) // 3 * 4
+"""Bytes of base64 text in the largest piece."""
+
+_LONGEST_DEMAND = 64
+"""Bytes: an id, the largest attempt, and JSON around them."""
+
+_MOST_ATTEMPTS = 2**31 - 1
+"""The largest attempt that a row can have."""
+
 _PING_SECONDS, _SILENCE_SECONDS, _LIFE_SECONDS = 2, 10, 60
-_CREDIT, _PING, _STOP, _END = b"1", b"", b"x", b"."
+_CREDIT, _PING, _STOP, _END, _WAKE = b"1", b"", b"x", b".", b"null"
 _QUEUE, _PLACES = "celery", "ferry:places"
 _TAKE_A_PLACE = """
 local now = tonumber(redis.call('TIME')[1])
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'zset' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. now + tonumber(ARGV[2]), '+inf')
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
 return redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[3])
 """
@@ -61,12 +74,23 @@ class Window:
             return size <= self._inline_max and int(self._redis.llen(_QUEUE)) < self._messages
 
     def demands(self) -> Iterator[tuple[str, int]]:
-        """The files (id, attempt) that workers ask this process for. Ends after some seconds without any."""
+        """The files (id, attempt) that workers ask this process for. Ends after some seconds without any.
+
+        A malformed message is logged and skipped. A key of another type is removed: no other process has this name.
+        """
+        key = _demands_of(self.name)
         with _told():
-            while found := self._redis.blpop([_demands_of(self.name)], timeout=_PING_SECONDS):
-                if (demand := json.loads(found[1])) is None:
-                    return
-                yield demand[0], demand[1]
+            try:
+                while (found := self._redis.blpop([key], timeout=_PING_SECONDS)) and found[1] != _WAKE:
+                    message = cast(bytes, found[1])
+                    if demand := demand_of(message):
+                        yield demand
+                    else:
+                        log.warning("relay.demand_malformed: a message of %d bytes is skipped", len(message))
+            except redis.ResponseError as error:
+                if str(error).startswith("WRONGTYPE"):
+                    self._redis.delete(key)
+                raise
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -75,12 +99,13 @@ class Window:
     def wake(self) -> None:
         """End `demands` now."""
         with _told():
-            _push(self._redis, _demands_of(self.name), json.dumps(None))
+            _push(self._redis, _demands_of(self.name), _WAKE)
 
     def feed(self, id: str, attempt: int, stream: Iterator[bytes]) -> None:
         """Put the stream into the window of an attempt, as fast as the worker takes it out. Raises RelayLost.
 
-        Its chunks are the pieces: none of them may be larger than PIECE.
+        Its chunks are the pieces: none of them may be larger than PIECE. Credit does not count alone: where more waits
+        in Redis than the window has room for, something else than the worker has given it.
         """
         line = _Line(self._redis, f"ferry:pieces:{id}:{attempt}", f"ferry:credits:{id}:{attempt}")
         member, credit = f"{id}:{attempt}", self._credits
@@ -89,13 +114,17 @@ class Window:
                 while credit == 0:
                     credit += line.hear() == _CREDIT
                     self._keep_place(member)
-                line.say(b64encode(piece))
+                if line.say(b64encode(piece)) > self._credits + line.pings:
+                    raise RelayLost
                 credit -= 1
             line.say(_END)
 
-    def stream(self, web: str, id: str, attempt: int) -> Iterator[bytes]:
-        """Ask the web process `web` for a file and yield its bytes. Raises RelayLost when they stop coming."""
-        taken = _Taker(self._redis, id, attempt)
+    def stream(self, web: str, id: str, attempt: int, size: int | None = None) -> Iterator[bytes]:
+        """Ask the web process `web` for a file and yield its bytes.
+
+        Raises RelayLost when they stop coming, are malformed, or are more than `size`.
+        """
+        taken = _Taker(self._redis, id, attempt, size)
         try:
             with _told():
                 _push(self._redis, _demands_of(web), json.dumps([id, attempt]))
@@ -124,10 +153,14 @@ class _Line:
     def __init__(self, client: redis.Redis, say: str, hear: str) -> None:
         self._redis, self._say, self._hear = client, say, hear
         self._heard_at = self._said_at = time.monotonic()
+        self.pings = 0
+        """Words that this side has said without a content."""
 
-    def say(self, word: bytes) -> None:
+    def say(self, word: bytes) -> int:
+        """Returns how many words wait for the other side now."""
         self._said_at = time.monotonic()
-        _push(self._redis, self._say, word)
+        self.pings += word == _PING
+        return _push(self._redis, self._say, word)
 
     def hear(self, seconds: float = _PING_SECONDS) -> bytes:
         """The next word, or a ping where none came within `seconds`. Raises RelayLost when the other side is gone."""
@@ -154,7 +187,8 @@ class _Taker:
     It also says that we are still there when the storage is slow, and decodes.
     """
 
-    def __init__(self, client: redis.Redis, id: str, attempt: int) -> None:
+    def __init__(self, client: redis.Redis, id: str, attempt: int, size: int | None) -> None:
+        self._left = size
         self._line = _Line(client, f"ferry:credits:{id}:{attempt}", f"ferry:pieces:{id}:{attempt}")
         self._taken: queue.Queue[bytes | RelayLost | None] = queue.Queue(1)
         self._stopped = threading.Event()
@@ -186,10 +220,21 @@ class _Taker:
                 while not self._stopped.is_set() and (word := self._line.hear()) != _END:
                     if word != _PING:
                         self._line.say(_CREDIT)
-                        self._hand_over(b64decode(word, validate=True))
+                        self._hand_over(self._decoded(word))
             self._hand_over(None)
         except (RelayLost, ValueError) as error:
             self._hand_over(error if isinstance(error, RelayLost) else RelayLost())
+
+    def _decoded(self, word: bytes) -> bytes:
+        """The bytes of a piece. Raises ValueError where it can't be one of the file's."""
+        piece = b64decode(word, validate=True) if len(word) <= _LONGEST_WORD else b""
+        if not piece:
+            raise ValueError("a piece is too large or empty")
+        if self._left is not None:
+            self._left -= len(piece)
+            if self._left < 0:
+                raise ValueError("more comes than the file has")
+        return piece
 
     def _hand_over(self, piece: bytes | RelayLost | None) -> None:
         while not self._stopped.is_set():
@@ -201,12 +246,26 @@ class _Taker:
         return None
 
 
-def _push(client: redis.Redis, key: str, value: bytes | str) -> None:
-    """Nothing of ours stays in Redis when both sides have died."""
+def _push(client: redis.Redis, key: str, value: bytes | str) -> int:
+    """Append to a list that does not outlive both sides. Returns its length."""
     with client.pipeline(transaction=False) as pipeline:
         pipeline.rpush(key, value)
         pipeline.expire(key, _LIFE_SECONDS)
-        pipeline.execute()
+        return int(pipeline.execute()[0])
+
+
+def demand_of(message: bytes) -> tuple[str, int] | None:
+    """The id and the attempt that a worker asks for; None where the message is anything but `["<id>", <attempt>]`."""
+    if len(message) > _LONGEST_DEMAND:
+        return None
+    try:
+        demand = json.loads(message)
+    except ValueError:
+        return None
+    match demand:
+        case [str(id), int(attempt)] if ID.fullmatch(id) and type(attempt) is int and 1 <= attempt <= _MOST_ATTEMPTS:
+            return id, attempt
+    return None
 
 
 def _demands_of(web: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 
 import click
@@ -72,8 +73,9 @@ def _spool() -> Iterator[Check]:
     subject = f"spool {folder}"
 
     def look() -> Check:
-        spool.of().keep("ferry-doctor", iter([b"ferry"]))
-        spool.of().discard("ferry-doctor")
+        id = str(uuid.uuid4())
+        spool.of().keep(id, iter([b"ferry"]))
+        spool.of().discard(id)
         room = os.statvfs(folder)
         return Check(subject, True, f"written and removed; {room.f_bavail * room.f_frsize // 10**6} MB free")
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from flask import g
 
 import lookups
-from doors.parameters import ID
 from models import File
+from names import ID
 from problems import NotFound
 
 

@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from models import UploadStatus
+from names import ID
 from problems import InvalidParameter
-
-ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 MOST_ON_A_PAGE = 100
 LONGEST_LIFE = 315_360_000

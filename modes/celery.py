@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import suppress
 
@@ -15,13 +16,19 @@ import moves
 import spool
 import tasks
 import window
-from models import File
+from logs import about
+from models import File, UploadStatus
 from pool import Pool
 from problems import RelayLost
 from sent import Sent
 
+log = logging.getLogger("ferry.celery")
+
 _SENDERS, _FEEDERS = 2, 16
 """Threads that queue tasks, and threads that feed workers. A feeder mostly waits for its worker."""
+
+_PAUSE = 1.0
+"""Seconds before demands are read again after that has failed."""
 
 
 def upload(row: File, sent: Sent) -> None:
@@ -58,8 +65,21 @@ def _queue(id: str, size: int) -> None:
         tasks.send_for_pieces(id)
 
 
+def may_be_fed(row: File | None, attempt: int, here: str) -> bool:
+    """Whether a worker that asks for a file in its attempt `attempt` holds it. `here`: the identity of this spool."""
+    if row is None or row.mode != "celery" or row.upload_status != UploadStatus.PROCESSING:
+        return False
+    return row.attempt == attempt and row.spool in (None, here)
+
+
 def feed(id: str, attempt: int) -> None:
-    """Send the bytes of a file to the worker that has asked for them."""
+    """Send the bytes of a file to the worker that has asked for them.
+
+    Who can write to Redis can ask for anything: nothing but the file of a running attempt in this spool is sent.
+    """
+    if not may_be_fed(lookups.find(id), attempt, spool.of().identity):
+        log.warning("relay.demand_refused: attempt %d of this file is not running", attempt, extra=about(id))
+        return
     window.of().feed(id, attempt, file.process_file_to_stream(id))
 
 
@@ -93,13 +113,23 @@ class Feeder:
         self._pool.drain(drop_waiting=drop_waiting)
 
     def _run(self) -> None:
+        away = False
         with self._app.app_context():
             while not self._stop.is_set():
                 try:
                     for id, attempt in window.of().demands():
                         self._pool.submit(feed, id, attempt)
-                except RelayLost:
-                    self._stop.wait(1)
+                    away = False
+                except RelayLost as error:
+                    if not away:
+                        log.warning(
+                            "relay.demands_unread: %s, asked again until it works", type(error.__cause__).__name__
+                        )
+                    away = True
+                    self._stop.wait(_PAUSE)
+                except Exception:  # Without this thread no worker would ever get bytes of this process again.
+                    log.exception("relay.demands_unread")
+                    self._stop.wait(_PAUSE)
 
 
 def init_app(app: Flask) -> None:

@@ -17,6 +17,8 @@ from problems import BytesLost, StorageFull, TooMuchWaiting
 from spool import CHUNK, Spool
 from tests.fakes import breaking, chunks
 
+ID = str(uuid_utils.uuid7())
+
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
@@ -26,14 +28,14 @@ def spool(tmp_path: Path) -> Spool:
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5])
 def test_what_is_kept_can_be_read_back(spool: Spool, size: int) -> None:
     body = os.urandom(size)
-    spool.keep("id", iter([body[:7], body[7:]]))
+    spool.keep(ID, iter([body[:7], body[7:]]))
 
-    assert b"".join(spool.open("id")) == body
+    assert b"".join(spool.open(ID)) == body
 
 
 def test_a_stream_that_breaks_leaves_nothing(spool: Spool) -> None:
     with pytest.raises(ConnectionError):
-        spool.keep("id", breaking(b"half", ConnectionError()))
+        spool.keep(ID, breaking(b"half", ConnectionError()))
 
     assert list(spool.folder.iterdir()) == []
 
@@ -41,12 +43,12 @@ def test_a_stream_that_breaks_leaves_nothing(spool: Spool) -> None:
 def test_nothing_is_seen_before_all_is_there(spool: Spool) -> None:
     def watched():  # type: ignore[no-untyped-def]
         yield b"first"
-        assert not spool.path("id").exists()
+        assert not spool.path(ID).exists()
         yield b"second"
 
-    spool.keep("id", watched())
+    spool.keep(ID, watched())
 
-    assert spool.path("id").read_bytes() == b"firstsecond"
+    assert spool.path(ID).read_bytes() == b"firstsecond"
 
 
 def test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_return(
@@ -65,7 +67,7 @@ def test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_retur
 
     monkeypatch.setattr(Path, "rename", told_rename)
     monkeypatch.setattr(os, "fsync", told_sync)
-    spool.keep("id", chunks(5))
+    spool.keep(ID, chunks(5))
 
     assert seen == ["fsync file", "rename", "fsync folder"]
 
@@ -73,7 +75,7 @@ def test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_retur
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_told_and_cleaned(spool: Spool, code: int) -> None:
     with pytest.raises(StorageFull):
-        spool.keep("id", breaking(b"half", OSError(code, "full")))
+        spool.keep(ID, breaking(b"half", OSError(code, "full")))
 
     assert list(spool.folder.iterdir()) == []
 
@@ -85,7 +87,7 @@ def test_a_disk_that_is_really_full_is_told_and_cleaned(spool: Spool) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
-            spool.keep("id", chunks(60_000, 60_000))
+            spool.keep(ID, chunks(60_000, 60_000))
         except StorageFull:
             os._exit(0 if list(spool.folder.iterdir()) == [] else 2)
         os._exit(1)
@@ -95,20 +97,60 @@ def test_a_disk_that_is_really_full_is_told_and_cleaned(spool: Spool) -> None:
 
 def test_bytes_that_are_gone_are_told(spool: Spool) -> None:
     with pytest.raises(BytesLost):
-        next(spool.open("id"))
+        next(spool.open(ID))
+
+
+NOT_IDS = [
+    "",
+    ".",
+    "..",
+    "../ferry.db",
+    "/proc/self/environ",
+    ".identity",
+    "doctor",
+    f"{ID}\n",
+    f"{ID}.unfinished",
+    f"{ID}/../../ferry.db",
+    f"../spool/{ID}",
+    f"x{ID}",
+    ID.upper(),
+    ID[:-1],
+    ID.replace("-", ""),
+    f"{ID}\0",
+]
+
+
+@pytest.mark.parametrize("id", NOT_IDS)
+def test_what_is_no_id_names_no_path(spool: Spool, id: str) -> None:
+    """Whatever asks for it: an id may come out of Redis."""
+    outside = spool.folder.parent / "ferry.db"
+    outside.write_bytes(b"secret")
+    spool.folder.mkdir()
+    for use in (
+        spool.path,
+        spool.has,
+        spool.discard,
+        lambda id: spool.keep(id, chunks(5)),
+        lambda id: [*spool.open(id)],
+    ):
+        with pytest.raises(ValueError, match="not the id of a file"):
+            use(id)
+
+    assert outside.read_bytes() == b"secret"
+    assert list(spool.folder.iterdir()) == []
 
 
 def test_discarding_may_be_repeated(spool: Spool) -> None:
-    spool.keep("id", chunks(5))
-    spool.discard("id")
-    spool.discard("id")
+    spool.keep(ID, chunks(5))
+    spool.discard(ID)
+    spool.discard(ID)
 
     assert list(spool.folder.iterdir()) == []
 
 
 def test_what_is_announced_as_larger_than_the_disk_is_refused_unread(spool: Spool) -> None:
     with pytest.raises(StorageFull):
-        spool.keep("id", unread(), bound=1 << 60)
+        spool.keep(ID, unread(), bound=1 << 60)
 
     assert list(spool.folder.iterdir()) == []
 

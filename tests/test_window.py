@@ -18,6 +18,7 @@ from tests.fakes import breaking
 from window import PIECE, Window
 
 MIB = 1 << 20
+ID = "01a1f87c-8038-72c3-a4d1-740c5f09daa4"
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def carried(web: Window, worker: Window, body: bytes) -> bytes:
 
     with ThreadPoolExecutor(1) as threads:
         fed = threads.submit(feed)
-        out = b"".join(worker.stream(web.name, "file", 1))
+        out = b"".join(worker.stream(web.name, ID, 1))
         fed.result(5)
     return out
 
@@ -75,7 +76,7 @@ def test_what_goes_in_comes_out(make: type[Window], client: redis.Redis, size: i
 def test_redis_never_holds_more_than_the_window(make: type[Window], client: redis.Redis) -> None:
     """The worker does not take anything out beyond what it can hold itself."""
     web, worker = make(), make()
-    stream = worker.stream(web.name, "file", 1)
+    stream = worker.stream(web.name, ID, 1)
     held = threading.Event()
 
     def body() -> Iterator[bytes]:
@@ -97,7 +98,7 @@ def test_redis_never_holds_more_than_the_window(make: type[Window], client: redi
 @pytest.mark.usefixtures("impatient")
 def test_a_web_process_that_is_not_there_is_noticed(make: type[Window]) -> None:
     with pytest.raises(RelayLost):
-        next(make().stream("nobody", "file", 1))
+        next(make().stream("nobody", ID, 1))
 
 
 @pytest.mark.usefixtures("impatient")
@@ -113,19 +114,19 @@ def test_a_web_process_that_dies_on_the_way_is_noticed(make: type[Window]) -> No
     with ThreadPoolExecutor(1) as threads:
         fed = threads.submit(feed)
         with pytest.raises(RelayLost):
-            list(worker.stream(web.name, "file", 1))
+            list(worker.stream(web.name, ID, 1))
         fed.result(5)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_worker_that_dies_on_the_way_is_noticed(make: type[Window]) -> None:
     with pytest.raises(RelayLost):
-        make().feed("file", 1, iter([bytes(PIECE)] * 40))
+        make().feed(ID, 1, iter([bytes(PIECE)] * 40))
 
 
 def test_a_worker_that_stops_tells_the_web_process(make: type[Window]) -> None:
     web, worker = make(), make()
-    stream = worker.stream(web.name, "file", 1)
+    stream = worker.stream(web.name, ID, 1)
 
     def feed() -> None:
         for id, attempt in web.demands():
@@ -147,7 +148,7 @@ def test_a_slow_worker_is_not_taken_for_a_dead_one(make: type[Window]) -> None:
 
     with ThreadPoolExecutor(1) as threads:
         threads.submit(lambda: [web.feed(*asked, iter([bytes(PIECE)] * 20)) for asked in web.demands()])
-        stream = worker.stream(web.name, "file", 1)
+        stream = worker.stream(web.name, ID, 1)
         taken = len(next(stream))
         pause.wait(2.5)
         assert taken + sum(map(len, stream)) == 20 * PIECE
@@ -156,11 +157,11 @@ def test_a_slow_worker_is_not_taken_for_a_dead_one(make: type[Window]) -> None:
 
 def test_two_attempts_never_mix(make: type[Window], client: redis.Redis) -> None:
     web, worker = make(), make()
-    client.rpush("ferry:pieces:file:1", b"b2xk")
+    client.rpush(f"ferry:pieces:{ID}:1", b"b2xk")
 
     with ThreadPoolExecutor(1) as threads:
         threads.submit(lambda: [web.feed(*asked, iter([b"new"])) for asked in web.demands()])
-        assert b"".join(worker.stream(web.name, "file", 2)) == b"new"
+        assert b"".join(worker.stream(web.name, ID, 2)) == b"new"
         web.wake()
 
 
@@ -170,15 +171,15 @@ def test_windows_wait_for_a_place_in_the_budget(make: type[Window], client: redi
     client.zadd("ferry:places", {"another:1": client.time()[0] + 60})
 
     with pytest.raises(RelayLost):
-        web.feed("file", 1, iter([b"x"]))
+        web.feed(ID, 1, iter([b"x"]))
     client.delete("ferry:places")
-    web.feed("file", 1, iter([b"x"]))
-    assert client.lrange("ferry:pieces:file:1", 0, -1)[-2:] == [b"eA==", b"."]
+    web.feed(ID, 1, iter([b"x"]))
+    assert client.lrange(f"ferry:pieces:{ID}:1", 0, -1)[-2:] == [b"eA==", b"."]
 
 
 def test_the_place_of_a_process_that_died_is_free_again(make: type[Window], client: redis.Redis) -> None:
     client.zadd("ferry:places", {"dead:1": client.time()[0] - 1})
-    make(size=8 * MIB, budget=16 * MIB).feed("file", 1, iter([b"x"]))
+    make(size=8 * MIB, budget=16 * MIB).feed(ID, 1, iter([b"x"]))
 
     assert client.zcard("ferry:places") == 0
 
@@ -198,7 +199,7 @@ def test_a_redis_that_is_not_there_is_told() -> None:
     with pytest.raises(RelayLost):
         away.fits_a_task(1)
     with pytest.raises(RelayLost):
-        next(away.stream("web", "file", 1))
+        next(away.stream("web", ID, 1))
     with pytest.raises(RelayLost):
-        away.feed("file", 1, iter([b"x"]))
+        away.feed(ID, 1, iter([b"x"]))
     away.close()

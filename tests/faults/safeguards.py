@@ -241,6 +241,34 @@ SAFEGUARDS = (
         "    pass\n",
         ("tests/test_stops.py::test_a_stop_reaches_a_process_that_has_just_been_forked",),
     ),
+    Safeguard(
+        "id-before-a-path",
+        "spool.py",
+        "        if not ID.fullmatch(id):\n",
+        "        if False:\n",
+        ("tests/test_spool.py::test_what_is_no_id_names_no_path",),
+    ),
+    Safeguard(
+        "file-of-a-running-attempt",
+        "modes/celery.py",
+        "    return row.attempt == attempt and row.spool in (None, here)\n",
+        "    return True\n",
+        ("tests/test_untrusted_redis.py::test_nothing_else_is_sent",),
+    ),
+    Safeguard(
+        "malformed-demand",
+        "window.py",
+        "    except ValueError:\n        return None\n    match demand",
+        "    except FileNotFoundError:\n        return None\n    match demand",
+        ("tests/test_untrusted_redis.py::test_a_malformed_demand_is_not_one",),
+    ),
+    Safeguard(
+        "thread-that-hears-demands",
+        "modes/celery.py",
+        "                except Exception:  # Without this thread",
+        "                except ZeroDivisionError:  # Without this thread",
+        ("tests/test_untrusted_redis.py::test_no_exception_ends_the_thread_that_hears_demands",),
+    ),
     # Without a power cut nobody notices: a test watches the calls.
     Safeguard(
         "fsync-of-the-spool",

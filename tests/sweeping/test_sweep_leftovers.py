@@ -129,7 +129,10 @@ class TestSpool:
     @pytest.mark.parametrize("suffix", ["", ".unfinished"])
     def test_what_has_no_row_goes_once_it_is_old(self, app: Flask, suffix: str) -> None:
         id = str(uuid_utils.uuid7())
-        spool.of().keep("unnamed", iter([b"x"]))
+        spool.of().keep(id, iter([b"x"]))
+        foreign = spool.of().folder / "unnamed"
+        foreign.write_bytes(b"x")
+        os.utime(foreign, (0, 0))
         place = spool.of().folder / f"{id}{suffix}"
         place.write_bytes(b"left over")
         cleaned()
@@ -137,4 +140,4 @@ class TestSpool:
         os.utime(place, (time.time() - 101, time.time() - 101))
         cleaned()
         assert not place.exists()
-        assert spool.of().has("unnamed"), "not a name of ours"
+        assert foreign.exists(), "not a name of ours"
