@@ -82,6 +82,12 @@ class UnexpectedFile(Problem):
     status, title = 400, "A file was sent in another field"
 
 
+class ChunkedUpload(Problem):
+    """The request carries one chunk of a file. Send the whole file in one: `detail` names what to switch off."""
+
+    status, title = 400, "Chunked uploads are not supported"
+
+
 class MalformedMultipart(Problem):
     """The body is not the multipart/form-data that its header announces (RFC 7578). Check boundary and client."""
 

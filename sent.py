@@ -15,6 +15,7 @@ from flask import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 from werkzeug.http import parse_options_header
 
+from chunked_uploads import refuse
 from names import display_name
 from problems import (
     FormTooLarge,
@@ -57,9 +58,10 @@ def take(request: Request, limit: int) -> Sent:
     """Open the one file of `request`, of at most `limit` bytes. Reads no more than the pieces its first bytes are in.
 
     Raises a Problem for a request that carries no file that can be taken. Reading the stream raises IncompleteBody,
-    TooLarge, TooManyFiles, UnexpectedFile, MalformedMultipart or FormTooLarge when the rest is not as it should be;
-    of a file so small that this is seen at once, it is raised here.
+    TooLarge, TooManyFiles, UnexpectedFile, ChunkedUpload, MalformedMultipart or FormTooLarge when the rest is not as it
+    should be; of a file so small that this is seen at once, it is raised here.
     """
+    refuse(request.headers, request.args.items(multi=True))
     length = request.content_length
     transfer = request.headers.get("Transfer-Encoding", "").strip().lower()
     if length is None and not transfer:
@@ -88,30 +90,31 @@ def _from_form(request: Request) -> Sent:
     parser = PushMultipartParser(
         boundary, max_segment_count=_MAX_SEGMENTS, max_header_size=_MAX_FIELDS_BYTES, header_charset="latin-1"
     )
-    events = _Form(_events(parser, body_of(request)))
-    segment = events.find_file()
+    form = _Form(request, _events(parser, body_of(request)))
+    segment = form.find_file()
     filename = _filename(segment)
     if filename == "":
         raise MissingFile("No file was chosen in the field.")
     name = _name(filename or "")
     content_type = media_type(segment.content_type or "")
-    return Sent(name, content_type, request.content_length, events.file_then_rest())
+    return Sent(name, content_type, request.content_length, form.file_then_rest())
 
 
 class _Form:
     """The parts of a form in turn. All but the one file are skipped, within bounds."""
 
-    def __init__(self, events: Iterator[MultipartSegment | bytes | None]) -> None:
+    def __init__(self, request: Request, events: Iterator[MultipartSegment | bytes | None]) -> None:
         self._events = events
         self._skipped = 0
+        self._headers = request.headers
+        self._fields = list(request.args.items(multi=True))
+        self._name, self._value = "", bytearray()
 
     def find_file(self) -> MultipartSegment:
         """Read up to the headers of the field `file`."""
         for event in self._events:
-            if isinstance(event, MultipartSegment):
-                if event.name == FIELD:
-                    return event
-                _refuse_file_in(event)
+            if isinstance(event, MultipartSegment) and event.name == FIELD:
+                return event
             self._skip(event)
         raise MissingFile(f"The form has no field {FIELD!r}.")
 
@@ -123,21 +126,24 @@ class _Form:
             assert isinstance(event, bytes)
             yield event
         for event in self._events:
-            if isinstance(event, MultipartSegment):
-                if event.name == FIELD:
-                    raise TooManyFiles
-                _refuse_file_in(event)
+            if isinstance(event, MultipartSegment) and event.name == FIELD:
+                raise TooManyFiles
             self._skip(event)
 
     def _skip(self, event: MultipartSegment | bytes | None) -> None:
-        self._skipped += len(event) if isinstance(event, bytes) else 0
-        if self._skipped > _MAX_FIELDS_BYTES:
-            raise FormTooLarge(f"The fields beside {FIELD!r} may have {_MAX_FIELDS_BYTES} bytes.")
-
-
-def _refuse_file_in(segment: MultipartSegment) -> None:
-    if segment.filename:
-        raise UnexpectedFile(f"Files are taken from the field {FIELD!r} only.")
+        """Read a part that is no file. Raises ChunkedUpload once the fields so far say that the file is a chunk."""
+        if isinstance(event, MultipartSegment):
+            if event.filename:
+                raise UnexpectedFile(f"Files are taken from the field {FIELD!r} only.")
+            self._name, self._value = event.name or "", bytearray()
+        elif event is None:
+            self._fields.append((self._name, self._value.decode(errors="replace")))
+            refuse(self._headers, self._fields)
+        else:
+            self._skipped += len(event)
+            if self._skipped > _MAX_FIELDS_BYTES:
+                raise FormTooLarge(f"The fields beside {FIELD!r} may have {_MAX_FIELDS_BYTES} bytes.")
+            self._value += event
 
 
 def _events(parser: PushMultipartParser, body: Iterator[bytes]) -> Iterator[MultipartSegment | bytes | None]:

@@ -33,6 +33,12 @@ class BytesLost(FerryError):
     slug = "bytes-lost"
 
 
+class ChunkedUpload(FerryError):
+    """The request carries one chunk of a file. Send the whole file in one: `detail` names what to switch off."""
+
+    slug = "chunked-upload"
+
+
 class CrossSiteRequest(FerryError):
     """Another web site had the browser send this. The operator can allow it: CORS_ORIGINS."""
 

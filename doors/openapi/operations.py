@@ -65,10 +65,10 @@ _STORAGE: Kinds = (
 )
 _JSON: Kinds = (p.UnsupportedMediaType, p.TooLarge, p.IncompleteBody, p.InvalidBody)
 _UPLOAD: Kinds = (
-    p.MissingFile, p.MissingFilename, p.FilenameTooLong, p.TooManyFiles, p.UnexpectedFile, p.MalformedMultipart,
-    p.FormTooLarge, p.IncompleteBody, p.TooLarge, p.UnsupportedMediaType, p.TypeNotAllowed, p.LengthRequired,
-    p.TooManyUploads, p.QuotaExceeded, p.InvalidParameter, p.IdempotencyKeyInvalid, p.IdempotencyKeyInUse,
-    p.IdempotencyKeyReused,
+    p.MissingFile, p.MissingFilename, p.FilenameTooLong, p.TooManyFiles, p.UnexpectedFile, p.ChunkedUpload,
+    p.MalformedMultipart, p.FormTooLarge, p.IncompleteBody, p.TooLarge, p.UnsupportedMediaType, p.TypeNotAllowed,
+    p.LengthRequired, p.TooManyUploads, p.QuotaExceeded, p.InvalidParameter, p.IdempotencyKeyInvalid,
+    p.IdempotencyKeyInUse, p.IdempotencyKeyReused,
 )  # fmt: skip
 _STORED: Kinds = (p.Deleted, p.LeaseLost, *_STORAGE)
 _KEPT: Kinds = (p.StorageFull, p.TooMuchWaiting)

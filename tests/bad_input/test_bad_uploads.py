@@ -90,6 +90,17 @@ REFUSED = {
     "B31 head without an end": (post(NAMED, b"", *[f"X: {'h' * 8000}"] * 5)[:-2], 431, "headers-too-large"),
     "B31 address of 5 KB": (post(f"/MODE_upload?name={'n' * 5000}", b"x", RAW), 414, "uri-too-long"),
     "B32 another expectation": (raw(b"x", "Expect: a miracle"), 417, "expectation-failed"),
+    "chunk, by fields": (
+        upload(form(part("dzchunkindex", b"0"), part("dztotalchunkcount", b"2"), GOOD)), 400, "chunked-upload",
+    ),
+    "chunk, by fields behind the file": (
+        upload(form(part("file", b"x" * 500_000, "a"), part("chunk", b"0"), part("chunks", b"2"))),
+        400, "chunked-upload",
+    ),
+    "chunk, by query": (post("/MODE_upload?name=a&chunk=0&chunks=2", b"x", RAW), 400, "chunked-upload"),
+    "chunk, by Content-Range": (raw(b"x", "Content-Range: bytes 0-0/3000"), 400, "chunked-upload"),
+    "chunk, tus": (post(NAMED, b"", "Tus-Resumable: 1.0.0", "Upload-Length: 9", length=None), 400, "chunked-upload"),
+    "chunk, RUFH": (raw(b"x", "Upload-Complete: ?0"), 400, "chunked-upload"),
     "B44 empty key": (raw(b"x", "Idempotency-Key:"), 400, "idempotency-key-invalid"),
     "B44 long key": (raw(b"x", f"Idempotency-Key: {'k' * 256}"), 400, "idempotency-key-invalid"),
     "B44 key with a tab": (raw(b"x", "Idempotency-Key: a\tb"), 400, "idempotency-key-invalid"),

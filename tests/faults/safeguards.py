@@ -138,8 +138,9 @@ SAFEGUARDS = (
     Safeguard(
         "row-before-bytes",
         "modes/normal.py",
-        "    file.hold(row, sent.bound)\n    file.store(row, sent.stream, sent.bound)\n",
-        "    row.attempt = 1\n    file.store(row, sent.stream, sent.bound)\n    file.hold(row, sent.bound)\n",
+        "    file.hold(row, sent.bound)\n    try:\n        file.store(row, sent.stream, sent.bound)\n",
+        "    row.attempt = 1\n    try:\n        file.store(row, sent.stream, sent.bound)\n"
+        "        file.hold(row, sent.bound)\n",
         (_FAULTS + "test_the_row_is_there_before_a_byte_leaves",),
     ),
     Safeguard(
@@ -219,6 +220,20 @@ SAFEGUARDS = (
         "        admit(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)\n",
         "",
         ("tests/test_content.py",),
+    ),
+    Safeguard(
+        "chunk-in-the-fields-refused",
+        "sent.py",
+        "            refuse(self._headers, self._fields)\n",
+        "",
+        ("tests/test_chunked_uploads.py",),
+    ),
+    Safeguard(
+        "chunk-in-the-head-refused",
+        "sent.py",
+        "    refuse(request.headers, request.args.items(multi=True))\n",
+        "",
+        ("tests/test_chunked_uploads.py",),
     ),
     Safeguard(
         "undone-apart-from-the-others",
