@@ -177,7 +177,7 @@ class Config:
     uploads_at_once: int | None = _setting(
         "",
         _number(1, 16384),
-        "Uploads and downloads of one caller at once, in a web process. Empty: three quarters of WEB_THREADS.",
+        "Uploads, other bodies and downloads of one caller at once, in a web process. Empty: 3/4 of WEB_THREADS.",
         empty=None,
     )
     upload_rate: Rate | None = _setting(

@@ -157,7 +157,7 @@ class ScopeMissing(Problem):
 
 
 class TooManyUploads(Problem):
-    """As many uploads as this caller may have at once are on their way. Wait for one to end, then send this again."""
+    """As many uploads and other bodies as this caller may have at once are on their way. Wait for one to end."""
 
     status, title, retry_after = 429, "Too many uploads at once", 2
 

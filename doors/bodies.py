@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Request
 
+from doors.callers import listening
 from problems import BadRequest, InvalidBody, TooLarge, UnsupportedMediaType
 from server.body import body_of
 
@@ -15,11 +16,16 @@ _MOST_IDS = 100
 
 
 def json_of(request: Request) -> Any:
-    """The body's JSON. Raises UnsupportedMediaType, TooLarge, BadRequest, IncompleteBody."""
+    """The body's JSON. Raises UnsupportedMediaType, TooLarge, BadRequest, IncompleteBody, TooManyUploads.
+
+    It holds one of the caller's slots while it comes in, like an upload: it may be as slow as one.
+    """
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("Send JSON, as application/json.")
+    with listening():
+        body = _bounded(request)
     try:
-        return json.loads(_bounded(request))
+        return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest("The body is not JSON.") from error
 

@@ -162,6 +162,11 @@ def receiving() -> Iterator[Caller]:
         yield caller
 
 
+def listening() -> AbstractContextManager[None]:
+    """Hold the caller's slot for a body that is no file while it comes in. Raises TooManyUploads."""
+    return _thread(g.caller, TooManyUploads)
+
+
 def giving() -> AbstractContextManager[None]:
     """Hold the caller's slot for a download while its bytes go out. Raises TooManyDownloads."""
     return _thread(g.caller, TooManyDownloads)

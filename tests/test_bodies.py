@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import os
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from flask import Flask
 
+import slots
 from doors.bodies import ids_in, pointer
 from problems import InvalidBody
+from tests.fakes import FORM
 
 
 @pytest.mark.parametrize(
@@ -41,3 +47,46 @@ def test_what_is_wrong_is_pointed_at(body: Any, where: str) -> None:
 )
 def test_a_pointer_is_written_as_rfc_6901_says(steps: tuple[str | int, ...], expected: str) -> None:
     assert pointer(*steps) == expected
+
+
+class Unread(io.RawIOBase):
+    """A body that must not be read."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        raise AssertionError("a byte of the body was read without a slot")
+
+
+def changing(app: Flask) -> list[tuple[str, str]]:
+    """Every method and address, whether it takes a body or not."""
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
+    return [(method, rule.rule.replace("<id>", "x")) for rule in rules for method in sorted(rule.methods or ())]
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream", FORM, "text/plain"])
+def test_no_byte_of_a_body_is_read_without_a_slot(app: Flask, content_type: str) -> None:
+    client, answers = app.test_client(), {}
+    with ExitStack() as held:
+        for _ in range(app.config["FERRY"].most_uploads):
+            held.enter_context(slots.of().take(f"process {os.getpid()} 127.0.0.1", app.config["FERRY"].most_uploads))
+        for method, path in changing(app):
+            answer = client.open(
+                f"{path}?name=a",
+                method=method,
+                content_type=content_type,
+                environ_overrides={"wsgi.input": io.BufferedReader(Unread()), "CONTENT_LENGTH": "60000"},
+            )
+            answers[method, path] = answer.status_code
+
+    assert all(status < 500 for status in answers.values()), answers
+    assert answers["POST", "/async_upload"] == 429
+    if content_type == "application/json":
+        assert answers["POST", "/files/status"] == answers["POST", "/files/delete"] == 429
+
+
+def test_the_slot_of_a_json_body_is_given_back(app: Flask) -> None:
+    for _ in range(2 * app.config["FERRY"].most_uploads):
+        assert app.test_client().post("/files/status", json={"ids": ["x"]}).status_code == 200
+        assert app.test_client().post("/files/status", json=["x"]).status_code == 422

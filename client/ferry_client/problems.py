@@ -298,7 +298,7 @@ class TooManyRequests(FerryError):
 
 
 class TooManyUploads(FerryError):
-    """As many uploads as this caller may have at once are on their way. Wait for one to end, then send this again."""
+    """As many uploads and other bodies as this caller may have at once are on their way. Wait for one to end."""
 
     slug = "too-many-uploads"
 

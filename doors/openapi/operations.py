@@ -63,7 +63,7 @@ _STORAGE: Kinds = (
     *StorageError.__subclasses__(),
     *StorageUnavailable.__subclasses__(),
 )
-_JSON: Kinds = (p.UnsupportedMediaType, p.TooLarge, p.IncompleteBody, p.InvalidBody)
+_JSON: Kinds = (p.UnsupportedMediaType, p.TooLarge, p.IncompleteBody, p.InvalidBody, p.TooManyUploads)
 _UPLOAD: Kinds = (
     p.MissingFile, p.MissingFilename, p.FilenameTooLong, p.TooManyFiles, p.UnexpectedFile, p.ChunkedUpload,
     p.MalformedMultipart, p.FormTooLarge, p.IncompleteBody, p.TooLarge, p.UnsupportedMediaType, p.TypeNotAllowed,

@@ -188,6 +188,35 @@ def test_one_callers_bodies_never_take_all_threads(careful_ferry: Ferry) -> None
         assert told.count(CUT) == THREADS - 1
 
 
+JSON = "Content-Type: application/json"
+UNREAD = {
+    "GET": get("/files", JSON, "Content-Length: 60000") + b"{",
+    "GET in chunks": get("/files", JSON, "Transfer-Encoding: chunked") + b"1\r\n{\r\n",
+    "DELETE": get("/files/x", JSON, "Content-Length: 60000", method="DELETE") + b"{",
+    "retry": post("/files/x/retry", b"{", JSON, length=60000),
+    "unknown": post("/nothing", b"{", JSON, length=60000),
+    "health": post("/healthz", b"{", JSON, length=60000),
+}
+
+
+def test_one_callers_slow_json_never_takes_all_threads(careful_ferry: Ferry) -> None:
+    """Nor does a body that no door reads: it is answered at once, whatever comes of it."""
+    with ExitStack() as stack:
+        wires = [stack.enter_context(Wire(careful_ferry.ports.web)) for _ in range(3 * THREADS)]
+        for number, wire in enumerate(wires):
+            wire.send(post(f"/files/{'status' if number % 2 else 'delete'}", b"{", JSON, length=60000))
+        began = time.monotonic()
+        for request in UNREAD.values():
+            assert careful_ferry.ask(request).status in (200, 404, 405)
+        others = [careful_ferry.ask(get("/files")).status for _ in range(5)]
+        took = time.monotonic() - began
+
+        assert (set(others), took < 2 * STALL) == ({200}, True)
+        told = [wire.reply().told for wire in wires]
+        assert set(told) == {CUT, (429, "application/problem+json", "too-many-uploads")}
+        assert told.count(CUT) == THREADS - 1
+
+
 def test_slow_clients_that_keep_the_pace_are_served_and_those_that_do_not_read_are_cut(free_ferry: Ferry) -> None:
     def send_slowly(pieces: int = 25, every: float = 0.1) -> int:
         piece = bytes(2 * int(RATE * every))

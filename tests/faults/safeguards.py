@@ -173,6 +173,13 @@ SAFEGUARDS = (
         ("tests/test_pace.py", _SLOW + "test_bodies_that_do_not_come_are_cut"),
     ),
     Safeguard(
+        "slot-of-a-json-body",
+        "doors/bodies.py",
+        "    with listening():\n",
+        "    if True:\n",
+        ("tests/test_bodies.py::test_no_byte_of_a_body_is_read_without_a_slot",),
+    ),
+    Safeguard(
         "end-after-an-unread-body",
         "server/answer.py",
         "or is_owed(self.req.body)",
