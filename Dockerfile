@@ -18,7 +18,7 @@ COPY doors doors
 COPY migrations migrations
 COPY templates templates
 COPY static static
-RUN mkdir /data && chown 10001:10001 /data
+RUN mkdir -m 700 /data && chown 10001:10001 /data
 USER 10001:10001
 VOLUME /data
 EXPOSE 5000

@@ -6,6 +6,7 @@ celery -A app.celery worker
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -78,6 +79,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
 
 @cache
 def _celery() -> Any:
+    os.umask(0o077)  # A worker's files are for its own user alone, as the web service's are.
     return create_app().extensions["celery"]
 
 

@@ -146,6 +146,6 @@ class _Turn:
     def _opened(self) -> int:
         """A descriptor of this process alone: one that came over a fork would share its lock with the parent."""
         if self._file[0] != os.getpid():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = (os.getpid(), os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         return self._file[1]

@@ -5,8 +5,10 @@ On SQLite reads never wait for a writer.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -132,7 +134,15 @@ def _commits() -> Commits:
 
 
 def _sqlite_folder(dialect: object, record: object, arguments: Sequence[str], options: object) -> None:
-    Path(arguments[0]).parent.mkdir(parents=True, exist_ok=True)
+    """Make folder and file for their owner alone. SQLite gives the file's permissions to the two beside it.
+
+    A file that is there is not opened: closing it would give back the locks that SQLite holds on it (fcntl(2)). What
+    fails here fails again in SQLite, as an error of the database.
+    """
+    path = Path(arguments[0])
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _sqlite_connect(connection: Any, record: object) -> None:

@@ -47,6 +47,7 @@ logconfig_dict = logs.settings(_settings.log_format)
 
 
 def on_starting(server):
+    os.umask(0o077)  # What Ferry writes is for its own user alone. `--daemon` sets another before this.
     keep_stops_over_forks()
 
 

@@ -61,7 +61,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": record.levelname.lower(),
         "logger": record.name,
-        "message": _without_secrets(record.getMessage()),
+        "message": without_secrets(record.getMessage()),
         "request_id": getattr(record, "request_id", None) or request_id.get(),
         **(caller.get() or {}),
         "file_id": getattr(record, "file_id", None) or _file_id.get(),
@@ -91,10 +91,11 @@ def _access(atoms: Mapping[str, Any]) -> dict[str, Any]:
 def _exception(record: logging.LogRecord) -> str | None:
     if not record.exc_info:
         return None
-    return _without_secrets(_PLAIN.formatException(record.exc_info))
+    return without_secrets(_PLAIN.formatException(record.exc_info))
 
 
-def _without_secrets(text: str) -> str:
+def without_secrets(text: str) -> str:
+    """`text` without tokens, passwords, query strings and what else only a user may know."""
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text

@@ -45,7 +45,7 @@ class Slots:
         try:
             return os.open(self._path, _FLAGS, 0o600)
         except FileNotFoundError:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return os.open(self._path, _FLAGS, 0o600)
 
 

@@ -7,6 +7,7 @@ written beside its place, forced to disk, renamed, and the folder's entry is for
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import threading
@@ -27,6 +28,10 @@ CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"
 _NAME = re.compile(rf"(?P<id>{ID.pattern})({re.escape(_UNFINISHED)})?")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EMLINK)
+"""What os.link says on a disk without hard links: vfat, exFAT, some FUSE and network file systems."""
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What fsync says of a folder on a file system that knows it for files only."""
 _LOOK_EVERY = 1.0
 """Seconds for which the sum of the folder's sizes is believed."""
 
@@ -55,14 +60,15 @@ class Spool:
     def identity(self) -> str:
         """The name of this spool, for ever: what tells the hosts' spools apart where they share a database."""
         place = self.folder / ".identity"
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         if not place.exists():
             mine = place.with_name(f".identity.{uuid.uuid4()}")
-            _write(mine, iter([str(uuid.uuid4()).encode()]))
-            with suppress(FileExistsError):
-                os.link(mine, place)
-            mine.unlink()
-            _sync_folder(self.folder)
+            try:
+                _write(mine, iter([str(uuid.uuid4()).encode()]))
+                _publish(mine, place)
+            finally:
+                mine.unlink(missing_ok=True)
+            sync_folder(self.folder)
         return place.read_text()
 
     def keep(self, id: str, stream: Iterator[bytes], bound: int | None = None) -> None:
@@ -75,11 +81,11 @@ class Spool:
         unfinished = place.with_name(place.name + _UNFINISHED)
         try:
             with _full_disk_told():
-                self.folder.mkdir(parents=True, exist_ok=True)
+                self._make_folder()
                 self._admit(id, bound or 0)
                 _write(unfinished, self._counted(id, stream, bound))
                 unfinished.rename(place)
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             place.unlink(missing_ok=True)
@@ -133,6 +139,10 @@ class Spool:
             raise ValueError("not the id of a file")
         return self.folder / id
 
+    def _make_folder(self) -> None:
+        """Make the folder for its owner alone: accepted bytes are not for the other users of the machine."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     def _admit(self, id: str, size: int) -> None:
         """Count `size` bytes as this file's, or raise what keeps them from having room."""
         free = os.statvfs(self.folder)
@@ -174,7 +184,7 @@ def _full_disk_told() -> Iterator[None]:
 
 
 def _write(path: Path, stream: Iterator[bytes]) -> None:
-    with path.open("wb", buffering=0) as file:
+    with open(path, "wb", buffering=0, opener=_private) as file:
         for chunk in stream:
             view = memoryview(chunk)
             while view:
@@ -182,12 +192,41 @@ def _write(path: Path, stream: Iterator[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    entry = os.open(folder, os.O_RDONLY)
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _publish(mine: Path, place: Path) -> None:
+    """Give a whole file the name `place`, unless a file has it: of all who try at once, the first one's stays."""
+    try:
+        os.link(mine, place)
+        return
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    lock = os.open(place.with_name(place.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            mine.rename(place)
+    finally:
+        os.close(lock)
+
+
+def sync_folder(folder: Path) -> bool:
+    """Force a folder's entries to disk. False: this file system can't, and keeps their order by itself, or not."""
+    entry = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(entry)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+        return False
     finally:
         os.close(entry)
+    return True
 
 
 def init_app(app: Flask, folder: Path, budget: int | None) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import click
 from alembic.runtime.migration import MigrationContext
@@ -15,10 +13,31 @@ from sqlalchemy.engine import make_url
 
 import config
 import logs
-import spool
 import storage
+from cli.checks import Advice, attempt, without_secrets
+from cli.spool_checks import spool_checks
 from models import db, migrate
 from storage import Check
+
+_DATABASE_ADVICE: Advice = (
+    (
+        "authentication failed|no password supplied|role .* does not exist",
+        "User or password in SQLALCHEMY_DATABASE_URI is wrong.",
+    ),
+    ("database .* does not exist", "Create the database, or name another in SQLALCHEMY_DATABASE_URI."),
+    ("(?i)resolve|translate host name|name or service", "SQLALCHEMY_DATABASE_URI names a host that is not known here."),
+    ("refused|timed? ?out|timeout|closed the connection", "Check that the database of SQLALCHEMY_DATABASE_URI runs."),
+    (
+        "unable to open|readonly|EACCES|ENOTDIR|EROFS",
+        "The folder and file of SQLALCHEMY_DATABASE_URI must be writable for this user.",
+    ),
+    ("", "Check SQLALCHEMY_DATABASE_URI and that the database runs."),
+)
+_BROKER_ADVICE: Advice = (
+    ("(?i)auth|password|NOPERM", "User or password in CELERY_BROKER_URL is wrong. Only /celery_upload needs Redis."),
+    ("(?i)certificate|ssl", "Check the TLS settings in CELERY_BROKER_URL. Only /celery_upload needs Redis."),
+    ("", "Check CELERY_BROKER_URL and that Redis runs. Only /celery_upload needs it."),
+)
 
 
 @click.command()
@@ -26,19 +45,11 @@ from storage import Check
 def doctor() -> None:
     """Check the database, the broker, the storage and the spool."""
     logs.set_up(config.current().log_format, "WARNING")
-    checks = [*_database(), *_broker(), *storage.of().examine(), *_spool()]
+    checks = [*_database(), *_broker(), *storage.of().examine(), *spool_checks()]
     for check in checks:
-        click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.subject}: {check.detail}")
+        click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {without_secrets(f'{check.subject}: {check.detail}')}")
     if not all(check.ok for check in checks):
         raise SystemExit(1)
-
-
-def _attempt(subject: str, look: Callable[[], Check], advice: str) -> Check:
-    """What `look` finds. Any failure becomes its kind and the advice: the message may hold a password."""
-    try:
-        return look()
-    except Exception as error:
-        return Check(subject, False, f"{type(error).__name__}. {advice}")
 
 
 def _database() -> Iterator[Check]:
@@ -53,7 +64,7 @@ def _database() -> Iterator[Check]:
             return Check(subject, True, "reached, schema up to date")
         return Check(subject, False, "the schema is not up to date. Run: flask db upgrade")
 
-    yield _attempt(subject, look, "Check SQLALCHEMY_DATABASE_URI and that the database runs.")
+    yield attempt(subject, look, _DATABASE_ADVICE)
 
 
 def _broker() -> Iterator[Check]:
@@ -65,18 +76,4 @@ def _broker() -> Iterator[Check]:
             connection.ensure_connection(max_retries=1, timeout=3)
         return Check(subject, True, "reached")
 
-    yield _attempt(subject, look, "Check CELERY_BROKER_URL and that Redis runs. Only /celery_upload needs it.")
-
-
-def _spool() -> Iterator[Check]:
-    folder = spool.of().folder
-    subject = f"spool {folder}"
-
-    def look() -> Check:
-        id = str(uuid.uuid4())
-        spool.of().keep(id, iter([b"ferry"]))
-        spool.of().discard(id)
-        room = os.statvfs(folder)
-        return Check(subject, True, f"written and removed; {room.f_bavail * room.f_frsize // 10**6} MB free")
-
-    yield _attempt(subject, look, "Check SPOOL_DIR: the folder must exist or be creatable, writable and have room.")
+    yield attempt(subject, look, _BROKER_ADVICE)

@@ -27,6 +27,7 @@ _GREETING = """
 
 def main() -> int:
     """Start all, wait for a signal or for one of them to end, stop all. Returns the exit code."""
+    os.umask(0o077)
     wake = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -75,13 +76,15 @@ def _about_host(settings: Config) -> str:
 
 def _claim(data: Path) -> None:
     """Two Redis servers on one folder would write over each other's tasks. Released when this process ends."""
-    lock = os.open(data / "run.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    lock = os.open(data / "run.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise StartError(
             f"Ferry already runs on {_short(data)}. For a second one: FERRY_DATA=elsewhere make run"
         ) from None
+    except OSError as error:
+        raise StartError(f"{_short(data)} is on a disk without file locks ({error.strerror}). Use another.") from error
 
 
 def _ports(web: int) -> parts.Ports:

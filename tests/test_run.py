@@ -28,6 +28,7 @@ class TestRun:
         return tmp_path / "var"
 
     def run(self, data: Path, port: int) -> Process:
+        """What is made is for its own user alone, whatever the shell's umask."""
         env = {"FERRY_DATA": str(data), "PORT": str(port)}
         log = data.parent / f"run-{time.monotonic_ns()}.log"
         os.chdir(parts.ROOT)
@@ -60,6 +61,7 @@ class TestRun:
             assert requests.get(url, timeout=10).content == (parts.ROOT / "pyproject.toml").read_bytes()
         finally:
             second.kill()
+        assert open_to_others(data) == []
         deadline = time.monotonic() + 10
         while children_of(data) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -101,6 +103,29 @@ def test_a_nonsense_setting_stops_every_process_by_name(command: str) -> None:
 
     assert ran.returncode != 0
     assert "MAX_FILE_SIZE=ten: must be a size in bytes" in ran.stdout + ran.stderr
+
+
+def test_what_ferry_writes_is_for_its_own_user_alone(stack: Stack) -> None:
+    """Web service, worker and `flask` as processes of their own, none of them told of a umask."""
+    sent = [stack.upload(mode, b"x").json() for mode in ("async", "celery")]
+    assert [stack.ended(file["id"])["status"] for file in sent] == ["COMPLETE"] * 2
+    data = stack.data / "other" / "folder"
+    env = {**os.environ, **stack.env, "FERRY_DATA": str(data), "SQLALCHEMY_DATABASE_URI": f"sqlite:///{data}/ferry.db"}
+    argv = [str(parts.BIN / "flask"), "db", "upgrade"]
+    subprocess.run(argv, cwd=parts.ROOT, env=env, check=True, capture_output=True, timeout=30)
+
+    assert (data / "ferry.db").exists()
+    found = [path.relative_to(stack.data) for path in open_to_others(stack.data)]
+    assert [path for path in found if path.parts[0] not in _OF_RCLONE_AND_REDIS] == []
+
+
+_OF_RCLONE_AND_REDIS = ("s3", "redis", "log")
+"""Started here without `make run`, which sets their umask."""
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    """What other users could read. What is removed meanwhile counts for nothing."""
+    return [path for path in folder.rglob("*") if path.exists() and path.stat().st_mode & 0o077]
 
 
 def children_of(data: Path) -> list[str]:

@@ -6,9 +6,11 @@ import errno
 import os
 import resource
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import uuid_utils
@@ -221,3 +223,89 @@ def unread() -> Iterator[bytes]:
 
 
 ids = [str(uuid_utils.uuid7()) for _ in range(3)]
+
+
+@pytest.fixture(params=[errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EMLINK])
+def without_links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk like vfat: os.link is refused."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("without_links")
+def test_a_disk_without_hard_links_has_one_identity(tmp_path: Path) -> None:
+    """Whoever asks first, among threads and processes: each reads it whole."""
+    read, write = os.pipe()
+    children = [os.fork() or _tell_identity(tmp_path / "spool", write) for _ in range(4)]
+    with ThreadPoolExecutor(8) as threads:
+        names = set(threads.map(lambda _: Spool(tmp_path / "spool").identity, range(50)))
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+    os.close(write)
+    with os.fdopen(read) as told:
+        names |= set(told.read().split())
+
+    assert len(names) == 1
+    assert len(names.pop()) == 36
+    assert sorted(path.name for path in (tmp_path / "spool").iterdir()) == [".identity", ".identity.lock"]
+
+
+def _tell_identity(folder: Path, write: int) -> NoReturn:
+    try:
+        os.write(write, f"{Spool(folder).identity}\n".encode())
+    finally:
+        os._exit(0 if sys.exc_info()[0] is None else 1)
+
+
+def test_an_identity_that_can_not_be_written_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="full"):
+        _ = spool.identity
+
+    assert list(spool.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_that_can_not_sync_folders_keeps_files(spool: Spool, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    monkeypatch.setattr(os, "fsync", unsynced_folders(code))
+    spool.keep(ids[0], iter([b"x"]))
+
+    assert b"".join(spool.open(ids[0])) == b"x"
+    assert len(spool.identity) == 36
+
+
+def test_a_folder_that_fails_to_sync_is_a_failure(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", unsynced_folders(errno.EIO))
+    with pytest.raises(OSError, match="5"):
+        spool.keep(ids[0], iter([b"x"]))
+
+    assert list(spool.folder.iterdir()) == []
+
+
+def unsynced_folders(code: int) -> Callable[[int], None]:
+    sync = os.fsync
+
+    def only_files(fd: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{fd}"):
+            raise OSError(code, os.strerror(code))
+        sync(fd)
+
+    return only_files
+
+
+def test_the_spool_is_for_its_own_user_alone(spool: Spool) -> None:
+    """Whatever the umask is."""
+    before = os.umask(0)
+    try:
+        spool.keep(ids[0], iter([b"x"]))
+        assert spool.identity
+    finally:
+        os.umask(before)
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (spool.folder, *spool.folder.iterdir())}
+    assert modes == {"spool": 0o700, ids[0]: 0o600, ".identity": 0o600}
