@@ -21,6 +21,7 @@ from storage.base import StorageError, StorageMismatch
 log = logging.getLogger("ferry.file")
 
 _LONGEST_PAUSE = 900.0
+_LONGEST_DETAIL = 255
 _DATABASE_SECONDS = 75.0
 """How long the end of an attempt waits for a database that is away. The lease may run out: the fence knows."""
 
@@ -40,7 +41,7 @@ def complete(row: File, size: int, sha256: str, version: str | None = None) -> N
 
 def fail(row: File, error: Exception) -> None:
     """End an attempt that `error` has ended: the file waits for the next, or ends as ERROR."""
-    reason = error.reason if isinstance(error, Problem) else Problem.slug()
+    reason, detail, cause = _reason(error)
     settings = config.current()
     pause = verdict(row.mode, error, row.attempts, settings.max_attempts, settings.retry_seconds)
     if pause is None and isinstance(error, StorageMismatch):
@@ -51,16 +52,26 @@ def fail(row: File, error: Exception) -> None:
         # Nobody waits for this but in normal mode, and there the sweep ends the file as well.
         patience = 0 if row.mode == "normal" else _DATABASE_SECONDS
         kept = insist(
-            lambda: moves.fail(row, reason) if pause is None else moves.give_back(row, reason, later), patience
+            lambda: moves.fail(row, reason, detail) if pause is None else moves.give_back(row, reason, later, detail),
+            patience,
         )
     except AWAY:
-        log.warning("attempt %d failed (%s), its row could not be told", row.attempt, reason, extra=about(row.id))
+        log.warning("attempt %d failed (%s), its row could not be told", row.attempt, cause, extra=about(row.id))
         return
     log.warning(
-        "attempt %d failed (%s), %s", row.attempt, reason,
+        "attempt %d failed (%s), %s", row.attempt, cause,
         "overtaken" if not kept else "ended" if pause is None else f"again in {later:.0f} s",
         exc_info=not isinstance(error, Problem), extra=about(row.id),
     )  # fmt: skip
+
+
+def _reason(error: Exception) -> tuple[str, str | None, str]:
+    """The reason and its detail for the row, and the cause for the log, which has the storage's own words as well."""
+    if not isinstance(error, Problem):
+        return Problem.slug(), None, Problem.slug()
+    said = error.cause if isinstance(error, StorageError) else ""
+    detail = error.detail[:_LONGEST_DETAIL] if error.detail else None
+    return error.reason, detail, f"{error.reason}: {said}" if said else error.reason
 
 
 def overtaken(row: File) -> Problem:

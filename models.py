@@ -65,6 +65,7 @@ class File(Base):
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     version_id: Mapped[str | None] = mapped_column(String(1024))
     error: Mapped[str | None] = mapped_column(String(64))
+    error_detail: Mapped[str | None] = mapped_column(String(255))
     attempt: Mapped[int] = mapped_column(default=0)
     attempts_before: Mapped[int] = mapped_column(default=0)
     spool: Mapped[str | None] = mapped_column(String(36))

@@ -49,6 +49,7 @@ def as_json(row: File) -> dict[str, Any]:
         "received_bytes": row.received_bytes,
         "stored_bytes": row.stored_bytes,
         "error": row.error,
+        "error_detail": row.error_detail,
         "version_id": row.version_id,
         "expires_at": rfc3339(row.expires_at) if row.expires_at else None,
         "created_at": rfc3339(row.created_at),

@@ -73,19 +73,20 @@ def reserve(row: File, size: int) -> bool:
 def complete(row: File, *, url: str, size: int, sha256: str, version_id: str | None = None) -> bool:
     """End as COMPLETE, stored and verified. False: somebody else has the file."""
     values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None, "reserved": size}
+    values |= {"error_detail": None}
     values |= {"received_bytes": size, "version_id": version_id}
     return move(row, END, values | {"upload_status": UploadStatus.COMPLETE}, count=(size - row.reserved, 0))
 
 
-def fail(row: File, reason: str) -> bool:
-    """End as ERROR for `reason`, a problem's slug. False: somebody else has the file."""
-    values = {"upload_status": UploadStatus.ERROR, "error": reason, "stored_bytes": 0}
+def fail(row: File, reason: str, detail: str | None = None) -> bool:
+    """End as ERROR for `reason`, a problem's slug, and its detail. False: somebody else has the file."""
+    values = {"upload_status": UploadStatus.ERROR, "error": reason, "error_detail": detail, "stored_bytes": 0}
     return move(row, END, values, count=(-row.reserved, -1))
 
 
-def give_back(row: File, reason: str, pause: float) -> bool:
+def give_back(row: File, reason: str, pause: float, detail: str | None = None) -> bool:
     """Back to PENDING, to be tried again in `pause` seconds or later. False: somebody else has the file."""
-    values = {"upload_status": UploadStatus.PENDING, "error": reason, "stored_bytes": 0}
+    values = {"upload_status": UploadStatus.PENDING, "error": reason, "error_detail": detail, "stored_bytes": 0}
     return move(row, _GIVE_BACK, values, pause=pause)
 
 

@@ -14,7 +14,7 @@ from moves.fence import END, HELD, LATER, MINE, MOVE, move
 
 def drop(row: File, reason: str) -> bool:
     """End as ERROR for `reason` in place of a holder whose lease ran out. False: there is no such holder."""
-    values = {"upload_status": UploadStatus.ERROR, "error": reason, "stored_bytes": 0}
+    values = {"upload_status": UploadStatus.ERROR, "error": reason, "error_detail": None, "stored_bytes": 0}
     return move(row, _DROP, values, count=(-row.reserved, -1))
 
 
@@ -42,13 +42,14 @@ def retry(row: File) -> bool:
 
     Raises owners.QuotaExceeded where its owner has no room for it any more.
     """
-    values = {"upload_status": UploadStatus.PENDING, "error": None, "attempts_before": row.attempt}
+    values = {"upload_status": UploadStatus.PENDING, "attempts_before": row.attempt}
+    values |= {"error": None, "error_detail": None}
     return move(row, _RETRY, values, count=(row.reserved, 1))
 
 
 def flag(row: File, reason: str | None) -> bool:
     """Say of a COMPLETE file what is wrong with its object."""
-    return move(row, _FLAG, {"error": reason})
+    return move(row, _FLAG, {"error": reason, "error_detail": None})
 
 
 def delete(row: File) -> bool:

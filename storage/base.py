@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from problems import Problem
 from storage.parts import Witness
@@ -16,6 +16,17 @@ class StorageError(Problem):
 
     status, title = 502, "The storage failed"
     permanent: ClassVar[bool] = True
+
+    def __init__(self, detail: str | None = None, *, code: str = "", message: str = "", **fields: Any) -> None:
+        """`code` and `message` are the storage's own; the message is for the log and `flask doctor` only."""
+        super().__init__(detail, **fields)
+        self.code, self.message = code, message
+
+    @property
+    def cause(self) -> str:
+        """What happened, in the storage's own words where it has any. For the log."""
+        words = [self.code, self.message] if self.code or self.message else [self.detail or ""]
+        return ": ".join(word for word in words if word)
 
 
 class StorageUnavailable(StorageError):
@@ -29,6 +40,18 @@ class StorageNoUpload(StorageUnavailable):
     """The storage does not know this upload in parts any more: it has ended, or its parts were removed. Try again."""
 
     title = "The upload was removed"
+
+
+class StorageClockSkew(StorageUnavailable):
+    """The clocks of the server and of its storage are too far apart. The operator has to set one: `flask doctor`."""
+
+    title = "The clock is wrong"
+
+
+class StorageQuotaExceeded(StorageUnavailable):
+    """The storage is full, or its quota is used up. Try again once the operator has made room there."""
+
+    status, title, retry_after = 507, "The storage's quota is used up", 60
 
 
 class StorageMismatch(StorageError):
@@ -60,6 +83,18 @@ class StorageRejected(StorageError):
     """The storage refused the object as it is, for instance as too large for it."""
 
     title = "The storage rejected the file"
+
+
+class StorageUnsupported(StorageError):
+    """The storage does not support a request like this one. The operator has to mend this: `flask doctor`."""
+
+    title = "The storage does not support the request"
+
+
+class StorageWrongRegion(StorageError):
+    """The bucket is in another region than the server asks. The operator has to mend this: `flask doctor`."""
+
+    title = "The bucket is in another region"
 
 
 @dataclass(frozen=True)

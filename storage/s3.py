@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from html import unescape
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +22,6 @@ from storage.base import (
     Check,
     Stat,
     Storage,
-    StorageDenied,
     StorageError,
     StorageMismatch,
     StorageMissing,
@@ -30,13 +30,12 @@ from storage.base import (
     Stream,
 )
 from storage.evidence import CRC32, Landed, confirmed, crc32, difference, etags, expected, may_be_md5, md5
+from storage.examination import examine
 from storage.parts import Buffers, Part, Witness, cut, part_sizes
-from storage.s3_client import UNSIGNED, S3Client, kind_of, translated
+from storage.refusals import refusal
+from storage.s3_client import UNSIGNED, S3Client, translated
 from storage.sending import Sender, resent
 from storage.wire import ATTEMPTS, Answer, Opened, Wire
-
-_BUCKET_ADVICE = "Create the bucket, or set S3_BUCKET_NAME and AWS_DEFAULT_REGION to those of one that may be used."
-_WRITE_ADVICE = "The credentials need s3:PutObject, s3:GetObject, s3:DeleteObject and s3:AbortMultipartUpload."
 
 
 @dataclass(frozen=True)
@@ -152,9 +151,13 @@ class S3Storage(Storage):
             return str(self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires))
 
     def examine(self) -> Iterator[Check]:
-        yield self._check("storage", self._visible_buckets, "Check S3_ENDPOINT_URL, the network and the credentials.")
-        yield self._check(f"bucket {self.bucket}", self._find_bucket, _BUCKET_ADVICE)
-        yield self._check(f"write to {self.bucket}", self._try_a_write, _WRITE_ADVICE)
+        return examine(self, lambda: self._s3)
+
+    def described(self) -> str:
+        """How the storage is spoken to."""
+        client = self._made.client
+        style = "path" if client.path.endswith(f"/{self.bucket}/") else "virtual"
+        return f"region {client.region}, {style} addressing at {client.scheme}://{client.netloc}{client.path}"
 
     def close(self) -> None:
         with self._lock:
@@ -295,38 +298,16 @@ class S3Storage(Storage):
         wire = Wire(client.scheme, client.netloc, client.ca_bundle)
         return _Made(client, wire, Sender(self._parts_at_once))
 
-    def _check(self, subject: str, look: Callable[[], str], advice: str) -> Check:
-        try:
-            with translated():
-                return Check(subject, True, look())
-        except StorageError as error:
-            return Check(subject, False, f"{error.title}. {error.detail or advice}")
-
-    def _visible_buckets(self) -> str:
-        try:
-            with translated():
-                names = [bucket["Name"] for bucket in self._s3.list_buckets()["Buckets"]]
-        except StorageDenied:
-            return "reached; the credentials may not list buckets, which Ferry does not need"
-        return f"reached; buckets to be seen: {', '.join(names) or 'none'}"
-
-    def _find_bucket(self) -> str:
-        self._s3.head_bucket(Bucket=self.bucket)
-        return "exists"
-
-    def _try_a_write(self) -> str:
-        key = f"{self.prefix}ferry-doctor"
-        self.put(key, iter([b"ferry"]), content_type="text/plain")
-        if b"".join(self.open(key)) != b"ferry":
-            raise StorageMismatch
-        self.delete(key)
-        return "written, read and deleted"
-
 
 def _refusal(answer: Answer) -> StorageError:
     """What an answer other than a success means."""
-    code = re.search(rb"<Code>(\w+)</Code>", answer.body)
-    return kind_of(answer.status, code[1].decode() if code else "")()
+    return refusal(answer.status, _element("Code", answer.body), _element("Message", answer.body), answer.headers)
+
+
+def _element(name: str, body: bytes) -> str:
+    """The text of the first such element of an XML answer; empty where there is none."""
+    found = re.search(f"<{name}>([^<]*)</{name}>", body.decode(errors="replace"))
+    return unescape(found[1]) if found else ""
 
 
 def _version(headers: Mapping[str, str]) -> str | None:

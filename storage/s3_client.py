@@ -14,41 +14,10 @@ from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 from botocore.httpsession import get_cert_path
 
-from storage.base import (
-    StorageDenied,
-    StorageError,
-    StorageMissing,
-    StorageNoBucket,
-    StorageNoUpload,
-    StorageRejected,
-    StorageUnavailable,
-)
+from storage.base import StorageDenied, StorageError, StorageRejected, StorageUnavailable
+from storage.refusals import refusal
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
-
-_ERRORS: dict[str, type[StorageError]] = {
-    "404": StorageMissing,
-    "NoSuchKey": StorageMissing,
-    "NoSuchBucket": StorageNoBucket,
-    "PermanentRedirect": StorageNoBucket,
-    "NoSuchUpload": StorageNoUpload,
-    "RequestTimeTooSkewed": StorageUnavailable,
-    "ExpiredToken": StorageUnavailable,
-    "RequestTimeout": StorageUnavailable,
-    "OperationAborted": StorageUnavailable,
-    "ConditionalRequestConflict": StorageUnavailable,
-    "BadDigest": StorageUnavailable,
-    "XAmzContentChecksumMismatch": StorageUnavailable,
-    "401": StorageDenied,
-    "403": StorageDenied,
-}
-"""Codes that say more than their HTTP status does. A part damaged on its way (BadDigest) is worth another try."""
-
-
-def kind_of(status: int, code: str) -> type[StorageError]:
-    """Our error for an answer's status and code. What nobody has heard of may pass: attempts are bounded anyway."""
-    refused = StorageRejected if 400 <= status < 500 and status != 429 else StorageUnavailable
-    return _ERRORS.get(code) or _ERRORS.get(str(status)) or refused
 
 
 def error_for(error: BotoCoreError | ClientError) -> StorageError:
@@ -58,9 +27,10 @@ def error_for(error: BotoCoreError | ClientError) -> StorageError:
     if isinstance(error, ParamValidationError):
         return StorageRejected("The request to the storage would not be valid.")
     if not isinstance(error, ClientError):
-        return StorageUnavailable()
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    return kind_of(int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)), code)()
+        return StorageUnavailable(message=type(error).__name__)
+    said, meta = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
+    return refusal(int(meta.get("HTTPStatusCode", 0)), code, message, meta.get("HTTPHeaders", {}))
 
 
 @contextmanager
@@ -94,6 +64,7 @@ class S3Client:
             )
             # boto3 knows best where a bucket of this name in this region is to be found.
             url = self.boto.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+        self.region = str(self.boto.meta.region_name)
         place = urlsplit(url)
         self.scheme, self.netloc, self.path = place.scheme, place.netloc, place.path.removesuffix("k")
         self.ca_bundle = str(session._session.get_config_variable("ca_bundle") or get_cert_path(True))

@@ -21,6 +21,7 @@ from models import File, UploadStatus
 from problems import BytesDamaged, BytesLost, IncompleteBody, LeaseLost, Problem
 from storage.base import Stat, StorageDenied, StorageMismatch, StorageNoBucket, StorageRejected, StorageUnavailable
 from storage.memory import MemoryStorage
+from storage.refusals import refusal
 from tests.fakes import breaking, failing, found
 
 BODY = b"what was sent"
@@ -140,6 +141,37 @@ def test_normal_mode_ends_with_its_request(
 
     assert (found(held).upload_status, found(held).error) == (UploadStatus.ERROR, reason)
     assert list(storage.of().scan()) == []
+
+
+def test_the_storages_code_is_in_the_row_and_its_words_are_in_the_log(
+    app: Flask, waiting: File, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing(app, refusal(403, "QuotaExceeded", "20 MB of 20 MB"))
+    file.upload_file(waiting.id)
+
+    assert found(waiting).error == "storage-quota-exceeded"
+    assert found(waiting).error_detail == "The storage answered QuotaExceeded."
+    assert found(waiting).upload_status == UploadStatus.PENDING
+    assert "attempt 1 failed (storage-quota-exceeded: QuotaExceeded: 20 MB of 20 MB), again in" in caplog.text
+
+
+def test_a_detail_is_bounded_and_goes_with_the_error(app: Flask, waiting: File) -> None:
+    broken = failing(app, StorageUnavailable("x" * 1000))
+    file.upload_file(waiting.id)
+    assert found(waiting).error_detail == "x" * 255
+
+    broken.error = None
+    file.upload_file(waiting.id)
+    assert (found(waiting).error, found(waiting).error_detail) == (None, None)
+
+
+def test_a_file_that_is_tried_again_by_hand_forgets_why_it_failed(app: Flask, waiting: File) -> None:
+    failing(app, StorageDenied("The storage answered AccessDenied."))
+    file.upload_file(waiting.id)
+    assert found(waiting).error_detail == "The storage answered AccessDenied."
+
+    attempts.try_again(found(waiting))
+    assert (found(waiting).error, found(waiting).error_detail) == (None, None)
 
 
 class Damaging(MemoryStorage):

@@ -64,7 +64,8 @@ class ModeContract:
 
         assert list(file) == [
             "id", "name", "status", "mode", "size", "content_type", "detected_type", "sha256", "url",
-            "received_bytes", "stored_bytes", "error", "version_id", "expires_at", "created_at", "updated_at", "links",
+            "received_bytes", "stored_bytes", "error", "error_detail", "version_id", "expires_at",
+            "created_at", "updated_at", "links",
         ]  # fmt: skip
         assert (file["name"], file["mode"], file["content_type"]) == ("Ünïcode.pdf", self.mode, "application/pdf")
         assert answer.headers["Location"] == file["links"]["self"] == f"/files/{file['id']}"

@@ -25,7 +25,7 @@ from storage.base import (
     StorageMismatch,
     StorageMissing,
     StorageNoBucket,
-    StorageNoUpload,
+    StorageQuotaExceeded,
     StorageRejected,
     StorageUnavailable,
 )  # fmt: skip
@@ -107,11 +107,17 @@ class S3Contract(StorageContract):
 
         with pytest.raises(StorageNoBucket):
             lost.put(key, iter([b"x"]), content_type="text/plain")
-        assert [(check.subject, check.ok) for check in lost.examine()] == [
-            ("storage", True),
-            ("bucket nobody-made-this", False),
-            ("write to nobody-made-this", False),
-        ]
+        checks = {check.subject: check for check in lost.examine()}
+        assert checks["storage"].ok
+        for subject in ("bucket nobody-made-this", "write to nobody-made-this"):
+            assert not checks[subject].ok
+            assert "No such bucket" in checks[subject].detail
+
+    def test_the_examination_names_the_dialect(self, storage: S3Storage) -> None:
+        dialect = next(check for check in storage.examine() if check.subject == "dialect")
+
+        assert dialect.ok
+        assert "region us-east-1, path addressing at http://127.0.0.1:" in dialect.detail
 
 
 class TestMoto(S3Contract):
@@ -476,33 +482,25 @@ def test_objects_are_looked_for_where_boto3_would(
 
 
 def client_error(status: int, code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
+    return ClientError(
+        {"Error": {"Code": code, "Message": "said the vendor"}, "ResponseMetadata": {"HTTPStatusCode": status}},
+        "PutObject",
+    )
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "kind"),
-    [
-        (404, "NoSuchKey", StorageMissing),
-        (404, "404", StorageMissing),
-        (404, "NoSuchBucket", StorageNoBucket),
-        (404, "NoSuchUpload", StorageNoUpload),
-        (403, "AccessDenied", StorageDenied),
-        (403, "SignatureDoesNotMatch", StorageDenied),
-        (403, "RequestTimeTooSkewed", StorageUnavailable),
-        (401, "Unauthorized", StorageDenied),
-        (400, "EntityTooLarge", StorageRejected),
-        (400, "RequestTimeout", StorageUnavailable),
-        (400, "BadDigest", StorageUnavailable),
-        (409, "OperationAborted", StorageUnavailable),
-        (429, "TooManyRequests", StorageUnavailable),
-        (500, "InternalError", StorageUnavailable),
-        (503, "SlowDown", StorageUnavailable),
-        (507, "InsufficientStorage", StorageUnavailable),
-        (200, "InternalError", StorageUnavailable),
-    ],
-)
-def test_an_answer_of_the_storage_becomes_our_error(status: int, code: str, kind: type[StorageError]) -> None:
-    assert type(error_for(client_error(status, code))) is kind
+def test_an_answer_to_boto3_becomes_our_error() -> None:
+    error = error_for(client_error(403, "QuotaExceeded"))
+
+    assert type(error) is StorageQuotaExceeded
+    assert (error.code, error.message) == ("QuotaExceeded", "said the vendor")
+
+
+def test_an_answer_to_ourselves_becomes_our_error(moto: str) -> None:
+    body = b"<?xml version='1.0'?><Error><Code>QuotaExceeded</Code><Message>a &amp; b</Message><Key>x</Key></Error>"
+
+    with pytest.raises(StorageQuotaExceeded) as raised:
+        Tampered(moto, PUT=lambda send: Answer(403, {}, body)).put_whole()
+    assert raised.value.cause == "QuotaExceeded: a & b"
 
 
 def test_every_error_of_botocore_becomes_ours() -> None:
@@ -532,6 +530,10 @@ def test_the_version_of_an_object_is_known_and_can_be_removed_for_good(moto: str
     assert None not in (first.version, second.version)
     assert first.version != second.version
     assert s3.proven("a", 2, iter([b"22"])) == second
+    before = s3._s3.list_object_versions(Bucket="versioned")
+    assert all(check.ok for check in s3.examine())
+    after = s3._s3.list_object_versions(Bucket="versioned")
+    assert (after["Versions"], after.get("DeleteMarkers")) == (before["Versions"], None)
     s3.delete("a", second.version)
     assert (s3.stat("a").version, s3.stat("a").size) == (first.version, 1)
     s3.close()

@@ -29,6 +29,7 @@ class File:
     received_bytes: int | None = None
     stored_bytes: int | None = None
     error: str | None = None
+    error_detail: str | None = None
     version_id: str | None = None
     expires_at: datetime | None = None
     created_at: datetime | None = None

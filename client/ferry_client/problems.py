@@ -219,6 +219,12 @@ class ServerStopped(FerryError):
     slug = "server-stopped"
 
 
+class StorageClockSkew(FerryError):
+    """The clocks of the server and of its storage are too far apart. The operator has to set one: `flask doctor`."""
+
+    slug = "storage-clock-skew"
+
+
 class StorageDenied(FerryError):
     """The storage refused the server's credentials or rights. The operator has to mend this: `flask doctor`."""
 
@@ -261,6 +267,12 @@ class StorageNoUpload(FerryError):
     slug = "storage-no-upload"
 
 
+class StorageQuotaExceeded(FerryError):
+    """The storage is full, or its quota is used up. Try again once the operator has made room there."""
+
+    slug = "storage-quota-exceeded"
+
+
 class StorageRejected(FerryError):
     """The storage refused the object as it is, for instance as too large for it."""
 
@@ -271,6 +283,18 @@ class StorageUnavailable(FerryError):
     """The storage can't be reached, is too busy or does not answer. Try again later."""
 
     slug = "storage-unavailable"
+
+
+class StorageUnsupported(FerryError):
+    """The storage does not support a request like this one. The operator has to mend this: `flask doctor`."""
+
+    slug = "storage-unsupported"
+
+
+class StorageWrongRegion(FerryError):
+    """The bucket is in another region than the server asks. The operator has to mend this: `flask doctor`."""
+
+    slug = "storage-wrong-region"
 
 
 class TooLarge(FerryError):

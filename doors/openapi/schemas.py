@@ -96,6 +96,7 @@ _SHAPES: dict[str, Schema] = {
         received_bytes={**BYTES, "description": "So many have come."},
         stored_bytes={**BYTES, "description": "So many of them the storage has acknowledged."},
         error=_or_null(_TEXT, "Why it ended or waits: the last part of a problem's type, or client-disconnected."),
+        error_detail=_or_null(_TEXT, "What it was in particular, such as the storage's own code. For people."),
         version_id=_or_null(_TEXT, "The storage's name for these bytes, where the bucket keeps versions."),
         expires_at=_or_null(TIME, "When it is deleted by itself."),
         created_at=TIME,
