@@ -269,7 +269,7 @@ class Config:
     spool_budget: int | None = _setting(
         "",
         size,
-        "Most bytes that may wait in the spool; more are refused with 503. Empty: as many as the disk has room for.",
+        "Most bytes in the spool; more are refused with 503. One client has half. Empty: what the disk has room for.",
         empty=None,
     )
     storage: str = _setting("s3", _one_of("s3", "memory"), "Where objects go: s3, or memory (tests; lost at the end).")

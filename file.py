@@ -82,8 +82,10 @@ def new(
     )
 
 
-def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
+def receive(row: File, stream: Iterator[bytes], bound: int | None = None, client: str = "") -> None:
     """Keep all bytes of a new file in the spool and commit its row as PENDING: from here on it can't be lost.
+
+    `client` is whose share of the spool they take while they come.
 
     Whether the row was committed is not known when the database falls silent just then: the bytes stay, and the sweep
     removes them if it turns out that it was not. One that is away already is found out before the bytes are read.
@@ -94,7 +96,7 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None) -> Non
     else:
         room = owners.room(row.owner)
     measured = Measured(stream, room=room)
-    spool.of().keep(row.id, measured.chunks(), bound)
+    spool.of().keep(row.id, measured.chunks(), bound, client)
     row.size, row.sha256, row.spool = measured.size, measured.sha256, spool.of().identity
     row.reserved = measured.size
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, g, render_template, request
@@ -12,17 +13,18 @@ import config
 import file
 import idempotency
 import lookups
+import owners
 import removal
 from content import admit
 from database import ping
 from doors.answers import accepted, as_json
 from doors.bodies import ids_in, json_of
-from doors.callers import everybody_may, needs, open_to_all, receiving
+from doors.callers import Caller, everybody_may, needs, open_to_all, receiving
 from doors.lookup import among, one
 from doors.parameters import LONGEST_LIFE, number, page_of
 from modes import UPLOADS
 from problems import NotFound, all_problems
-from sent import take
+from sent import least, take
 
 routes = Blueprint("ferry", __name__)
 
@@ -123,17 +125,28 @@ def problem_page(slug: str) -> Response:
 def _upload(mode: file.Mode, status: int) -> Answer:
     settings = config.current()
     life = number(request.args, "expires_in", 1, LONGEST_LIFE, settings.default_expiry)
+    key = request.headers.get("Idempotency-Key")
     with receiving() as caller:
-        sent = take(request, settings.max_file_size)
+        if key is None:
+            _check_quota(caller)
+        sent = replace(take(request, settings.max_file_size), client=caller.name)
         admit(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)
         row = file.new(
             sent.name, sent.content_type, mode,
             detected_type=sent.detected_type, owner=caller.owner, expires_in=life,
         )  # fmt: skip
-        with idempotency.once(request.headers.get("Idempotency-Key"), row) as before:
+        with idempotency.once(key, row) as before:
             if before is None:
+                if key is not None:  # One that comes again takes no more of the quota, and got as far as here.
+                    _check_quota(caller)
                 UPLOADS[mode](row, sent)
                 return accepted(row, status)
             idempotency.compare(before, row, sent.stream)
     answer, status, headers = accepted(before, status)
     return answer, status, headers | {"Idempotency-Replayed": "true"}
+
+
+def _check_quota(caller: Caller) -> None:
+    """Raises QuotaExceeded where what is announced can't fit. What does is only reserved later."""
+    if caller.key and caller.key.quota_bytes is not None and (room := owners.room(caller.key.owner)):
+        room.check(least(request))

@@ -44,7 +44,8 @@ _NOT_FILES = ("", "application/x-www-form-urlencoded", "application/json")
 class Sent:
     """One file on its way in. `bound` is the most bytes that can come, where the request announced its length.
 
-    `content_type` is what the client says that it is, `detected_type` what its first bytes say.
+    `content_type` is what the client says that it is, `detected_type` what its first bytes say. `client` is whom it is
+    counted for while it comes.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Sent:
     bound: int | None
     stream: Iterator[bytes]
     detected_type: str = UNKNOWN
+    client: str = ""
 
 
 def take(request: Request, limit: int) -> Sent:
@@ -75,6 +77,12 @@ def take(request: Request, limit: int) -> Sent:
         raise _too_large(limit)
     sent = _from_form(request) if is_form else _from_body(request)
     return _looked_at(replace(sent, stream=_limited(sent.stream, limit)))
+
+
+def least(request: Request) -> int:
+    """The fewest bytes that the file of this request can have, as it is announced: 0 where nothing is."""
+    is_form = request.mimetype == "multipart/form-data"
+    return max((request.content_length or 0) - (_MAX_OVERHEAD + _MAX_FIELDS_BYTES if is_form else 0), 0)
 
 
 def _from_body(request: Request) -> Sent:

@@ -10,10 +10,9 @@ import errno
 import fcntl
 import os
 import re
-import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +20,9 @@ from pathlib import Path
 
 from flask import Flask, current_app
 
+from budget import Budget
 from names import ID
-from problems import BytesLost, StorageFull, TooMuchWaiting
+from problems import BytesLost, StorageFull
 
 CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"
@@ -32,8 +32,6 @@ _NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 """What os.link says on a disk without hard links: vfat, exFAT, some FUSE and network file systems."""
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What fsync says of a folder on a file system that knows it for files only."""
-_LOOK_EVERY = 1.0
-"""Seconds for which the sum of the folder's sizes is believed."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,8 @@ class Spool:
 
     def __init__(self, folder: Path, budget: int | None = None) -> None:
         """`budget`: the most bytes that may be kept, to the precision of what other processes receive just then."""
-        self.folder, self._budget = folder, budget
-        self._lock = threading.Lock()
-        self._receiving: dict[str, int] = {}
-        self._others, self._looked = 0, -_LOOK_EVERY
+        self.folder = folder
+        self._budget = None if budget is None else Budget(budget, self._bytes_beside)
 
     @cached_property
     def identity(self) -> str:
@@ -71,27 +67,33 @@ class Spool:
             sync_folder(self.folder)
         return place.read_text()
 
-    def keep(self, id: str, stream: Iterator[bytes], bound: int | None = None) -> None:
+    def keep(self, id: str, stream: Iterator[bytes], bound: int | None = None, client: str = "") -> None:
         """Write all that `stream` yields, at most `bound` bytes if known; on return it would survive a power cut.
 
-        Raises StorageFull where the disk has no room, TooMuchWaiting where the budget has none, both before the
-        stream is read if they can. That, and whatever `stream` raises, leaves nothing behind.
+        `client` is whom the bytes are counted for on their way. Raises StorageFull where the disk has no room,
+        TooMuchWaiting where the budget has none: before the stream is read if that is known then, else in the middle.
+        That, and whatever `stream` raises, leaves nothing behind.
         """
         place = self.path(id)
         unfinished = place.with_name(place.name + _UNFINISHED)
+        kept = False
         try:
             with _full_disk_told():
                 self._make_folder()
-                self._admit(id, bound or 0)
+                self._check_disk(bound or 0)
+                if self._budget:
+                    self._budget.begin(id, client, bound)
                 _write(unfinished, self._counted(id, stream, bound))
                 unfinished.rename(place)
                 sync_folder(self.folder)
+            kept = True
         except BaseException:
             unfinished.unlink(missing_ok=True)
             place.unlink(missing_ok=True)
-            self._received(id, kept=False)
             raise
-        self._received(id, kept=True)
+        finally:
+            if self._budget:
+                self._budget.end(id, kept=kept)
 
     def open(self, id: str) -> Iterator[bytes]:
         """Yield the kept bytes in chunks of 1 MiB. Raises BytesLost at the first where there are none."""
@@ -143,33 +145,23 @@ class Spool:
         """Make the folder for its owner alone: accepted bytes are not for the other users of the machine."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def _admit(self, id: str, size: int) -> None:
-        """Count `size` bytes as this file's, or raise what keeps them from having room."""
+    def _check_disk(self, size: int) -> None:
         free = os.statvfs(self.folder)
         if size > free.f_bavail * free.f_frsize:
             raise StorageFull
-        if self._budget is None:
-            return
-        with self._lock:
-            if time.monotonic() - self._looked > _LOOK_EVERY:
-                self._others = sum(kept.size for kept in self.files() if kept.id not in self._receiving)
-                self._looked = time.monotonic()
-            before = self._receiving.get(id, 0)
-            if self._others + sum(self._receiving.values()) - before + size > self._budget:
-                raise TooMuchWaiting
-            self._receiving[id] = size
 
-    def _received(self, id: str, *, kept: bool) -> None:
-        with self._lock:
-            self._others += kept * self._receiving.pop(id, 0)
+    def _bytes_beside(self, ids: Collection[str]) -> int:
+        return sum(kept.size for kept in self.files() if kept.id not in ids)
 
     def _counted(self, id: str, stream: Iterator[bytes], bound: int | None) -> Iterator[bytes]:
-        """The stream. One that may have any length is counted while it comes."""
+        """The stream, each piece counted before it is written. One of any length must not fill the disk either."""
         size = 0
         for chunk in stream:
             size += len(chunk)
             if bound is None:
-                self._admit(id, size)
+                self._check_disk(size)
+            if self._budget:
+                self._budget.count(id, size)
             yield chunk
 
 

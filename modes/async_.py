@@ -12,7 +12,7 @@ from sent import Sent
 
 def upload(row: File, sent: Sent) -> None:
     """Keep `sent`; the row is PENDING on return."""
-    file.receive(row, sent.stream, sent.bound)
+    file.receive(row, sent.stream, sent.bound, sent.client)
     hand_out(row)
 
 

@@ -33,7 +33,7 @@ _PAUSE = 1.0
 
 def upload(row: File, sent: Sent) -> None:
     """Keep `sent`; the row is PENDING on return. Redis is spoken to after the answer: without it the file waits."""
-    file.receive(row, sent.stream, sent.bound)
+    file.receive(row, sent.stream, sent.bound, sent.client)
     hand_out(row)
 
 

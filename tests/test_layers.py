@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the ground up. A room may import from any floor below its own, and from its own package.
 FLOORS = [
     ["config", "problems", "postgresql", "commits", "logs"],
-    ["names", "sniffing", "chunked_uploads", "server", "database", "pool"],
+    ["names", "sniffing", "budget", "chunked_uploads", "server", "database", "pool"],
     ["content"],
     ["owners"],
     ["models", "keys", "slots", "rates", "storage", "spool", "sent", "window"],

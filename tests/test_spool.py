@@ -175,7 +175,7 @@ class TestBudget:
     def test_what_leaves_makes_room(self, spool: Spool) -> None:
         spool.keep(ids[0], iter([bytes(60)]), bound=60)
         spool.discard(ids[0])
-        spool._looked = -10
+        forget_sizes(spool)
         spool.keep(ids[1], iter([bytes(60)]), bound=60)
 
     def test_what_other_processes_keep_counts(self, spool: Spool) -> None:
@@ -189,22 +189,45 @@ class TestBudget:
         assert list(spool.files()) == []
         spool.keep(ids[0], chunks(60, 40))
 
-    def test_what_is_being_received_counts_as_all_that_may_come(self, spool: Spool) -> None:
-        def watched() -> Iterator[bytes]:
-            yield b"x"
-            with pytest.raises(TooMuchWaiting):
-                spool.keep(ids[1], unread(), bound=60)
-            yield b"y"
+    def test_what_is_being_received_counts_as_what_has_come(self, spool: Spool) -> None:
+        """And a step, of 6 bytes here."""
 
-        spool.keep(ids[0], watched(), bound=60)
-        spool._looked = -10
-        spool.keep(ids[1], iter([bytes(98)]), bound=98)
+        def watched() -> Iterator[bytes]:
+            yield bytes(30)
+            with pytest.raises(TooMuchWaiting):
+                spool.keep(ids[1], unread(), bound=65, client="b")
+            spool.keep(ids[1], iter([bytes(64)]), bound=64, client="b")
+            yield bytes(7)
+
+        with pytest.raises(TooMuchWaiting):
+            spool.keep(ids[0], watched(), bound=100, client="a")
+        assert [(kept.id, kept.size, kept.whole) for kept in spool.files()] == [(ids[1], 64, True)]
+
+    def test_one_client_leaves_half_of_it_to_others(self, spool: Spool) -> None:
+        def watched() -> Iterator[bytes]:
+            yield bytes(30)
+            with pytest.raises(TooMuchWaiting):
+                spool.keep(ids[1], unread(), bound=15, client="a")
+            with pytest.raises(TooMuchWaiting):
+                spool.keep(ids[1], chunks(10, 10), client="a")
+            spool.keep(ids[1], iter([bytes(50)]), bound=50, client="b")
+
+        spool.keep(ids[0], watched(), bound=100, client="a")
+        assert {(kept.id, kept.size) for kept in spool.files()} == {(ids[0], 30), (ids[1], 50)}
+
+    def test_a_file_larger_than_half_of_it_comes_by_itself(self, spool: Spool) -> None:
+        def watched() -> Iterator[bytes]:
+            yield bytes(40)
+            spool.keep(ids[1], iter([b"x"]), bound=1, client="a")
+            yield bytes(59)
+
+        spool.keep(ids[0], watched(), bound=99, client="a")
 
     def test_what_breaks_gives_its_room_back(self, spool: Spool) -> None:
         for _ in range(3):
             with pytest.raises(ConnectionError):
                 spool.keep(ids[0], breaking(b"half", ConnectionError()), bound=90)
-            spool._looked = -10
+            forget_sizes(spool)
         spool.keep(ids[1], iter([bytes(100)]), bound=100)
 
 
@@ -215,6 +238,12 @@ def test_a_spool_has_one_name_for_ever_whoever_asks_first(tmp_path: Path) -> Non
     assert len(names) == 1
     assert len(names.pop()) == 36
     assert [path.name for path in (tmp_path / "spool").iterdir()] == [".identity"]
+
+
+def forget_sizes(spool: Spool) -> None:
+    """Have the folder looked at again, as after a second."""
+    assert spool._budget
+    spool._budget._looked = -10
 
 
 def unread() -> Iterator[bytes]:

@@ -146,7 +146,7 @@ SAFEGUARDS = (
     Safeguard(
         "tie-of-an-idempotency-key",
         "routes.py",
-        'idempotency.once(request.headers.get("Idempotency-Key"), row)',
+        "idempotency.once(key, row)",
         "idempotency.once(None, row)",
         (_FAULTS + "test_a_request_that_comes_five_times_makes_one_file",),
     ),
@@ -213,6 +213,20 @@ SAFEGUARDS = (
         "row.expires_at - row.created_at",
         'row.expires_at - __import__("time").time()',
         ("tests/test_clocks.py", "tests/test_on_postgresql.py"),
+    ),
+    Safeguard(
+        "share-of-the-spool",
+        "budget.py",
+        "return left if oldest else min(left, limit // 2 - own)",
+        "return left",
+        ("tests/test_spool.py", "tests/test_budget.py"),
+    ),
+    Safeguard(
+        "announced-is-not-taken",
+        "budget.py",
+        "            upload.counted = max(came, min(ahead, room))\n",
+        "            upload.counted = max(came, min(upload.bound or ahead, room))\n",
+        ("tests/test_spool.py", "tests/test_budget.py"),
     ),
     Safeguard(
         "token-compared",
