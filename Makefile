@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: run test long faults foreign chaos mutants check bench audit sbom lock clean
 
 run: $(VENV)/.local
-	@$(if $(PORT),PORT=$(PORT)) $(BIN)/python -m dev.run
+	@$(if $(PORT),PORT=$(PORT)) exec $(BIN)/python -m dev.run --end-with-parent
 
 test: $(VENV)/.dev
 	@$(BIN)/pytest -n 2 --dist loadfile -m 'not long and not faults and not foreign'

@@ -11,6 +11,7 @@ from celery.worker.consumer import consumer
 from flask import Flask
 from pybase64 import b64decode
 
+import broker
 import file
 import lease
 import logs
@@ -122,6 +123,7 @@ def init_app(app: Flask, config: Config) -> Celery:
         logs.set_up(config.log_format)
         consumer.dump_body = _size_only
 
+    broker.register()
     celery = Celery(app.name, task_cls=ContextTask)
     celery.config_from_object(settings(config))
     celery.set_default()

@@ -73,7 +73,8 @@ class Lab(ExitStack):
     def ferry_worker(self, env: Mapping[str, str]) -> Server:
         """One worker process of Ferry, beside a web service of the same settings."""
         command = [BIN / "celery", "-q", "-A", "app.celery", "worker", "-l", "INFO", "--concurrency", "1"]
-        return self._worker("ferry", [*command, "--without-gossip", "--without-mingle"], env, ROOT)
+        command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        return self._worker("ferry", command, env, ROOT)
 
     def ferry_env(self, sink: Server, redis: Server | None, **settings: str) -> dict[str, str]:
         """Ferry's settings. The same object serves web and worker."""

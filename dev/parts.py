@@ -96,7 +96,8 @@ def worker(env: Mapping[str, str], log: Path | None = None) -> Process:
     """Ferry's Celery worker. SIGTERM then means: stop soon, and give back what is not finished."""
     os.chdir(ROOT)
     argv = [str(BIN / "celery"), "-q", "-A", "app.celery", "worker", "--concurrency", "2"]
-    return Process("worker", [*argv, "--without-gossip", "--without-mingle"], {**env, "REMAP_SIGTERM": "SIGQUIT"}, log)
+    argv += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    return Process("worker", argv, {**env, "REMAP_SIGTERM": "SIGQUIT"}, log)
 
 
 def _rclone() -> str:

@@ -56,12 +56,12 @@ class Process:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.ended is not None:
-                raise StartError(f"{self.name} ended with code {self.ended}.{self._last_words()}")
+                raise StartError(f"{self.name} ended with code {self.ended}.{self.last_words()}")
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     return
             time.sleep(0.02)
-        raise StartError(f"{self.name} did not serve within {seconds:.0f} s.{self._last_words()}")
+        raise StartError(f"{self.name} did not serve within {seconds:.0f} s.{self.last_words()}")
 
     def stop(self, seconds: float = 30) -> int:
         """SIGTERM, and SIGKILL to its whole session after `seconds`. Returns the exit code."""
@@ -81,7 +81,8 @@ class Process:
         if self.ended is None:
             self._popen.send_signal(number)
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """The end of its log, for a message; empty where its output is ours."""
         if self.log is None:
             return ""
         return " It said:\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])

@@ -1,4 +1,7 @@
-"""`make run`: Ferry and every part it needs, on this machine, until Ctrl-C. Everything is written below one folder."""
+"""`make run`: Ferry and every part it needs, on this machine, until Ctrl-C. Everything is written below one folder.
+
+A part that ends by itself is started again. `--end-with-parent`: end when the process that has started us does.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,15 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from config import Config, ConfigError, load
 from dev import parts
-from dev.process import Process, StartError, free_port, is_free
+from dev.process import StartError, free_port, is_free
+from dev.supervision import Supervised, is_ending
 
 _GREETING = """
   Ferry is running:  {url}
@@ -25,9 +31,10 @@ _GREETING = """
 """
 
 
-def main() -> int:
-    """Start all, wait for a signal or for one of them to end, stop all. Returns the exit code."""
+def main(argv: Sequence[str]) -> int:
+    """Start all, wait for a signal or for a part that can't be kept running, stop all. Returns the exit code."""
     os.umask(0o077)
+    parent = os.getppid() if "--end-with-parent" in argv else None
     wake = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -35,35 +42,36 @@ def main() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    running: list[Process] = []
+    running: list[Supervised] = []
     try:
         _start(running)
-        while not wake.wait(0.5):
-            for process in running:
-                if process.ended is not None:
-                    raise StartError(f"{process.name} ended by itself with code {process.ended}.")
+        while not (wake.wait(0.5) or (parent and (os.getppid() != parent or is_ending(parent)))):
+            for part in running:
+                part.look()
     except (StartError, ConfigError) as error:
         print(f"\n{error}\n", file=sys.stderr)
         return 1
     finally:
-        for process in reversed(running):
-            process.stop()
+        for part in reversed(running):
+            part.process.stop()
     return 0
 
 
-def _start(running: list[Process]) -> None:
+def _start(running: list[Supervised]) -> None:
     settings = load()
     data = settings.ferry_data
     ports = _ports(settings.port)
     env = parts.environment(data, ports)
     data.mkdir(parents=True, exist_ok=True)
     _claim(data)
-    running += [parts.s3(data, ports.s3), parts.redis(data, ports.redis), parts.files(data, ports.files)]
+    for start, port in ((parts.s3, ports.s3), (parts.redis, ports.redis), (parts.files, ports.files)):
+        running.append(Supervised(partial(start, data, port)))
     parts.upgrade(env)
-    for process, port in zip(running, (ports.s3, ports.redis, ports.files), strict=True):
-        process.wait_for(port)
-    running += [parts.worker(env), parts.web(env)]
-    running[-1].wait_for(ports.web)
+    for part, port in zip(running, (ports.s3, ports.redis, ports.files), strict=True):
+        part.process.wait_for(port)
+    running.append(Supervised(partial(parts.worker, env)))
+    running.append(Supervised(partial(parts.web, env)))
+    running[-1].process.wait_for(ports.web)
     print(_GREETING.format(url=f"http://127.0.0.1:{ports.web}", data=_short(data)), _about_host(settings), flush=True)
 
 
@@ -99,4 +107,4 @@ def _short(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

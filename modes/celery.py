@@ -9,6 +9,7 @@ from contextlib import suppress
 from flask import Flask, current_app
 
 import attempts
+import config
 import file
 import lease
 import lookups
@@ -53,7 +54,7 @@ def dispatch(id: str) -> None:
     try:
         _queue(row.id, row.size)
     except Exception:
-        moves.put_off(row, lease.keeper().seconds)
+        moves.put_off(row, min(lease.keeper().seconds, config.current().retry_seconds))
         raise
 
 

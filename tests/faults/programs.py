@@ -50,7 +50,8 @@ def worker(name: str, env: Mapping[str, str], log: Path) -> Process:
     """A Celery worker, as dev.parts starts it, but with failpoints."""
     os.chdir(parts.ROOT)
     argv = [str(parts.BIN / "celery"), "-q", "-A", f"{_FACTORY}.celery", "worker"]
-    argv += ["--concurrency", "2", "--without-gossip", "--without-mingle", "--hostname", f"{name}@ferry"]
+    argv += ["--concurrency", "2", "--hostname", f"{name}@ferry"]
+    argv += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     begin = size(log)
     process = Process(name, argv, {**env, "REMAP_SIGTERM": "SIGQUIT"}, log)
     wait_for_words(process, log, begin, b" ready.")

@@ -8,6 +8,7 @@ _FAULTS = "tests/faults/test_faults.py::"
 _DATABASE = "tests/faults/test_database_faults.py::"
 _CLIENT = "tests/faults/test_client_faults.py::"
 _SLOW = "tests/bad_input/test_slow_clients.py::"
+_REDIS = "tests/faults/test_redis_restarts.py::"
 _PROCESS = "tests/faults/test_process_faults.py::"
 
 
@@ -23,6 +24,19 @@ class Safeguard:
 
 
 SAFEGUARDS = (
+    Safeguard(
+        "prefetch-slot-freed-on-a-failed-ack",
+        "broker.py",
+        """            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
+        finally:
+            self._quick_ack(delivery_tag)
+""",
+        """            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
+        finally:
+            pass
+""",
+        ("tests/test_broker.py", _REDIS + "test_tasks_that_all_end_while_redis_is_away_leave_a_worker_that_hears"),
+    ),
     Safeguard(
         "fence",
         "moves/fence.py",

@@ -1,0 +1,84 @@
+"""Redis that is restarted in the middle of a stream of uploads: the worker goes on, and every file ends COMPLETE."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.faults.checker import settle, wait
+from tests.faults.looking import ends_as
+from tests.faults.world import World
+
+pytestmark = pytest.mark.faults
+
+RESTARTS = 3
+SECONDS = 90
+"""In which all files are stored, from the last upload on."""
+
+
+@contextmanager
+def uploads_all_the_time(world: World, size: int, threads: int = 3, pause: float = 0.05) -> Iterator[None]:
+    """Upload in mode `celery` until the block ends."""
+    over = threading.Event()
+
+    def send() -> None:
+        while not over.wait(pause):
+            world.client.upload("celery", os.urandom(size))
+
+    senders = [threading.Thread(target=send) for _ in range(threads)]
+    for sender in senders:
+        sender.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for sender in senders:
+            sender.join()
+
+
+def away(world: World, number: signal.Signals, seconds: float) -> None:
+    """End Redis, and start it again after a while."""
+    if number == signal.SIGKILL:
+        world.kill("redis")
+    else:
+        world.stop("redis")
+    time.sleep(seconds)
+    world.start("redis")
+
+
+@pytest.mark.parametrize("pace", [0, 0.3], ids=["fast", "slow"])
+@pytest.mark.parametrize("seconds", [1.5, 5])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
+def test_restarts_of_redis_in_a_stream_of_uploads_delay_files(
+    world: World, number: signal.Signals, seconds: float, pace: float
+) -> None:
+    """F18."""
+    world.proxy.pace = pace
+    with uploads_all_the_time(world, 20_000 if pace else 200_000, threads=1 if pace else 3):
+        for _ in range(RESTARTS):
+            time.sleep(1.5)
+            away(world, number, seconds)
+        time.sleep(1)
+
+    found = settle(world, SECONDS)
+    assert found.bad == {}
+    assert found.complete == found.accepted == len(world.client.uploads) > 50
+
+
+@pytest.mark.parametrize("seconds", [1.5, 5])
+def test_tasks_that_all_end_while_redis_is_away_leave_a_worker_that_hears(world: World, seconds: float) -> None:
+    """F18: no acknowledgement succeeds, and no slot is lost by it."""
+    world.proxy.pace = 1.2
+    uploads = [world.client.upload("celery", os.urandom(20_000)) for _ in range(8)]
+    wait(lambda: world.proxy.seen("put_object") >= 2)
+    away(world, signal.SIGKILL, seconds)
+    world.proxy.pace = 0
+
+    for upload in uploads:
+        ends_as(world, upload, "COMPLETE", 30)

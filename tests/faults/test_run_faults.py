@@ -1,0 +1,67 @@
+"""`make run`: ends altogether with its `make`, however that ends; a part of it that ends by itself is started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from dev import parts
+from dev.process import Process, free_port, is_free
+from tests.faults import sessions
+from tests.faults.checker import wait
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port(4)
+
+
+@pytest.fixture
+def make(tmp_path: Path, port: int) -> Iterator[Process]:
+    """`make run`, but for the venv: it is the tests' own."""
+    (tmp_path / "Makefile").write_text(f"include {parts.ROOT / 'Makefile'}\n.venv/.local: ;\n")
+    argv = ["make", "-s", "-C", str(parts.ROOT), "-f", str(tmp_path / "Makefile"), "run", f"PORT={port}"]
+    log = tmp_path / "run.log"
+    process = Process(
+        "make", [*argv, f"BIN={parts.BIN}"], {"FERRY_DATA": str(tmp_path / "var"), "LEASE_SECONDS": "3"}, log
+    )
+    try:
+        process.wait_for(port, 60)
+        wait(lambda: "Ctrl-C ends it all" in log.read_text())
+        yield process
+    finally:
+        sessions.end(process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_to_make_itself_ends_everything(make: Process, port: int, number: signal.Signals) -> None:
+    [run] = sessions.children(make.pid)
+    pids = [make.pid, *sessions.members(run)]
+    assert len(pids) > 5
+    make.signal(number)
+
+    wait(lambda: all(map(sessions.has_ended, pids)), 30)
+    assert all(is_free(port + n) for n in range(4))
+
+
+@pytest.mark.parametrize("part", ["celery", "gunicorn", "valkey-server", "rclone"])
+def test_a_part_that_is_killed_is_started_again(make: Process, port: int, part: str) -> None:
+    [run] = sessions.children(make.pid)
+    before = sessions.children(run)
+    killed = [pid for pid in before if part in Path(f"/proc/{pid}/cmdline").read_text()]
+    assert killed
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    wait(lambda: len(set(sessions.children(run)) - set(killed)) == len(before))
+    url = f"http://127.0.0.1:{port}"
+    wait(lambda: not is_free(port))
+
+    id = requests.post(f"{url}/celery_upload", files={"file": ("a.txt", b"x")}, timeout=10).json()["id"]
+    wait(lambda: requests.get(f"{url}/files/{id}?wait=20", timeout=30).json()["status"] == "COMPLETE")
