@@ -20,6 +20,7 @@ from doors.callers import giving, needs
 from doors.conditions import has_same, is_unchanged
 from doors.leaving import exactly, gathered, noted, streamed
 from doors.lookup import one, several
+from doors.objects import look_for, look_for_missing, opened
 from doors.parameters import choice, name_start, number
 from doors.ranges import span
 from models import File, UploadStatus
@@ -39,6 +40,7 @@ def content(id: str) -> Response:
     HEAD is answered here in any case: a link is signed for GET alone, and the storage would refuse it.
     """
     row = _ready([one(id)])[0]
+    look_for_missing([row])
     if choice(request.args, "redirect", ("0", "1"), "0") == "1" and request.method == "GET":
         return Response(status=302, headers={"Location": _link(row, _LINK_SECONDS)}, mimetype="text/plain")
     etag, modified = str(row.sha256), int(row.updated_at)
@@ -65,8 +67,9 @@ def link(id: str) -> dict[str, Any]:
 def archive() -> Response:
     """Several files as one archive."""
     rows = _ready(_asked_for())
+    look_for_missing(rows)
     objects = storage.of()
-    length, body = zipped([Member(row.id, row.name, row.size or 0, partial(_open, objects, row)) for row in rows])
+    length, body = zipped([Member(row.id, row.name, row.size or 0, partial(opened, objects, row)) for row in rows])
     headers = {"Content-Type": "application/zip", "Content-Disposition": 'attachment; filename="files.zip"'}
     headers |= {"Content-Length": str(length)}
     if request.method == "HEAD":
@@ -88,16 +91,13 @@ def _bytes_of(row: File, wanted: tuple[int, int] | None, known: dict[str, str]) 
         return Response(headers=headers)
     with ExitStack() as held:
         held.enter_context(giving())
-        stream = held.enter_context(closing(_open(storage.of(), row, wanted)))
+        stream = held.enter_context(closing(opened(storage.of(), row, wanted)))
         return streamed(noted(exactly(stream, end - first), row.id), 206 if wanted else 200, headers, held)
 
 
-def _open(objects: storage.Storage, row: File, wanted: tuple[int, int] | None = None) -> storage.Stream:
-    first, end = wanted or (0, None)
-    return objects.open(row.key, first, end and end - first, size=row.size)
-
-
 def _link(row: File, seconds: int) -> str:
+    """Where the storage has the object. It is asked first: an address that leads nowhere helps no client."""
+    look_for(row)
     content_type, disposition = served(row.name, row.detected_type)
     return storage.of().link(row.key, seconds, content_type=content_type, disposition=disposition)
 

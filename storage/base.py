@@ -73,6 +73,12 @@ class StorageMissing(StorageError):
     title = "No such object"
 
 
+class ObjectMissing(StorageMissing):
+    """The file was stored, and something else has removed its object since. Upload the file again."""
+
+    status, title = 404, "The stored object is missing"
+
+
 class StorageNoBucket(StorageError):
     """The storage has no such bucket. The operator has to mend this: `flask doctor`."""
 

@@ -20,7 +20,7 @@ import lookups
 import moves
 import spool
 import storage
-from storage.base import Stat, StorageMissing
+from storage.base import ObjectMissing, Stat, StorageMissing
 from sweep.report import Report
 from sweep.rules import bytes_are_left, id_in, made_at, object_is_left, upload_is_left
 
@@ -105,7 +105,7 @@ def _flag_missing(report: Report, found: dict[str, Stat], after: str, to: str) -
             if row.id in found and row.error is not None:
                 report.act("objects_back", row.id, moves.flag, row, None)
             elif row.id not in found and row.error is None and not _is_there(row.key):
-                report.act("objects_missing", row.id, moves.flag, row, StorageMissing.slug())
+                report.act("objects_missing", row.id, moves.flag, row, ObjectMissing.slug())
         after = rows[-1].id
 
 

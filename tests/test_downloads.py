@@ -246,7 +246,7 @@ def with_storage(client: FlaskClient, storage: MemoryStorage) -> MemoryStorage:
 @pytest.mark.parametrize(
     ("error", "status", "slug"),
     [
-        (StorageMissing(), 502, "storage-missing"),
+        (StorageMissing(), 404, "object-missing"),
         (StorageDenied(), 502, "storage-denied"),
         (StorageNoBucket(), 502, "storage-no-bucket"),
         (StorageUnavailable(), 503, "storage-unavailable"),

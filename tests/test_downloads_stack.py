@@ -197,9 +197,9 @@ def test_an_object_that_was_removed_is_a_problem(stack: Stack) -> None:
         [key] = [key for key in stack.objects() if key.startswith(id)]
         storage.delete(key)
 
-    for address in (f"/files/{id}/content", f"/files.zip?ids={id}"):
-        answer = requests.get(stack.url + address, timeout=10)
-        assert (answer.status_code, answer.json()["type"]) == (502, "/problems/storage-missing")
+    for path in ("/files/{}/link", "/files/{}/content?redirect=1", "/files/{}/content", "/files.zip?ids={}"):
+        answer = requests.get(stack.url + path.format(id), timeout=10, allow_redirects=False)
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/object-missing")
 
 
 def test_one_caller_does_not_get_all_threads(tmp_path: Path) -> None:

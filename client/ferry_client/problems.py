@@ -177,6 +177,12 @@ class NotReady(FerryError):
     slug = "not-ready"
 
 
+class ObjectMissing(FerryError):
+    """The file was stored, and something else has removed its object since. Upload the file again."""
+
+    slug = "object-missing"
+
+
 class PreconditionFailed(FerryError):
     """The file is not the one that If-Match or If-Unmodified-Since names. Ask for it without them."""
 

@@ -14,6 +14,9 @@ log = logging.getLogger("ferry_client")
 Result = TypeVar("Result")
 
 _PASSING = (429, 502, 503, 504)
+_LASTING = ("storage-denied", "storage-no-bucket", "storage-rejected", "storage-missing")
+"""502 of Ferry's own that no pause mends: the operator has to. Any other is a proxy's, or may pass."""
+
 _FIRST, _LONGEST = 0.5, 30.0
 _FULL_HOUSE = 20
 """How much longer 429 is borne: places that others hold come free when those are done, not when a fault is mended."""
@@ -26,7 +29,8 @@ def pause_after(error: FerryError, failures: int, waited: float, patience: float
     to 1, keeps clients apart that failed together. All pauses together (`waited` so far) take no more than `patience`.
     """
     in_use = error.slug == "idempotency-key-in-use"  # The first request was cut from us, not from the server.
-    if not (isinstance(error, Unreachable) or error.status in _PASSING or in_use):
+    may_pass = error.status in _PASSING and error.slug not in _LASTING
+    if not (isinstance(error, Unreachable) or may_pass or in_use):
         return None
     pause = min(_FIRST * 2 ** (failures - 1), _LONGEST) * (0.5 + luck / 2)
     if error.retry_after is not None:

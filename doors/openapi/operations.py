@@ -26,7 +26,7 @@ from doors.openapi.pieces import (
     query,
 )
 from doors.openapi.schemas import ref
-from storage.base import StorageError, StorageUnavailable
+from storage.base import ObjectMissing, StorageError, StorageUnavailable
 
 Kinds = tuple[type[p.Problem], ...]
 
@@ -72,7 +72,8 @@ _UPLOAD: Kinds = (
 )  # fmt: skip
 _STORED: Kinds = (p.Deleted, p.LeaseLost, *_STORAGE)
 _KEPT: Kinds = (p.StorageFull, p.TooMuchWaiting)
-_FETCH: Kinds = (p.NotFound, p.NotReady, p.InvalidParameter, p.TooManyDownloads, *_STORAGE)
+_OUT: Kinds = (p.NotFound, p.NotReady, p.InvalidParameter, ObjectMissing, *_STORAGE)
+_FETCH: Kinds = (*_OUT, p.TooManyDownloads)
 
 
 def _upload(mode: str, status: str, summary: str, more: Kinds) -> Operation:
@@ -134,7 +135,7 @@ OPERATIONS = (
         "get_link", "get", "/files/{id}/link", "Fetch", "read",
         "An address at the storage that gives the file to whoever has it, for a while.",
         {"200": answer("The address.", ref("Link"))},
-        (p.NotFound, p.NotReady, p.InvalidParameter, *_STORAGE),
+        _OUT,
         (ID_IN_PATH, number("expires", 1, 900, "Seconds for which it is good.", 300)),
     ),
     Operation(

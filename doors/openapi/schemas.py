@@ -27,6 +27,7 @@ MEMBERS: dict[str, dict[str, Schema]] = {
     "invalid-parameter": {"parameter": _TEXT},
     "not-found": {"ids": _ANY_IDS},
     "not-ready": {"file_status": STATUS, "ids": _ANY_IDS},
+    "object-missing": {"ids": _ANY_IDS},
     "quota-exceeded": {
         "quota_bytes": {"type": ["integer", "null"]},
         "used_bytes": {"type": "integer"},

@@ -169,6 +169,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.fake.files[id]["status"] != "COMPLETE":
             self.json(409, {"type": "/problems/not-ready", "title": "x", "status": self.fake.files[id]["status"]})
             return
+        if id not in self.fake.contents:
+            self.problem(404, "object-missing")
+            return
         body, etag = self.fake.contents[id], f'"{self.fake.files[id]["sha256"]}"'
         start = int(seen.headers.get("Range", "bytes=0-")[6:-1])
         start = start if seen.headers.get("If-Range", etag) == etag else 0

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 from ferry_client.errors import Damaged, FerryError, Unreachable
-from ferry_client.problems import IdempotencyKeyInUse, TooLarge, TooManyUploads
+from ferry_client.problems import (
+    IdempotencyKeyInUse,
+    ObjectMissing,
+    StorageDenied,
+    StorageMismatch,
+    StorageNoBucket,
+    StorageRejected,
+    TooLarge,
+    TooManyUploads,
+)
 from ferry_client.retries import pause_after, repeated
 
 
@@ -28,6 +37,11 @@ def answer(status: int, retry_after: float | None = None) -> FerryError:
         (Unreachable("x"), 1, 59.6, None),
         (TooManyUploads("x", status=429, retry_after=2), 1, 300, 2.25),
         (TooManyUploads("x", status=429, retry_after=2), 1, 1199, None),
+        (StorageMismatch("x", status=502), 1, 0, 0.5),
+        (StorageDenied("x", status=502), 1, 0, None),
+        (StorageNoBucket("x", status=502), 1, 0, None),
+        (StorageRejected("x", status=502), 1, 0, None),
+        (ObjectMissing("x", status=404), 1, 0, None),
         (answer(500), 1, 0, None),
         (answer(409), 1, 0, None),
         (answer(409, retry_after=1), 1, 0, None),

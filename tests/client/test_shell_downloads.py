@@ -96,3 +96,18 @@ def _tree(folder: Path) -> dict[str, str]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def test_a_file_whose_object_is_gone_is_asked_for_once(fake: Fake, run: Run, tmp_path: Path) -> None:
+    """And the others of the prefix come all the same."""
+    gone, _ = fake.add(b"1", "a1"), fake.add(b"2", "a2")
+    fake.contents.pop(gone)
+    alone = run(fake.url, "download", gone, "--to", tmp_path / "a1")
+    many = run(fake.url, "download", "--prefix", "a", "--to", tmp_path / "new")
+
+    assert (alone.returncode, many.returncode) == (1, 1)
+    assert alone.stderr.count("(object-missing)") == many.stderr.count("(object-missing)") == 1
+    assert "again in" not in alone.stderr + many.stderr
+    assert [seen.path for seen in fake.seen].count(f"/files/{gone}/content") == 2
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a2"]
+    assert not (tmp_path / "a1").exists()

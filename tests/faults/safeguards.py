@@ -328,6 +328,13 @@ SAFEGUARDS = (
         ("tests/test_spool.py::test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_return",),
     ),
     Safeguard(
+        "object-asked-for-before-a-link",
+        "doors/downloads.py",
+        "    look_for(row)\n",
+        "",
+        ("tests/test_object_missing.py",),
+    ),
+    Safeguard(
         "sign-of-a-lost-hold",
         "file.py",
         "            hold.check()\n            attempts.complete(",

@@ -98,7 +98,7 @@ class TestStorage:
             objects.delete(row.key)
 
         assert cleaned().counts["objects_missing"] == 3
-        assert [found(row).error for row in rows] == [None if n % 2 else "storage-missing" for n in range(5)]
+        assert [found(row).error for row in rows] == [None if n % 2 else "object-missing" for n in range(5)]
         assert cleaned().counts["objects_missing"] == 0
         objects.put(rows[2].key, iter([BODY]), content_type="text/plain")
         assert cleaned().counts["objects_back"] == 1
