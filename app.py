@@ -48,7 +48,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     storage.init_app(app, settings)
     spool.init_app(app, settings.spool_dir, settings.spool_budget)
     slots.init_app(app, settings.ferry_data)
-    rates.init_app(app, settings.celery_broker_url)
+    rates.init_app(app, settings.redis)
     callers.init_app(app)
     lease.init_app(app, settings.lease_seconds)
     watching.init_app(app, settings.most_watchers)

@@ -10,12 +10,16 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
 from flask import current_app
+
+import redis_options
+from redis_options import RedisOptions
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
@@ -92,9 +96,8 @@ def _database_url(value: str) -> str:
 
 
 def _broker_url(value: str) -> str:
-    if re.match(r"rediss?://", value) and _has_good_port(value):
-        return value
-    raise ValueError("must be redis://:password@host:port/0, or rediss:// for TLS")
+    redis_options.parse(value)
+    return value
 
 
 def _has_good_port(url: str) -> bool:
@@ -209,7 +212,15 @@ class Config:
         secret=True,
     )
     celery_broker_url: str = _setting(
-        "redis://127.0.0.1:6379/0", _broker_url, "Redis that carries the tasks.", secret=True
+        "redis://127.0.0.1:6379/0",
+        _broker_url,
+        "Redis that carries the tasks. TLS: rediss://user:password@host/0",
+        secret=True,
+    )
+    celery_queue: str = _setting(
+        "",
+        redis_options.queue_name,
+        "Queue and start of all keys in Redis; the same for web service and worker. Empty: follows from the database.",
     )
     celery_inline_max: int = _setting(
         "256KiB", size, "Largest file that travels inside its task; a larger one goes in pieces."
@@ -318,6 +329,12 @@ class Config:
         except ValueError:
             return self.host.lower() == "localhost"
         return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+    @cached_property
+    def redis(self) -> RedisOptions:
+        """How Redis is reached, and under which names."""
+        queue = self.celery_queue or redis_options.queue_of(self.sqlalchemy_database_uri)
+        return redis_options.parse(self.celery_broker_url, queue)
 
     @property
     def bind(self) -> str:

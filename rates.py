@@ -19,6 +19,7 @@ from limits.storage import RedisStorage
 
 from config import Rate
 from problems import TooManyRequests
+from redis_options import RedisOptions
 
 log = logging.getLogger("ferry.rates")
 
@@ -46,10 +47,10 @@ class _Taken:
 
 
 class Rates:
-    """The rates of one process. `uri` is the Redis that counts for all."""
+    """The rates of one process. `redis` counts for all."""
 
-    def __init__(self, uri: str, clock: Callable[[], float] = time.time) -> None:
-        self._uri, self._clock = uri, clock
+    def __init__(self, redis: RedisOptions, clock: Callable[[], float] = time.time) -> None:
+        self._options, self._clock = redis, clock
         self._lock = threading.Lock()
         self._redis: RedisStorage | None = None
         self._away_until = 0.0
@@ -62,7 +63,7 @@ class Rates:
         with self._lock:
             taken = self._taken_in(what, window).setdefault(name, _Taken())
             if taken.left == 0 and not taken.over:
-                self._take(taken, f"ferry-rate/{what}/{name}/{window}", rate)
+                self._take(taken, f"{what}/{name}/{window}", rate)
             if taken.left == 0:
                 raise TooManyRequests(f"At most {rate.most} in {rate.seconds} s.", (window + 1) * rate.seconds - now)
             taken.left -= 1
@@ -82,7 +83,12 @@ class Rates:
             return None
         try:
             self._redis = self._redis or RedisStorage(
-                self._uri, wrap_exceptions=True, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
+                self._options.url,
+                key_prefix=self._options.key("rates"),
+                wrap_exceptions=True,
+                socket_timeout=_PATIENCE,
+                socket_connect_timeout=_PATIENCE,
+                **self._options.tls,
             )
             return self._redis.incr(key, seconds, some)
         except StorageError as error:
@@ -115,6 +121,6 @@ def of() -> Rates:
     return rates
 
 
-def init_app(app: Flask, uri: str) -> None:
+def init_app(app: Flask, redis: RedisOptions) -> None:
     """Give the app its rates. Connects to nothing yet."""
-    app.extensions["rates"] = Rates(uri)
+    app.extensions["rates"] = Rates(redis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,8 @@ import window
 from config import Config
 from models import db
 from problems import BytesDamaged
+
+log = logging.getLogger("ferry.tasks")
 
 _TIME_LIMIT = 3600
 """Seconds that one attempt may take. The lease, not this, is what finds a worker that died."""
@@ -75,11 +78,15 @@ def _decoded(text: str) -> Iterator[bytes]:
 
 def settings(config: Config) -> dict[str, Any]:
     """Celery's settings. Acknowledged late and requeued on a lost worker, a task survives what kills its process."""
+    redis = config.redis
     return {
-        "broker_url": config.celery_broker_url,
+        "broker_url": redis.url,
+        "broker_use_ssl": dict(redis.tls) or False,
+        "task_default_queue": redis.queue,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {
+            "global_keyprefix": redis.key(""),
             # More than twice the time limit, or Redis hands a running task out again.
             "visibility_timeout": 2 * _TIME_LIMIT + 300,
             "unacked_restore_interval": 5,
@@ -107,6 +114,16 @@ def settings(config: Config) -> dict[str, Any]:
     }  # fmt: skip
 
 
+class _Celery(Celery):  # type: ignore[misc]
+    """Connects to the broker of `settings`. Celery prefers the environment's CELERY_BROKER_URL, and reads its query."""
+
+    def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
+        return super().connection_for_read(self.conf["broker_url"], **options)
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        return super().connection_for_write(self.conf["broker_url"], **options)
+
+
 def init_app(app: Flask, config: Config) -> Celery:
     """The app's Celery: every task runs inside the app's context. Connects to nothing yet."""
 
@@ -121,10 +138,11 @@ def init_app(app: Flask, config: Config) -> Celery:
 
     def own_logs(**_: Any) -> None:
         logs.set_up(config.log_format)
+        log.info("tasks come from the queue %s of %s", config.redis.queue, config.redis.shown)
         consumer.dump_body = _size_only
 
     broker.register()
-    celery = Celery(app.name, task_cls=ContextTask)
+    celery = _Celery(app.name, task_cls=ContextTask)
     celery.config_from_object(settings(config))
     celery.set_default()
     # A connection that the parent opened must not be shared with, nor closed by, its children.

@@ -25,6 +25,7 @@ from pybase64 import b64decode, b64encode
 from config import Config
 from names import ID
 from problems import RelayLost
+from redis_options import RedisOptions
 
 log = logging.getLogger("ferry.window")
 
@@ -42,7 +43,6 @@ _MOST_ATTEMPTS = 2**31 - 1
 
 _PING_SECONDS, _SILENCE_SECONDS, _LIFE_SECONDS = 2, 10, 60
 _CREDIT, _PING, _STOP, _END, _WAKE = b"1", b"", b"x", b".", b"null"
-_QUEUE, _PLACES = "celery", "ferry:places"
 _TAKE_A_PLACE = """
 local now = tonumber(redis.call('TIME')[1])
 local kind = redis.call('TYPE', KEYS[1]).ok
@@ -57,11 +57,18 @@ return redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[3])
 class Window:
     """The ways through one Redis. Half of `budget` (bytes) is for windows, half for tasks that carry their file."""
 
-    def __init__(self, url: str, size: int, budget: int, inline_max: int) -> None:
+    def __init__(self, options: RedisOptions, size: int, budget: int, inline_max: int) -> None:
         """`size`: bytes of base64 text that one upload may have in Redis; `inline_max`: those of a file in a task."""
         self._redis = redis.Redis.from_url(
-            url, socket_timeout=15, socket_connect_timeout=3, health_check_interval=10, socket_read_size=1 << 20
+            options.url,
+            socket_timeout=15,
+            socket_connect_timeout=3,
+            health_check_interval=10,
+            socket_read_size=1 << 20,
+            **options.tls,
         )
+        self._key = options.key
+        self._queue, self._taken_places = options.key(options.queue), options.key("places")
         self._credits = max(1, size // (PIECE * 4 // 3))
         self._places = max(1, budget // 2 // size)
         self._messages = max(1, budget // 2 // (inline_max * 4 // 3))
@@ -71,14 +78,14 @@ class Window:
     def fits_a_task(self, size: int) -> bool:
         """Whether a file of `size` bytes may travel inside its task: it is small, and not too many wait already."""
         with _told():
-            return size <= self._inline_max and int(self._redis.llen(_QUEUE)) < self._messages
+            return size <= self._inline_max and int(self._redis.llen(self._queue)) < self._messages
 
     def demands(self) -> Iterator[tuple[str, int]]:
         """The files (id, attempt) that workers ask this process for. Ends after some seconds without any.
 
         A malformed message is logged and skipped. A key of another type is removed: no other process has this name.
         """
-        key = _demands_of(self.name)
+        key = self._key("demands", self.name)
         with _told():
             try:
                 while (found := self._redis.blpop([key], timeout=_PING_SECONDS)) and found[1] != _WAKE:
@@ -92,6 +99,10 @@ class Window:
                     self._redis.delete(key)
                 raise
 
+    def ping(self) -> None:
+        """Ask Redis whether it is there. Raises what the connection raises, for `flask doctor` to show."""
+        self._redis.ping()
+
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._redis.close()
@@ -99,7 +110,7 @@ class Window:
     def wake(self) -> None:
         """End `demands` now."""
         with _told():
-            _push(self._redis, _demands_of(self.name), _WAKE)
+            _push(self._redis, self._key("demands", self.name), _WAKE)
 
     def feed(self, id: str, attempt: int, stream: Iterator[bytes]) -> None:
         """Put the stream into the window of an attempt, as fast as the worker takes it out. Raises RelayLost.
@@ -107,7 +118,7 @@ class Window:
         Its chunks are the pieces: none of them may be larger than PIECE. Credit does not count alone: where more waits
         in Redis than the window has room for, something else than the worker has given it.
         """
-        line = _Line(self._redis, f"ferry:pieces:{id}:{attempt}", f"ferry:credits:{id}:{attempt}")
+        line = _Line(self._redis, self._key("pieces", id, attempt), self._key("credits", id, attempt))
         member, credit = f"{id}:{attempt}", self._credits
         with _told(), self._place(line, member):
             for piece in stream:
@@ -124,10 +135,11 @@ class Window:
 
         Raises RelayLost when they stop coming, are malformed, or are more than `size`.
         """
-        taken = _Taker(self._redis, id, attempt, size)
+        line = _Line(self._redis, self._key("credits", id, attempt), self._key("pieces", id, attempt))
+        taken = _Taker(line, size)
         try:
             with _told():
-                _push(self._redis, _demands_of(web), json.dumps([id, attempt]))
+                _push(self._redis, self._key("demands", web), json.dumps([id, attempt]))
             taken.start()
             yield from taken.pieces()
         finally:
@@ -136,15 +148,15 @@ class Window:
     @contextmanager
     def _place(self, line: _Line, member: str) -> Iterator[None]:
         """One of the places of the budget, over all processes, once there is a free one."""
-        while not self._redis.eval(_TAKE_A_PLACE, 1, _PLACES, self._places, _LIFE_SECONDS, member):
+        while not self._redis.eval(_TAKE_A_PLACE, 1, self._taken_places, self._places, _LIFE_SECONDS, member):
             line.hear(seconds=0.1)
         try:
             yield
         finally:
-            self._redis.zrem(_PLACES, member)
+            self._redis.zrem(self._taken_places, member)
 
     def _keep_place(self, member: str) -> None:
-        self._redis.zadd(_PLACES, {member: self._redis.time()[0] + _LIFE_SECONDS}, xx=True)
+        self._redis.zadd(self._taken_places, {member: self._redis.time()[0] + _LIFE_SECONDS}, xx=True)
 
 
 class _Line:
@@ -187,9 +199,8 @@ class _Taker:
     It also says that we are still there when the storage is slow, and decodes.
     """
 
-    def __init__(self, client: redis.Redis, id: str, attempt: int, size: int | None) -> None:
-        self._left = size
-        self._line = _Line(client, f"ferry:credits:{id}:{attempt}", f"ferry:pieces:{id}:{attempt}")
+    def __init__(self, line: _Line, size: int | None) -> None:
+        self._line, self._left = line, size
         self._taken: queue.Queue[bytes | RelayLost | None] = queue.Queue(1)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ferry-window", daemon=True)
@@ -268,10 +279,6 @@ def demand_of(message: bytes) -> tuple[str, int] | None:
     return None
 
 
-def _demands_of(web: str) -> str:
-    return f"ferry:demands:{web}"
-
-
 @contextmanager
 def _told() -> Iterator[None]:
     try:
@@ -283,7 +290,7 @@ def _told() -> Iterator[None]:
 def init_app(app: Flask, config: Config) -> None:
     """Give the app its window. Connects to nothing yet."""
     app.extensions["window"] = Window(
-        config.celery_broker_url, config.celery_window, config.celery_redis_budget, config.celery_inline_max
+        config.redis, config.celery_window, config.celery_redis_budget, config.celery_inline_max
     )
 
 

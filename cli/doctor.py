@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 import config
 import logs
 import storage
+import window
 from cli.checks import Advice, attempt, without_secrets
 from cli.spool_checks import spool_checks
 from models import db, migrate
@@ -68,12 +69,13 @@ def _database() -> Iterator[Check]:
 
 
 def _broker() -> Iterator[Check]:
-    celery = current_app.extensions["celery"]
-    subject = f"broker {celery.connection().as_uri()}"
+    redis = config.current().redis
+    subject = f"broker {redis.shown}"
 
     def look() -> Check:
-        with celery.connection() as connection:
+        window.of().ping()
+        with current_app.extensions["celery"].connection() as connection:
             connection.ensure_connection(max_retries=1, timeout=3)
-        return Check(subject, True, "reached")
+        return Check(subject, True, f"reached; queue {redis.queue}, which must be the worker's too")
 
     yield attempt(subject, look, _BROKER_ADVICE)

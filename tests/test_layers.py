@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # From the ground up. A room may import from any floor below its own, and from its own package.
 FLOORS = [
+    ["redis_options"],
     ["config", "problems", "postgresql", "commits", "logs", "broker"],
     ["names", "sniffing", "budget", "chunked_uploads", "server", "database", "pool"],
     ["content"],

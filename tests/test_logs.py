@@ -19,6 +19,7 @@ import redis
 import requests
 from flask import Flask
 
+import config
 import file
 import keys
 import logs
@@ -255,7 +256,7 @@ def test_no_byte_of_a_file_is_in_the_log_of_a_worker_or_in_the_head_of_a_message
         assert moves.claim(row, 6)
         tasks.send_whole(row.id)
         worker.until(lambda line: "retry: Retry in" in line["message"])
-        taken = queue.hvals("unacked")
+        taken = queue.hvals(config.current().redis.key("unacked"))
         again = json.loads(taken[-1])[0] if taken else None
         done = worker.until(lambda line: line["message"].startswith("complete"))
 
@@ -283,12 +284,13 @@ def test_the_head_of_a_queued_task_holds_no_bytes(app: Flask) -> None:
     """Nobody takes it: there is no worker."""
     celery = app.extensions["celery"]
     celery.conf.task_always_eager = False
-    queue = redis.Redis.from_url(celery.conf.broker_url)
+    options = config.current().redis
+    queue = redis.Redis.from_url(options.url)
     row = file.new("a.bin", "application/octet-stream", "celery")
     file.receive(row, iter([b"%" * 9000]))
     try:
         tasks.send_whole(row.id)
-        [message] = [json.loads(each) for each in queue.lrange("celery", 0, -1)]
+        [message] = [json.loads(each) for each in queue.lrange(options.key(options.queue), 0, -1)]
     finally:
         queue.flushdb()
 

@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+import config
 import database
 import file
 import lookups
@@ -213,7 +214,7 @@ class TestCelery(SpooledContract):
         tasks.send_whole(row.id)
 
         with app.extensions["celery"].connection() as connection:
-            message = connection.SimpleQueue("celery").get(timeout=5)
+            message = connection.SimpleQueue(config.current().redis.queue).get(timeout=5)
             message.ack()
         assert "c2VjcmV0" not in str(message.headers)
         assert '"c2VjcmV0IGJ5dGVz"' in (message.body if isinstance(message.body, str) else message.body.decode())

@@ -11,6 +11,7 @@ from config import Rate
 from dev.process import free_port
 from problems import TooManyRequests
 from rates import Rates, granted, lump
+from redis_options import parse
 
 MINUTE = Rate(60, 60)
 
@@ -53,19 +54,19 @@ def let_through(rates: Rates, rate: Rate, times: int, name: str = "alice") -> in
 
 
 def test_all_processes_together_have_one_limit(valkey: str, clock: Clock) -> None:
-    processes = [Rates(valkey, clock) for _ in range(3)]
+    processes = [Rates(parse(valkey), clock) for _ in range(3)]
 
     assert sum(let_through(rates, MINUTE, 50, "three") for rates in processes) == 60
 
 
 def test_large_limits_are_kept_too(valkey: str, clock: Clock) -> None:
-    processes = [Rates(valkey, clock) for _ in range(2)]
+    processes = [Rates(parse(valkey), clock) for _ in range(2)]
 
     assert sum(let_through(rates, Rate(1000, 60), 800, "large") for rates in processes) == 1000
 
 
 def test_the_next_window_starts_anew_and_the_wait_leads_to_it(valkey: str, clock: Clock) -> None:
-    rates = Rates(valkey, clock)
+    rates = Rates(parse(valkey), clock)
     clock.now += 15
     let_through(rates, MINUTE, 60, "window")
     with pytest.raises(TooManyRequests) as refused:
@@ -77,7 +78,7 @@ def test_the_next_window_starts_anew_and_the_wait_leads_to_it(valkey: str, clock
 
 
 def test_one_caller_takes_nothing_from_another(valkey: str, clock: Clock) -> None:
-    rates = Rates(valkey, clock)
+    rates = Rates(parse(valkey), clock)
 
     assert [let_through(rates, Rate(5, 60), 9, name) for name in ("ann", "ben")] == [5, 5]
 
@@ -95,7 +96,7 @@ def test_a_new_caller_costs_the_same_however_many_there_are(clock: Clock, monkey
             visited.extend(self.keys())
             return super().items()
 
-    rates = Rates(f"redis://127.0.0.1:{free_port()}/0", clock)
+    rates = Rates(parse(f"redis://127.0.0.1:{free_port()}/0"), clock)
     rates._windows["read"] = (int(clock.now // 60), Names())  # type: ignore[assignment]
     for number in range(1000):
         rates.hit("read", MINUTE, str(number))
@@ -108,7 +109,7 @@ def test_a_new_caller_costs_the_same_however_many_there_are(clock: Clock, monkey
 
 def test_callers_without_end_take_no_memory_without_end(valkey: str, clock: Clock, monkeypatch: Any) -> None:
     monkeypatch.setattr("rates._MOST", 50)
-    rates = Rates(valkey, clock)
+    rates = Rates(parse(valkey), clock)
 
     assert let_through(rates, Rate(3, 60), 2, "first") == 2
     for number in range(200):
@@ -120,14 +121,14 @@ def test_callers_without_end_take_no_memory_without_end(valkey: str, clock: Cloc
 def test_without_redis_each_process_counts_by_itself(clock: Clock) -> None:
     uri = f"redis://127.0.0.1:{free_port()}/0"
 
-    assert [let_through(Rates(uri, clock), MINUTE, 99) for _ in range(2)] == [60, 60]
+    assert [let_through(Rates(parse(uri), clock), MINUTE, 99) for _ in range(2)] == [60, 60]
 
 
 def test_redis_is_asked_again_when_it_may_be_back(valkey: str, clock: Clock) -> None:
-    rates = Rates(f"redis://127.0.0.1:{free_port()}/0", clock)
+    rates = Rates(parse(f"redis://127.0.0.1:{free_port()}/0"), clock)
     rates.hit("read", MINUTE, "back")
-    rates._uri, rates._redis = valkey, None
+    rates._options, rates._redis = parse(valkey), None
     clock.now += 10
 
     assert let_through(rates, MINUTE, 99, "back") == 60
-    assert let_through(Rates(valkey, clock), MINUTE, 99, "back") == 0
+    assert let_through(Rates(parse(valkey), clock), MINUTE, 99, "back") == 0

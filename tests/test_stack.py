@@ -9,14 +9,18 @@ import os
 import random
 import socket
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
+import redis
 import requests
 
+from config import Config
 from dev import parts
 from tests.fakes import FORM, form, part
 from tests.stack import MODES, Stack, storage_of
@@ -172,3 +176,50 @@ def test_requests_are_logged_without_their_query(stack: Stack) -> None:
         time.sleep(0.05)
     assert '"GET /files" 200' in stack.log("web").read_text()
     assert "limit=7" not in stack.log("web").read_text()
+
+
+PLAIN = ("PING", "CLIENT", "HELLO", "SELECT", "INFO", "TIME", "MULTI", "EXEC", "UNWATCH", "SCRIPT", "AUTH", "MONITOR")
+
+
+def foreign(command: str, prefix: str) -> str | None:
+    """The first key of a command that is not below `prefix`."""
+    words = command.split()
+    name = words[0].upper()
+    if name in PLAIN:
+        return None
+    if name == "EVAL":
+        return None if f" 1 {prefix}" in command else command
+    keys = words[3 : 3 + int(words[2])] if name == "EVALSHA" else words[1:2]
+    return next((key for key in keys if not key.startswith(prefix)), None)
+
+
+def test_a_key_is_told_from_what_is_none() -> None:
+    assert foreign("HELLO 3", "f:") is None
+    assert foreign("LPUSH f:q x", "f:") is None
+    assert foreign("EVALSHA 1a2b 2 f:a g:b 1", "f:") == "g:b"
+    assert foreign("LPUSH celery x", "f:") == "celery"
+
+
+def test_a_whole_ferry_touches_no_key_but_its_own(stack: Stack) -> None:
+    """Nor what a Celery app with Celery's own names has in the same database, be it due to be restored for long."""
+    prefix = Config.from_env(stack.env).redis.key("")
+    client = redis.Redis(port=stack.ports.redis, decode_responses=True)
+    client.rpush("celery", "a task of another app")
+    client.hset("unacked", "tag", '[{}, "", "celery"]')
+    client.zadd("unacked_index", {"tag": 1})
+    seen: list[str] = []
+    with redis.Redis(port=stack.ports.redis).monitor() as monitor:
+        commands = (each["command"] for each in iter(monitor.next_command, None))
+        thread = threading.Thread(target=lambda: seen.extend(takewhile(lambda each: each != "ECHO end", commands)))
+        thread.start()
+        for size in (1000, 3_000_000):
+            assert stack.ended(stack.upload("celery", os.urandom(size)).json()["id"])["status"] == "COMPLETE"
+        client.echo("end")
+        thread.join(10)
+
+    assert [each for each in seen if foreign(each, prefix)] == []
+    assert len({each.split()[1] for each in seen if prefix in each}) > 5
+    strays = {key for key in client.keys("*") if not key.startswith(prefix)}
+    assert strays == {"celery", "unacked", "unacked_index"}
+    assert client.lrange("celery", 0, -1) == ["a task of another app"]
+    assert client.zrange("unacked_index", 0, -1) == ["tag"]

@@ -11,14 +11,15 @@ import redis
 from flask import Flask
 from pybase64 import b64encode
 
+import config
 import file
 import moves
 import spool
 import window
-from config import Config
 from models import File
 from modes import celery as mode
 from problems import RelayLost
+from redis_options import parse
 from window import PIECE, Window, demand_of
 
 ID = "01a1f87c-8038-72c3-a4d1-740c5f09daa4"
@@ -94,7 +95,7 @@ class Asked:
 
     def __init__(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         self.demands: list[tuple[str, int]] = []
-        self.key = f"ferry:demands:{window.of().name}"
+        self.key = config.current().redis.key("demands", window.of().name)
         monkeypatch.setattr(mode, "_PAUSE", 0.05)
         monkeypatch.setattr(window, "_PING_SECONDS", 0.2)
         monkeypatch.setattr(mode, "feed", lambda id, attempt: self.demands.append((id, attempt)))
@@ -157,15 +158,15 @@ def held(app: Flask, mode: str = "celery", body: bytes = b"body") -> File:
     return row
 
 
-def sent(client: redis.Redis) -> list[bytes]:
-    return client.keys("ferry:pieces:*")
+def pieces(row: File) -> str:
+    return config.current().redis.key("pieces", row.id, row.attempt)
 
 
 def test_the_file_of_a_running_attempt_is_sent(app: Flask, client: redis.Redis) -> None:
     row = held(app)
     mode.feed(row.id, row.attempt)
 
-    assert client.lrange(f"ferry:pieces:{row.id}:{row.attempt}", 0, -1) == [b64encode(b"body"), b"."]
+    assert client.lrange(pieces(row), 0, -1) == [b64encode(b"body"), b"."]
 
 
 def waiting(app: Flask) -> tuple[str, int]:
@@ -219,18 +220,17 @@ def test_nothing_else_is_sent(
 ) -> None:
     mode.feed(*demand(app))
 
-    assert sent(client) == []
+    assert client.keys("*:pieces:*") == []
     assert "relay.demand_refused" in caplog.text
 
 
 def test_credit_that_no_worker_gave_fills_no_redis(app: Flask, client: redis.Redis) -> None:
-    config: Config = app.config["FERRY"]
     row = held(app, body=bytes(9 << 20))
-    client.rpush(f"ferry:credits:{row.id}:{row.attempt}", *[b"1"] * 1000)
+    client.rpush(pieces(row).replace("pieces", "credits"), *[b"1"] * 1000)
     with pytest.raises(RelayLost):
         mode.feed(row.id, row.attempt)
 
-    assert client.memory_usage(f"ferry:pieces:{row.id}:{row.attempt}") <= config.celery_window + (2 << 20)  # type: ignore[operator]
+    assert client.memory_usage(pieces(row)) <= config.current().celery_window + (2 << 20)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_credit_that_no_worker_gave_fills_no_redis(app: Flask, client: redis.Red
 )
 def test_a_malformed_piece_ends_the_attempt_at_once(valkey: str, client: redis.Redis, pieces: list[bytes]) -> None:
     """A file of ten bytes."""
-    worker = Window(valkey, 8 << 20, 64 << 20, 256 << 10)
+    worker = Window(parse(valkey), 8 << 20, 64 << 20, 256 << 10)
     client.rpush(f"ferry:pieces:{ID}:1", *pieces)
     began = time.monotonic()
     with pytest.raises(RelayLost):
@@ -261,7 +261,7 @@ def test_a_malformed_piece_ends_the_attempt_at_once(valkey: str, client: redis.R
 
 
 def test_places_that_no_window_took_are_free(valkey: str, client: redis.Redis) -> None:
-    web = Window(valkey, 8 << 20, 16 << 20, 256 << 10)
+    web = Window(parse(valkey), 8 << 20, 16 << 20, 256 << 10)
     for foreign in (
         lambda: client.set("ferry:places", "x"),
         lambda: client.zadd("ferry:places", {"x": "+inf", "y": 4e9}),

@@ -14,6 +14,7 @@ import redis
 import window
 from dev.process import free_port
 from problems import RelayLost
+from redis_options import parse
 from tests.fakes import breaking
 from window import PIECE, Window
 
@@ -35,7 +36,7 @@ def make(valkey: str, client: redis.Redis) -> Iterator[type[Window]]:
     made: list[Window] = []
 
     def build(size: int = 8 * MIB, budget: int = 64 * MIB, inline_max: int = 256 << 10) -> Window:
-        made.append(Window(valkey, size, budget, inline_max))
+        made.append(Window(parse(valkey), size, budget, inline_max))
         return made[-1]
 
     yield build  # type: ignore[misc]
@@ -189,12 +190,12 @@ def test_small_files_go_inside_their_tasks_until_too_many_wait(make: type[Window
 
     assert web.fits_a_task(256 << 10)
     assert not web.fits_a_task((256 << 10) + 1)
-    client.rpush("celery", *[b"task"] * 6)
+    client.rpush("ferry:ferry", *[b"task"] * 6)
     assert not web.fits_a_task(1)
 
 
 def test_a_redis_that_is_not_there_is_told() -> None:
-    away = Window(f"redis://127.0.0.1:{free_port()}/0", 8 * MIB, 64 * MIB, 256 << 10)
+    away = Window(parse(f"redis://127.0.0.1:{free_port()}/0"), 8 * MIB, 64 * MIB, 256 << 10)
 
     with pytest.raises(RelayLost):
         away.fits_a_task(1)

@@ -319,6 +319,27 @@ SAFEGUARDS = (
         "                except ZeroDivisionError:  # Without this thread",
         ("tests/test_untrusted_redis.py::test_no_exception_ends_the_thread_that_hears_demands",),
     ),
+    Safeguard(
+        "certificate-of-redis",
+        "redis_options.py",
+        '    options = {"ssl_cert_reqs": "required"} |',
+        '    options = {"ssl_cert_reqs": "none"} |',
+        ("tests/test_redis_options.py::test_tls_is_verified_unless_it_is_said_otherwise",),
+    ),
+    Safeguard(
+        "one-reading-of-the-broker",
+        "tasks.py",
+        'super().connection_for_read(self.conf["broker_url"], **options)',
+        "super().connection_for_read(url, **options)",
+        ("tests/test_redis_tls.py::test_all_connect_or_none",),
+    ),
+    Safeguard(
+        "keys-of-its-own",
+        "tasks.py",
+        '            "global_keyprefix": redis.key(""),\n',
+        "",
+        ("tests/test_shared_redis.py",),
+    ),
     # Without a power cut nobody notices: a test watches the calls.
     Safeguard(
         "fsync-of-the-spool",

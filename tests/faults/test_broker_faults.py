@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 import redis
 
+from config import Config
 from tests.faults.checker import wait
 from tests.faults.looking import ends_as, is_now
 from tests.faults.world import World
@@ -35,7 +36,10 @@ def test_a_redis_that_dies_loses_no_file(world: World, forgets: bool) -> None:
     world.stop("worker")
     uploads = [world.client.upload("celery", os.urandom(size)) for size in (SMALL, SMALL, LARGE)]
     with talking_to_redis(world) as client:
-        wait(lambda: client.llen("celery") >= 3)  # More where the sweep has handed one out again meanwhile.
+        redis_ = Config.from_env({**world.env, "FERRY_DATA": str(world.data)}).redis
+        wait(
+            lambda: client.llen(redis_.key(redis_.queue)) >= 3
+        )  # More where the sweep has handed one out again meanwhile.
     world.kill("redis")
     if forgets:
         shutil.rmtree(world.data / "redis")

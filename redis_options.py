@@ -1,0 +1,155 @@
+"""How Redis is reached, and under which names: read once for Celery (kombu), the relay, the rates and `flask doctor`.
+
+kombu, redis-py and limits each read an address in a way of their own, TLS above all. So none of them gets to see its
+query: all have the address without it and the same TLS options, which are keyword arguments of redis.SSLConnection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+from sqlalchemy.engine import make_url
+
+_FORM = "redis://user:password@host:port/0, or rediss:// for TLS"
+_HOST = re.compile(r"[a-z0-9][a-z0-9._-]{0,252}|[0-9a-f:.]{2,45}(%[a-z0-9._-]{1,32})?")
+_VERIFY = {f"{start}{each}": each for start in ("", "cert_") for each in ("required", "optional", "none")}
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+@dataclass(frozen=True)
+class RedisOptions:
+    """One Redis, as all who connect to it have it."""
+
+    url: str = field(repr=False)
+    """Without a query; user and password are escaped."""
+
+    tls: Mapping[str, Any]
+    """Options of a TLS connection; empty for redis://."""
+
+    shown: str
+    """The address without user and password."""
+
+    queue: str = "ferry"
+    """The queue of the tasks, and the start of every key: no two installations have the same."""
+
+    def key(self, *parts: object) -> str:
+        """The name of a key."""
+        return ":".join(map(str, (self.queue, *parts)))
+
+
+def parse(value: str, queue: str = "ferry") -> RedisOptions:
+    """Read an address. Raises ValueError that says what is wrong and repeats nothing that may be of a password."""
+    if not re.match(r"rediss?://", value):
+        raise ValueError(f"must be {_FORM}. Unix sockets, Sentinel and clusters are not supported")
+    try:
+        parts = urlsplit(value)
+        port = 6379 if parts.port is None else parts.port
+    except ValueError:
+        raise ValueError(f"must be {_FORM}, signs such as / in user and password escaped (%2F)") from None
+    if re.search(r"[\s\x00-\x1f\x7f#]", value) or "@" in parts.path + parts.query or not port:
+        raise ValueError(f"must be {_FORM}, signs such as / in user and password escaped (%2F)")
+    place = f"{parts.scheme}://%s{_host(parts)}:{port}/{_database(parts)}"
+    tls = _tls(parts.query) if parts.scheme == "rediss" else _no_tls(parts.query)
+    return RedisOptions(place.replace("%s", _login(parts), 1), tls, place.replace("%s", "", 1), queue)
+
+
+def queue_of(database: str) -> str:
+    """The queue of the installation that has this database, unless CELERY_QUEUE names one.
+
+    Follows from the address alone, because web service and worker must agree on it before they reach the database. User
+    and password are left out: both may change, and differ between the two.
+    """
+    url = make_url(database)
+    if url.get_backend_name() == "sqlite":
+        place: list[object] = [os.path.realpath(url.database or "")]
+    else:
+        host = str(url.host or url.query.get("host") or "localhost").lower()
+        host = "localhost" if host in ("127.0.0.1", "::1") else host
+        port = url.port or url.query.get("port") or 5432
+        place = [host, str(port), url.database or url.username, url.query.get("options")]
+    return f"ferry-{hashlib.sha256(json.dumps(place).encode()).hexdigest()[:12]}"
+
+
+def queue_name(value: str) -> str:
+    """`value`, if Celery, Redis and a shell can all take it for a queue's name. Raises ValueError."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
+        return value
+    raise ValueError("must be letters, digits, '.', '_' and '-' (100 at most)")
+
+
+def _host(parts: SplitResult) -> str:
+    host = unquote(parts.hostname or "")
+    if not _HOST.fullmatch(host):
+        raise ValueError(f"must name a host: {_FORM}")
+    return f"[{host}]" if ":" in host else host
+
+
+def _database(parts: SplitResult) -> int:
+    if not re.fullmatch(r"|/|/[0-9]{1,5}", parts.path):
+        raise ValueError(f"must end with the number of a database: {_FORM}")
+    return int(parts.path[1:] or 0)
+
+
+def _login(parts: SplitResult) -> str:
+    user, password = (quote(unquote(each or ""), safe="") for each in (parts.username, parts.password))
+    return f"{user}{':' if password else ''}{password}@" if user or password else ""
+
+
+def _no_tls(query: str) -> dict[str, Any]:
+    if query:
+        raise ValueError("options behind '?' need rediss://")
+    return {}
+
+
+def _tls(query: str) -> dict[str, Any]:
+    """The options of a query. What it does not name has the safe value: certificate and host name are verified."""
+    given = parse_qsl(query, keep_blank_values=True)
+    for name, _ in given:
+        if name not in _OPTIONS:
+            shown = name if re.fullmatch(r"[a-z_]{1,40}", name) else "an option"
+            raise ValueError(f"{shown} is unknown behind '?'. Allowed are {', '.join(_OPTIONS)}")
+    if len(dict(given)) < len(given) or (query and not given):
+        raise ValueError("an option behind '?' must be given once")
+    options = {"ssl_cert_reqs": "required"} | {name: _OPTIONS[name](name, value) for name, value in given}
+    verified = options["ssl_cert_reqs"] != "none"
+    if options.setdefault("ssl_check_hostname", verified) and not verified:
+        raise ValueError("ssl_check_hostname=true needs a certificate that is verified, not ssl_cert_reqs=none")
+    if "ssl_keyfile" in options and "ssl_certfile" not in options:
+        raise ValueError("ssl_keyfile needs ssl_certfile")
+    return options
+
+
+def _verify(name: str, value: str) -> str:
+    if value.lower() in _VERIFY:
+        return _VERIFY[value.lower()]
+    raise ValueError(f"{name} must be required, optional or none")
+
+
+def _flag(name: str, value: str) -> bool:
+    if value.lower() in _FLAGS:
+        return _FLAGS[value.lower()]
+    raise ValueError(f"{name} must be true or false")
+
+
+def _file(name: str, value: str) -> str:
+    path = Path(value).expanduser().absolute()
+    if value and path.is_file():
+        return str(path)
+    raise ValueError(f"{name} must be a file that exists")
+
+
+_OPTIONS: Mapping[str, Callable[[str, str], Any]] = {
+    "ssl_cert_reqs": _verify,
+    "ssl_ca_certs": _file,
+    "ssl_certfile": _file,
+    "ssl_keyfile": _file,
+    "ssl_check_hostname": _flag,
+}
