@@ -1,7 +1,7 @@
 """Objects in S3 and in everything that speaks S3.
 
 What is asked once in an upload or less is asked by boto3. The bytes themselves, and the question whether they
-arrived, go over `storage.wire`.
+arrived, go over `storage.http`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from storage.base import (
 )
 from storage.evidence import CRC32, Landed, confirmed, crc32, difference, etags, expected, may_be_md5, md5
 from storage.examination import examine
+from storage.http import HttpClient, Response, StreamingResponse
 from storage.parts import Buffers, Part, Witness, cut, part_sizes
 from storage.refusals import refusal
+from storage.retries import ATTEMPTS
 from storage.s3_client import UNSIGNED, S3Client, translated
 from storage.sending import Sender, resent
-from storage.wire import ATTEMPTS, Answer, Opened, Wire
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class _Made:
     """What a process makes once, after the fork."""
 
     client: S3Client
-    wire: Wire
+    http: HttpClient
     sender: Sender
 
 
@@ -102,8 +103,8 @@ class S3Storage(Storage):
         last = "" if length is None else start + length - 1
         span = {} if start == 0 and length is None else {"Range": f"bytes={start}-{last}"}
         target, signed = self._addressed("GET", key, headers=span)
-        found = self._made.wire.open(target, signed)
-        if isinstance(found, Answer):
+        found = self._made.http.open(target, signed)
+        if isinstance(found, Response):
             raise _refusal(found)
         try:
             _compare(_whole(found, start if span else None), size)
@@ -164,7 +165,7 @@ class S3Storage(Storage):
             made, self._made_once = self._made_once, None
         if made:
             made.sender.close()
-            made.wire.close()
+            made.http.close()
             made.client.boto.close()
 
     def _put_whole(self, key: str, part: Part, headers: Mapping[str, str]) -> Stat:
@@ -259,11 +260,11 @@ class S3Storage(Storage):
         headers: Mapping[str, str] | None = None,
         body: memoryview | None = None,
         attempts: int = ATTEMPTS,
-    ) -> Answer:
+    ) -> Response:
         """One signed request about an object. Raises what an answer other than a success means."""
         payload = hashlib.sha256(body).hexdigest() if body is not None and self._sign_payload else UNSIGNED
         target, signed = self._addressed(method, key, query=query, headers=headers, payload=payload)
-        answer = self._made.wire.request(method, target, signed, b"" if body is None else body, attempts)
+        answer = self._made.http.request(method, target, signed, b"" if body is None else body, attempts)
         if answer.status in (200, 204):
             return answer
         raise _refusal(answer)
@@ -295,11 +296,11 @@ class S3Storage(Storage):
 
     def _make(self) -> _Made:
         client = S3Client(self.bucket, self.endpoint, **self._options)
-        wire = Wire(client.scheme, client.netloc, client.ca_bundle)
-        return _Made(client, wire, Sender(self._parts_at_once))
+        http = HttpClient(client.scheme, client.netloc, client.ca_bundle)
+        return _Made(client, http, Sender(self._parts_at_once))
 
 
-def _refusal(answer: Answer) -> StorageError:
+def _refusal(answer: Response) -> StorageError:
     """What an answer other than a success means."""
     return refusal(answer.status, _element("Code", answer.body), _element("Message", answer.body), answer.headers)
 
@@ -316,7 +317,7 @@ def _version(headers: Mapping[str, str]) -> str | None:
     return None if version == "null" else version
 
 
-def _whole(found: Opened, start: int | None) -> int:
+def _whole(found: StreamingResponse, start: int | None) -> int:
     """The size of the whole object, of which a range from `start` on was asked for, or all (None).
 
     rclone answers a range with 200, and whoever does not know ranges answers so too: Content-Range tells them apart.

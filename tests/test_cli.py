@@ -10,7 +10,7 @@ from flask import Flask
 from app import create_app
 from dev import parts
 from dev.process import free_port
-from storage import wire
+from storage import retries
 from storage.s3 import S3Storage
 
 
@@ -36,7 +36,7 @@ def test_doctor_finds_a_healthy_service_healthy(healthy: Flask) -> None:
 def test_doctor_says_what_to_do_about_each_failure_and_shows_no_password(
     settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x" * 16)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2-hunter2")
     (tmp_path / "file").write_text("")

@@ -42,6 +42,7 @@ VENDORS = {
     "multipart": "sent.py",
     "psycopg": "postgresql.py",
     "redis": "window.py",
+    "urllib3": "storage",
     "zipstream": "doors/archives.py",
 }
 

@@ -30,10 +30,10 @@ from storage.base import (
     StorageUnavailable,
 )  # fmt: skip
 from storage.evidence import CRC32
+from storage.http import Response
 from storage.parts import SMALL, Witness
 from storage.s3 import S3Storage
 from storage.s3_client import S3Client, error_for
-from storage.wire import Answer
 from tests.fakes import breaking, chunks
 from tests.storage_contract import Broken, Onlooker, StorageContract
 
@@ -176,7 +176,7 @@ class Tampered:
         self.boto = Interposed(made.client.boto, complete_multipart_upload=self._complete)
         self.sent: list[str] = []
         made.client.boto = self.boto
-        self.storage._made_once = replace(made, wire=Interposed(made.wire, request=self._request))
+        self.storage._made_once = replace(made, http=Interposed(made.http, request=self._request))
 
     def _request(self, send: Any, method: str, target: str, *rest: Any) -> Any:
         verb = "PART" if "partNumber" in target else method
@@ -219,8 +219,8 @@ def never_sent_by_boto(send: Any) -> Any:
 def with_headers(**headers: str | None) -> Any:
     """Answers with other headers than the server gave."""
 
-    def tamper(send: Any) -> Answer:
-        answer: Answer = send()
+    def tamper(send: Any) -> Response:
+        answer: Response = send()
         changed = {**answer.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
         return replace(answer, headers={name: value for name, value in changed.items() if value is not None})
 
@@ -294,8 +294,8 @@ def test_an_object_that_is_found_wrong_is_sent_again(moto: str, wrong: dict[str,
 
 
 def test_an_object_that_is_gone_at_once_is_sent_again(moto: str) -> None:
-    def gone(send: Any) -> Answer:
-        return Answer(404, {}, b"")
+    def gone(send: Any) -> Response:
+        return Response(404, {}, b"")
 
     assert Tampered(moto, HEAD=at_first(1, gone)).put_whole().size == 4
 
@@ -309,7 +309,7 @@ def test_how_often_damaged_bytes_are_sent_is_bounded_and_the_digests_are_told(mo
 
 
 def test_a_storage_that_has_no_part_replaced_is_blamed_for_what_it_did_first(moto: str) -> None:
-    answers = [WRONG["md5"], lambda send: Answer(501, {}, b"<Code>NotImplemented</Code>")]
+    answers = [WRONG["md5"], lambda send: Response(501, {}, b"<Code>NotImplemented</Code>")]
 
     with pytest.raises(StorageMismatch):
         Tampered(moto, PUT=lambda send: answers.pop(0)(send)).put_whole()
@@ -420,14 +420,14 @@ def test_an_object_whose_answer_was_lost_has_landed(moto: str) -> None:
 def test_a_part_is_asked_for_by_its_own_crc32(moto: str) -> None:
     seen: list[str] = []
     storage = s3(moto)
-    send = storage._made.wire.request
+    send = storage._made.http.request
 
-    def request(method: str, target: str, signed: Any, body: Any, attempts: int) -> Answer:
+    def request(method: str, target: str, signed: Any, body: Any, attempts: int) -> Response:
         seen.append(signed().get(CRC32, ""))
         return send(method, target, signed, body, attempts)
 
     storage._made_once = replace(
-        storage._made, wire=Interposed(storage._made.wire, request=lambda _, *rest: request(*rest))
+        storage._made, http=Interposed(storage._made.http, request=lambda _, *rest: request(*rest))
     )
     storage.put("crc", iter([b"123456789"]), content_type="text/plain")
 
@@ -499,7 +499,7 @@ def test_an_answer_to_ourselves_becomes_our_error(moto: str) -> None:
     body = b"<?xml version='1.0'?><Error><Code>QuotaExceeded</Code><Message>a &amp; b</Message><Key>x</Key></Error>"
 
     with pytest.raises(StorageQuotaExceeded) as raised:
-        Tampered(moto, PUT=lambda send: Answer(403, {}, body)).put_whole()
+        Tampered(moto, PUT=lambda send: Response(403, {}, body)).put_whole()
     assert raised.value.cause == "QuotaExceeded: a & b"
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import IO
+from http.client import HTTPException
+
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
 
 from storage.base import StorageUnavailable
 
@@ -11,15 +13,14 @@ READ = 256 << 10
 """Bytes in a piece. Larger ones are no faster, and a download holds two of them."""
 
 
-class Incoming:
+class BodyReader:
     """An iterator that has the connection until its end, or until it is closed. Raises StorageUnavailable."""
 
-    def __init__(self, file: IO[bytes], length: int, end: Callable[[bool], None]) -> None:
-        """`end` gets the connection back, and whether the body was read whole: otherwise the rest is still in it."""
-        self._file, self._left, self._end = file, length, end
+    def __init__(self, response: BaseHTTPResponse, length: int) -> None:
+        self._response, self._left = response, length
         self._open = True
 
-    def __iter__(self) -> Incoming:
+    def __iter__(self) -> BodyReader:
         return self
 
     def __next__(self) -> bytes:
@@ -27,8 +28,8 @@ class Incoming:
             self.close()
             raise StopIteration
         try:
-            piece = self._file.read(min(READ, self._left))
-        except OSError as error:
+            piece = self._response.read(min(READ, self._left))
+        except (HTTPError, HTTPException, OSError) as error:
             self.close()
             raise StorageUnavailable("The storage stopped in the middle of the object.") from error
         if not piece:
@@ -40,7 +41,9 @@ class Incoming:
         return piece
 
     def close(self) -> None:
-        """Give the connection back; it is cut where not all was read. May be repeated."""
+        """Return the connection to its pool; cut it where not all was read. May be repeated."""
         if self._open:
             self._open = False
-            self._end(not self._left)
+            if self._left:
+                self._response.close()
+            self._response.release_conn()

@@ -1,11 +1,13 @@
-"""The wire to the storage: answers of every shape, connections that end at every moment."""
+"""HTTP to the storage: answers of every shape, connections that end at every moment."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,9 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from storage import wire
+from storage import connection, retries
 from storage.base import StorageUnavailable
-from storage.wire import Answer, Opened, Wire
+from storage.http import HttpClient, Response, StreamingResponse
 
 
 class Server:
@@ -76,17 +78,17 @@ class Server:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(wire, "_ANSWER_SECONDS", 2)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 2)
 
 
 @pytest.fixture
 def serve() -> Iterator[object]:
-    made: list[Server | Wire] = []
+    made: list[Server | HttpClient] = []
 
-    def start(*answers: bytes | None) -> tuple[Server, Wire]:
+    def start(*answers: bytes | None) -> tuple[Server, HttpClient]:
         server = Server(*answers)
-        made.extend((Wire("http", f"127.0.0.1:{server.port}"), server))
+        made.extend((HttpClient("http", f"127.0.0.1:{server.port}"), server))
         return server, made[-2]  # type: ignore[return-value]
 
     yield start
@@ -97,26 +99,26 @@ def serve() -> Iterator[object]:
 OK = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 2\r\n\r\nok'
 
 
-def ask(client: Wire, method: str = "PUT", body: bytes = b"", attempts: int = 5) -> Answer:
+def ask(client: HttpClient, method: str = "PUT", body: bytes = b"", attempts: int = 5) -> Response:
     return client.request(method, "/bucket/key", lambda: {"X-Signed": "yes"}, body, attempts)
 
 
 @pytest.mark.parametrize(
     ("method", "sent", "expected"),
     [
-        ("PUT", OK, Answer(200, {"etag": '"x"', "content-length": "2"}, b"ok")),
-        ("PUT", b"HTTP/1.1 100 Continue\r\n\r\n" + OK, Answer(200, {"etag": '"x"', "content-length": "2"}, b"ok")),
-        ("PUT", b"HTTP/1.1 204 No Content\r\n\r\n", Answer(204, {}, b"")),
-        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", Answer(200, {"content-length": "99"}, b"")),
+        ("PUT", OK, Response(200, {"etag": '"x"', "content-length": "2"}, b"ok")),
+        ("PUT", b"HTTP/1.1 100 Continue\r\n\r\n" + OK, Response(200, {"etag": '"x"', "content-length": "2"}, b"ok")),
+        ("PUT", b"HTTP/1.1 204 No Content\r\n\r\n", Response(204, {}, b"")),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", Response(200, {"content-length": "99"}, b"")),
         (
             "PUT",
             b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n",
-            Answer(403, {"transfer-encoding": "chunked"}, b"abcde"),
+            Response(403, {"transfer-encoding": "chunked"}, b"abcde"),
         ),
-        ("PUT", b"HTTP/1.0 200 OK\r\nconnection: close\r\n\r\nall", Answer(200, {"connection": "close"}, b"all")),
+        ("PUT", b"HTTP/1.0 200 OK\r\nconnection: close\r\n\r\nall", Response(200, {"connection": "close"}, b"all")),
     ],
 )
-def test_an_answer_is_read_as_http_says(serve: object, method: str, sent: bytes, expected: Answer) -> None:
+def test_an_answer_is_read_as_http_says(serve: object, method: str, sent: bytes, expected: Response) -> None:
     _, client = serve(sent)  # type: ignore[operator]
 
     assert ask(client, method) == expected
@@ -198,16 +200,16 @@ def test_the_last_answer_is_the_answer(serve: object) -> None:
 
 
 def test_a_storage_that_is_silent_is_given_up(serve: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.1)
     _, client = serve(b"HTTP/1.1 200")  # type: ignore[operator]
 
     with pytest.raises(StorageUnavailable):
         ask(client, attempts=1)
 
 
-def opened(client: Wire) -> Opened:
+def opened(client: HttpClient) -> StreamingResponse:
     answer = client.open("/bucket/key", lambda: {"X-Signed": "yes"})
-    assert isinstance(answer, Opened)
+    assert isinstance(answer, StreamingResponse)
     return answer
 
 
@@ -226,7 +228,7 @@ def test_a_refusal_is_read_whole_and_keeps_the_connection(serve: object, status:
     server, client = serve(OK.replace(b"200 OK", status), OK)  # type: ignore[operator]
     refused = client.open("/bucket/key", dict)
 
-    assert refused == Answer(int(status[:3]), {"etag": '"x"', "content-length": "2"}, b"ok")
+    assert refused == Response(int(status[:3]), {"etag": '"x"', "content-length": "2"}, b"ok")
     assert b"".join(opened(client).body) == b"ok"
     assert server.connections == 1
 
@@ -240,17 +242,18 @@ def test_what_may_pass_before_the_first_byte_is_tried_again(serve: object, broke
     assert b"".join(opened(client).body) == b"ok"
 
 
-@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+@pytest.mark.parametrize("ends", ["close", "keep-alive"])
 def test_a_body_that_ends_too_early_or_stops_is_an_error(
-    serve: object, monkeypatch: pytest.MonkeyPatch, connection: str
+    serve: object, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
-    monkeypatch.setattr(wire, "_ANSWER_SECONDS", 0.2)
-    cut = f"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: {connection}\r\n\r\nonly".encode()
-    _, client = serve(cut)  # type: ignore[operator]
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.2)
+    cut = f"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: {ends}\r\n\r\nonly".encode()
+    server, client = serve(cut, OK)  # type: ignore[operator]
 
     with pytest.raises(StorageUnavailable):
         list(opened(client).body)
-    assert not client._idle
+    assert ask(client, attempts=1).status == 200
+    assert server.connections == 2
 
 
 @pytest.mark.parametrize(
@@ -258,7 +261,7 @@ def test_a_body_that_ends_too_early_or_stops_is_an_error(
     [("s3.example.com", "https", "s3.example.com"), ("s3:9000", "http", "s3:9000"), ("s3:443", "https", "s3")],
 )
 def test_the_host_is_named_as_it_is_signed(netloc: str, scheme: str, header: str) -> None:
-    assert Wire(scheme, netloc)._header == header
+    assert HttpClient(scheme, netloc)._host_header == header
 
 
 @pytest.fixture
@@ -289,8 +292,8 @@ def test_tls_is_spoken_to_whom_we_trust_and_to_nobody_else(certificate: Path) ->
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     server = Server(OK, OK, OK, tls=tls)
-    trusting = Wire("https", f"127.0.0.1:{server.port}", str(certificate))
-    wary = Wire("https", f"127.0.0.1:{server.port}")
+    trusting = HttpClient("https", f"127.0.0.1:{server.port}", str(certificate))
+    wary = HttpClient("https", f"127.0.0.1:{server.port}")
 
     assert ask(trusting, body=bytes(3_000_000)).status == 200
     assert ask(trusting).status == 200
@@ -299,3 +302,141 @@ def test_tls_is_spoken_to_whom_we_trust_and_to_nobody_else(certificate: Path) ->
     with pytest.raises(StorageUnavailable):
         ask(wary, attempts=1)
     server.close()
+
+
+class Line:
+    """A listener with a small receive buffer, as any real line has, and a script for each connection."""
+
+    def __init__(self, script: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None) -> None:
+        self._script, self._tls, self.connections = script, tls, 0
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.connections += 1
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        if self._tls:
+            connection = self._tls.wrap_socket(connection, server_side=True)
+        with connection, suppress(OSError):
+            read_until(connection, b"\r\n\r\n")
+            self._script(connection)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def read_until(connection: socket.socket, end: bytes) -> bytes:
+    got = b""
+    while end not in got and (block := connection.recv(4096)):
+        got += block
+    return got
+
+
+REFUSED = b"HTTP/1.1 403 No\r\nConnection: close\r\nContent-Length: 23\r\n\r\n<Code>AccessDenied</Code"
+
+
+def refuse_and_reset(connection: socket.socket) -> None:
+    connection.sendall(REFUSED)
+    time.sleep(0.05)
+
+
+def refuse_and_wait(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
+    time.sleep(0.05)
+    connection.sendall(REFUSED)
+    connection.recv(1)
+    time.sleep(2)
+
+
+def refuse_in_mid_body(connection: socket.socket) -> None:
+    for _ in range(20):
+        connection.recv(4096)
+    refuse_and_reset(connection)
+
+
+@pytest.mark.parametrize("script", [refuse_and_reset, refuse_and_wait, refuse_in_mid_body])
+@pytest.mark.parametrize("size", [1000, 300_000, 8 << 20])
+def test_a_refusal_before_the_end_of_the_body_is_the_answer(script: Callable[[socket.socket], None], size: int) -> None:
+    line = Line(script if size > 1000 else refuse_and_reset)
+    client = HttpClient("http", f"127.0.0.1:{line.port}")
+    began = time.monotonic()
+
+    assert ask(client, body=bytes(size)).status == 403
+    assert ask(client, body=bytes(size)).status == 403, "the connection is not used again"
+    assert line.connections == 2
+    assert time.monotonic() - began < 1.5
+    client.close()
+    line.close()
+
+
+def test_a_refusal_is_seen_through_tls(certificate: Path) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    line = Line(refuse_and_wait, tls)
+    client = HttpClient("https", f"127.0.0.1:{line.port}", str(certificate))
+    began = time.monotonic()
+
+    assert ask(client, body=bytes(8 << 20)).status == 403
+    assert time.monotonic() - began < 1.5
+    client.close()
+    line.close()
+
+
+@pytest.mark.parametrize("early", [b"", b"HTTP/1.1 40", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"\x00" * 99])
+def test_a_connection_that_ends_in_mid_body_without_a_refusal_is_no_answer(early: bytes) -> None:
+    def end(connection: socket.socket) -> None:
+        connection.sendall(early)
+        time.sleep(0.05)
+
+    line = Line(end)
+    client = HttpClient("http", f"127.0.0.1:{line.port}")
+    with pytest.raises(StorageUnavailable):
+        ask(client, body=bytes(8 << 20), attempts=2)
+    assert line.connections == 2
+    client.close()
+    line.close()
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.05])
+def test_a_slow_line_is_not_a_silent_one(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """The whole takes many times the time that may pass without progress; the send buffer alone takes longer."""
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.4)
+    monkeypatch.setattr(connection, "_LOOK_SECONDS", 0.05)
+    size, got = 2 << 20, []
+
+    def drip(line: socket.socket) -> None:
+        while sum(got) < size - 4096:
+            got.append(len(line.recv(64 << 10)))
+            time.sleep(seconds * got[-1] / (64 << 10))
+        line.sendall(OK)
+
+    line = Line(drip)
+    client = HttpClient("http", f"127.0.0.1:{line.port}")
+    began = time.monotonic()
+
+    assert ask(client, body=bytes(size), attempts=1).status == 200
+    assert time.monotonic() - began > 0.6
+    client.close()
+    line.close()
+
+
+def test_a_line_on_which_nothing_moves_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.2)
+    line = Line(lambda _: time.sleep(1))
+    client = HttpClient("http", f"127.0.0.1:{line.port}")
+    began = time.monotonic()
+
+    with pytest.raises(StorageUnavailable, match="silent"):
+        ask(client, body=bytes(8 << 20), attempts=1)
+    assert 0.2 <= time.monotonic() - began < 0.9
+    client.close()
+    line.close()
