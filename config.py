@@ -277,6 +277,11 @@ class Config:
     spool_keep_errors: int = _setting(
         "86400", _number(0, 8640000), "Time that the bytes of a file in ERROR stay in the spool, to be tried again."
     )
+    keep_errors: int = _setting(
+        "86400",
+        _number(1, 8640000),
+        "Time that a file in ERROR stays whose bytes are not kept, for its reason to be read; others as long as those.",
+    )
     spool_budget: int | None = _setting(
         "",
         size,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Double, Select, and_, bindparam, case, func, or_, select
 
 from database import reading
-from models import ABANDONED, DUE, FILES, NOT_DELETED, NOW, SILENT, File, UploadStatus, value_of
+from models import ABANDONED, DUE, FAILED_FOR_GOOD, FILES, NOT_DELETED, NOW, SILENT, File, UploadStatus, value_of
 
 
 def find(id: str) -> File | None:
@@ -71,6 +71,20 @@ def expired(limit: int) -> Sequence[File]:
     return _read(_EXPIRED, most=limit)
 
 
+def failed(limit: int, seconds: float, kept: float) -> Sequence[File]:
+    """Files that ended as ERROR more than `seconds` ago, oldest first; those with bytes in a spool `kept` at least."""
+    return _read(_FAILED, most=limit, seconds=seconds, kept=max(seconds, kept))
+
+
+def crowded(most: int, kept: float) -> Sequence[str | None]:
+    """Owners of more than `most` files in ERROR whose bytes are not kept; None: those of nobody together, as one.
+
+    A spool keeps bytes for `kept` seconds.
+    """
+    with reading() as connection:
+        return connection.execute(_CROWDED, {"most": most, "kept": kept}).scalars().all()
+
+
 def deleted(spool: str, limit: int, grace: float) -> Sequence[File]:
     """Deleted files that nobody can be at work on any more and that are due, longest deleted first.
 
@@ -121,6 +135,18 @@ _COMPLETE_BETWEEN = (
 _EXPIRED = (
     select(FILES).where(FILES.c.expires_at < NOW, NOT_DELETED).order_by(FILES.c.expires_at).limit(bindparam("most"))
 )
+_STAYS = case((FILES.c.spool.is_(None), bindparam("seconds", type_=Double())), else_=bindparam("kept", type_=Double()))
+_FAILED = (
+    select(FILES)
+    .where(
+        FILES.c.upload_status == UploadStatus.ERROR,
+        NOT_DELETED,
+        FILES.c.updated_at < NOW - _STAYS,
+    )
+    .order_by(FILES.c.id)
+    .limit(bindparam("most"))
+)
+_CROWDED = select(FILES.c.owner).where(FAILED_FOR_GOOD).group_by(FILES.c.owner).having(func.count() > bindparam("most"))
 _DELETED = (
     select(FILES)
     .where(

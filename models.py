@@ -11,7 +11,7 @@ from typing import Any, cast
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Double, Enum, Index, Row, String, Table, and_
+from sqlalchemy import BigInteger, Double, Enum, Index, Row, String, Table, and_, bindparam, or_
 from sqlalchemy.orm import Mapped, mapped_column
 
 import database
@@ -92,6 +92,13 @@ SILENT = and_(FILES.c.upload_status == UploadStatus.PROCESSING, FILES.c.lease_un
 ABANDONED = and_(SILENT, NOT_DELETED)
 DUE = and_(FILES.c.upload_status == UploadStatus.PENDING, FILES.c.due_at <= NOW, NOT_DELETED)
 """It waits, and may be handed out."""
+
+FAILED_FOR_GOOD = and_(
+    FILES.c.upload_status == UploadStatus.ERROR,
+    NOT_DELETED,
+    or_(FILES.c.spool.is_(None), FILES.c.updated_at < NOW - bindparam("kept", type_=Double())),
+)
+"""It ended as ERROR, and its bytes are gone: none were kept, or not for longer than `kept` seconds."""
 
 
 def value_of(row: Row[Any]) -> File:

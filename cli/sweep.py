@@ -13,7 +13,7 @@ import config
 import file
 import logs
 from models import File
-from sweep.files import sweep_deleted, sweep_files
+from sweep.files import sweep_deleted, sweep_failed, sweep_files
 from sweep.leftovers import sweep_objects, sweep_spool, sweep_uploads
 from sweep.report import KINDS, Report
 
@@ -38,6 +38,7 @@ def sweep(once: bool, dry_run: bool, as_json: bool) -> None:
 def _look(dry_run: bool) -> Report:
     report = Report(dry_run)
     sweep_files(report, _store)
+    sweep_failed(report)
     sweep_deleted(report)
     sweep_spool(report)
     sweep_uploads(report)

@@ -7,9 +7,23 @@ touch nothing. The value in hand changes with the row.
 from __future__ import annotations
 
 from moves.holder import accept, claim, complete, fail, give_back, heartbeat, progress, reserve
-from moves.others import adopt, delete, drop, flag, forget, hand_out, put_off, put_off_removal, release, retry
+from moves.others import (
+    adopt,
+    delete,
+    delete_failed,
+    drop,
+    flag,
+    forget,
+    forget_failed,
+    hand_out,
+    put_off,
+    put_off_removal,
+    release,
+    retry,
+)  # fmt: skip
 
 __all__ = [
-    "accept", "adopt", "claim", "complete", "delete", "drop", "fail", "flag", "forget", "give_back", "hand_out",
-    "heartbeat", "progress", "put_off", "put_off_removal", "release", "reserve", "retry",
+    "accept", "adopt", "claim", "complete", "delete", "delete_failed", "drop", "fail", "flag", "forget",
+    "forget_failed", "give_back", "hand_out", "heartbeat", "progress", "put_off", "put_off_removal", "release",
+    "reserve", "retry",
 ]  # fmt: skip

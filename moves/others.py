@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Double, Row, and_, bindparam, case, select
+from sqlalchemy import BindParameter, Connection, Double, Row, and_, bindparam, case, func, select
 
 import owners
 from database import transaction, write
-from models import DUE, FILES, NOT_DELETED, NOW, File, UploadStatus
+from models import DUE, FAILED_FOR_GOOD, FILES, NOT_DELETED, NOW, File, UploadStatus
 from moves.fence import END, HELD, LATER, MINE, MOVE, move
 
 
@@ -71,6 +71,19 @@ def delete(row: File) -> bool:
     return found is not None
 
 
+def delete_failed(row: File) -> bool:
+    """Mark as deleted a file that is in ERROR still. False: it was tried again, or deleted."""
+    return bool(write(_DELETE_FAILED, {"mine": row.id, "my_attempt": row.attempt}))
+
+
+def forget_failed(owner: str | None, most: int, kept: float) -> int:
+    """Remove the rows of an owner's oldest files in ERROR, up to as many as are more than `most`. Returns how many.
+
+    Those whose bytes a spool keeps, for `kept` seconds, stay. An object that one may have left belongs to no file then.
+    """
+    return len(write(_FORGET_FAILED, {"owner": owner or "", "most": most, "kept": kept}))
+
+
 def adopt(owner: str, most: int) -> int:
     """Give an owner, who exists, up to `most` ended files that belong to nobody. Returns how many.
 
@@ -124,6 +137,7 @@ _DELETE = (
         FILES.c.version_id,
     )
 )
+_DELETE_FAILED = _DELETE.where(FILES.c.upload_status == UploadStatus.ERROR, FILES.c.attempt == bindparam("my_attempt"))
 _OF_NOBODY = and_(FILES.c.owner.is_(None), NOT_DELETED)
 _ENDED = FILES.c.upload_status.in_((UploadStatus.COMPLETE, UploadStatus.ERROR))
 _SOME = select(FILES.c.id).where(_OF_NOBODY, _ENDED).limit(bindparam("most"))
@@ -134,6 +148,20 @@ _ADOPT = (
     .values(owner=bindparam("owner"), attempt=FILES.c.attempt + 1)
     .returning(FILES.c.reserved, FILES.c.upload_status)
 )
+_MOST_FORGOTTEN = 5000
+"""Rows of one statement: on SQLite nothing else is written meanwhile."""
+
+
+# Not by the index over owners, which has all their files: by the one over states, which has these together.
+_OF = func.coalesce(FILES.c.owner, "") == bindparam("owner")
+_SURPLUS = (
+    select(FILES.c.id)
+    .where(FAILED_FOR_GOOD, _OF)
+    .order_by(FILES.c.id.desc())
+    .offset(bindparam("most"))
+    .limit(_MOST_FORGOTTEN)
+)
+_FORGET_FAILED = FILES.delete().where(FILES.c.id.in_(_SURPLUS), FAILED_FOR_GOOD).returning(FILES.c.id)
 _DELETED_FOR = NOW - FILES.c.deleted_at
 _PUT_OFF_REMOVAL = (
     FILES.update()

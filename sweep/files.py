@@ -23,6 +23,9 @@ log = logging.getLogger("ferry.sweep")
 _AT_ONCE = 200
 """Files of one look. The next look comes in a few seconds."""
 
+_MOST_FAILED = 1000
+"""Files in ERROR without bytes that an owner may have. Each costs its client a moment: it breaks an upload off."""
+
 
 def sweep_files(report: Report, hand_out: Callable[[File], None]) -> None:
     """Take files from holders that are gone, and hand out those of our spool that are due."""
@@ -39,9 +42,12 @@ def sweep_files(report: Report, hand_out: Callable[[File], None]) -> None:
 
 def sweep_deleted(report: Report) -> None:
     """Delete the files whose time is over; remove what there is of those that are deleted."""
+    settings = config.current()
     for row in lookups.expired(_AT_ONCE):
         report.act("expired", row.id, moves.delete, row)
-    for row in lookups.deleted(spool.of().identity, _AT_ONCE, config.current().sweep_grace):
+    for row in lookups.failed(_AT_ONCE, settings.keep_errors, settings.spool_keep_errors):
+        report.act("failed_removed", row.id, moves.delete_failed, row)
+    for row in lookups.deleted(spool.of().identity, _AT_ONCE, settings.sweep_grace):
         try:
             report.act("removed", row.id, removal.remove, row)
         except StorageError as error:
@@ -49,6 +55,13 @@ def sweep_deleted(report: Report) -> None:
             if not error.permanent:
                 return
             moves.put_off_removal(row)
+
+
+def sweep_failed(report: Report) -> None:
+    """Forget the oldest files in ERROR of owners that have too many: they come faster than one by one could go."""
+    kept = config.current().spool_keep_errors
+    for owner in lookups.crowded(_MOST_FAILED, kept):
+        report.act("failed_forgotten", owner or "without an owner", moves.forget_failed, owner, _MOST_FAILED, kept)
 
 
 def _hand_out(row: File, hand_out: Callable[[File], None]) -> bool:

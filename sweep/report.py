@@ -14,6 +14,8 @@ KINDS = {
     "ended": "files ended as ERROR whose holder fell silent for the last time",
     "handed_out": "waiting files handed out",
     "expired": "files deleted whose time was over",
+    "failed_removed": "files in ERROR deleted whose time was over",
+    "failed_forgotten": "owners of too many files in ERROR, whose oldest were forgotten",
     "removed": "deleted files of which all was removed",
     "uploads_aborted": "uploads in parts aborted that nobody would have ended",
     "objects_removed": "objects removed that belong to no file",

@@ -16,7 +16,7 @@ from database import AWAY
 from idempotency import forget_old
 from models import File
 from storage.base import StorageError
-from sweep.files import sweep_deleted, sweep_files
+from sweep.files import sweep_deleted, sweep_failed, sweep_files
 from sweep.leftovers import sweep_objects, sweep_spool, sweep_uploads
 from sweep.report import Report
 
@@ -67,6 +67,7 @@ class Sweeper:
         here = spool.of().identity
         if locks.take(f"sweep {here}", self._me, 2 * self._every):
             sweep_files(Report(), self._unless_stopped)
+            sweep_failed(Report())
             sweep_deleted(Report())
         for name, every, sweep in self._rounds:
             if locks.take(name.format(here=here), str(uuid.uuid4()), every):

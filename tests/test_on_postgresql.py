@@ -105,6 +105,23 @@ def test_a_deleted_file_is_found_by_the_sweep_and_by_nobody_else(app: Flask) -> 
     assert not moves.complete(row, url="", size=1, sha256="")
 
 
+def test_files_in_error_are_bounded_in_time_and_number(app: Flask) -> None:
+    keys.create("ivan", ["upload"], None)
+    rows = [held("ivan", 1) for _ in range(5)]
+    for row in rows:
+        moves.fail(row, "incomplete-body")
+    assert [row.id for row in lookups.failed(9, -1, -1) if row.owner == "ivan"] == [row.id for row in rows]
+    assert lookups.failed(9, 60, 60) == []
+    assert "ivan" in lookups.crowded(4, 60)
+    assert "ivan" not in lookups.crowded(5, 60)
+
+    assert moves.forget_failed("ivan", 2, 60) == 3
+    assert [row.id for row in lookups.page("ivan", 9, newest_first=False)] == [row.id for row in rows[3:]]
+    assert moves.delete_failed(rows[3])
+    assert not moves.delete_failed(rows[3])
+    assert (moves.forget_failed(None, 10**6, 60), has("ivan")) == (0, (0, 0))
+
+
 def test_what_an_owner_may_send_is_read_alike(app: Flask) -> None:
     keys.create("erin", ["upload"], None)
     keys.change_quota("erin", quota_bytes=5)

@@ -243,6 +243,20 @@ SAFEGUARDS = (
         ("tests/test_spool.py", "tests/test_budget.py"),
     ),
     Safeguard(
+        "bound-of-files-in-error",
+        "sweep/sweeper.py",
+        "            sweep_failed(Report())\n",
+        "",
+        ("tests/sweeping/test_sweep_failed.py",),
+    ),
+    Safeguard(
+        "retried-files-are-spared",
+        "moves/others.py",
+        "_DELETE_FAILED = _DELETE.where(FILES.c.upload_status == UploadStatus.ERROR, ",
+        "_DELETE_FAILED = _DELETE.where(",
+        ("tests/sweeping/test_sweep_failed.py",),
+    ),
+    Safeguard(
         "token-compared",
         "keys.py",
         "return any(found)",
