@@ -7,6 +7,7 @@ import random
 from contextlib import suppress
 
 import config
+import database
 import lease
 import lookups
 import moves
@@ -55,8 +56,11 @@ def fail(row: File, error: Exception) -> None:
             lambda: moves.fail(row, reason, detail) if pause is None else moves.give_back(row, reason, later, detail),
             patience,
         )
-    except AWAY:
-        log.warning("attempt %d failed (%s), its row could not be told", row.attempt, cause, extra=about(row.id))
+    except AWAY as away:
+        log.warning(
+            "attempt %d failed (%s), the database is not available: %s",
+            row.attempt, cause, database.reason(away), extra=about(row.id),
+        )  # fmt: skip
         return
     log.warning(
         "attempt %d failed (%s), %s", row.attempt, cause,

@@ -7,8 +7,11 @@ have to write just then: one wait for all of them.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
+import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -23,6 +26,8 @@ Work = Callable[[Connection], T]
 """Statements that are to be committed. Whoever's thread it runs on: it touches nothing but the connection."""
 
 _MOST = 64
+_REPEAT_PAUSE = 0.02
+"""Seconds at most before what failed is done again for the first time: what collided must not collide again."""
 
 
 class Commits(Protocol):
@@ -38,17 +43,29 @@ class Commits(Protocol):
 class Alone:
     """Each by itself. PostgreSQL waits once for those who come at the same time, without being asked."""
 
-    def __init__(self, engine: Engine, autocommit: Engine) -> None:
-        """`autocommit` spares a single statement the two round trips around it."""
-        self._engine, self._autocommit = engine, autocommit
+    def __init__(self, engine: Engine, autocommit: Engine, repeats: Callable[[BaseException], int]) -> None:
+        """`autocommit` spares a single statement the two round trips around it.
+
+        `repeats` says of a failure how often what failed can be done again: as a rule not once.
+        """
+        self._engine, self._autocommit, self._repeats = engine, autocommit, repeats
 
     def one(self, work: Work[T]) -> T:
-        with self._autocommit.connect() as connection:
-            return work(connection)
+        return self._committed(self._autocommit.connect, work)
 
     def several(self, work: Work[T]) -> T:
-        with self._engine.begin() as connection:
-            return work(connection)
+        return self._committed(self._engine.begin, work)
+
+    def _committed(self, connect: Callable[[], AbstractContextManager[Connection]], work: Work[T]) -> T:
+        for number in itertools.count():
+            try:
+                with connect() as connection:
+                    return work(connection)
+            except OperationalError as error:
+                if number >= self._repeats(error):
+                    raise
+            time.sleep(random.uniform(0, _REPEAT_PAUSE * 2**number))  # noqa: S311
+        raise AssertionError
 
 
 class Together:

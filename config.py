@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
 from flask import current_app
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 import redis_options
 from redis_options import RedisOptions
@@ -87,12 +89,44 @@ def _http_url(value: str) -> str:
 
 
 def _database_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme in ("sqlite", "sqlite+pysqlite") and value.partition("://")[2].startswith("//"):
+    scheme, separator, rest = value.partition("://")
+    if scheme in ("sqlite", "sqlite+pysqlite") and rest.startswith("//"):
         return value
-    if parts.scheme in ("postgresql", "postgresql+psycopg") and _has_good_port(value):
-        return value
-    raise ValueError("must be postgresql+psycopg://user:password@host/name or sqlite:////absolute/path")
+    if scheme in ("postgresql", "postgresql+psycopg", "postgres") and separator:
+        if rest.partition("?")[0].count("@") > 1:
+            # What follows the first would be taken for the host, and an error would show it.
+            raise ValueError("must have each @ of the password as %40")
+        url = _with_hosts_apart(f"postgresql+psycopg://{rest}")
+        if url and _has_good_port(url) and _can_connect(url):
+            return url
+    raise ValueError(
+        "must be postgresql+psycopg://user:password@host:port/name, several hosts with commas between them,"
+        " or sqlite:////absolute/path"
+    )
+
+
+def _with_hosts_apart(url: str) -> str | None:
+    """libpq's list of hosts (`a:5432,b:5433`) in SQLAlchemy's words (`?host=a,b&port=5432,5433`). None: it is none."""
+    match = re.fullmatch(r"([^:]+://(?:[^@/?#]*@)?)([^@/?#]*,[^@/?#]*)(/[^?#]*)?(?:\?(.*))?", url)
+    if match is None:
+        return url
+    start, hosts, name, query = match.groups(default="")
+    found = [re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+))(?::([0-9]+))?", host) for host in hosts.split(",")]
+    pairs = [(one[1] or one[2], one[3] or "5432") for one in found if one]
+    if len(pairs) < len(found):
+        return None
+    names, ports = (",".join(each) for each in zip(*pairs, strict=True))
+    return f"{start}{name or '/'}?host={names}&port={ports}{'&' if query else ''}{query}"
+
+
+def _can_connect(url: str) -> bool:
+    """Whether SQLAlchemy understands the address, and its ports are some."""
+    try:
+        parsed = make_url(url)
+        _, arguments = parsed.get_dialect()().create_connect_args(parsed)
+        return all(0 < int(port) < 65536 for port in str(arguments.get("port", "")).split(",") if port)
+    except (ArgumentError, ValueError):
+        return False
 
 
 def _broker_url(value: str) -> str:
@@ -208,7 +242,7 @@ class Config:
     sqlalchemy_database_uri: str = _setting(
         "sqlite:///{ferry_data}/ferry.db",
         _database_url,
-        "Database. For PostgreSQL: postgresql+psycopg://user:password@host/name",
+        "Database. For PostgreSQL: postgresql+psycopg://user:password@host/name, or several hosts with commas.",
         secret=True,
     )
     celery_broker_url: str = _setting(

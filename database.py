@@ -6,6 +6,7 @@ On SQLite reads never wait for a writer.
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -29,6 +30,8 @@ AWAY = (OperationalError, InterfaceError, TimeoutError)
 """What a database raises that does not answer. Trying again may help."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
+_LONGEST_REASON = 500
+_SQLITE_UNDONE = ("SQLITE_READONLY", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN")
 
 
 class Base(DeclarativeBase):
@@ -89,6 +92,26 @@ def insist(move: Callable[[], T], seconds: float) -> T:
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
+def reason(error: BaseException) -> str:
+    """Why the database failed, for the log: its code (SQLSTATE, SQLite's name) and what it says first.
+
+    Behind the first line of a statement's failure values may stand, of a row say. Why no connection came about may
+    have a line for each host. A password is in none of it.
+    """
+    cause = getattr(error, "orig", None) or error
+    sqlstate, lines = postgresql.sqlstate(error), str(cause).strip().splitlines() or [""]
+    code = sqlstate or getattr(cause, "sqlite_errorname", None) or type(cause).__name__
+    return f"{code}: {lines[0] if sqlstate else '; '.join(lines)}"[:_LONGEST_REASON]
+
+
+def was_undone(error: BaseException) -> bool:
+    """Whether it is sure that what failed so changed nothing. An answer that was lost does not say."""
+    if isinstance(error, TimeoutError):
+        return True  # It never had a connection.
+    name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+    return postgresql.was_undone(error) or name.startswith(_SQLITE_UNDONE)
+
+
 def now() -> float:
     """Seconds since the epoch by the database's clock."""
     with reading() as connection:
@@ -96,22 +119,25 @@ def now() -> float:
 
 
 def ping() -> None:
-    """Raises when the database does not answer."""
+    """Raises when the database does not answer, or takes no changes."""
     with reading() as connection:
-        connection.execute(select(1))
+        if connection.dialect.name == "sqlite":
+            _sqlite_check(connection)
+        else:
+            postgresql.check(connection)
 
 
-def init_app(app: Flask, db: SQLAlchemy, uri: str, connections: int) -> None:
-    """Give the app its engine for `db`, of at most `connections` connections a process. Opens none yet."""
+def init_app(app: Flask, db: SQLAlchemy, uri: str, most: int) -> None:
+    """Give the app its engine for `db`, of at most `most` connections a process. Opens none yet."""
     sqlite = uri.startswith("sqlite")
     app.config["SQLALCHEMY_DATABASE_URI"] = uri
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "pool_pre_ping": not sqlite,
-        "pool_size": connections,
+        "pool_size": most,
         "max_overflow": 8,  # For those who sweep, watch, remove, and keep leases.
         "pool_timeout": 5,
         "hide_parameters": True,  # An error's text goes to the log.
-    } | ({} if sqlite else {"connect_args": postgresql.OPTIONS})
+    }
     configure_mappers()
     db.init_app(app)
     with app.app_context():
@@ -124,8 +150,11 @@ def init_app(app: Flask, db: SQLAlchemy, uri: str, connections: int) -> None:
             event.listen(db.engine, "connect", _sqlite_connect)
             event.listen(db.engine, "begin", _sqlite_begin)
         else:
-            app.extensions["commits"] = Alone(db.engine, app.extensions["autocommit"])
-            event.listen(db.engine, "do_connect", postgresql.connect)
+            app.extensions["commits"] = Alone(db.engine, app.extensions["autocommit"], postgresql.repeats)
+            connections = postgresql.Connections()
+            event.listen(db.engine, "do_connect", connections.connect)
+            event.listen(db.engine, "begin", connections.limit)
+            event.listen(db.engine, "handle_error", connections.failed)
 
 
 def _commits() -> Commits:
@@ -149,6 +178,12 @@ def _sqlite_connect(connection: Any, record: object) -> None:
     connection.isolation_level = None
     for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_check(connection: Connection) -> None:
+    connection.execute(select(1))
+    if not os.access(str(connection.engine.url.database), os.W_OK):
+        raise OperationalError(None, None, sqlite3.OperationalError("attempt to write a readonly database"))
 
 
 def _sqlite_begin(connection: Connection) -> None:

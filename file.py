@@ -24,7 +24,7 @@ import owners
 import spool
 import storage
 from content import served
-from database import AWAY, ping
+from database import AWAY, ping, was_undone
 from logs import about
 from measured import Measured
 from models import File, UploadStatus
@@ -89,6 +89,7 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None, client
 
     Whether the row was committed is not known when the database falls silent just then: the bytes stay, and the sweep
     removes them if it turns out that it was not. One that is away already is found out before the bytes are read.
+    One that refuses the row (it is read-only, say) leaves nothing.
     """
     room = None
     if row.owner is None:
@@ -101,7 +102,9 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None, client
     row.reserved = measured.size
     try:
         moves.accept(row, lease.keeper().seconds)
-    except AWAY:
+    except AWAY as error:
+        if was_undone(error):
+            spool.of().discard(row.id)
         raise
     except BaseException:
         if lookups.find(row.id) is None:

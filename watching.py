@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from flask import Flask, current_app
 
 import lookups
-from database import AWAY
+from database import AWAY, reason
 from models import File, UploadStatus
 from problems import TooManyWatchers
 
@@ -135,7 +135,7 @@ class Watcher:
             with self._app.app_context():
                 found = lookups.among(list({watch.id for watch in watches}))
         except AWAY as error:
-            log.warning("the watched files could not be looked up: %s", type(error).__name__)
+            log.warning("the watched files could not be looked up: %s", reason(error))
             return
         except Exception:  # Without this thread nobody would ever hear anything again.
             log.exception("the watched files could not be looked up")

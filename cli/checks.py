@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy.exc import DBAPIError
 
 import config
+import database
 import logs
 from problems import Problem
 from storage import Check
@@ -34,9 +35,9 @@ def attempt(subject: str, look: Callable[[], Check], advice: Advice) -> Check:
 
 def words_of(error: Exception) -> str:
     """What went wrong, on one line, without secrets: the server's own message where there is one."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        error = error.orig
-    if isinstance(error, Problem):
+    if isinstance(error, DBAPIError):
+        words = database.reason(error)
+    elif isinstance(error, Problem):
         words = error.detail or error.title
     elif isinstance(error, OSError) and (name := errno.errorcode.get(error.errno or 0)):
         words = f"{error.strerror} ({name})" + (f": {error.filename}" if error.filename else "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import click
 from alembic.runtime.migration import MigrationContext
@@ -10,9 +12,12 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 import config
+import database
 import logs
+import postgresql
 import storage
 import window
 from cli.checks import Advice, attempt, without_secrets
@@ -21,6 +26,14 @@ from models import db, migrate
 from storage import Check
 
 _DATABASE_ADVICE: Advice = (
+    (
+        "25006|session is read-only",
+        "A standby. Name the primary in SQLALCHEMY_DATABASE_URI; or all and target_session_attrs=read-write.",
+    ),
+    (
+        "pooler|pgbouncer|server_login|query_wait_timeout|max_client_conn|startup parameter",
+        "A connection pooler says so, not the database: look at its log, its limits and its users.",
+    ),
     (
         "authentication failed|no password supplied|role .* does not exist",
         "User or password in SQLALCHEMY_DATABASE_URI is wrong.",
@@ -39,6 +52,8 @@ _BROKER_ADVICE: Advice = (
     ("(?i)certificate|ssl", "Check the TLS settings in CELERY_BROKER_URL. Only /celery_upload needs Redis."),
     ("", "Check CELERY_BROKER_URL and that Redis runs. Only /celery_upload needs it."),
 )
+_CLOCKS_APART = 30.0
+"""Seconds that two clocks may be apart before it is worth a word."""
 
 
 @click.command()
@@ -54,18 +69,29 @@ def doctor() -> None:
 
 
 def _database() -> Iterator[Check]:
-    url = make_url(config.current().sqlalchemy_database_uri).render_as_string(hide_password=True)
-    subject = f"database {url}"
+    url = make_url(config.current().sqlalchemy_database_uri).difference_update_query(["password", "sslpassword"])
+    subject = f"database {url.render_as_string(hide_password=True)}"
+    yield attempt(subject, lambda: _schema(subject), _DATABASE_ADVICE)
+    with suppress(SQLAlchemyError):
+        yield from _database_clock()
 
-    def look() -> Check:
-        with db.engine.connect() as connection:
-            here = MigrationContext.configure(connection).get_current_heads()
-        wanted = ScriptDirectory.from_config(migrate.get_config()).get_heads()
-        if set(here) == set(wanted):
-            return Check(subject, True, "reached, schema up to date")
+
+def _schema(subject: str) -> Check:
+    with db.engine.connect() as connection:
+        here = MigrationContext.configure(connection).get_current_heads()
+        pooler = ", through a connection pooler" if postgresql.is_pooled(connection) else ""
+    wanted = ScriptDirectory.from_config(migrate.get_config()).get_heads()
+    if set(here) != set(wanted):
         return Check(subject, False, "the schema is not up to date. Run: flask db upgrade")
+    database.ping()
+    return Check(subject, True, f"reached{pooler}, schema up to date")
 
-    yield attempt(subject, look, _DATABASE_ADVICE)
+
+def _database_clock() -> Iterator[Check]:
+    apart = database.now() - time.time()
+    if abs(apart) > _CLOCKS_APART:
+        ahead = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this host's"
+        yield Check("clock", False, f"the database's is {ahead}. Set both by NTP: links are signed by this host's.")
 
 
 def _broker() -> Iterator[Check]:

@@ -11,7 +11,7 @@ from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from database import AWAY
+from database import AWAY, reason
 from logs import request_id
 from models import File
 from problems import (
@@ -95,7 +95,7 @@ def _check() -> None:
 
 
 def _database(error: Exception) -> Response:
-    log.error("the database does not answer: %s", type(getattr(error, "orig", None) or error).__name__)
+    log.error("the database is not available: %s", reason(error))
     return problem(DatabaseUnavailable())
 
 

@@ -12,7 +12,7 @@ from flask import Flask
 
 import locks
 import spool
-from database import AWAY
+from database import AWAY, reason
 from idempotency import forget_old
 from models import File
 from storage.base import StorageError
@@ -83,7 +83,9 @@ class Sweeper:
             try:
                 with self._app.app_context():
                     self.turn()
-            except (StorageError, *AWAY) as error:
+            except AWAY as error:
+                log.warning("a sweep was cut short, the database is not available: %s", reason(error))
+            except StorageError as error:
                 log.warning("a sweep was cut short: %s", type(error).__name__)
             except Exception:
                 log.exception("a sweep was cut short")

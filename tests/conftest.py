@@ -18,6 +18,7 @@ from config import Config
 from dev import parts
 from dev.process import Process, free_port
 from modes import ending
+from tests.faults.postgres import Postgres, url
 from tests.stack import Stack
 
 # What the developer has set for their own Ferry must not reach the tests.
@@ -77,6 +78,28 @@ def app(settings: dict[str, str]) -> Iterator[Flask]:
         app.extensions["watching"].stop()
         drain(app)
         app.extensions["storage"].close()
+        app.extensions["window"].close()
+        app.extensions["sqlalchemy"].engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL with the schema, made by the migrations."""
+    folder, port, server = tmp_path_factory.mktemp("postgres"), free_port(), Postgres()
+    process = server.start(port, folder / "database.log")
+    try:
+        parts.upgrade({"SQLALCHEMY_DATABASE_URI": url(port), "STORAGE": "memory", "FERRY_DATA": str(folder)})
+        yield url(port)
+    finally:
+        process.kill()
+        server.remove()
+
+
+@pytest.fixture
+def app_on_postgresql(postgresql_server: str, settings: dict[str, str]) -> Iterator[Flask]:
+    app = create_app(settings | {"SQLALCHEMY_DATABASE_URI": postgresql_server})
+    with app.app_context():
+        yield app
         app.extensions["window"].close()
         app.extensions["sqlalchemy"].engine.dispose()
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from flask import Flask
 
+import models
+import postgresql
 from app import create_app
+from cli.doctor import _DATABASE_ADVICE
 from dev import parts
 from dev.process import free_port
 from storage import retries
@@ -66,3 +74,70 @@ def test_doctor_notices_a_schema_that_is_missing(settings: dict[str, str], tmp_p
 
     assert ran.exit_code == 1
     assert "flask db upgrade" in ran.output
+
+
+def doctor(app: Flask) -> list[str]:
+    """The doctor's lines about the database."""
+    lines = app.test_cli_runner().invoke(args=["doctor"]).output.splitlines()
+    return [line for line in lines if line[6:].startswith(("database", "clock"))]
+
+
+@contextmanager
+def altered(url: str, word: str, back: str) -> Iterator[None]:
+    """The role that Ferry connects as is altered, and back again. No connection of before is left."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"ALTER ROLE ferry {word}")
+        models.db.engine.dispose()
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER ROLE ferry {back}")
+
+
+def test_doctor_shows_what_the_database_says(app_on_postgresql: Flask, postgresql_server: str) -> None:
+    assert [line[:4] for line in doctor(app_on_postgresql)] == ["ok  "]
+    with altered(postgresql_server, "NOLOGIN", "LOGIN"):
+        refused = doctor(app_on_postgresql)
+
+    assert 'FATAL: role "ferry" is not permitted to log in. Check SQLALCHEMY_DATABASE_URI' in refused[0]
+
+
+def test_doctor_names_a_database_that_takes_no_changes(app_on_postgresql: Flask, postgresql_server: str) -> None:
+    name = "default_transaction_read_only"
+    with altered(postgresql_server, f"SET {name} = on", f"RESET {name}"):
+        refused = doctor(app_on_postgresql)
+
+    assert refused[0].startswith("FAIL")
+    assert "25006: the server is read-only. A standby" in refused[0]
+
+
+def test_doctor_names_a_pooler(app_on_postgresql: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "is_pooled", lambda _: True)
+
+    assert "reached, through a connection pooler, schema up to date" in doctor(app_on_postgresql)[0]
+
+
+@pytest.mark.parametrize(("skew", "said"), [(3600, "3600 s behind"), (-3600, "3600 s ahead of")])
+def test_doctor_holds_two_clocks_side_by_side(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, skew: float, said: str
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + skew)
+
+    assert said in doctor(app)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("25006: the server is read-only", "target_session_attrs"),
+        ("OperationalError: connection failed: FATAL:  session is read-only", "target_session_attrs"),
+        ("OperationalError: attempt to write a readonly database", "must be writable"),
+        ("08P01: query_wait_timeout", "pooler"),
+        ("OperationalError: FATAL:  no more connections allowed (max_client_conn)", "pooler"),
+        ("OperationalError: FATAL:  server login has been failing, try again later (server_login_retry)", "pooler"),
+        ("OperationalError: connection refused", "that the database of SQLALCHEMY_DATABASE_URI runs"),
+    ],
+)
+def test_advice_goes_by_what_the_database_says(words: str, advice: str) -> None:
+    assert advice in next(cure for pattern, cure in _DATABASE_ADVICE if re.search(pattern, words))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
+import database
+import file
+import spool
 from database import insist
+from tests.fakes import FORM, form, part
 
 
 class Away:
@@ -43,3 +50,36 @@ def test_without_patience_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> N
         insist(away.move, 0)
 
     assert away.tries == 1
+
+
+def test_a_sqlite_that_can_not_be_written_is_not_available(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a file system that went read-only; root may write to everything else."""
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and allowed(path, mode))
+    sent = form(part("file", b"x", "a"))
+
+    for answer in (client.get("/healthz/ready"), client.post("/async_upload", data=sent, content_type=FORM)):
+        assert (answer.status_code, answer.get_json()["type"]) == (503, "/problems/database-unavailable")
+    assert client.get("/files").get_json()["files"] == []
+
+
+def test_bytes_whose_row_sqlite_refuses_are_not_kept(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file, "ping", lambda: None)
+    with database.reading() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    try:
+        with pytest.raises(OperationalError):
+            file.receive(file.new("a", "text/plain", "async"), iter([b"x"]))
+    finally:
+        with database.reading() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = OFF")
+
+    assert list(spool.of().files()) == []
+    assert client_can_upload(app)
+
+
+def client_can_upload(app: Flask) -> bool:
+    sent = form(part("file", b"x", "a"))
+    return app.test_client().post("/normal_upload", data=sent, content_type=FORM).status_code == 201

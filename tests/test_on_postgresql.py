@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -15,38 +13,17 @@ import keys
 import lookups
 import moves
 import owners
-from app import create_app
 from database import now
-from dev import parts
-from dev.process import free_port
 from tests.fakes import found
-from tests.faults.postgres import Postgres, url
 from tests.test_clocks import set_clock
 from tests.test_owners import accepted_at_once, has, held
 
 LEASE = 30.0
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with the schema, made by the migrations."""
-    folder, port, server = tmp_path_factory.mktemp("postgres"), free_port(), Postgres()
-    process = server.start(port, folder / "database.log")
-    try:
-        parts.upgrade({"SQLALCHEMY_DATABASE_URI": url(port), "STORAGE": "memory", "FERRY_DATA": str(folder)})
-        yield url(port)
-    finally:
-        process.kill()
-        server.remove()
-
-
 @pytest.fixture
-def app(database: str, tmp_path: Path, settings: dict[str, str]) -> Iterator[Flask]:
-    app = create_app(settings | {"SQLALCHEMY_DATABASE_URI": database})
-    with app.app_context():
-        yield app
-        app.extensions["window"].close()
-        app.extensions["sqlalchemy"].engine.dispose()
+def app(app_on_postgresql: Flask) -> Flask:
+    return app_on_postgresql
 
 
 @pytest.mark.parametrize("quota", [{"quota_files": 3}, {"quota_bytes": 15}])

@@ -196,7 +196,7 @@ def test_a_stop_lets_everybody_go_at_once_and_nobody_in(watcher: Watcher, row: F
         watcher.begin(row, "alice")
 
 
-@pytest.mark.parametrize("error", [OperationalError("SELECT", {}, Exception("gone")), ValueError("a bug")])
+@pytest.mark.parametrize("error", [OperationalError("SELECT", {}, Exception("why")), ValueError("why")])
 def test_a_look_that_fails_is_repeated(
     watcher: Watcher, row: File, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
@@ -215,4 +215,4 @@ def test_a_look_that_fails_is_repeated(
         assert processing(watch.until(processing, 5))
 
     assert "could not be looked up" in caplog.text
-    assert type(error).__name__ in caplog.text
+    assert "why" in caplog.text

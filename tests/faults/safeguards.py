@@ -257,6 +257,27 @@ SAFEGUARDS = (
         ("tests/sweeping/test_sweep_failed.py",),
     ),
     Safeguard(
+        "read-only-is-away",
+        "postgresql.py",
+        "        context.is_disconnect = True\n",
+        "        if code == _READ_ONLY:\n            return None\n        context.is_disconnect = True\n",
+        ("tests/test_postgresql.py",),
+    ),
+    Safeguard(
+        "ready-asks-for-changes",
+        "postgresql.py",
+        "        connection.exec_driver_sql(_SAY_READ_ONLY)\n",
+        "        pass\n",
+        ("tests/test_postgresql_failures.py",),
+    ),
+    Safeguard(
+        "nothing-prepared-behind-a-pooler",
+        "postgresql.py",
+        "connection.is_pooled, connection.prepare_threshold = True, None",
+        "connection.is_pooled = True",
+        ("tests/test_postgresql_failures.py",),
+    ),
+    Safeguard(
         "token-compared",
         "keys.py",
         "return any(found)",
