@@ -63,6 +63,8 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         every=settings.sweep_seconds,
         uploads_every=settings.sweep_storage_seconds,
         objects_every=settings.sweep_grace,
+        recall=celery_mode.recall,
+        recall_every=2 * settings.lease_seconds,
     )
     request_ids.init_app(app)
     hosts.init_app(app, settings.forwarded_hops)

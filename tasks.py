@@ -17,6 +17,7 @@ import file
 import lease
 import logs
 import window
+import worker_probe
 from config import Config
 from models import db
 from problems import BytesDamaged
@@ -41,14 +42,15 @@ def upload_pieces(self: Task, id: str, web: str) -> None:
         _ask_again(self, id)
 
 
-def send_whole(id: str) -> None:
-    """Queue a file with its bytes."""
-    upload.apply_async((id, file.process_file_to_stream(id, as_text=True)), argsrepr=_shown(id))
+def send_whole(id: str, turn: int = 0) -> None:
+    """Queue a file with its bytes. `turn`: see `Window.reserve_task`."""
+    text = file.process_file_to_stream(id, as_text=True)
+    upload.apply_async((id, text), argsrepr=_shown(id), headers={"ferry_turn": turn})
 
 
-def send_for_pieces(id: str) -> None:
+def send_for_pieces(id: str, turn: int = 0) -> None:
     """Queue a file; the worker that takes it will ask this process for its bytes."""
-    upload_pieces.apply_async((id, window.of().name), argsrepr=_shown(id))
+    upload_pieces.apply_async((id, window.of().name), argsrepr=_shown(id), headers={"ferry_turn": turn})
 
 
 def _ask_again(task: Task, id: str) -> None:
@@ -148,5 +150,6 @@ def init_app(app: Flask, config: Config) -> Celery:
     # A connection that the parent opened must not be shared with, nor closed by, its children.
     worker_process_init.connect(forget_connections, weak=False)
     setup_logging.connect(own_logs, weak=False)
+    worker_probe.init_app(config.lease_seconds)
     app.extensions["celery"] = celery
     return celery

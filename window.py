@@ -54,6 +54,23 @@ return redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[3])
 """
 
 
+_RESERVE_A_TASK = """
+local oldest = redis.call('LINDEX', KEYS[1], -1)
+if oldest then
+    local read, message = pcall(cjson.decode, oldest)
+    local turn = read and type(message) == 'table' and type(message.headers) == 'table' and message.headers.ferry_turn
+    if type(turn) == 'number' then redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. turn) end
+else
+    redis.call('DEL', KEYS[2])
+end
+if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return false end
+local turn = redis.call('INCR', KEYS[3])
+redis.call('ZADD', KEYS[2], turn, ARGV[1])
+return turn
+"""
+"""The queue is in the order of its tasks' turns: all that are before the oldest one's have been taken out, or lost."""
+
+
 class Window:
     """The ways through one Redis. Half of `budget` (bytes) is for windows, half for tasks that carry their file."""
 
@@ -68,6 +85,7 @@ class Window:
             **options.tls,
         )
         self._key = options.key
+        self._queued, self._turn = options.key("queued"), options.key("turn")
         self._queue, self._taken_places = options.key(options.queue), options.key("places")
         self._credits = max(1, size // (PIECE * 4 // 3))
         self._places = max(1, budget // 2 // size)
@@ -79,6 +97,26 @@ class Window:
         """Whether a file of `size` bytes may travel inside its task: it is small, and not too many wait already."""
         with _told():
             return size <= self._inline_max and int(self._redis.llen(self._queue)) < self._messages
+
+    def reserve_task(self, id: str) -> int | None:
+        """The turn of a task for this file that is to be queued now; None where the queue has one already.
+
+        The task has to carry it as its header `ferry_turn`. Redis has all that is known of turns: where it forgets its
+        queue, it forgets them too.
+        """
+        with _told():
+            turn = self._redis.eval(_RESERVE_A_TASK, 3, self._queue, self._queued, self._turn, id)
+        return None if turn is None else int(turn)
+
+    def release_task(self, id: str) -> None:
+        """Forget the turn of a task that could not be queued."""
+        with _told():
+            self._redis.zrem(self._queued, id)
+
+    def is_queue_empty(self) -> bool:
+        """Whether no task waits for a worker."""
+        with _told():
+            return int(self._redis.llen(self._queue)) == 0
 
     def demands(self) -> Iterator[tuple[str, int]]:
         """The files (id, attempt) that workers ask this process for. Ends after some seconds without any.

@@ -44,7 +44,7 @@ def hand_out(row: File) -> None:
 
 
 def dispatch(id: str) -> None:
-    """Queue a task for a waiting file, unless its object turns out to be there or its bytes to be gone."""
+    """Queue a task for a waiting file, unless one is queued, its object is there already or its bytes are gone."""
     row = lookups.find(id)
     if row is None or row.size is None or attempts.already_stored(row):
         return
@@ -52,18 +52,31 @@ def dispatch(id: str) -> None:
         file.upload_file(id)
         return
     try:
-        _queue(row.id, row.size)
+        if (turn := window.of().reserve_task(id)) is not None:
+            _queue(id, row.size, turn)
     except Exception:
+        with suppress(RelayLost):
+            window.of().release_task(id)
         moves.put_off(row, min(lease.keeper().seconds, config.current().retry_seconds))
         raise
 
 
-def _queue(id: str, size: int) -> None:
+def recall() -> None:
+    """Have waiting files queued again that Redis has lost the tasks of, however far off their next turn is."""
+    current_app.extensions["celery-senders"].submit(_recall, "recall")
+
+
+def _recall(_: str) -> None:
+    if window.of().is_queue_empty() and (found := moves.recall(2 * lease.keeper().seconds)):
+        log.warning("tasks.lost: no task is queued, %d files wait for one; they are queued again", found)
+
+
+def _queue(id: str, size: int, turn: int) -> None:
     if window.of().fits_a_task(size):
-        tasks.send_whole(id)
+        tasks.send_whole(id, turn)
     else:
         current_app.extensions["celery-feeder"].listen()
-        tasks.send_for_pieces(id)
+        tasks.send_for_pieces(id, turn)
 
 
 def may_be_fed(row: File | None, attempt: int, here: str) -> bool:

@@ -18,12 +18,13 @@ from moves.others import (
     hand_out,
     put_off,
     put_off_removal,
+    recall,
     release,
     retry,
 )  # fmt: skip
 
 __all__ = [
     "accept", "adopt", "claim", "complete", "delete", "delete_failed", "drop", "fail", "flag", "forget",
-    "forget_failed", "give_back", "hand_out", "heartbeat", "progress", "put_off", "put_off_removal", "release",
-    "reserve", "retry",
+    "forget_failed", "give_back", "hand_out", "heartbeat", "progress", "put_off", "put_off_removal", "recall",
+    "release", "reserve", "retry",
 ]  # fmt: skip

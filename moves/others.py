@@ -37,6 +37,14 @@ def put_off(row: File, pause: float) -> bool:
     return move(row, _PUT_OFF, {}, pause=pause)
 
 
+def recall(least: float) -> int:
+    """Make all files of mode `celery` due now that have waited for `least` seconds or more since they were accepted.
+
+    A file that waits for its next attempt keeps its pause. Returns how many files are due now that were not.
+    """
+    return len(write(_RECALL, {"least": least}))
+
+
 def retry(row: File) -> bool:
     """Back to PENDING, due now, with as many attempts as at first. False: the file is not in ERROR.
 
@@ -121,6 +129,19 @@ _HAND_OUT = MOVE.where(DUE).values(
     due_at=NOW + case((_WAITED > _MOST, _MOST), (_WAITED > _LEAST, _WAITED), else_=_LEAST)
 )
 _PUT_OFF = MOVE.where(FILES.c.upload_status == UploadStatus.PENDING).values(due_at=LATER)
+_RECALL = (
+    FILES.update()
+    .where(
+        FILES.c.upload_status == UploadStatus.PENDING,
+        FILES.c.mode == "celery",
+        FILES.c.error.is_(None),
+        FILES.c.due_at > NOW,
+        FILES.c.updated_at < NOW - _LEAST,
+        NOT_DELETED,
+    )
+    .values(due_at=NOW)
+    .returning(FILES.c.id)
+)
 _RETRY = MOVE.where(FILES.c.upload_status == UploadStatus.ERROR).values(updated_at=NOW, due_at=NOW)
 _FLAG = MOVE.where(FILES.c.upload_status == UploadStatus.COMPLETE).values(updated_at=NOW)
 # The attempt's number grows, so that no move of a present holder finds the row any more.

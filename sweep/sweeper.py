@@ -41,12 +41,16 @@ class Sweeper:
         every: float,
         uploads_every: float,
         objects_every: float,
+        recall: Callable[[], None],
+        recall_every: float,
     ) -> None:
+        """`recall` sees to files that wait for something which is lost, every `recall_every` seconds."""
         self._app, self._hand_out, self._every = app, hand_out, every
         self._rounds = [
             ("spool {here}", min(uploads_every, _SPOOL_EVERY), sweep_spool),
             ("uploads", uploads_every, sweep_uploads),
             ("objects", objects_every, sweep_objects),
+            ("tasks", recall_every, lambda _: recall()),
             ("idempotency keys", objects_every, lambda _: forget_old()),
         ]
         self._me = str(uuid.uuid4())

@@ -4,6 +4,9 @@ FERRY_FAIL="point:action" says where and how, FERRY_FAIL_ONCE=path makes it stri
 FERRY_FAIL="@path" both stand in a file that a test may write while the processes run; it strikes once, and the file
 is gone. Ferry itself knows nothing of this: its functions are wrapped from outside.
 
+FERRY_DEAF=path: while this file exists, a worker that looks for its next task finds that it may not take one ("deaf"),
+or stops for good ("hang"), as the file says.
+
 gunicorn -c gunicorn.conf.py "tests.faults.failpoints:create_app()"
 celery -A tests.faults.failpoints.celery worker
 """
@@ -22,6 +25,7 @@ from typing import Any
 from flask import Flask
 
 import app
+import broker
 import moves
 import tasks
 from spool import Spool
@@ -102,6 +106,18 @@ def wrap() -> None:
     for point, (moment, places) in _IN_ORDER.items():
         for owner, name in places:
             setattr(owner, name, _wrapped(getattr(owner, name), point, moment))
+    broker.QoS.can_consume = _may_be_deaf(broker.QoS.can_consume)  # type: ignore[method-assign]
+
+
+def _may_be_deaf(can_consume: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def asked(qos: Any) -> bool:
+        with suppress(OSError, KeyError):
+            if Path(os.environ["FERRY_DEAF"]).read_text() == "hang":
+                act("hang")
+            return False
+        return can_consume(qos)
+
+    return asked
 
 
 def _wrapped(function: Callable[..., Any], point: str, moment: str) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ _DATABASE = "tests/faults/test_database_faults.py::"
 _CLIENT = "tests/faults/test_client_faults.py::"
 _SLOW = "tests/bad_input/test_slow_clients.py::"
 _REDIS = "tests/faults/test_redis_restarts.py::"
+_DEAF = "tests/faults/test_deaf_workers.py::"
 _PROCESS = "tests/faults/test_process_faults.py::"
 
 
@@ -24,6 +25,27 @@ class Safeguard:
 
 
 SAFEGUARDS = (
+    Safeguard(
+        "end-of-a-deaf-worker",
+        "worker_probe.py",
+        "    worker_ready.connect(start, weak=False)\n",
+        "",
+        (_DEAF + "test_a_deaf_worker_ends_and_the_next_stores_its_files[deaf]",),
+    ),
+    Safeguard(
+        "one-task-a-waiting-file",
+        "window.py",
+        "if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return false end",
+        "",
+        ("tests/test_queued_tasks.py",),
+    ),
+    Safeguard(
+        "recall-of-lost-tasks",
+        "modes/celery.py",
+        "window.of().is_queue_empty() and (found := moves.recall(2 * lease.keeper().seconds))",
+        "(found := 0)",
+        ("tests/test_queued_tasks.py",),
+    ),
     Safeguard(
         "prefetch-slot-freed-on-a-failed-ack",
         "broker.py",

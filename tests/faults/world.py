@@ -58,7 +58,9 @@ class World:
         self.order = data / "fail"
         """The file that orders a failpoint: see `fail`."""
         self.env = {**parts.environment(data, self.ports), **SETTINGS}
-        self.env |= {"S3_ENDPOINT_URL": self.proxy.url, "FERRY_FAIL": f"@{self.order}"}
+        self.deaf = data / "deaf"
+        """A file that makes workers deaf: see failpoints."""
+        self.env |= {"S3_ENDPOINT_URL": self.proxy.url, "FERRY_FAIL": f"@{self.order}", "FERRY_DEAF": str(self.deaf)}
         if self.postgres:
             self.env["SQLALCHEMY_DATABASE_URI"] = postgres.url(self.database_port)
         self.env |= settings or {}

@@ -54,6 +54,7 @@ class Worlds:
 def mend(world: World) -> None:
     """Let everything run, and nothing fail."""
     world.order.unlink(missing_ok=True)
+    world.deaf.unlink(missing_ok=True)
     world.proxy.heal()
     looking.thaw(world)
     for name in ("s3", "redis", *(["database"] if world.postgres else []), *world.workers, "web"):

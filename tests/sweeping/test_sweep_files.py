@@ -229,7 +229,9 @@ class TestCommand:
 
 
 def sweeper_of(app: Flask, hand_out: Callable[[File], None], every: float = 30) -> Sweeper:
-    return Sweeper(app, hand_out, every=every, uploads_every=1000, objects_every=1000)
+    return Sweeper(
+        app, hand_out, every=every, uploads_every=1000, objects_every=1000, recall=lambda: None, recall_every=1000
+    )
 
 
 class TestTurns:
