@@ -33,6 +33,7 @@ _SECRETS = (
     (re.compile(r"(?i)(\bauthorization['\"]?\s*[:=]\s*).+"), r"\1…"),
 )
 _LINE = "gunicorn.access"
+_LONGEST = 1024
 
 
 def about(id: str) -> dict[str, str]:
@@ -61,7 +62,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": record.levelname.lower(),
         "logger": record.name,
-        "message": without_secrets(record.getMessage()),
+        "message": without_secrets(_message(record)),
         "request_id": getattr(record, "request_id", None) or request_id.get(),
         **(caller.get() or {}),
         "file_id": getattr(record, "file_id", None) or _file_id.get(),
@@ -72,6 +73,25 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
+def shortened(text: str) -> str:
+    """`text` of a client's choice, cut where it would take more than 1024 characters of JSON."""
+    if len(json.dumps(text)) <= _LONGEST:
+        return text
+    size = 0
+    for at, sign in enumerate(text):
+        size += len(json.dumps(sign)) - len('""')
+        if size > _LONGEST:
+            return text[:at] + "…"
+    return text
+
+
+def _message(record: logging.LogRecord) -> str:
+    if record.name == _LINE and isinstance(record.args, Mapping) and "U" in record.args:
+        path = str(record.args["U"])
+        return record.getMessage().replace(path, shortened(path), 1)
+    return record.getMessage()
+
+
 def _access(atoms: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request that was answered, from gunicorn's atoms: it is over, and its id in its headers."""
     # gunicorn has put a backslash before each quote. WSGI's text is bytes in disguise (PEP 3333).
@@ -80,7 +100,7 @@ def _access(atoms: Mapping[str, Any]) -> dict[str, Any]:
         "request_id": atoms.get("{x-request-id}o"),
         **(atoms.get(f"{{{CALLER}}}e") or {}),
         "method": atoms["m"],
-        "path": path,
+        "path": shortened(path),
         "status": int(atoms["s"]),
         "bytes": atoms["B"],
         "milliseconds": atoms["M"],

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from database import AWAY, reason
-from logs import request_id
+from logs import request_id, shortened
 from models import File
 from problems import (
     BadRequest,
@@ -100,7 +100,7 @@ def _database(error: Exception) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.exception("unexpected failure of %s %s", request.method, request.path)
+    log.exception("unexpected failure of %s %s", request.method, shortened(request.path))
     return problem(Problem())
 
 

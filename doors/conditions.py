@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from werkzeug.datastructures import Headers
 from werkzeug.http import parse_date, parse_etags
 
 from problems import PreconditionFailed
+
+_LONGEST_DATE = 64
+"""Characters. Every form of a date that HTTP knows has fewer (RFC 9110 §5.6.7)."""
 
 
 def is_unchanged(headers: Headers, etag: str, modified: int) -> bool:
@@ -19,11 +23,11 @@ def is_unchanged(headers: Headers, etag: str, modified: int) -> bool:
     if "If-Match" in headers:
         if not parse_etags(headers["If-Match"]).contains(etag):
             raise PreconditionFailed
-    elif (latest := parse_date(headers.get("If-Unmodified-Since"))) and at > latest:
+    elif (latest := _date(headers.get("If-Unmodified-Since"))) and at > latest:
         raise PreconditionFailed
     if "If-None-Match" in headers:
         return parse_etags(headers["If-None-Match"]).contains_weak(etag)
-    since = parse_date(headers.get("If-Modified-Since"))
+    since = _date(headers.get("If-Modified-Since"))
     return since is not None and at <= since
 
 
@@ -35,4 +39,13 @@ def has_same(if_range: str | None, etag: str, modified: int) -> bool:
     """
     if if_range is None or if_range.strip() == f'"{etag}"':
         return True
-    return parse_date(if_range) == datetime.fromtimestamp(modified, UTC)
+    return _date(if_range) == datetime.fromtimestamp(modified, UTC)
+
+
+def _date(text: str | None) -> datetime | None:
+    """An HTTP date; None for what is malformed, which conditions ignore (§13.1.3). Werkzeug lets an overflow out."""
+    if text is None or len(text) > _LONGEST_DATE:
+        return None
+    with suppress(OverflowError):
+        return parse_date(text)
+    return None

@@ -17,19 +17,23 @@ class Verdict(Enum):
     ENDED = auto()
 
 
-def judge(came: bytes | None, line_limit: int) -> Verdict:
-    """What `came`, None where the connection ended before a head was whole.
+def judge(came: bytes | None, line_limit: int, seen: int = 0) -> Verdict:
+    """What `came`, None where the connection ended before a head was whole. The first `seen` bytes were MORE before.
 
     WHOLE also where a parser can refuse it without waiting: its first line is too long, or a line ends in LF alone.
     """
     if came is None:
         return Verdict.ENDED
-    if b"\r\n\r\n" in came or came.count(b"\n") != came.count(b"\r\n") or _first_line(came) > line_limit:
+    # Only what is new is looked at, so that a head that comes byte by byte costs no more than one that does not.
+    new = came[max(0, seen - len("\r\n\r")) :]
+    lines = new.removeprefix(b"\n") if seen else new
+    if b"\r\n\r\n" in new or lines.count(b"\n") != lines.count(b"\r\n") or _first_line(came) > line_limit:
         return Verdict.WHOLE
     return Verdict.MORE if len(came) < MOST else Verdict.TOO_LARGE
 
 
 def _first_line(came: bytes) -> int:
     """Bytes of the request line that are there for sure. One empty line in front of it does not count."""
-    line, end, _ = came.removeprefix(b"\r\n").partition(b"\r\n")
-    return len(line) if end else len(line) - len("\r\n")
+    start = len("\r\n") if came.startswith(b"\r\n") else 0
+    end = came.find(b"\r\n", start)
+    return end - start if end >= 0 else len(came) - start - len("\r\n")

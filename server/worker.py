@@ -95,7 +95,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _look(self, conn: Any, _: socket.socket) -> None:
         conn.init()
-        verdict = judge(conn.parser.unreader.early(), self.cfg.limit_request_line)
+        came = conn.parser.unreader.early()
+        verdict = judge(came, self.cfg.limit_request_line, getattr(conn, "judged", 0))
+        conn.judged = len(came) if came and verdict is Verdict.MORE else 0
         if verdict is Verdict.MORE:
             self._heads.keep(conn, self._look)
             return

@@ -36,3 +36,28 @@ GET = b"GET / HTTP/1.1\r\n"
 )
 def test_a_thread_gets_what_it_need_not_wait_for(came: bytes | None, verdict: Verdict) -> None:
     assert judge(came, LINE) is verdict
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        GET + b"X: y\r\n\r\n",
+        b"\r\n" + GET + b"X: y\r\n\r\n",
+        GET + b"X: y\r\nZ: w\n",
+        b"x" * (LINE + 3),
+        GET + b"X: y\r\n" * MOST,
+    ],
+    ids=["whole", "an empty line in front", "a line that ends in LF", "a long line", "too large"],
+)
+@pytest.mark.parametrize("step", [1, 2, 3, 5])
+def test_a_head_in_pieces_is_judged_as_in_one(head: bytes, step: int) -> None:
+    if len(head) > MOST:
+        step *= 499
+    seen = 0
+    for end in range(step, len(head) + step, step):
+        verdict = judge(head[:end], LINE, seen)
+        assert verdict is judge(head[:end], LINE)
+        if verdict is not Verdict.MORE:
+            break
+        seen = len(head[:end])
+    assert verdict is not Verdict.MORE

@@ -297,3 +297,20 @@ def test_the_head_of_a_queued_task_holds_no_bytes(app: Flask) -> None:
     assert message["headers"]["argsrepr"] == f"({row.id!r}, ...)"
     assert "JSUl" not in json.dumps({**message, "body": ""})
     assert "JSUl" in message["body"]
+
+
+@pytest.mark.parametrize("path", ["/" + "a" * 4000, "/" + "\x01" * 1330, "/é\U0001f600" * 900])
+def test_a_long_path_is_cut(path: str) -> None:
+    atoms = {"h": "192.0.2.7", "m": "GET", "U": path, "s": "404", "B": 211, "M": 3}
+    line = record('%(h)s "%(m)s %(U)s" %(s)s', atoms, name="gunicorn.access")
+    said = logs.Json().format(line)
+
+    assert len(said) < 2 * 1024 + 400
+    assert json.loads(said)["path"].startswith("/")
+    assert json.loads(said)["path"].endswith("…")
+    assert json.loads(said)["message"].endswith('…" 404')
+
+
+@pytest.mark.parametrize("path", ["", "/", "/files/" + "a" * 1000])
+def test_a_path_of_usual_length_is_not_cut(path: str) -> None:
+    assert logs.shortened(path) == path
