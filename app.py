@@ -25,7 +25,7 @@ import storage
 import tasks
 import watching
 import window
-from doors import answers, browsers, callers, headers, hosts, request_ids
+from doors import answers, browsers, callers, headers, hosts, parameters, request_ids
 from doors.api_docs import api_docs
 from doors.downloads import downloads
 from doors.statuses import statuses
@@ -69,6 +69,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     request_ids.init_app(app)
     hosts.init_app(app, settings.forwarded_hops)
     browsers.init_app(app)
+    parameters.init_app(app)
     headers.init_app(app)
     answers.init_app(app)
     cli.init_app(app)

@@ -16,6 +16,10 @@ ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The id of a file. `ID.fullmatch` comes before any use of an id from outside: as a path, as a key, in a query."""
 
 MAX_NAME_BYTES = 255
+MAX_CODE_POINTS = 4 * MAX_NAME_BYTES
+"""More than any name has before it is normalised: NFC makes at most three of them one, and that one has two bytes.
+Normalising sorts combining marks in quadratic time, and so is never done to more."""
+
 _JOINERS = "\u200c\u200d"
 """Zero-width (non-)joiners are format characters too, but Persian words and family emoji need them."""
 
@@ -27,10 +31,15 @@ def display_name(sent: str) -> str:
     """
     base = sent.replace("\\", "/").rsplit("/", 1)[-1]
     visible = "".join(c for c in base if c in _JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
-    name = unicodedata.normalize("NFC", visible).strip()
+    name = visible if len(visible) > MAX_CODE_POINTS else unicodedata.normalize("NFC", visible).strip()
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise FilenameTooLong(f"A file's name may have {MAX_NAME_BYTES} bytes of UTF-8.", max_bytes=MAX_NAME_BYTES)
+        raise name_too_long()
     return name
+
+
+def name_too_long() -> FilenameTooLong:
+    """The refusal of a name, with the most bytes that one may have."""
+    return FilenameTooLong(f"A file's name may have {MAX_NAME_BYTES} bytes of UTF-8.", max_bytes=MAX_NAME_BYTES)
 
 
 def safe_name(name: str) -> str:
@@ -54,10 +63,11 @@ def archive_names(names: Iterable[str]) -> Iterator[str]:
     seen: Counter[str] = Counter()
     for name in names:
         plain = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", name).rstrip(". ") or "file"
-        free = plain
+        # Long names that differ at their end only are numbered together: each number is tried once.
+        free, alike = plain, _numbered(plain, 9999).casefold()
         while free.casefold() in taken:
-            seen[plain.casefold()] += 1
-            free = _numbered(plain, seen[plain.casefold()] + 1)
+            seen[alike] += 1
+            free = _numbered(plain, seen[alike] + 1)
         taken.add(free.casefold())
         yield free
 

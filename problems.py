@@ -64,6 +64,12 @@ class MissingFilename(Problem):
     status, title = 400, "The file has no name"
 
 
+class BadEncoding(Problem):
+    """A filename or the query holds bytes that are not UTF-8, or names an unknown charset. Send them in UTF-8."""
+
+    status, title = 400, "Invalid character encoding"
+
+
 class FilenameTooLong(Problem):
     """The file's name is longer than 255 bytes of UTF-8. Send it under a shorter name."""
 
@@ -95,7 +101,7 @@ class MalformedMultipart(Problem):
 
 
 class FormTooLarge(Problem):
-    """The form has too many fields, or too much in the fields beside `file`. Send less beside the file."""
+    """The form has too many fields, too much in the fields beside `file`, or a part with too long a header."""
 
     status, title = 413, "The form's other fields are too large"
 

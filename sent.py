@@ -13,11 +13,12 @@ from itertools import chain
 
 from flask import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
-from werkzeug.http import parse_options_header
 
 from chunked_uploads import refuse
-from names import display_name
+from filename_encoding import from_part, words
+from names import display_name, name_too_long
 from problems import (
+    BadEncoding,
     FormTooLarge,
     LengthRequired,
     MalformedMultipart,
@@ -34,8 +35,14 @@ from sniffing import HEAD, UNKNOWN, detect
 FIELD = "file"
 _MAX_SEGMENTS = 20
 _MAX_FIELDS_BYTES = 64 << 10
+_MAX_PART_HEADERS, _MAX_PART_HEAD = 64, 8 << 10
 _MAX_OVERHEAD = 1 << 20
 """What a form may have beside its file: boundaries, headers, other fields, preamble and epilogue."""
+
+_LIMITS = (
+    f"A form may have {_MAX_SEGMENTS} parts, and the header of a part {_MAX_PART_HEADERS} lines"
+    f" and {_MAX_PART_HEAD} bytes."
+)
 
 _NOT_FILES = ("", "application/x-www-form-urlencoded", "application/json")
 
@@ -86,7 +93,7 @@ def least(request: Request) -> int:
 
 
 def _from_body(request: Request) -> Sent:
-    name = _name(request.args.get("name", ""))
+    name = _name(words(request.args.get("name", "")))
     return Sent(name, media_type(request.mimetype), request.content_length, body_of(request))
 
 
@@ -94,18 +101,40 @@ def _from_form(request: Request) -> Sent:
     boundary = request.mimetype_params.get("boundary", "")
     if not re.fullmatch(r"[\x20-\x7e]{1,200}", boundary):
         raise MalformedMultipart("The Content-Type has no usable boundary.")
-    # Latin-1 takes any byte; what the bytes of a name mean is decided in _filename.
-    parser = PushMultipartParser(
-        boundary, max_segment_count=_MAX_SEGMENTS, max_header_size=_MAX_FIELDS_BYTES, header_charset="latin-1"
-    )
-    form = _Form(request, _events(parser, body_of(request)))
+    form = _Form(request, _events(_Parser(boundary), body_of(request)))
     segment = form.find_file()
-    filename = _filename(segment)
+    filename = from_part(segment.header("Content-Disposition"), segment.filename)
     if filename == "":
         raise MissingFile("No file was chosen in the field.")
     name = _name(filename or "")
     content_type = media_type(segment.content_type or "")
     return Sent(name, content_type, request.content_length, form.file_then_rest())
+
+
+class _Parser(PushMultipartParser):  # type: ignore[misc]
+    """A parser that counts all of a part's head before it reads a line of it: folded lines take it quadratic time."""
+
+    def __init__(self, boundary: str) -> None:
+        # Latin-1 takes any byte; what the bytes of a name mean is filename_encoding's to say.
+        super().__init__(
+            boundary,
+            max_segment_count=_MAX_SEGMENTS,
+            max_header_size=2 * _MAX_PART_HEAD,
+            max_header_count=_MAX_PART_HEADERS,
+            header_charset="latin-1",
+        )
+        self._head = 0
+
+    def _on_segment_start(self) -> None:
+        self._head = 0
+        super()._on_segment_start()
+
+    def _on_segment_headerline(self, line: bytes) -> None:
+        self._head += len(line) + len("\r\n")
+        if self._head > _MAX_PART_HEAD:
+            is_name = len(line) > _MAX_PART_HEAD // 2 and b"filename" in line
+            raise name_too_long() if is_name else ParserLimitReached
+        super()._on_segment_headerline(line)
 
 
 class _Form:
@@ -117,11 +146,14 @@ class _Form:
         self._headers = request.headers
         self._fields = list(request.args.items(multi=True))
         self._name, self._value = "", bytearray()
+        self._filename = ""
 
     def find_file(self) -> MultipartSegment:
         """Read up to the headers of the field `file`."""
         for event in self._events:
             if isinstance(event, MultipartSegment) and event.name == FIELD:
+                self._filename = event.filename or ""
+                self._check_charset()
                 return event
             self._skip(event)
         raise MissingFile(f"The form has no field {FIELD!r}.")
@@ -147,11 +179,18 @@ class _Form:
         elif event is None:
             self._fields.append((self._name, self._value.decode(errors="replace")))
             refuse(self._headers, self._fields)
+            self._check_charset()
         else:
             self._skipped += len(event)
             if self._skipped > _MAX_FIELDS_BYTES:
                 raise FormTooLarge(f"The fields beside {FIELD!r} may have {_MAX_FIELDS_BYTES} bytes.")
             self._value += event
+
+    def _check_charset(self) -> None:
+        """Raise BadEncoding where the form says that its text, the filename too, is not UTF-8 (RFC 7578 §4.6)."""
+        charset = dict(self._fields).get("_charset_", "utf-8").strip().lower()
+        if not self._filename.isascii() and charset not in ("utf-8", "utf8"):
+            raise BadEncoding("The form's _charset_ is not utf-8: set accept-charset=utf-8.")
 
 
 def _events(parser: PushMultipartParser, body: Iterator[bytes]) -> Iterator[MultipartSegment | bytes | None]:
@@ -166,7 +205,7 @@ def _events(parser: PushMultipartParser, body: Iterator[bytes]) -> Iterator[Mult
             yield from events
         parser.close()
     except ParserLimitReached as error:
-        raise FormTooLarge from error
+        raise FormTooLarge(_LIMITS) from error
     except MultipartError as error:
         raise MalformedMultipart from error
 
@@ -174,7 +213,7 @@ def _events(parser: PushMultipartParser, body: Iterator[bytes]) -> Iterator[Mult
 def _name(sent: str) -> str:
     name = display_name(sent)
     if not name:
-        raise MissingFilename
+        raise MissingFilename("Without folders and control characters nothing is left of the name." if sent else None)
     return name
 
 
@@ -200,19 +239,6 @@ def _looked_at(sent: Sent) -> Sent:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"At most {limit} bytes are accepted.", max_bytes=limit)
-
-
-def _filename(segment: MultipartSegment) -> str | None:
-    """The name as UTF-8, whatever of it is none dropped. `filename*` wins over `filename` (RFC 6266 §4.3)."""
-    unquoted = re.sub(r'"(?:\\.|[^"\\])*"', '""', segment.header("Content-Disposition"))
-    extended = re.search(r"(?i);\s*(filename\*\s*=\s*[\w-]+'[\w-]*'[^;\s\"]+)", unquoted)
-    if extended and (name := parse_options_header(f"x; {extended[1]}")[1].get("filename")):
-        return name
-    return None if segment.filename is None else _utf8(segment.filename)
-
-
-def _utf8(header: str) -> str:
-    return header.encode("latin-1").decode("utf-8", "ignore")
 
 
 def media_type(declared: str) -> str:

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from flask import Flask, request
+
+from filename_encoding import check_query
 from models import UploadStatus
-from names import ID
+from names import ID, MAX_CODE_POINTS
 from problems import InvalidParameter
 
 MOST_ON_A_PAGE = 100
@@ -53,8 +56,8 @@ def choice(args: Mapping[str, str], name: str, choices: tuple[str, ...], default
 def name_start(args: Mapping[str, str]) -> str | None:
     """How names start that are asked for, in NFC as all names are kept. Raises InvalidParameter."""
     text = args.get("prefix")
-    if text and "\0" in text:
-        raise InvalidParameter("No name holds a NUL, and PostgreSQL takes none.", parameter="prefix")
+    if text and ("\0" in text or len(text) > MAX_CODE_POINTS):
+        raise InvalidParameter("No name holds a NUL, or is as long as this.", parameter="prefix")
     return text and unicodedata.normalize("NFC", text)
 
 
@@ -77,3 +80,13 @@ def _time(args: Mapping[str, str], name: str) -> float | None:
     except (ValueError, OverflowError):
         pass
     raise InvalidParameter(f"{name} is a time such as 2026-11-20T10:24:31Z (RFC 3339).", parameter=name)
+
+
+def _check() -> None:
+    """Raises BadEncoding, for every address: Werkzeug would keep an invalid escape as it is, and fail at a raw byte."""
+    check_query(request.query_string)
+
+
+def init_app(app: Flask) -> None:
+    """Refuse queries that are not UTF-8."""
+    app.before_request(_check)

@@ -16,7 +16,7 @@ FLOORS = [
     ["redis_options"],
     ["config", "problems", "postgresql", "commits", "logs", "broker"],
     ["worker_probe"],
-    ["names", "sniffing", "budget", "chunked_uploads", "server", "database", "pool"],
+    ["names", "sniffing", "budget", "chunked_uploads", "filename_encoding", "server", "database", "pool"],
     ["content"],
     ["owners"],
     ["models", "keys", "slots", "rates", "storage", "spool", "sent", "window"],

@@ -11,6 +11,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request as BaseRequest
 
 from problems import (
+    BadEncoding,
     FilenameTooLong,
     FormTooLarge,
     IncompleteBody,
@@ -107,10 +108,40 @@ def test_the_name_is_what_the_client_meant(filename: str, name: str) -> None:
     assert taken(form(head.encode() + b"content"))[0].name == name
 
 
-def test_bytes_of_a_name_that_are_no_utf8_are_dropped() -> None:
-    head = b'Content-Disposition: form-data; name="file"; filename="a\xff\xed\xa0\x80b.txt"\r\n\r\n'
+@pytest.mark.parametrize("filename", [b"\xff.txt", b"a\xed\xa0\x80b.txt", b"\xfc\xe4\xf6"])
+def test_a_name_that_is_no_utf8_is_refused(filename: bytes) -> None:
+    head = b'Content-Disposition: form-data; name="file"; filename="' + filename + b'"\r\n\r\n'
 
-    assert taken(form(head + b"content"))[0].name == "ab.txt"
+    with pytest.raises(BadEncoding):
+        taken(form(head + b"content"))
+
+
+@pytest.mark.parametrize("filename", ["\u202e", "dir/", "  ", "\x01\x02"])
+def test_a_name_of_which_nothing_is_left_is_not_called_a_missing_file(filename: str) -> None:
+    with pytest.raises(MissingFilename, match="nothing is left of the name"):
+        taken(form(part("file", b"x", filename)))
+
+
+@pytest.mark.parametrize(
+    ("head", "passes"),
+    [
+        (b"X: y\r\n" * 62, True),
+        (b"X: y\r\n" * 64, False),
+        (b"X: " + b"y" * 8000 + b"\r\n", True),
+        (b"X: " + b"y" * 8190 + b"\r\n", False),
+        (b"X: " + b"y" * 40_000 + b"\r\n", False),
+        (b"X: y\r\n" + b" z\r\n" * 2040, False),
+        ((b"X: " + b"y" * 2000 + b"\r\n") * 5, False),
+    ],
+)
+@pytest.mark.parametrize("sizes", [[1 << 20], [997]])
+def test_the_head_of_a_part_has_a_bound(head: bytes, passes: bool, sizes: list[int]) -> None:
+    for body in (form(head + FILE), form(head + part("before", b"1"), FILE), form(FILE, head + part("after", b"1"))):
+        if passes:
+            assert taken(body, sizes=sizes)[1] == b"content"
+        else:
+            with pytest.raises(FormTooLarge, match="64 lines and 8192 bytes"):
+                taken(body, sizes=sizes)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,12 @@ class AttemptsExhausted(FerryError):
     slug = "attempts-exhausted"
 
 
+class BadEncoding(FerryError):
+    """A filename or the query holds bytes that are not UTF-8, or names an unknown charset. Send them in UTF-8."""
+
+    slug = "bad-encoding"
+
+
 class BadRequest(FerryError):
     """The request can't be understood as HTTP says it should be written."""
 
@@ -70,7 +76,7 @@ class FilenameTooLong(FerryError):
 
 
 class FormTooLarge(FerryError):
-    """The form has too many fields, or too much in the fields beside `file`. Send less beside the file."""
+    """The form has too many fields, too much in the fields beside `file`, or a part with too long a header."""
 
     slug = "form-too-large"
 

@@ -48,8 +48,8 @@ class Operation:
 
 
 ANYWHERE: Kinds = (
-    p.Problem, p.BadRequest, p.UntrustedHost, p.RequestTimeout, p.UriTooLong, p.ExpectationFailed, p.HeadersTooLarge,
-    p.TransferCodingUnknown, p.VersionNotSupported,
+    p.Problem, p.BadRequest, p.BadEncoding, p.UntrustedHost, p.RequestTimeout, p.UriTooLong, p.ExpectationFailed,
+    p.HeadersTooLarge, p.TransferCodingUnknown, p.VersionNotSupported,
 )  # fmt: skip
 WITH_SCOPE: Kinds = (p.Unauthorized, p.ScopeMissing, p.TooManyRequests, p.DatabaseUnavailable)
 CHANGING: Kinds = (p.CrossSiteRequest,)
