@@ -29,7 +29,7 @@ _DATABASE_SECONDS = 75.0
 
 def complete(row: File, size: int, sha256: str, version: str | None = None) -> None:
     """End a stored file. Raises LeaseLost where somebody else has it."""
-    url = f"{config.current().public_base_url}/{row.key}"
+    url = storage.of().url(row.key)
     done = insist(lambda: moves.complete(row, url=url, size=size, sha256=sha256, version_id=version), _DATABASE_SECONDS)
     if not done:
         # The answer to our own move may have been lost.

@@ -82,6 +82,18 @@ def _bucket(value: str) -> str:
     raise ValueError("must be 3 to 63 lower-case letters, digits, '.' and '-', as S3 has it")
 
 
+def _region(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", value):
+        return value
+    raise ValueError("must be the name of a region, such as eu-central-1")
+
+
+def _kms_key(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9:/_.-]{1,512}", value):
+        return value
+    raise ValueError("must be the id, the alias or the ARN of a KMS key")
+
+
 def _http_url(value: str) -> str:
     if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value) and _has_good_port(value):
         return value.rstrip("/")
@@ -336,6 +348,22 @@ class Config:
         _one_of("no", "yes"),
         "Whether the bytes are signed too, for storages that insist. Costs a SHA-256 more.",
     )
+    s3_addressing: str = _setting(
+        "auto",
+        _one_of("auto", "path", "virtual"),
+        "Where an address has the bucket. auto: in its path with S3_ENDPOINT_URL or a dotted name, else in its host.",
+    )
+    s3_checksum: str = _setting(
+        "crc32",
+        _one_of("crc32", "md5", "none"),
+        "Digest that is sent with the bytes. Where the storage refuses one, the next is taken, and the log says so.",
+    )
+    s3_sse: str = _setting(
+        "", _one_of("AES256", "aws:kms", "aws:kms:dsse"), "Encryption by the storage. Empty: as the bucket says."
+    )
+    s3_sse_kms_key_id: str = _setting("", _kms_key, "Key for it, with aws:kms, which is then the default of S3_SSE.")
+    aws_default_region: str = _setting("", _region, "Region of the bucket. Empty: AWS_REGION, ~/.aws or us-east-1.")
+    aws_region: str = _setting("", _region, "Region of the bucket, where AWS_DEFAULT_REGION is empty.")
     s3_prefix: str = _setting("", _prefix, "Start of every key, such as uploads/")
 
     @classmethod
@@ -356,6 +384,8 @@ class Config:
             except ValueError as error:
                 values[item.name] = ""
                 wrong.append(f"{name}={'(hidden)' if meta['secret'] or '@' in text else text}: {error}")
+        if values["s3_sse_kms_key_id"] and values["s3_sse"] == "AES256":
+            wrong.append("S3_SSE_KMS_KEY_ID: goes with S3_SSE=aws:kms or aws:kms:dsse only")
         if wrong:
             raise ConfigError("Ferry can't start with these settings:\n  " + "\n  ".join(wrong))
         return cls(**values)
@@ -391,11 +421,9 @@ class Config:
         return min(max(1, self.web_threads // 4), self.web_threads - 1)
 
     @property
-    def public_base_url(self) -> str:
-        """The address that a key is appended to, without a slash at its end."""
-        if self.s3_bucket_base_url or self.s3_endpoint_url:
-            return self.s3_bucket_base_url or f"{self.s3_endpoint_url}/{self.s3_bucket_name}"
-        return f"https://{self.s3_bucket_name}.s3.amazonaws.com"
+    def encryption(self) -> str:
+        """What objects are encrypted with by the storage; empty: as its bucket says."""
+        return self.s3_sse or ("aws:kms" if self.s3_sse_kms_key_id else "")
 
 
 def load(overrides: Mapping[str, str] | None = None) -> Config:

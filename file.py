@@ -154,9 +154,11 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     """Carry `stream` to the storage as the bytes of `row`, which the caller holds, and end the row's attempt.
 
     The row becomes COMPLETE only after the storage has been asked for the object. Raises what went wrong, as a
-    Problem, after the row says so too. `bound` is the most bytes that can come, where the row does not know.
+    Problem, after the row says so too. `bound` is the most bytes that can come, where that is known and the row does
+    not know; MAX_FILE_SIZE elsewhere, so that parts are of one size in any case.
     """
-    bound = bound if row.size is None else row.size
+    most = config.current().max_file_size if bound is None else bound
+    bound = most if row.size is None else row.size
     room = owners.Room(row.owner, row.reserved, partial(_reserve, row)) if row.owner and row.size is None else None
     try:
         kind, shown = served(row.name, row.detected_type)

@@ -61,7 +61,7 @@ _CLOCKS_APART = 30.0
 def doctor() -> None:
     """Check the database, the broker, the storage and the spool."""
     logs.set_up(config.current().log_format, "WARNING")
-    checks = [*_database(), *_broker(), *storage.of().examine(), *spool_checks()]
+    checks = [*_database(), *_broker(), *_region(), *storage.of().examine(), *spool_checks()]
     for check in checks:
         click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {without_secrets(f'{check.subject}: {check.detail}')}")
     if not all(check.ok for check in checks):
@@ -92,6 +92,14 @@ def _database_clock() -> Iterator[Check]:
     if abs(apart) > _CLOCKS_APART:
         ahead = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this host's"
         yield Check("clock", False, f"the database's is {ahead}. Set both by NTP: links are signed by this host's.")
+
+
+def _region() -> Iterator[Check]:
+    """Two names for one thing: boto3 reads the first, most other programs the second."""
+    settings = config.current()
+    used, other = settings.aws_default_region, settings.aws_region
+    if used and other and used != other:
+        yield Check("region", True, f"AWS_DEFAULT_REGION={used} counts, AWS_REGION={other} does not")
 
 
 def _broker() -> Iterator[Check]:

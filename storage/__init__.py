@@ -6,6 +6,7 @@ from flask import Flask, current_app
 
 from config import Config
 from storage.base import Check, Stat, Storage, Stream
+from storage.dialect import Dialect
 from storage.memory import MemoryStorage
 from storage.s3 import S3Storage
 
@@ -15,7 +16,7 @@ __all__ = ["Check", "Stat", "Storage", "Stream", "init_app", "of"]
 def init_app(app: Flask, config: Config) -> None:
     """Build the storage that the settings name. Connects to nothing yet."""
     if config.storage == "memory":
-        app.extensions["storage"] = MemoryStorage()
+        app.extensions["storage"] = MemoryStorage(config.s3_bucket_base_url)
     else:
         app.extensions["storage"] = S3Storage(
             bucket=config.s3_bucket_name,
@@ -23,6 +24,14 @@ def init_app(app: Flask, config: Config) -> None:
             endpoint=config.s3_endpoint_url,
             parts_at_once=config.s3_part_threads,
             sign_payload=config.s3_sign_payload == "yes",
+            base_url=config.s3_bucket_base_url,
+            dialect=Dialect(
+                addressing=config.s3_addressing,
+                region=config.aws_default_region or config.aws_region,
+                checksum=config.s3_checksum,
+                encryption=config.encryption,
+                kms_key=config.s3_sse_kms_key_id,
+            ),
         )
 
 

@@ -17,10 +17,15 @@ class StorageError(Problem):
     status, title = 502, "The storage failed"
     permanent: ClassVar[bool] = True
 
-    def __init__(self, detail: str | None = None, *, code: str = "", message: str = "", **fields: Any) -> None:
-        """`code` and `message` are the storage's own; the message is for the log and `flask doctor` only."""
+    def __init__(
+        self, detail: str | None = None, *, code: str = "", message: str = "", text: str = "", **fields: Any
+    ) -> None:
+        """`code` and `message` are the storage's own; the message is for the log and `flask doctor` only.
+
+        `text`: all that it said, which is never shown.
+        """
         super().__init__(detail, **fields)
-        self.code, self.message = code, message
+        self.code, self.message, self.text = code, message, text
 
     @property
     def cause(self) -> str:
@@ -202,6 +207,10 @@ class Storage(ABC):
     @abstractmethod
     def abort(self, begun: Begun) -> None:
         """End such an upload, and remove its parts. One that has ended is no error."""
+
+    @abstractmethod
+    def url(self, key: str) -> str:
+        """The public address of an object, whether or not it is there. Raises StorageError."""
 
     @abstractmethod
     def link(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:

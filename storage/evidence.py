@@ -11,14 +11,15 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from isal import isal_zlib
 
 from storage.base import Stat, StorageMismatch
+from storage.dialect import SSE, SSE_KEY
 from storage.parts import Part
 
 CRC32 = "x-amz-checksum-crc32"
-_SSE = "x-amz-server-side-encryption"
 
 
 @dataclass(frozen=True)
@@ -36,35 +37,49 @@ class Landed:
     opaque: bool = False
 
 
-def crc32(body: bytes | memoryview) -> str:
-    """The CRC32 as S3 writes it: four bytes, big-endian, in base64."""
-    return b64encode(isal_zlib.crc32(body).to_bytes(4, "big")).decode()
+class Digests:
+    """What is computed of a body, once and when it is asked for: each is a pass over memory that no cache holds."""
+
+    def __init__(self, body: bytes | memoryview) -> None:
+        self.size = len(body)
+        self._body = body
+
+    @cached_property
+    def crc32(self) -> str:
+        """The CRC32 as S3 writes it: four bytes, big-endian, in base64."""
+        return b64encode(isal_zlib.crc32(self._body).to_bytes(4, "big")).decode()
+
+    @cached_property
+    def md5(self) -> str:
+        """The MD5 in hexadecimal."""
+        return md5(self._body)
+
+    def header(self, kind: str) -> dict[str, str]:
+        """The header that the body is sent with, where S3_CHECKSUM is `kind`."""
+        if kind == "crc32":
+            return {CRC32: self.crc32}
+        return {"Content-MD5": b64encode(bytes.fromhex(self.md5)).decode()} if kind == "md5" else {}
 
 
 def md5(body: bytes | memoryview) -> str:
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
-def confirmed(body: memoryview, crc: str, headers: Mapping[str, str]) -> Landed:
-    """What landed of `body`, whose CRC32 is `crc`, by the headers of the answer.
-
-    Raises StorageMismatch where they prove other bytes.
-    """
+def confirmed(sent: Digests, headers: Mapping[str, str]) -> Landed:
+    """What landed, by the headers of the answer. Raises StorageMismatch where they prove other bytes."""
     etag, opaque, crc32 = headers.get("etag", "").strip('"'), is_opaque(headers), headers.get(CRC32)
     if crc32 is not None:
-        _same("CRC32", crc, crc32)
+        _same("CRC32", sent.crc32, crc32)
     elif re.fullmatch(r"[0-9a-f]{32}", etag) and not opaque:
-        _same("MD5", md5(body), etag)
+        _same("MD5", sent.md5, etag)
     if etag or opaque:
-        return Landed(len(body), etag, crc32, opaque=opaque)
-    return Landed(len(body), md5(body), crc32, computed=True)
+        return Landed(sent.size, etag, crc32, opaque=opaque)
+    return Landed(sent.size, sent.md5, crc32, computed=True)
 
 
 def is_opaque(headers: Mapping[str, str]) -> bool:
     """Whether an answer says that the object is encrypted with a key of KMS or of the customer."""
-    return headers.get(_SSE, "").startswith("aws:kms") or any(
-        f"{_SSE}-{key}" in headers for key in ("aws-kms-key-id", "customer-algorithm")
-    )
+    return headers.get(SSE, "").startswith("aws:kms") or SSE_KEY in headers or f"{SSE}-customer-algorithm" in headers
 
 
 def difference(sent: Landed, found: Stat, *, of_parts: bool = False, lost: bool = False) -> str:

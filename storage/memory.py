@@ -14,7 +14,8 @@ _CHUNK = 1 << 20
 class MemoryStorage(Storage):
     """A dict of objects. Reading and writing a dict's entry is atomic, so threads need no lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, base_url: str = "") -> None:
+        self._base_url = base_url
         self._objects: dict[str, bytes] = {}
         self.headers: dict[str, tuple[str, str | None]] = {}
         self._buffers = Buffers()
@@ -66,6 +67,9 @@ class MemoryStorage(Storage):
 
     def abort(self, begun: Begun) -> None:
         pass
+
+    def url(self, key: str) -> str:
+        return f"{self._base_url or 'memory:'}/{key}"
 
     def link(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
         return f"memory:{key}"

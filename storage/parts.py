@@ -14,18 +14,17 @@ MIB = 1 << 20
 SMALL, USUAL = 5 * MIB, 8 * MIB
 _OVERLAP_BELOW = 256 * MIB
 _AIMED_PARTS = 9_500
-_GROW_EVERY = 1_000
 
 
 def part_sizes(bound: int | None) -> Iterator[int]:
-    """The size in bytes of each part in turn, for a stream of at most `bound` bytes (None: nobody knows).
+    """The size in bytes of each part in turn, for a stream of at most `bound` bytes (None: unknown).
 
-    Known: all the same, as some storages insist. Small below 256 MiB: nothing leaves before the first part is full,
-    so its size is what sending lags behind receiving; larger than usual only where 10,000 would not do. Unknown:
-    doubled every 1,000 parts, so that 8 TiB fit.
+    All but the last are of one size, as R2 insists. Small below 256 MiB: nothing leaves before the first part is full,
+    so its size is what sending lags behind receiving; larger than usual only where 10,000 would not do. Without a
+    bound there is room for 78 GiB.
     """
     if bound is None:
-        return (USUAL << (number // _GROW_EVERY) for number in range(10 * _GROW_EVERY))
+        return repeat(USUAL)
     if bound < _OVERLAP_BELOW:
         return repeat(SMALL)
     return repeat(max(USUAL, -(-bound // _AIMED_PARTS // MIB) * MIB))
@@ -35,7 +34,7 @@ class Buffers:
     """The process's memory for parts, used again and again: a freed one would leave holes that nobody can use.
 
     As many are made as were needed at once: one for each upload that is being filled, one for each part that is
-    being sent. Larger parts than usual (files above 8 GiB of unknown length, 76 GiB of known) get memory of their own.
+    being sent. Larger parts than usual (of files that may have more than 74 GiB) get memory of their own.
     """
 
     def __init__(self) -> None:

@@ -106,9 +106,15 @@ def kind_of(status: int, code: str) -> type[StorageError]:
 
 
 def refusal(
-    status: int, code: str, message: str = "", headers: Mapping[str, str] | None = None, now: float | None = None
+    status: int,
+    code: str,
+    message: str = "",
+    headers: Mapping[str, str] | None = None,
+    *,
+    text: str = "",
+    now: float | None = None,
 ) -> StorageError:
-    """The error for an answer, with what may be repeated of it. `now`: seconds since the epoch, else this host's.
+    """The error for an answer, with what may be repeated of it. `text` is all of it, `now` seconds since the epoch.
 
     A denial by a storage whose clock is more than 15 minutes away is one of the clock: rclone says AccessDenied to a
     signature from the past.
@@ -123,7 +129,7 @@ def refusal(
         f" The bucket is in {region}." if kind is StorageWrongRegion and re.fullmatch("[a-z0-9-]{1,30}", region) else ""
     )
     said = printable(code) or str(status)
-    return kind(f"The storage answered {said}.{hint}", code=said, message=printable(message))
+    return kind(f"The storage answered {said}.{hint}", code=said, message=printable(message), text=text or message)
 
 
 def skew(date: str, now: float) -> float | None:

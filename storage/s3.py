@@ -29,7 +29,8 @@ from storage.base import (
     StorageUnavailable,
     Stream,
 )
-from storage.evidence import CRC32, Landed, confirmed, crc32, difference, etags, expected, may_be_md5, md5
+from storage.dialect import SSE, SSE_KEY, Checksums, Dialect
+from storage.evidence import Digests, Landed, confirmed, difference, etags, expected, may_be_md5, md5
 from storage.examination import examine
 from storage.http import HttpClient, Response, StreamingResponse
 from storage.parts import Buffers, Part, Witness, cut, part_sizes
@@ -37,6 +38,14 @@ from storage.refusals import refusal
 from storage.retries import ATTEMPTS
 from storage.s3_client import UNSIGNED, S3Client, translated
 from storage.sending import Sender, resent
+
+_BOTO3 = {
+    "Content-Type": "ContentType",
+    "Content-Disposition": "ContentDisposition",
+    SSE: "ServerSideEncryption",
+    SSE_KEY: "SSEKMSKeyId",
+}
+"""Headers by the names that boto3 has for them."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,18 @@ class S3Storage(Storage):
         endpoint: str = "",
         parts_at_once: int = 4,
         sign_payload: bool = False,
+        base_url: str = "",
+        dialect: Dialect | None = None,
         **client: Any,
     ) -> None:
-        """`client` goes to boto3 as it is: credentials for tests, say. Elsewhere boto3's own chain finds them."""
+        """`base_url`: where a CDN has the bucket.
+
+        `client` goes to boto3 as it is: credentials for tests, say. Elsewhere boto3's own chain finds them.
+        """
         self.bucket, self.prefix, self.endpoint = bucket, prefix, endpoint
         self._parts_at_once, self._sign_payload = parts_at_once, sign_payload
+        self._base_url, self._dialect = base_url, dialect or Dialect()
+        self._checksums = Checksums(self._dialect.checksum)
         self._options = client
         self._lock = threading.Lock()
         self._made_once: _Made | None = None
@@ -80,6 +96,7 @@ class S3Storage(Storage):
         witness: Witness | None = None,
     ) -> Stat:
         headers = {"Content-Type": content_type} | ({"Content-Disposition": disposition} if disposition else {})
+        headers |= self._dialect.encrypted
         parts = cut(stream, part_sizes(bound), self.buffers, witness)
         first = next(parts)
         try:
@@ -145,6 +162,10 @@ class S3Storage(Storage):
         with suppress(StorageNoUpload), translated():
             self._s3.abort_multipart_upload(Bucket=self.bucket, Key=begun.key, UploadId=begun.id)
 
+    def url(self, key: str) -> str:
+        client = self._made.client
+        return f"{self._base_url}/{key}" if self._base_url else f"{client.scheme}://{client.netloc}{client.path}{key}"
+
     def link(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
         given = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
         with translated():
@@ -156,9 +177,10 @@ class S3Storage(Storage):
 
     def described(self) -> str:
         """How the storage is spoken to."""
-        client = self._made.client
-        style = "path" if client.path.endswith(f"/{self.bucket}/") else "virtual"
-        return f"region {client.region}, {style} addressing at {client.scheme}://{client.netloc}{client.path}"
+        client, style = self._made.client, self._dialect.style(self.bucket, self.endpoint)
+        place = f"region {client.region}, {style} addressing at {client.scheme}://{client.netloc}{client.path}"
+        encryption = f", encryption {self._dialect.encryption}" if self._dialect.encryption else ""
+        return f"{place}, checksums {self._checksums.kind}{encryption}"
 
     def close(self) -> None:
         with self._lock:
@@ -180,10 +202,14 @@ class S3Storage(Storage):
     def _begin(self, key: str, headers: Mapping[str, str]) -> dict[str, str]:
         """What names a new multipart upload in every request about it."""
         target = {"Bucket": self.bucket, "Key": key}
-        named = {name.replace("-", ""): value for name, value in headers.items()}
-        with translated():
-            begun = self._s3.create_multipart_upload(**target, **named, ChecksumAlgorithm="CRC32")
-        return {**target, "UploadId": begun["UploadId"]}
+        named = {_BOTO3[name]: value for name, value in headers.items()}
+
+        def create(kind: str) -> str:
+            digest = {"ChecksumAlgorithm": "CRC32"} if kind == "crc32" else {}
+            with translated():
+                return str(self._s3.create_multipart_upload(**target, **named, **digest)["UploadId"])
+
+        return {**target, "UploadId": self._checksums.sent(create)}
 
     def _put_parts(self, target: dict[str, str], parts: Iterator[Part], witness: Witness | None) -> Stat:
         key, upload = target["Key"], quote(target["UploadId"], safe="")
@@ -242,11 +268,13 @@ class S3Storage(Storage):
         return Stat(key, int(headers["content-length"]), headers.get("etag", "").strip('"'), _version(headers))
 
     def _send(self, key: str, part: Part, *, query: str = "", headers: Mapping[str, str] | None = None) -> Landed:
-        """Send a part with its CRC32, which is taken once: it is a pass over memory that no cache holds."""
-        crc = crc32(part.body)
-        answer = self._request("PUT", key, query=query, headers={**(headers or {}), CRC32: crc}, body=part.body)
+        """Send a part with its digest, and compare what the storage says of it."""
+        digests, given = Digests(part.body), dict(headers or {})
+        answer = self._checksums.sent(
+            lambda kind: self._request("PUT", key, query=query, headers=given | digests.header(kind), body=part.body)
+        )
         try:
-            return confirmed(part.body, crc, answer.headers)
+            return confirmed(digests, {**self._dialect.encrypted, **answer.headers})
         except StorageMismatch:
             self._remove_version(key, _version(answer.headers))
             raise
@@ -295,19 +323,20 @@ class S3Storage(Storage):
             return self._made_once
 
     def _make(self) -> _Made:
-        client = S3Client(self.bucket, self.endpoint, **self._options)
+        client = S3Client(self.bucket, self.endpoint, self._dialect, **self._options)
         http = HttpClient(client.scheme, client.netloc, client.ca_bundle)
         return _Made(client, http, Sender(self._parts_at_once))
 
 
 def _refusal(answer: Response) -> StorageError:
     """What an answer other than a success means."""
-    return refusal(answer.status, _element("Code", answer.body), _element("Message", answer.body), answer.headers)
+    text = answer.body.decode(errors="replace")
+    return refusal(answer.status, _element("Code", text), _element("Message", text), answer.headers, text=text)
 
 
-def _element(name: str, body: bytes) -> str:
+def _element(name: str, text: str) -> str:
     """The text of the first such element of an XML answer; empty where there is none."""
-    found = re.search(f"<{name}>([^<]*)</{name}>", body.decode(errors="replace"))
+    found = re.search(f"<{name}>([^<]*)</{name}>", text)
     return unescape(found[1]) if found else ""
 
 

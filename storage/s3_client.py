@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from botocore.httpsession import get_cert_path
 
 from storage.base import StorageDenied, StorageError, StorageRejected, StorageUnavailable
+from storage.dialect import Dialect
 from storage.refusals import refusal
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -30,7 +31,7 @@ def error_for(error: BotoCoreError | ClientError) -> StorageError:
         return StorageUnavailable(message=type(error).__name__)
     said, meta = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     code, message = str(said.get("Code", "")), str(said.get("Message", ""))
-    return refusal(int(meta.get("HTTPStatusCode", 0)), code, message, meta.get("HTTPHeaders", {}))
+    return refusal(int(meta.get("HTTPStatusCode", 0)), code, message, meta.get("HTTPHeaders", {}), text=str(said))
 
 
 @contextmanager
@@ -51,16 +52,17 @@ class _Signature(S3SigV4Auth):  # type: ignore[misc]
 class S3Client:
     """boto3's client for one bucket, and what it takes to send requests of our own beside it."""
 
-    def __init__(self, bucket: str, endpoint: str, **options: Any) -> None:
+    def __init__(self, bucket: str, endpoint: str, dialect: Dialect | None = None, **options: Any) -> None:
         """`options` go to boto3 as they are: credentials for tests, say. Elsewhere its own chain finds them.
 
         Raises StorageError. Takes some 100 ms; connects to nothing but, for credentials, the machine's metadata.
         """
+        dialect = dialect or Dialect()
         with translated():
             session = boto3.session.Session()
-            options = {"region_name": session.region_name or "us-east-1"} | options
+            options = {"region_name": dialect.region or session.region_name or "us-east-1"} | options
             self.boto = session.client(
-                "s3", endpoint_url=endpoint or None, config=_settings(bucket, endpoint), **options
+                "s3", endpoint_url=endpoint or None, config=_settings(dialect.style(bucket, endpoint)), **options
             )
             # boto3 knows best where a bucket of this name in this region is to be found.
             url = self.boto.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
@@ -80,10 +82,7 @@ class S3Client:
         return dict(request.headers)
 
 
-def _settings(bucket: str, endpoint: str) -> BotoConfig:
-    # Named outright: left to itself boto3 signs addresses of the global endpoint, which sends other regions' requests
-    # away. A bucket with a dot in its name matches no certificate as a host.
-    style = "path" if endpoint or "." in bucket else "virtual"
+def _settings(style: str) -> BotoConfig:
     return BotoConfig(
         signature_version="s3v4",
         connect_timeout=5,
@@ -95,5 +94,7 @@ def _settings(bucket: str, endpoint: str) -> BotoConfig:
         # checksum comes with a range. Every part carries its CRC32 anyway, put there by us.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
+        # Named outright: left to itself boto3 signs addresses of the global endpoint, which sends other regions'
+        # requests away.
         s3={"addressing_style": style, "payload_signing_enabled": False},
     )

@@ -141,3 +141,10 @@ def test_doctor_holds_two_clocks_side_by_side(
 )
 def test_advice_goes_by_what_the_database_says(words: str, advice: str) -> None:
     assert advice in next(cure for pattern, cure in _DATABASE_ADVICE if re.search(pattern, words))
+
+
+def test_doctor_says_which_region_counts_where_two_are_set(settings: dict[str, str]) -> None:
+    app = create_app(settings | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "eu-central-1"})
+    ran = app.test_cli_runner().invoke(args=["doctor"])
+
+    assert "AWS_DEFAULT_REGION=eu-west-1 counts, AWS_REGION=eu-central-1 does not" in ran.output

@@ -215,12 +215,24 @@ def test_an_ipv6_host_is_bound_in_brackets(host: str, bind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "url"),
+    ("env", "encryption"),
     [
-        ({"S3_BUCKET_NAME": "bucket"}, "https://bucket.s3.amazonaws.com"),
-        ({"S3_BUCKET_NAME": "bucket", "S3_ENDPOINT_URL": "http://s3:9000/"}, "http://s3:9000/bucket"),
-        ({"S3_BUCKET_BASE_URL": "https://cdn.example.com/x/"}, "https://cdn.example.com/x"),
+        ({}, ""),
+        ({"S3_SSE": "AES256"}, "AES256"),
+        ({"S3_SSE_KMS_KEY_ID": "alias/ferry"}, "aws:kms"),
+        ({"S3_SSE": "aws:kms:dsse", "S3_SSE_KMS_KEY_ID": "arn:aws:kms:eu-west-1:1:key/a-b"}, "aws:kms:dsse"),
     ],
 )
-def test_the_public_address_is_the_one_set_or_the_endpoints_own(env: dict[str, str], url: str) -> None:
-    assert Config.from_env(env).public_base_url == url
+def test_a_key_for_encryption_means_kms(env: dict[str, str], encryption: str) -> None:
+    assert Config.from_env(env).encryption == encryption
+
+
+def test_a_key_for_encryption_that_would_not_be_used_stops_the_start() -> None:
+    with pytest.raises(ConfigError, match="S3_SSE_KMS_KEY_ID"):
+        Config.from_env({"S3_SSE": "AES256", "S3_SSE_KMS_KEY_ID": "alias/ferry"})
+
+
+@pytest.mark.parametrize("name", ["S3_ADDRESSING", "S3_CHECKSUM", "S3_SSE", "S3_SSE_KMS_KEY_ID", "AWS_REGION"])
+def test_a_dialect_that_makes_no_sense_stops_the_start(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        Config.from_env({name: "no sense"})

@@ -36,6 +36,7 @@ def client(app: Flask, request: pytest.FixtureRequest) -> FlaskClient:
     if request.param != "memory":
         app.extensions["storage"] = S3Storage(
             bucket=parts.BUCKET,
+            base_url="https://cdn.example.com",
             endpoint=request.getfixturevalue(request.param),
             aws_access_key_id=parts.ACCESS_KEY,
             aws_secret_access_key=parts.SECRET_KEY,

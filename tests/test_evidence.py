@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from storage.base import Stat, StorageMismatch
-from storage.evidence import CRC32, Landed, confirmed, crc32, difference, expected, is_opaque, md5
+from storage.evidence import CRC32, Digests, Landed, confirmed, difference, expected, is_opaque, md5
 
 BODY = memoryview(b"the bytes")
+CRC, CRC_OF_OTHER = Digests(BODY).crc32, Digests(b"?").crc32
 MD5, OTHER = md5(BODY), md5(b"other bytes")
 KMS = {"x-amz-server-side-encryption": "aws:kms"}
 KEY = {"x-amz-server-side-encryption-aws-kms-key-id": "a-key"}
@@ -18,7 +19,7 @@ CUSTOMER = {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
     ("headers", "landed"),
     [
         ({"etag": f'"{MD5}"'}, Landed(9, MD5)),
-        ({"etag": MD5, CRC32: crc32(BODY)}, Landed(9, MD5, crc32(BODY))),
+        ({"etag": MD5, CRC32: CRC}, Landed(9, MD5, CRC)),
         ({"etag": '"opaque"'}, Landed(9, "opaque")),
         ({}, Landed(9, MD5, computed=True)),
         ({"etag": '""'}, Landed(9, MD5, computed=True)),
@@ -29,18 +30,18 @@ CUSTOMER = {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
     ],
 )
 def test_what_has_landed_is_known_by_its_digests(headers: dict[str, str], landed: Landed) -> None:
-    assert confirmed(BODY, crc32(BODY), headers) == landed
+    assert confirmed(Digests(BODY), headers) == landed
 
 
 @pytest.mark.parametrize(
-    "headers", [{"etag": OTHER}, {CRC32: crc32(b"?")}, {"etag": MD5, CRC32: crc32(b"?")}, {"etag": OTHER} | {
+    "headers", [{"etag": OTHER}, {CRC32: CRC_OF_OTHER}, {"etag": MD5, CRC32: CRC_OF_OTHER}, {"etag": OTHER} | {
         "x-amz-server-side-encryption": "AES256"}]
 )  # fmt: skip
 def test_other_bytes_are_named_by_both_digests(headers: dict[str, str]) -> None:
     with pytest.raises(StorageMismatch) as raised:
-        confirmed(BODY, crc32(BODY), headers)
+        confirmed(Digests(BODY), headers)
 
-    mine, found = (crc32(BODY), crc32(b"?")) if CRC32 in headers else (MD5, OTHER)
+    mine, found = (CRC, CRC_OF_OTHER) if CRC32 in headers else (MD5, OTHER)
     assert mine in str(raised.value)
     assert found in str(raised.value)
 
@@ -100,3 +101,11 @@ def test_an_empty_answer_to_complete_is_filled_by_what_the_parts_prove() -> None
 def test_an_etag_is_an_md5_where_the_storage_keeps_the_key() -> None:
     assert not is_opaque({"x-amz-server-side-encryption": "AES256"})
     assert not is_opaque({})
+
+
+def test_the_header_of_a_digest_is_as_s3_writes_it() -> None:
+    digests = Digests(b"123456789")
+
+    assert digests.header("crc32") == {CRC32: "y/Q5Jg=="}
+    assert digests.header("md5") == {"Content-MD5": "JfnnlDI7RTiF9RgfG2JNCw=="}
+    assert digests.header("none") == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,9 +15,12 @@ import botocore.exceptions
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from flask import Flask
 
+from config import Config
 from dev import parts
 from dev.process import free_port
+from storage import init_app
 from storage.base import (
     Stat,
     Storage,
@@ -28,12 +32,14 @@ from storage.base import (
     StorageQuotaExceeded,
     StorageRejected,
     StorageUnavailable,
+    StorageUnsupported,
 )  # fmt: skip
+from storage.dialect import SSE, Dialect
 from storage.evidence import CRC32
 from storage.http import Response
 from storage.parts import SMALL, Witness
 from storage.s3 import S3Storage
-from storage.s3_client import S3Client, error_for
+from storage.s3_client import error_for
 from tests.fakes import breaking, chunks
 from tests.storage_contract import Broken, Onlooker, StorageContract
 
@@ -170,8 +176,10 @@ class Interposed:
 class Tampered:
     """A storage on moto with `verb(answer, send)` between it and the network: PUT, PART, HEAD or COMPLETE."""
 
-    def __init__(self, endpoint: str, *, bucket: str = parts.BUCKET, **verbs: Any) -> None:
-        self.storage, self._verbs = s3(endpoint, bucket=bucket), verbs
+    def __init__(
+        self, endpoint: str, *, bucket: str = parts.BUCKET, dialect: Dialect | None = None, **verbs: Any
+    ) -> None:
+        self.storage, self._verbs = s3(endpoint, bucket=bucket, dialect=dialect), verbs
         made = self.storage._made
         self.boto = Interposed(made.client.boto, complete_multipart_upload=self._complete)
         self.sent: list[str] = []
@@ -309,11 +317,15 @@ def test_how_often_damaged_bytes_are_sent_is_bounded_and_the_digests_are_told(mo
 
 
 def test_a_storage_that_has_no_part_replaced_is_blamed_for_what_it_did_first(moto: str) -> None:
-    answers = [WRONG["md5"], lambda send: Response(501, {}, b"<Code>NotImplemented</Code>")]
+    answers = [WRONG["md5"]]
 
+    def once_and_no_more(send: Any) -> Response:
+        return answers.pop()(send) if answers else Response(501, {}, b"<Code>NotImplemented</Code>")
+
+    tampered = Tampered(moto, PUT=once_and_no_more)
     with pytest.raises(StorageMismatch):
-        Tampered(moto, PUT=lambda send: answers.pop(0)(send)).put_whole()
-    assert answers == []
+        tampered.put_whole()
+    assert "checksums crc32" in tampered.storage.described()
 
 
 def completed(**changed: str | None) -> Any:
@@ -462,23 +474,174 @@ def test_a_storage_that_is_not_there_may_come_back() -> None:
     assert not failed.value.permanent
 
 
+KEYS = {"aws_access_key_id": "k" * 16, "aws_secret_access_key": "s" * 16}
+
+
 @pytest.mark.parametrize(
-    ("bucket", "endpoint", "region", "scheme", "netloc", "path"),
+    ("bucket", "endpoint", "region", "addressing", "url"),
     [
-        ("ferry", "", "us-east-1", "https", "ferry.s3.amazonaws.com", "/"),
-        ("ferry", "", "eu-central-1", "https", "ferry.s3.eu-central-1.amazonaws.com", "/"),
-        ("dotted.name", "", "eu-central-1", "https", "s3.eu-central-1.amazonaws.com", "/dotted.name/"),
-        ("ferry", "http://s3:9000", "us-east-1", "http", "s3:9000", "/ferry/"),
-        ("ferry", "https://example.com/s3", "us-east-1", "https", "example.com", "/s3/ferry/"),
+        ("ferry", "", "us-east-1", "auto", "https://ferry.s3.amazonaws.com/"),
+        ("ferry", "", "us-east-1", "path", "https://s3.amazonaws.com/ferry/"),
+        ("ferry", "", "eu-central-1", "auto", "https://ferry.s3.eu-central-1.amazonaws.com/"),
+        ("ferry", "", "eu-central-2", "auto", "https://ferry.s3.eu-central-2.amazonaws.com/"),
+        ("ferry", "", "cn-north-1", "auto", "https://ferry.s3.cn-north-1.amazonaws.com.cn/"),
+        ("dotted.name", "", "eu-central-1", "auto", "https://s3.eu-central-1.amazonaws.com/dotted.name/"),
+        ("dotted.name", "", "cn-north-1", "auto", "https://s3.cn-north-1.amazonaws.com.cn/dotted.name/"),
+        ("ferry", "http://s3:9000", "us-east-1", "auto", "http://s3:9000/ferry/"),
+        ("ferry", "http://s3:9000", "us-east-1", "virtual", "http://ferry.s3:9000/"),
+        ("ferry", "https://oss.example.com", "oss-1", "virtual", "https://ferry.oss.example.com/"),
+        ("ferry", "https://example.com/s3", "us-east-1", "auto", "https://example.com/s3/ferry/"),
     ],
 )
-def test_objects_are_looked_for_where_boto3_would(
-    bucket: str, endpoint: str, region: str, scheme: str, netloc: str, path: str
+def test_objects_are_looked_for_where_boto3_would_and_their_url_is_there(
+    bucket: str, endpoint: str, region: str, addressing: str, url: str
 ) -> None:
-    client = S3Client(bucket, endpoint, region_name=region, aws_access_key_id="k" * 16, aws_secret_access_key="s" * 16)
+    storage = s3(endpoint, bucket=bucket, dialect=Dialect(addressing=addressing, region=region), **KEYS)
+    client = storage._made.client
 
-    assert (client.scheme, client.netloc, client.path) == (scheme, netloc, path)
-    client.boto.close()
+    assert f"{client.scheme}://{client.netloc}{client.path}" == url
+    assert storage.url("a-key") == f"{url}a-key"
+    assert storage.link("a-key", 60, content_type="a/b", disposition="inline").startswith(f"{url}a-key?")
+    assert (client.region, storage._s3.meta.region_name) == (region, region)
+
+
+def test_the_address_of_a_cdn_comes_first() -> None:
+    assert s3("http://s3:9000", base_url="https://cdn.example.com/x").url("k") == "https://cdn.example.com/x/k"
+
+
+@pytest.mark.parametrize(
+    ("env", "region"),
+    [
+        ({}, "us-east-1"),
+        ({"AWS_REGION": "eu-central-1"}, "eu-central-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+    ],
+)
+def test_the_region_is_that_of_boto3_and_else_that_of_the_other_programs(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], region: str
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    app = Flask("region")
+    init_app(app, Config.from_env(env | {"S3_ENDPOINT_URL": "http://127.0.0.1:1"}))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k" * 16)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s" * 16)
+    storage: S3Storage = app.extensions["storage"]
+
+    assert f"region {region}," in storage.described()
+    storage.close()
+
+
+class Choosy:
+    """What answers requests that carry certain headers with a refusal, and notes the digests of those it lets by."""
+
+    def __init__(self, moto: str, refused: str, answer: Response, **dialect: str) -> None:
+        self.storage = s3(moto, dialect=Dialect(**dialect))
+        made, self.seen = self.storage._made, list[str]()
+        self._refused, self._answer = refused, answer
+        self.begun: list[dict[str, Any]] = []
+        made.client.boto = Interposed(made.client.boto, create_multipart_upload=self._create)
+        self.storage._made_once = replace(made, http=Interposed(made.http, request=self._request))
+
+    def _request(self, send: Any, method: str, target: str, signed: Any, *rest: Any) -> Any:
+        headers = [name.lower() for name in signed()]
+        self.seen += [name for name in headers if name in (CRC32, "content-md5")] if method == "PUT" else []
+        refused = method == "PUT" and any(re.search(self._refused, name) for name in headers)
+        return self._answer if refused else send(method, target, signed, *rest)
+
+    def _create(self, send: Any, **given: Any) -> Any:
+        self.begun.append(given)
+        if re.search(self._refused, "x-amz-checksum") and "ChecksumAlgorithm" in given:
+            raise ClientError({"Error": {"Code": "NotImplemented"}, "ResponseMetadata": {"HTTPStatusCode": 501}}, "C")
+        return send(**given)
+
+
+NAMED = Response(400, {}, b"<Error><Code>InvalidArgument</Code><Message>Unsupported header</Message>"
+               b"<ArgumentName>x-amz-checksum-crc32</ArgumentName></Error>")  # fmt: skip
+NOT_IMPLEMENTED = Response(501, {}, b"<Error><Code>NotImplemented</Code><Message>A header</Message></Error>")
+
+
+@pytest.mark.parametrize("answer", [NAMED, NOT_IMPLEMENTED, Response(501, {}, b"")])
+@pytest.mark.parametrize("size", [4, SMALL + 1], ids=["whole", "in parts"])
+def test_a_checksum_that_the_storage_refuses_is_left_out_from_then_on(
+    moto: str, caplog: pytest.LogCaptureFixture, answer: Response, size: int
+) -> None:
+    choosy = Choosy(moto, "x-amz-checksum", answer)
+    for _ in range(2):
+        assert choosy.storage.put("choosy", iter([bytes(size)]), bound=size, content_type="text/plain").size == size
+
+    assert choosy.seen.count(CRC32) <= 1
+    assert choosy.seen[-1] == "content-md5"
+    assert [record.message for record in caplog.records if "refuses S3_CHECKSUM=crc32" in record.message] != []
+    assert len([record for record in caplog.records if "refuses" in record.message]) == 1
+    assert "checksums md5" in choosy.storage.described()
+
+
+def test_a_storage_that_refuses_every_digest_is_sent_none_and_compared_all_the_same(moto: str) -> None:
+    choosy = Choosy(moto, "x-amz-checksum|content-md5", NOT_IMPLEMENTED)
+
+    assert choosy.storage.put("choosy", iter([b"four"]), content_type="text/plain").size == 4
+    assert "checksums none" in choosy.storage.described()
+    tampered = Tampered(moto, PUT=WRONG["md5"], dialect=Dialect(checksum="none"))
+    with pytest.raises(StorageMismatch):
+        tampered.put_whole()
+
+
+def test_a_refusal_that_no_dialect_helps_is_raised_as_it_was_first_and_nothing_is_learnt(moto: str) -> None:
+    choosy = Choosy(moto, "content-type", NOT_IMPLEMENTED)
+
+    with pytest.raises(StorageUnsupported, match="NotImplemented"):
+        choosy.storage.put("choosy", iter([b"four"]), content_type="text/plain")
+    assert choosy.seen == [CRC32, "content-md5"]
+    assert "checksums crc32" in choosy.storage.described()
+
+
+@pytest.mark.parametrize(
+    "answer", [Response(403, {}, b"<Code>AccessDenied</Code>"), Response(400, {}, b"<Code>EntityTooLarge</Code>")]
+)
+def test_another_refusal_is_not_one_of_the_checksum(moto: str, answer: Response) -> None:
+    choosy = Choosy(moto, "content-type", answer)
+
+    with pytest.raises(StorageError):
+        choosy.storage.put("choosy", iter([b"four"]), content_type="text/plain")
+    assert choosy.seen == [CRC32]
+
+
+@pytest.mark.parametrize(
+    ("checksum", "header", "algorithm"),
+    [("crc32", [CRC32], {"ChecksumAlgorithm": "CRC32"}), ("md5", ["content-md5"], {}), ("none", [], {})],
+)
+def test_the_digest_that_is_set_is_sent(moto: str, checksum: str, header: list[str], algorithm: dict[str, str]) -> None:
+    choosy = Choosy(moto, "nothing", NAMED, checksum=checksum)
+    choosy.storage.put("set", iter([bytes(SMALL + 1)]), bound=SMALL + 1, content_type="text/plain")
+
+    assert choosy.seen == header * 2
+    assert {name: value for name, value in choosy.begun[0].items() if "Checksum" in name} == algorithm
+
+
+def test_encryption_is_asked_for_with_the_object_and_not_with_its_parts(moto: str) -> None:
+    dialect = Dialect(encryption="aws:kms", kms_key="alias/ferry")
+    tampered, sent = Tampered(moto, dialect=dialect), []
+    signed = tampered.storage._made.client.signed
+    tampered.storage._made.client.signed = lambda *args: sent.append(args) or signed(*args)  # type: ignore[func-returns-value, method-assign]
+    for how in ("whole", "parts"):
+        key = tampered.put(how).key
+        head = tampered.boto.head_object(Bucket=parts.BUCKET, Key=key)
+        assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/ferry")
+
+    asked = [(method, target.partition("?")[2][:10], SSE in headers) for method, target, headers, _ in sent]
+    assert set(asked) == {("PUT", "", True), ("HEAD", "", False), ("PUT", "partNumber", False)}
+
+
+def test_an_etag_is_no_md5_where_kms_was_asked_for(moto: str) -> None:
+    """Whether or not the answer says so."""
+    strange = with_headers(x_amz_checksum_crc32=None, etag=f'"{"0" * 32}"', x_amz_server_side_encryption=None)
+    head = with_headers(etag=f'"{"0" * 32}"')
+    tampered = Tampered(moto, PUT=strange, HEAD=head, dialect=Dialect(encryption="aws:kms"))
+
+    assert tampered.put_whole().size == 4
 
 
 def client_error(status: int, code: str) -> ClientError:

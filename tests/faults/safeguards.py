@@ -97,7 +97,7 @@ SAFEGUARDS = (
     Safeguard(
         "evidence-of-a-part",
         "storage/evidence.py",
-        '        _same("MD5", md5(body), etag)\n',
+        '        _same("MD5", sent.md5, etag)\n',
         "        pass\n",
         (_FAULTS + "test_bytes_that_are_damaged_on_their_way_are_sent_again",),
     ),
