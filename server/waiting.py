@@ -5,7 +5,8 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,13 @@ class Waiting:
         if self._deadlines.pop(conn, None):
             self._poller.unregister(conn.sock)
 
+    def __iter__(self) -> Iterator[Any]:
+        """All that wait, oldest first."""
+        return iter(self._deadlines)
+
+    def __contains__(self, conn: Any) -> bool:
+        return conn in self._deadlines
+
     def overdue(self) -> Iterator[Any]:
         """Let go of those whose time is up, and yield them."""
         while self._deadlines:
@@ -42,3 +50,9 @@ class Waiting:
         self._seconds = min(self._seconds, seconds)
         latest = time.monotonic() + seconds
         self._deadlines = {conn: min(deadline, latest) for conn, deadline in self._deadlines.items()}
+
+
+def crowding(clients: Sequence[str]) -> int:
+    """Which of the connections of these clients, oldest first, is to go: the oldest of the client that has the most."""
+    counts = Counter(clients)
+    return clients.index(max(counts, key=counts.__getitem__))

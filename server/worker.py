@@ -14,6 +14,7 @@ import socket
 import ssl
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -24,18 +25,22 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from logs import of_request
 from problems import HeadersTooLarge, Problem, RequestTimeout
+from server.addresses import network
 from server.answer import Answer, problem_of, refusal
 from server.body import ExpectedBody, Unreader, is_owed
 from server.head import Verdict, judge
 from server.ids import chosen
 from server.pace import Pace
-from server.waiting import Waiting
+from server.waiting import Waiting, crowding
 
 TICK = 0.5
 """Seconds after which a socket without a byte gives up, to be asked again: the precision of a stall."""
 
 LINGER_BYTES = 256 << 20
 """What may come after an answer that has ended the connection, within another stall's time."""
+
+_NEARLY_FULL = 0.9
+"""Share of gunicorn's `worker_connections` from which on a new connection costs one that waits its place."""
 
 _DRAIN = 256 << 10
 
@@ -64,6 +69,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._heads = Waiting(self.poller, self._stall)
         self._lingering = Waiting(self.poller, self._stall)
         self._opening: dict[Any, float] = {}
+        self._crowded_out: Counter[str] = Counter()
         for listener in self.sockets:
             if hasattr(socket, "TCP_DEFER_ACCEPT") and listener.family != socket.AF_UNIX:
                 # The kernel keeps a connection for itself until something has come: mostly it is the whole head.
@@ -77,6 +83,36 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
             time.sleep(0.01)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        # Not in `accept`: an event of the connection that goes might be the next of the same turn.
+        while self.nr_conns > _NEARLY_FULL * self.worker_connections and self._make_room():
+            pass
+        super().wait_for_and_dispatch_events(timeout)
+
+    def _make_room(self) -> bool:
+        """End one connection that waits, of the client that has the most of them. False: most are at work.
+
+        Those that are idle between two requests go first: their client just opens another.
+        """
+        waiting = [*self.keepalived_conns, *self.pending_conns, *self._heads, *self._lingering]
+        if 2 * len(waiting) < self.nr_conns:
+            return False
+        clients = [network(_address(conn)) for conn in waiting]
+        number = crowding(clients)
+        conn, client = waiting[number], clients[number]
+        self._crowded_out[client] += 1
+        if conn in self._heads:
+            with suppress(OSError):
+                conn.sock.send(refusal(RequestTimeout("Too many connections wait."), chosen(None)), socket.MSG_DONTWAIT)
+        self._heads.let_go(conn)
+        self._lingering.let_go(conn)
+        for idle in (self.keepalived_conns, self.pending_conns):
+            if conn in idle:
+                idle.remove(conn)
+                self.poller.unregister(conn.sock)
+        self._close(conn)
+        return True
 
     def enqueue_req(self, conn: Any) -> None:
         """Have a thread handle the request whose first bytes may be there, once its head is whole."""
@@ -153,6 +189,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def murder_pending(self) -> None:
         """Called about every second: end what has waited for too long."""
         super().murder_pending()
+        for client, number in self._crowded_out.items():
+            self.log.warning("connections nearly full: %d of %s closed", number, client or "a Unix socket")
+        self._crowded_out.clear()
         for conn in self._heads.overdue():
             if conn.parser.unreader.buf.getvalue():
                 self._refuse(conn, RequestTimeout("The head of the request did not come in time."))
@@ -174,7 +213,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _refuse(self, conn: Any, problem: Problem) -> None:
         id = chosen(None)
-        self.log.warning("%s refused: %s", (conn.client or ("",))[0], problem.slug(), extra=of_request(id))
+        self.log.warning("%s refused: %s", _address(conn), problem.slug(), extra=of_request(id))
         with suppress(OSError):
             conn.sock.send(refusal(problem, id), socket.MSG_DONTWAIT)
         self._linger(conn)
@@ -203,6 +242,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _close(self, conn: Any) -> None:
         self.nr_conns -= 1
         conn.close()
+
+
+def _address(conn: Any) -> str:
+    """Of the client; empty for one of a Unix socket."""
+    return str(conn.client[0]) if isinstance(conn.client, tuple) else ""
 
 
 def keep_stops_over_forks() -> None:

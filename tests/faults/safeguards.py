@@ -202,6 +202,13 @@ SAFEGUARDS = (
         (_SLOW + "test_heads_that_do_not_come_hold_nobody_up",),
     ),
     Safeguard(
+        "places-shared-by-address",
+        "server/waiting.py",
+        "return clients.index(max(counts, key=counts.__getitem__))",
+        "return 0",
+        ("tests/bad_input/test_many_clients.py",),
+    ),
+    Safeguard(
         "pace-of-a-body",
         "server/pace.py",
         "if self._silent >= self._stall:",
