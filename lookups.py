@@ -105,6 +105,11 @@ def named(owner: str | None, start: str, limit: int) -> Sequence[File]:
     return _read(query.order_by(FILES.c.id).limit(limit))
 
 
+def ended_lately(seconds: float, limit: int) -> Sequence[File]:
+    """Files that ended in the last `seconds` and may have left an upload in parts, the latest first."""
+    return _read(_ENDED_LATELY, seconds=seconds, most=limit)
+
+
 def complete_between(after: str, to: str, limit: int) -> Sequence[File]:
     """COMPLETE files with `after` < id <= `to`, in the order of their ids."""
     return _read(_COMPLETE_BETWEEN, after=after, to=to, most=limit)
@@ -130,6 +135,19 @@ _COMPLETE_BETWEEN = (
         FILES.c.id <= bindparam("to"),
     )
     .order_by(FILES.c.id)
+    .limit(bindparam("most"))
+)
+_ENDED_LATELY = (
+    select(FILES)
+    .where(
+        or_(
+            FILES.c.upload_status == UploadStatus.ERROR,
+            and_(FILES.c.upload_status == UploadStatus.COMPLETE, FILES.c.attempt > 1),
+        ),
+        NOT_DELETED,
+        FILES.c.updated_at > NOW - bindparam("seconds", type_=Double()),
+    )
+    .order_by(FILES.c.updated_at.desc())
     .limit(bindparam("most"))
 )
 _EXPIRED = (

@@ -20,6 +20,7 @@ from storage.base import StorageError
 log = logging.getLogger("ferry.file")
 
 _THREADS = 2
+_STORED_AT_ONCE = 2
 
 
 def delete(row: File) -> bool:
@@ -43,7 +44,8 @@ def remove(row: File) -> None:
     belongs to no file then, and the sweep finds it.
     """
     storage.of().delete(row.key, row.version_id)
-    if row.upload_status != UploadStatus.COMPLETE:
+    # Being deleted counts as an attempt. Of a COMPLETE file only one that failed can have left parts.
+    if row.upload_status != UploadStatus.COMPLETE or row.attempt > _STORED_AT_ONCE:
         for begun in storage.of().begun(row.key):
             storage.of().abort(begun)
     spool.of().discard(row.id)

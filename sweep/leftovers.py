@@ -10,6 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ import lookups
 import moves
 import spool
 import storage
-from storage.base import ObjectMissing, Stat, StorageMissing
+from storage.base import Begun, ObjectMissing, Stat, StorageDenied, StorageMissing
 from sweep.report import Report
 from sweep.rules import bytes_are_left, id_in, made_at, object_is_left, upload_is_left
 
@@ -32,6 +33,9 @@ MARK = "ferry-owner"
 """Name, under the prefix, of the object that says whose the prefix is."""
 
 _PAGE = 500
+_LATELY = 3 * 3600.0
+"""Seconds for which an ended file's key is asked about where no list has uploads: some looks at the default pause."""
+
 _FIRST, _LAST = "", "g"
 """Below and above every id."""
 
@@ -40,12 +44,34 @@ def sweep_uploads(report: Report) -> None:
     """Abort the uploads in parts under our prefix that nobody will end."""
     prefix = config.current().s3_prefix
     grace = _grace(prefix, report)
-    for page in _pages(begun for begun in storage.of().begun(prefix) if id_in(begun.key, prefix)):
+    for page in _pages(begun for begun in _uploads(prefix) if id_in(begun.key, prefix)):
         ids = {begun: id_in(begun.key, prefix) or "" for begun in page}
         rows, now = lookups.among(list(ids.values())), _now()
         for begun, id in ids.items():
             if upload_is_left(rows.get(id), now - made_at(id), grace):
                 report.act("uploads_aborted", begun.key, storage.of().abort, begun)
+
+
+def _uploads(prefix: str) -> Iterator[Begun]:
+    """Uploads in parts that have not ended; more than those under the prefix, where none are listed there.
+
+    MinIO lists those of one whole key, and in later versions of a whole bucket, but none of a prefix.
+    """
+    found = False
+    for begun in storage.of().begun(prefix):
+        found = True
+        yield begun
+    if found:
+        return
+    if prefix:
+        # The credentials may be for the prefix alone.
+        with suppress(StorageDenied):
+            for begun in storage.of().begun():
+                found = True
+                yield begun
+    if not found:
+        for row in lookups.ended_lately(_LATELY, _PAGE):
+            yield from storage.of().begun(row.key)
 
 
 def sweep_objects(report: Report) -> None:

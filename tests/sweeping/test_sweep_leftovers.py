@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 
 import pytest
 import uuid_utils
@@ -12,10 +13,33 @@ from flask import Flask
 import file
 import moves
 import spool
+from app import create_app
 from models import UploadStatus
-from storage.base import Begun
+from storage.base import Begun, StorageDenied
 from sweep.leftovers import MARK
 from tests.sweeping.conftest import BODY, Remembering, accepted, aged, cleaned, found, held
+
+
+class ByKey(Remembering):
+    """Lists uploads as MinIO does."""
+
+    all = False
+
+    def begun(self, prefix: str = "") -> Iterator[Begun]:
+        return iter([each for each in self.open_uploads if each.key == prefix or (self.all and not prefix)])
+
+
+class ByKeyOrAll(ByKey):
+    all = True
+
+
+class OfItsPrefix(ByKey):
+    """Denies what is not about its prefix."""
+
+    def begun(self, prefix: str = "") -> Iterator[Begun]:
+        if not prefix:
+            raise StorageDenied
+        return super().begun(prefix)
 
 
 class TestStorage:
@@ -28,6 +52,36 @@ class TestStorage:
 
         assert cleaned().counts["uploads_aborted"] == 2
         assert objects.open_uploads == {uploads[working.id]}
+
+    @pytest.mark.parametrize("kind", [ByKey, ByKeyOrAll])
+    def test_uploads_are_found_where_a_prefix_lists_none(
+        self, settings: dict[str, str], kind: type[Remembering]
+    ) -> None:
+        """MinIO lists the uploads of a whole key, and in later versions of a whole bucket."""
+        app = create_app(settings | {"S3_PREFIX": "uploads/"})
+        app.extensions["storage"] = objects = kind()
+        with app.app_context():
+            working, ended, twice = held("normal", 30), held("normal", 30), held("async", 30)
+            assert moves.fail(ended, "server-stopped")
+            assert moves.give_back(twice, "storage-unavailable", 0)
+            assert moves.claim(twice, 30)
+            assert moves.complete(twice, url="u", size=1, sha256="s")
+            uploads = {row.id: Begun(row.key, "1") for row in (working, ended, twice)}
+            foreign = Begun("elsewhere/" + ended.key.removeprefix("uploads/"), "1")
+            objects.open_uploads = {*uploads.values(), foreign}
+
+            assert cleaned().counts["uploads_aborted"] == 2
+            assert objects.open_uploads == {uploads[working.id], foreign}
+
+    def test_rights_on_a_prefix_alone_do_not_end_the_sweep(self, settings: dict[str, str]) -> None:
+        app = create_app(settings | {"S3_PREFIX": "uploads/"})
+        app.extensions["storage"] = objects = OfItsPrefix()
+        with app.app_context():
+            ended = held("normal", 30)
+            assert moves.fail(ended, "server-stopped")
+            objects.open_uploads = {Begun(ended.key, "1")}
+
+            assert cleaned().counts["uploads_aborted"] == 1
 
     def test_nothing_that_ferry_has_not_named_is_touched(self, app: Flask, objects: Remembering) -> None:
         keys = ["backup.tar", "00000000-0000-0000-0000-000000000000--x", f"{uuid_utils.uuid4()}--20200101000000--a"]
