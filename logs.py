@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.config import dictConfig
 from typing import Any, TextIO
+
+from redaction import without_secrets
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 caller: ContextVar[Mapping[str, str] | None] = ContextVar("caller", default=None)
@@ -26,14 +27,9 @@ CALLER = "ferry.caller"
 
 _file_id: ContextVar[str | None] = ContextVar("file_id", default=None)
 
-_SECRETS = (
-    (re.compile(r"(?<=[\w./~*-])\?[^\s'\"]+"), "?…"),  # a query string
-    (re.compile(r"(?<=://)[^\s/@'\"]+@"), "…@"),  # who, and with what password
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 …"),
-    (re.compile(r"(?i)(\bauthorization['\"]?\s*[:=]\s*).+"), r"\1…"),
-)
 _LINE = "gunicorn.access"
 _LONGEST = 1024
+_OURS = ("time", "level", "logger")
 
 
 def about(id: str) -> dict[str, str]:
@@ -62,7 +58,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": record.levelname.lower(),
         "logger": record.name,
-        "message": without_secrets(_message(record)),
+        "message": _message(record),
         "request_id": getattr(record, "request_id", None) or request_id.get(),
         **(caller.get() or {}),
         "file_id": getattr(record, "file_id", None) or _file_id.get(),
@@ -70,7 +66,12 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         **(_access(record.args) if record.name == _LINE and isinstance(record.args, Mapping) else {}),
         "exception": _exception(record),
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: _safe(name, value) for name, value in known.items() if value is not None}
+
+
+def _safe(name: str, value: Any) -> Any:
+    """A client, or who writes to Redis, may have chosen any text that is not Ferry's own."""
+    return without_secrets(value) if isinstance(value, str) and name not in _OURS else value
 
 
 def shortened(text: str) -> str:
@@ -111,14 +112,7 @@ def _access(atoms: Mapping[str, Any]) -> dict[str, Any]:
 def _exception(record: logging.LogRecord) -> str | None:
     if not record.exc_info:
         return None
-    return without_secrets(_PLAIN.formatException(record.exc_info))
-
-
-def without_secrets(text: str) -> str:
-    """`text` without tokens, passwords, query strings and what else only a user may know."""
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text
+    return _PLAIN.formatException(record.exc_info)
 
 
 def _visible(text: str) -> str:

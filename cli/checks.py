@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 import config
 import database
-import logs
+import redaction
 from problems import Problem
 from storage import Check
 
@@ -54,4 +54,4 @@ def without_secrets(text: str) -> str:
         for spelling in {password, unquote(password)}:
             if len(spelling) >= _LEAST_LETTERS:
                 text = text.replace(spelling, "…")
-    return logs.without_secrets(text)
+    return redaction.without_secrets(text)

@@ -24,6 +24,7 @@ from problems import (
     TooLarge,
     UnsupportedMediaType,
 )  # fmt: skip
+from redaction import without_tokens
 
 log = logging.getLogger("ferry.http")
 
@@ -73,7 +74,8 @@ def accepted(row: File, status: int) -> tuple[dict[str, Any], int, dict[str, str
 def problem(error: Problem) -> Response:
     """The problem details (RFC 9457) of `error`."""
     members = error.members(request.path) | {"request_id": request_id.get()}
-    answer = Response(json.dumps(members), error.status, mimetype="application/problem+json")
+    # A token in the wrong place, the address say, must not get into what its client writes down.
+    answer = Response(without_tokens(json.dumps(members)), error.status, mimetype="application/problem+json")
     answer.headers.extend(error.headers)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)

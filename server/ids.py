@@ -6,10 +6,13 @@ import re
 
 import uuid_utils
 
+from redaction import without_secrets
+
 HEADER = "X-Request-ID"
 _HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def chosen(sent: str | None) -> str:
-    """The id that came with a request, if it is harmless in a log; otherwise a new one."""
-    return sent if sent and _HARMLESS.fullmatch(sent) else str(uuid_utils.uuid7())
+    """The id that came with a request, if it is harmless in a log and holds no secret; otherwise a new one."""
+    is_good = sent and _HARMLESS.fullmatch(sent) and without_secrets(sent) == sent
+    return sent if sent and is_good else str(uuid_utils.uuid7())

@@ -33,6 +33,24 @@ from pool import Pool
 from tests.fakes import FORM, form, part
 
 SECRET = "hunter2hunter2"
+TOKEN = f"ferry_0123456789ab_{'aB3-_xY9zQ' * 4}end"
+WITH_A_TOKEN = (
+    f"GET /files/{TOKEN} HTTP/1.1",
+    f"DELETE /{TOKEN} HTTP/1.1",
+    f"GET /files/{TOKEN.replace('_', '%5F')}/content HTTP/1.1",
+    f"GET /files/{TOKEN.replace('_', '%255F')} HTTP/1.1",
+    f"GET /{TOKEN.replace('e', '%65')} HTTP/1.1",
+    f"{TOKEN.upper()} / HTTP/1.1",
+    f"GET http://me:{TOKEN}@localhost/files HTTP/1.1",
+    f"GET /files?{TOKEN} HTTP/1.1",
+    f"GET /files HTTP/1.1\r\nX-Request-ID: {TOKEN}",
+    f"GET /files HTTP/1.1\r\nX-Request-ID: x{TOKEN[:40]}",
+    f"GET /files HTTP/1.1\r\nUser-Agent: {TOKEN}\r\nReferer: http://localhost/{TOKEN}",
+    f"GET /files HTTP/1.1\r\n{TOKEN}: x",
+    f"GET /files HTTP/1.1\r\nAuthorization: {TOKEN}",
+    f"GET /files HTTP/1.1\r\nAuthorization: Token {TOKEN}",
+    f"GET /files/last HTTP/1.1\r\nCookie: {TOKEN}",
+)
 
 
 def record(message: str, *args: Any, name: str = "ferry.file", **extra: Any) -> logging.LogRecord:
@@ -113,6 +131,22 @@ def test_what_an_exception_says_forges_no_line_of_text() -> None:
 def test_secrets_are_left_out_whoever_wrote_them(text: str, shown: str) -> None:
     assert logs.fields(record("%s", text))["message"] == shown
     assert SECRET not in logs.fields(failed(ValueError(text)))["exception"]
+
+
+@pytest.mark.parametrize("style", [logs.Json, logs.Text])
+def test_a_token_is_left_out_of_every_field(style: type[logging.Formatter]) -> None:
+    """Of an access line in the operator's own format too, and of a task's id, which stands in Redis."""
+    atoms = {"h": TOKEN, "m": TOKEN, "U": f"/{TOKEN}", "s": "404", "B": 0, "M": 3, "{x-request-id}o": TOKEN}
+    lines = [
+        record("%(h)s %(m)s %(U)s %(a)s", atoms | {"a": TOKEN}, name="gunicorn.access"),
+        record("%s and %r", TOKEN, TOKEN, **logs.about(TOKEN), **logs.of_request(TOKEN)),
+        failed(ValueError(TOKEN)),
+    ]
+    with logs.working_on(TOKEN):
+        said = "\n".join(style().format(line) for line in lines)
+
+    assert TOKEN[19:] not in said
+    assert "ferry_0123456789ab_" in said
 
 
 def test_a_line_about_a_request_has_its_parts() -> None:
@@ -231,16 +265,20 @@ def test_the_web_service_logs_nothing_but_json_and_no_secret(web: Running) -> No
         f"GET /files?cursor={SECRET} HTTP/1.1\r\nAuthorization: Bearer {SECRET}\x01",
         f"GET /files?cursor={SECRET} HTTP/1.1\r\nAuthorization : Bearer {SECRET}",
         f"GET /a%0d%0ab%1b?{SECRET} HTTP/1.1\r\nHost: localhost",
+        *(f"{line}\r\nHost: localhost" for line in WITH_A_TOKEN),
     ):
         with socket.create_connection(("127.0.0.1", web.port), 10) as client:
             client.sendall(head.encode() + b"\r\nConnection: close\r\n\r\n")
             client.makefile("rb").read()
     line = web.until(lambda line: line.get("status") == 404)
+    web.until(lambda line: line.get("path") == "/files/last")
 
     assert line["path"] == "/a\r\nb\x1b"
-    assert sum("Invalid" in line["message"] for line in web.lines()) == 3
+    assert sum("Invalid" in line["message"] for line in web.lines()) == 4
     assert len(web.lines()) == len(web.log.read_text().splitlines())
     assert SECRET not in web.log.read_text()
+    assert TOKEN[-12:].lower() not in web.log.read_text().lower()
+    assert web.log.read_text().count(f"ferry_{TOKEN[6:18]}_…".encode("unicode_escape").decode()) >= 8
 
 
 def test_no_byte_of_a_file_is_in_the_log_of_a_worker_or_in_the_head_of_a_message(

@@ -12,12 +12,18 @@ import logs
 import lookups
 from server.ids import chosen
 
+TOKEN = f"ferry_0123456789ab_{'a' * 43}"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @pytest.mark.parametrize("sent", ["a", "A-1_b.c", "x" * 64, "01a1f87c-8038-72c3-a4d1-740c5f09daa4"])
 def test_a_harmless_id_is_taken_over(sent: str) -> None:
     assert chosen(sent) == sent
+
+
+@pytest.mark.parametrize("sent", [TOKEN, f"x{TOKEN}", TOKEN[1:], TOKEN[:30]])
+def test_a_token_is_no_id(client: FlaskClient, sent: str) -> None:
+    assert UUID.fullmatch(client.get("/healthz", headers={"X-Request-ID": sent}).headers["X-Request-ID"])
 
 
 @pytest.mark.parametrize("sent", [None, "", "x" * 65, "a b", "a\n", "a\x1b", "ä", "<b>", "a,b"])
