@@ -22,6 +22,9 @@ from storage.base import StorageError, StorageMismatch
 log = logging.getLogger("ferry.file")
 
 _LONGEST_PAUSE = 900.0
+_LEAST_SPREAD, _MOST_SPREAD = 0.75, 1.25
+LONGEST_WAIT = _MOST_SPREAD * _LONGEST_PAUSE
+"""Seconds after a failed attempt in which the next is due, whatever has failed."""
 _LONGEST_DETAIL = 255
 _DATABASE_SECONDS = 75.0
 """How long the end of an attempt waits for a database that is away. The lease may run out: the fence knows."""
@@ -48,7 +51,7 @@ def fail(row: File, error: Exception) -> None:
     if pause is None and isinstance(error, StorageMismatch):
         _remove_wrong(row)
     # Spread, so that what failed together does not come back together.
-    later = random.uniform(0.75, 1.25) * (pause or 0)  # noqa: S311
+    later = random.uniform(_LEAST_SPREAD, _MOST_SPREAD) * (pause or 0)  # noqa: S311
     try:
         # Nobody waits for this but in normal mode, and there the sweep ends the file as well.
         patience = 0 if row.mode == "normal" else _DATABASE_SECONDS

@@ -66,6 +66,16 @@ def due(spool: str, limit: int) -> Sequence[File]:
     return _read(_DUE, spool=spool, most=limit)
 
 
+def waiting_for_workers(least: float, pause: float) -> tuple[int, float]:
+    """How many files of mode `celery` have waited for a worker for more than `least` seconds, and the longest wait.
+
+    `pause`: seconds that a file may rest after a failed attempt; they do not count. No more than 1000 files do.
+    """
+    with reading() as connection:
+        count, seconds = connection.execute(_WAITING, {"least": least, "pause": pause}).one()
+    return int(count), float(seconds or 0)
+
+
 def expired(limit: int) -> Sequence[File]:
     """Files whose time is over, and that are not deleted yet."""
     return _read(_EXPIRED, most=limit)
@@ -150,6 +160,20 @@ _ENDED_LATELY = (
     .order_by(FILES.c.updated_at.desc())
     .limit(bindparam("most"))
 )
+_WAITING_SINCE = FILES.c.updated_at + case((FILES.c.error.is_not(None), bindparam("pause", type_=Double())), else_=0.0)
+_LONG_WAITING = (
+    select(_WAITING_SINCE.label("since"))
+    .where(
+        FILES.c.upload_status == UploadStatus.PENDING,
+        FILES.c.mode == "celery",
+        NOT_DELETED,
+        NOW - bindparam("least", type_=Double()) > _WAITING_SINCE,
+    )
+    .order_by(FILES.c.id)
+    .limit(1000)
+    .subquery()
+)
+_WAITING = select(func.count(), NOW - func.min(_LONG_WAITING.c.since)).select_from(_LONG_WAITING)
 _EXPIRED = (
     select(FILES).where(FILES.c.expires_at < NOW, NOT_DELETED).order_by(FILES.c.expires_at).limit(bindparam("most"))
 )

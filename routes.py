@@ -23,6 +23,7 @@ from doors.callers import Caller, everybody_may, needs, open_to_all, receiving
 from doors.lookup import among, one
 from doors.parameters import LONGEST_LIFE, number, page_of
 from modes import UPLOADS
+from modes import celery as celery_mode
 from problems import NotFound, all_problems
 from sent import least, take
 
@@ -106,10 +107,11 @@ def healthz() -> dict[str, str]:
 
 @routes.get("/healthz/ready")
 @open_to_all
-def ready() -> dict[str, str]:
-    """The process can accept files: the database answers."""
+def ready() -> dict[str, Any]:
+    """The process can accept files: the database answers. What waits for a worker is named, and refuses nothing."""
     ping()
-    return {"status": "ready"}
+    waiting, seconds = celery_mode.waiting()
+    return {"status": "ready", "celery": {"waiting": waiting, "oldest_seconds": int(seconds)}}
 
 
 @routes.get("/problems/<slug>")

@@ -23,6 +23,7 @@ import window
 from cli.checks import Advice, attempt, without_secrets
 from cli.spool_checks import spool_checks
 from models import db, migrate
+from modes import celery as celery_mode
 from storage import Check
 
 _DATABASE_ADVICE: Advice = (
@@ -61,7 +62,7 @@ _CLOCKS_APART = 30.0
 def doctor() -> None:
     """Check the database, the broker, the storage and the spool."""
     logs.set_up(config.current().log_format, "WARNING")
-    checks = [*_database(), *_broker(), *_region(), *storage.of().examine(), *spool_checks()]
+    checks = [*_database(), *_broker(), *_workers(), *_region(), *storage.of().examine(), *spool_checks()]
     for check in checks:
         click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {without_secrets(f'{check.subject}: {check.detail}')}")
     if not all(check.ok for check in checks):
@@ -113,3 +114,14 @@ def _broker() -> Iterator[Check]:
         return Check(subject, True, f"reached; queue {redis.queue}, which must be the worker's too")
 
     yield attempt(subject, look, _BROKER_ADVICE)
+
+
+def _workers() -> Iterator[Check]:
+    """What waits for a worker. A database that can't say is named by its own line."""
+    with suppress(SQLAlchemyError):
+        count, seconds = celery_mode.waiting()
+        yield Check("workers", True, "no file has waited long for one") if count == 0 else Check(
+            "workers", False,
+            f"{count} files wait for one, the longest for {seconds:.0f} s. Check that one runs, with this database and "
+            "CELERY_QUEUE; that its log has no worker.deaf again and again; and that there are enough.",
+        )  # fmt: skip

@@ -61,6 +61,14 @@ def dispatch(id: str) -> None:
         raise
 
 
+def waiting() -> tuple[int, float]:
+    """How many files have waited for a worker for more than two leases, and for how many seconds the longest.
+
+    None runs, or all are busy, or deaf, or have another queue.
+    """
+    return lookups.waiting_for_workers(2 * lease.keeper().seconds, attempts.LONGEST_WAIT)
+
+
 def recall() -> None:
     """Have waiting files queued again that Redis has lost the tasks of, however far off their next turn is."""
     current_app.extensions["celery-senders"].submit(_recall, "recall")

@@ -129,7 +129,8 @@ def test_times_are_rfc_3339_in_utc(client: FlaskClient) -> None:
 
 def test_health_is_told_apart_from_readiness(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.get("/healthz").get_json() == {"status": "ok"}
-    assert client.get("/healthz/ready").get_json() == {"status": "ready"}
+    nothing = {"waiting": 0, "oldest_seconds": 0}
+    assert client.get("/healthz/ready").get_json() == {"status": "ready", "celery": nothing}
 
     monkeypatch.setattr("routes.ping", away)
     assert client.get("/healthz").status_code == 200

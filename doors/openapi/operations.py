@@ -167,7 +167,7 @@ OPERATIONS = (
     ),
     Operation(
         "ready", "get", "/healthz/ready", "Service", None, "Whether the process can accept files.",
-        {"200": answer("It can.", ref("Health"))}, (p.DatabaseUnavailable,),
+        {"200": answer("It can.", ref("Readiness"))}, (p.DatabaseUnavailable,),
     ),
     Operation(
         "get_problem", "get", "/problems/{slug}", "Service", None, "The cause and the cure of a problem.",

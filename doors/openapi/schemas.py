@@ -123,6 +123,12 @@ _SHAPES: dict[str, Schema] = {
         data={**_TEXT, "contentMediaType": "application/json", "contentSchema": ref("File")},
     ),
     "Health": _object("How the service is.", status=_TEXT),
+    "Readiness": _object("How the service is.", status=_TEXT, celery=ref("Waiting")),
+    "Waiting": _object(
+        "Files that have waited for a worker for over two leases (1000 at most are counted), and the longest wait.",
+        waiting={"type": "integer", "minimum": 0},
+        oldest_seconds={"type": "integer", "minimum": 0},
+    ),
     "Ids": {
         **_object("The files that are meant.", ids={**_ANY_IDS, "minItems": 1, "maxItems": 100}),
         "additionalProperties": False,

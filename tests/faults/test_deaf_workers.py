@@ -83,7 +83,7 @@ def test_tasks_of_waiting_files_do_not_pile_up_and_are_not_lost(world: World) ->
     assert tasks_in(world) == 20
     with talking_to_redis(world) as client:
         client.flushall()
-    wait(lambda: tasks_in(world) == 20, 4 * LEASE)
+    wait(lambda: tasks_in(world) == 20, 30)
     world.start("worker")
 
     for upload in uploads:
