@@ -27,13 +27,13 @@ def judge(came: bytes | None, line_limit: int, seen: int = 0) -> Verdict:
     # Only what is new is looked at, so that a head that comes byte by byte costs no more than one that does not.
     new = came[max(0, seen - len("\r\n\r")) :]
     lines = new.removeprefix(b"\n") if seen else new
-    if b"\r\n\r\n" in new or lines.count(b"\n") != lines.count(b"\r\n") or _first_line(came) > line_limit:
+    if b"\r\n\r\n" in new or lines.count(b"\n") != lines.count(b"\r\n") or _is_too_long(came, line_limit, seen):
         return Verdict.WHOLE
     return Verdict.MORE if len(came) < MOST else Verdict.TOO_LARGE
 
 
-def _first_line(came: bytes) -> int:
-    """Bytes of the request line that are there for sure. One empty line in front of it does not count."""
+def _is_too_long(came: bytes, limit: int, seen: int) -> bool:
+    """Whether the request line has more bytes than that. One empty line in front of it does not count."""
     start = len("\r\n") if came.startswith(b"\r\n") else 0
-    end = came.find(b"\r\n", start)
-    return end - start if end >= 0 else len(came) - start - len("\r\n")
+    most = start + limit + len("\r\n")
+    return seen <= most < len(came) and came.find(b"\r\n", start, most) < 0

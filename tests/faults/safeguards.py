@@ -335,6 +335,27 @@ SAFEGUARDS = (
         ("tests/test_chunked_uploads.py",),
     ),
     Safeguard(
+        "no-letter-of-a-name-dropped",
+        "filename_encoding.py",
+        "return raw.decode(codec)",
+        'return raw.decode(codec, "ignore")',
+        ("tests/test_filename_encoding.py",),
+    ),
+    Safeguard(
+        "head-of-a-part-bounded",
+        "sent.py",
+        "        if self._head > _MAX_PART_HEAD:\n",
+        "        if False:\n",
+        ("tests/test_sent.py",),
+    ),
+    Safeguard(
+        "name-bounded-before-it-is-normalised",
+        "names.py",
+        "visible if len(visible) > MAX_CODE_POINTS else unicodedata",
+        "unicodedata",
+        ("tests/test_hostile_input.py",),
+    ),
+    Safeguard(
         "undone-apart-from-the-others",
         "commits.py",
         "            with connection.begin_nested():\n",
