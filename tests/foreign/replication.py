@@ -1,0 +1,127 @@
+"""Two PostgreSQL servers, of which one follows the other, and a proxy that leads to one of them."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+
+from dev.process import Process, free_port
+from tests.faults import postgres, sessions
+from tests.faults.postgres import Postgres
+
+
+class Server(Postgres):
+    """One of the two, on a port of its own."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self.port, self._log = free_port(), log
+        self._process: Process | None = None
+
+    def run(self) -> None:
+        self._process = self.start(self.port, self._log)
+
+    def shut_down(self) -> None:
+        """End it in order, as an operator does: what it has written reaches its follower."""
+        if self._process:
+            self._process.signal(2)  # SIGINT: without waiting for clients.
+            sessions.end(self._process, 20)
+            self._process = None
+
+    def copy(self, other: Server) -> None:
+        """Become a follower of another, which runs, with all that it has."""
+        shutil.rmtree(self._folder / "db")
+        program = str(postgres.bin_folder() / "pg_basebackup")
+        argv = [*postgres.as_somebody(), program, "-D", str(self._folder / "db"), "-R", "-X", "stream", "-c", "fast"]
+        argv += ["-h", "127.0.0.1", "-p", str(other.port), "-U", "ferry"]
+        subprocess.run(argv, check=True, capture_output=True, timeout=60, cwd="/")
+
+    def follow(self, other: Server) -> None:
+        """Start again as a follower of another, which was promoted in its place."""
+        folder = self._folder / "db"
+        with (folder / "postgresql.auto.conf").open("a") as file:
+            file.write(f"primary_conninfo = 'host=127.0.0.1 port={other.port} user=ferry'\n")
+        (folder / "standby.signal").touch()
+        postgres.give_away(folder / "standby.signal")
+        self.run()
+
+    def promote(self) -> None:
+        with psycopg.connect(f"host=127.0.0.1 port={self.port} user=ferry dbname=postgres", autocommit=True) as server:
+            server.execute("SELECT pg_promote(true, 30)")
+
+    def end(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process = None
+        self.remove()
+
+
+class Pair:
+    """A primary and its standby."""
+
+    def __init__(self, folder: Path) -> None:
+        self.primary, self.standby = Server(folder / "a.log"), Server(folder / "b.log")
+
+    def __enter__(self) -> Pair:
+        self.primary.run()
+        self.standby.copy(self.primary)
+        self.standby.run()
+        return self
+
+    def fail_over(self) -> None:
+        """The primary goes and the standby takes its place. The old one comes back, and takes no changes any more."""
+        old, new = self.primary, self.standby
+        old.shut_down()
+        new.promote()
+        old.follow(new)
+        self.primary, self.standby = new, old
+
+    def __exit__(self, *_: object) -> None:
+        self.primary.end()
+        self.standby.end()
+
+
+class Switch:
+    """A TCP proxy, as a balancer or a moving address is. `target` is where new connections lead; open ones stay."""
+
+    def __init__(self, target: int) -> None:
+        self.target, self.connections = target, 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        # Closing alone would not wake the thread that accepts.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self.connections += 1
+                try:
+                    server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+                except OSError:
+                    client.close()
+                    continue
+                server.settimeout(None)
+                for one, other in ((client, server), (server, client)):
+                    threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    for each in (source, sink):
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+    source.close()

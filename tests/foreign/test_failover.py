@@ -1,0 +1,97 @@
+"""PostgreSQL with a standby: the primary goes, the standby is promoted, the old one comes back as its standby."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.faults import checker, looking
+from tests.faults.client import MODES
+from tests.faults.world import World
+from tests.foreign.replication import Pair, Switch
+
+pytestmark = pytest.mark.foreign
+
+SETTLE_SECONDS = 60
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with Pair(tmp_path) as pair:
+        yield pair
+
+
+@pytest.fixture
+def switch(pair: Pair) -> Iterator[Switch]:
+    switch = Switch(pair.primary.port)
+    yield switch
+    switch.close()
+
+
+def world(folder: Path, uri: str) -> World:
+    # The lease outlasts the failover, as the default does.
+    settings = {"SQLALCHEMY_DATABASE_URI": uri, "CELERY_QUEUE": "ferry", "LEASE_SECONDS": "30"}
+    return World(folder / "ferry", settings=settings)
+
+
+def ready(world: World) -> int:
+    return requests.get(f"{world.client.url}/healthz/ready", timeout=15).status_code
+
+
+def sent(world: World) -> list[Any]:
+    return [world.client.upload(mode, os.urandom(1000)) for mode in MODES]
+
+
+def works(world: World) -> bool:
+    return [upload.status for upload in sent(world)] == list(MODES.values())
+
+
+def test_a_service_whose_address_leads_to_the_old_primary_recovers_without_a_restart(
+    tmp_path: Path, pair: Pair, switch: Switch
+) -> None:
+    uri = f"postgresql+psycopg://ferry@127.0.0.1:{switch.port}/postgres"
+    with world(tmp_path, uri) as ferry:
+        assert works(ferry)
+        checker.check(ferry, SETTLE_SECONDS)
+        slow = ferry.proxy.inject("put_object", "stall")
+        late = looking.later(ferry.client.upload, "normal", os.urandom(1000))
+        checker.wait(lambda: slow.struck)
+        pair.fail_over()
+        slow.released.set()
+        deadline = time.monotonic() + 8
+        while time.monotonic() < deadline:
+            uploads = sent(ferry)
+            assert {(upload.status, upload.slug) for upload in uploads} == {(503, "database-unavailable")}
+            assert ready(ferry) == 503
+            assert requests.get(f"{ferry.client.url}/files", timeout=15).status_code == 200
+            time.sleep(0.5)
+        switch.target, before = pair.primary.port, switch.connections
+        checker.wait(lambda: works(ferry), 10)
+
+        assert ready(ferry) == 200
+        assert switch.connections > before
+        assert late.result(90).status == 201
+        checker.check(ferry, SETTLE_SECONDS)
+
+
+@pytest.mark.parametrize("spelling", ["libpq", "sqlalchemy"])
+def test_a_service_that_knows_both_servers_finds_the_new_primary(tmp_path: Path, pair: Pair, spelling: str) -> None:
+    hosts = [f"127.0.0.1:{server.port}" for server in (pair.primary, pair.standby)]
+    uri = (
+        f"postgresql://ferry@{','.join(hosts)}/postgres?"
+        if spelling == "libpq"
+        else f"postgresql+psycopg://ferry@/postgres?host={hosts[0]}&host={hosts[1]}&"
+    )
+    with world(tmp_path, f"{uri}target_session_attrs=read-write") as ferry:
+        assert works(ferry)
+        pair.fail_over()
+
+        checker.wait(lambda: works(ferry), 10)
+        assert ready(ferry) == 200
+        checker.check(ferry, SETTLE_SECONDS)
