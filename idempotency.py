@@ -62,7 +62,7 @@ def once(key: str | None, row: File) -> Iterator[File | None]:
     if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?", key):
         raise IdempotencyKeyInvalid
     key = _kept(row.owner, key)
-    before = _tie(key, row.id)
+    before = _tie(key, row)
     if before is not None:
         yield before
         return
@@ -77,14 +77,22 @@ def once(key: str | None, row: File) -> Iterator[File | None]:
         raise
 
 
-def compare(before: File, again: File, stream: Iterator[bytes]) -> None:
-    """Read a request that came again to its end. Raises IdempotencyKeyReused where it is not the one before."""
+def compare(before: File, again: File, stream: Iterator[bytes]) -> File:
+    """Read a request that came again to its end; the file of the one before, as it is then.
+
+    Raises IdempotencyKeyReused where it is another request, IdempotencyKeyInUse where the file went meanwhile: sent
+    once more, the request makes a new one.
+    """
     measured = Measured(stream)
     for _ in measured.chunks():
         pass
     sent = (again.mode, again.name, measured.size, measured.sha256, _life(again))
     if sent != (before.mode, before.name, before.size, before.sha256, _life(before)):
         raise IdempotencyKeyReused
+    now = lookups.find_of(again.owner, before.id)
+    if now is None:
+        raise IdempotencyKeyInUse
+    return now
 
 
 def _life(row: File) -> int | None:
@@ -117,9 +125,12 @@ def _kept(owner: str | None, key: str) -> str:
     return hashlib.sha256(f"{owner or ''}\n{key}".encode()).hexdigest()
 
 
-def _tie(key: str, id: str) -> File | None:
-    """Tie the key to the file `id`, or return the file that it stands for."""
-    values = {"mine": key, "file": id, "lease": lease.keeper().seconds}
+def _tie(key: str, new: File) -> File | None:
+    """Tie the key to the file `new`, or return the file of the same owner that it stands for.
+
+    One that was deleted, or given to another owner (`moves.adopt`), is as unknown here as in every other look-up.
+    """
+    values = {"mine": key, "file": new.id, "lease": lease.keeper().seconds}
     try:
         write(_MAKE, values)
         return None
@@ -129,7 +140,7 @@ def _tie(key: str, id: str) -> File | None:
         found = connection.execute(_FIND, {"mine": key}).one_or_none()
     if found is None:
         raise IdempotencyKeyInUse
-    row = lookups.find(found.file_id)
+    row = lookups.find_of(new.owner, found.file_id)
     now = state(row, live=bool(found.live), old=bool(found.old))
     if now == "done":
         return row

@@ -143,8 +143,7 @@ def _upload(mode: file.Mode, status: int) -> Answer:
                     _check_quota(caller)
                 UPLOADS[mode](row, sent)
                 return accepted(row, status)
-            idempotency.compare(before, row, sent.stream)
-    answer, status, headers = accepted(before, status)
+            answer, status, headers = accepted(idempotency.compare(before, row, sent.stream), status)
     return answer, status, headers | {"Idempotency-Replayed": "true"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,9 +14,12 @@ from sqlalchemy import text
 
 import database
 import file
+import keys
 import lookups
+import moves
+import removal
 import storage
-from idempotency import forget_old, once, state
+from idempotency import compare, forget_old, once, state
 from models import File, UploadStatus
 from problems import IdempotencyKeyInUse
 from storage.base import StorageUnavailable
@@ -176,3 +180,61 @@ def test_two_that_find_a_dead_key_do_not_both_get_it(app: Flask) -> None:
 
 def move(column: str, seconds: float) -> None:
     database.write(text(f"UPDATE idempotency_keys SET {column} = {column} + {seconds}"))
+
+
+@pytest.fixture(params=MODES)
+def adopted(request: pytest.FixtureRequest, client: FlaskClient) -> dict[str, Any]:
+    """A file that was sent without an API key, and is alice's by now. Anonymous clients may still send."""
+    first = send(client, request.param).get_json()
+    drain(client.application)
+    keys.create("alice", keys.SCOPES, None)
+    moves.adopt("alice", 10)
+    client.application.config["FERRY"].__dict__["allow_anonymous"] = True
+    return first  # type: ignore[no-any-return]
+
+
+def test_a_replay_does_not_lead_to_a_file_that_was_given_to_another_owner(
+    client: FlaskClient, adopted: dict[str, Any]
+) -> None:
+    """Its key is in use until its first request's lease is over, and then free: as if the file had been deleted."""
+    held = send(client, adopted["mode"])
+    move("lease_until", -1000)
+    again = send(client, adopted["mode"])
+    drain(client.application)
+
+    assert (held.status_code, again.status_code) == (409, 201 if adopted["mode"] == "normal" else 202)
+    for answer in (held, again):
+        assert adopted["id"] not in answer.text + str(answer.headers)
+        assert "Idempotency-Replayed" not in answer.headers
+    assert client.get(again.headers["Location"]).status_code == 200
+    assert send(client, adopted["mode"]).get_json()["id"] == again.get_json()["id"]
+    other = send(client, adopted["mode"], b"other")
+    assert (other.status_code, adopted["id"] in other.text) == (422, False)
+
+
+@pytest.mark.parametrize("goes", ["adopted", "deleted"])
+def test_a_file_that_goes_while_a_replay_is_read_is_not_shown(client: FlaskClient, goes: str) -> None:
+    id = send(client, "async").get_json()["id"]
+    drain(client.application)
+    before = lookups.find(id)
+    assert before is not None
+    keys.create("alice", keys.SCOPES, None)
+
+    def body() -> Iterator[bytes]:
+        yield b"x"
+        assert moves.adopt("alice", 10) if goes == "adopted" else removal.delete(before)
+
+    again = file.new("a", "text/plain", "async")
+    with pytest.raises(IdempotencyKeyInUse):
+        compare(before, again, body())
+
+
+def test_a_replay_shows_the_file_as_it_is_when_all_was_read(client: FlaskClient) -> None:
+    row = file.new("a", "text/plain", "async")
+    file.receive(row, iter([b"x"]))
+
+    def body() -> Iterator[bytes]:
+        yield b"x"
+        file.upload_file(row.id)
+
+    assert compare(row, file.new("a", "text/plain", "async"), body()).upload_status == UploadStatus.COMPLETE

@@ -441,6 +441,13 @@ SAFEGUARDS = (
         ("tests/test_object_missing.py",),
     ),
     Safeguard(
+        "owner-of-a-replay",
+        "idempotency.py",
+        "row = lookups.find_of(new.owner, found.file_id)",
+        "row = lookups.find(found.file_id)",
+        ("tests/test_idempotency.py",),
+    ),
+    Safeguard(
         "tokens-out-of-logs",
         "redaction.py",
         "    return without_tokens(text)\n",
