@@ -70,6 +70,8 @@ def fail(row: File, error: Exception) -> None:
         "overtaken" if not kept else "ended" if pause is None else f"again in {later:.0f} s",
         exc_info=not isinstance(error, Problem), extra=about(row.id),
     )  # fmt: skip
+    if kept and pause is None and row.mode != "normal":
+        _end_uploads(row)
 
 
 def _reason(error: Exception) -> tuple[str, str | None, str]:
@@ -153,6 +155,13 @@ def _remove_wrong(row: File) -> None:
     with suppress(StorageError, *AWAY):
         if moves.heartbeat(row, lease.keeper().seconds):
             storage.of().delete(row.key)
+
+
+def _end_uploads(row: File) -> None:
+    """Abort what earlier attempts left for the next, which there is not. What is left even then the sweep finds."""
+    with suppress(StorageError):
+        for begun in storage.of().begun(row.key):
+            storage.of().abort(begun)
 
 
 def _forget_bytes(row: File) -> None:

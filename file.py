@@ -165,8 +165,9 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
         with lease.keeper().hold(row) as hold:
             with Measured(stream, row.size, row.sha256, hold=hold, room=room) as measured:
                 stored = storage.of().put(
-                    row.key, measured.unseen(), bound=bound, content_type=kind, disposition=shown, witness=measured
-                )
+                    row.key, measured.unseen(), bound=bound, content_type=kind, disposition=shown, witness=measured,
+                    attempt=0 if row.mode == "normal" else row.attempt,
+                )  # fmt: skip
             hold.check()
             attempts.complete(row, measured.size, measured.sha256, stored.version)
     except LeaseLost as error:

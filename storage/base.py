@@ -162,6 +162,7 @@ class Storage(ABC):
         content_type: str,
         disposition: str | None = None,
         witness: Witness | None = None,
+        attempt: int = 0,
     ) -> Stat:
         """Store all that `stream` yields under `key`, in memory that does not grow with its length.
 
@@ -170,6 +171,9 @@ class Storage(ABC):
         object is asked for afterwards and compared (StorageMismatch). What `stream` raises comes through as it is,
         and leaves no object and no part of one behind; so does what `witness` raises, who sees all that is stored,
         and hears of each piece as soon as the storage has acknowledged it.
+
+        `attempt` is which one at these bytes this is, from 1 on, where another may follow; `bound` is their number
+        then. A failure that may pass leaves parts behind, and attempts after the first send only what is missing.
         """
 
     @abstractmethod

@@ -29,6 +29,7 @@ class MemoryStorage(Storage):
         content_type: str,
         disposition: str | None = None,
         witness: Witness | None = None,
+        attempt: int = 0,
     ) -> Stat:
         parts = cut(stream, part_sizes(bound), self._buffers, witness)
         body = []

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +35,7 @@ from storage.examination import examine
 from storage.http import HttpClient, Response, StreamingResponse
 from storage.parts import Buffers, Part, Witness, cut, part_sizes
 from storage.refusals import refusal
+from storage.resuming import LeftPart, is_resumable, landed_before
 from storage.retries import ATTEMPTS
 from storage.s3_client import UNSIGNED, S3Client, translated
 from storage.sending import Sender, resent
@@ -46,6 +47,9 @@ _BOTO3 = {
     SSE_KEY: "SSEKMSKeyId",
 }
 """Headers by the names that boto3 has for them."""
+
+_MOST_LEFT = 5
+"""Uploads of one key that are looked at for parts of an earlier attempt."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class S3Storage(Storage):
         content_type: str,
         disposition: str | None = None,
         witness: Witness | None = None,
+        attempt: int = 0,
     ) -> Stat:
         headers = {"Content-Type": content_type} | ({"Content-Disposition": disposition} if disposition else {})
         headers |= self._dialect.encrypted
@@ -104,7 +109,9 @@ class S3Storage(Storage):
                 stored = self._put_whole(key, first, headers)
                 _tell(witness, stored.size)
                 return stored
-            return self._put_parts(self._begin(key, headers), chain((first,), parts), witness)
+            target, left = self._left(key) if attempt > 1 else ({}, {})
+            target = target or self._begin(key, headers)
+            return self._put_parts(target, chain((first,), parts), witness, left, keep=attempt > 0)
         finally:
             first.release()
             parts.close()
@@ -211,20 +218,64 @@ class S3Storage(Storage):
 
         return {**target, "UploadId": self._checksums.sent(create)}
 
-    def _put_parts(self, target: dict[str, str], parts: Iterator[Part], witness: Witness | None) -> Stat:
+    def _left(self, key: str) -> tuple[dict[str, str], dict[int, LeftPart]]:
+        """The upload that an earlier attempt has left with the most parts, and these by number. Nothing: begin anew."""
+        found: tuple[dict[str, str], dict[int, LeftPart]] = {}, {}
+        with suppress(StorageError):
+            for begun in islice((begun for begun in self.begun(key) if begun.key == key), _MOST_LEFT):
+                parts = self._parts(begun)
+                if len(parts) > len(found[1]):
+                    found = {"Bucket": self.bucket, "Key": key, "UploadId": begun.id}, parts
+        return found
+
+    def _parts(self, begun: Begun) -> dict[int, LeftPart]:
+        listing, target = {}, {"Bucket": self.bucket, "Key": begun.key, "UploadId": begun.id}
+        with suppress(StorageNoUpload), translated():
+            for page in self._s3.get_paginator("list_parts").paginate(**target):
+                for item in page.get("Parts", ()):
+                    left = LeftPart(item["Size"], item["ETag"].strip('"'), item.get("ChecksumCRC32"))
+                    listing[int(item["PartNumber"])] = left
+        return listing
+
+    def _put_parts(
+        self,
+        target: dict[str, str],
+        parts: Iterator[Part],
+        witness: Witness | None,
+        left: Mapping[int, LeftPart],
+        *,
+        keep: bool,
+    ) -> Stat:
         key, upload = target["Key"], quote(target["UploadId"], safe="")
 
         def send(number: int, part: Part) -> Landed:
-            landed = resent(lambda: self._send(key, part, query=f"partNumber={number}&uploadId={upload}"))
+            query = f"partNumber={number}&uploadId={upload}"
+            if number in left:
+                landed = self._resumed(key, part, query, left[number])
+            else:
+                landed = resent(lambda: self._send(key, part, query=query))
             _tell(witness, landed.size)
             return landed
 
         try:
             return self._complete(target, self._made.sender.send_all(parts, send))
-        except BaseException:
+        except BaseException as error:
             # If this fails too, the sweep finds the upload by its key; the first failure is the one to tell.
-            with suppress(StorageError):
-                self.abort(Begun(key, target["UploadId"]))
+            if not (keep and is_resumable(error)):
+                with suppress(StorageError):
+                    self.abort(Begun(key, target["UploadId"]))
+            raise
+
+    def _resumed(self, key: str, part: Part, query: str, left: LeftPart) -> Landed:
+        """The part that an earlier attempt has left, sent again if it is another."""
+        if landed := landed_before(left, Digests(part.body)):
+            return landed
+        try:
+            return resent(lambda: self._send(key, part, query=query))
+        except StorageError as error:
+            # Some storages have no part replaced: the next attempt begins anew.
+            if error.permanent:
+                raise StorageNoUpload from error
             raise
 
     def _complete(self, target: dict[str, str], parts: list[Landed]) -> Stat:

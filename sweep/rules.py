@@ -31,8 +31,9 @@ def is_spent(row: File, most: int) -> bool:
 
 
 def upload_is_left(row: File | None, age: float, grace: float) -> bool:
-    """Whether nobody will end an upload in parts: only who holds the file may."""
-    return age > grace if row is None else row.upload_status != UploadStatus.PROCESSING
+    """Whether nobody will end an upload in parts: who holds the file may, or its next holder."""
+    at_work = (UploadStatus.PROCESSING, UploadStatus.PENDING)
+    return age > grace if row is None else row.upload_status not in at_work
 
 
 def object_is_left(row: File | None, age: float, grace: float, *, can_retry: bool) -> bool:

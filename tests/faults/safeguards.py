@@ -146,7 +146,7 @@ SAFEGUARDS = (
     Safeguard(
         "live-uploads-are-spared",
         "sweep/rules.py",
-        "row.upload_status != UploadStatus.PROCESSING",
+        "row.upload_status not in at_work",
         "True",
         (_FAULTS + "test_an_upload_that_outlasts_its_lease_stays_with_its_holder[async]",),
     ),
@@ -190,9 +190,16 @@ SAFEGUARDS = (
     Safeguard(
         "abort-of-a-failed-upload",
         "storage/s3.py",
-        '                self.abort(Begun(key, target["UploadId"]))\n            raise',
-        "                pass\n            raise",
+        '                    self.abort(Begun(key, target["UploadId"]))\n            raise',
+        "                    pass\n            raise",
         ("tests/test_storage_s3.py",),
+    ),
+    Safeguard(
+        "proof-of-parts-left",
+        "storage/resuming.py",
+        "    return Landed(left.size, left.etag, left.crc32) if same else None\n",
+        "    return Landed(left.size, left.etag, left.crc32)\n",
+        ("tests/test_resuming.py",),
     ),
     Safeguard(
         "heads-before-threads",

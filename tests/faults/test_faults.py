@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -67,12 +68,16 @@ def test_one_damaged_send_does_not_end_an_upload_that_has_no_second_attempt(worl
 
 
 def test_a_killed_web_process_loses_no_accepted_file(world: World) -> None:
-    """F1, F10: its upload in parts is aborted by nobody but the sweep."""
+    """F1, F10: its upload in parts is gone on with; that of a request that died with it is aborted by the sweep."""
     slow = world.proxy.inject("upload_part", "stall", times=None)
-    upload = world.client.upload("async", os.urandom(LARGE))
-    wait(lambda: slow.struck == 2)
-    for pid in world.children("web"):
-        os.kill(pid, signal.SIGKILL)
+    with ThreadPoolExecutor(1) as threads:
+        lost = threads.submit(world.client.upload, "normal", os.urandom(LARGE))
+        wait(lambda: slow.struck == 2)
+        upload = world.client.upload("async", os.urandom(LARGE))
+        wait(lambda: slow.struck == 4)
+        for pid in world.children("web"):
+            os.kill(pid, signal.SIGKILL)
+        assert not lost.result(30).accepted
     world.proxy.heal()
 
     assert ends_as(world, upload, "COMPLETE").attempt == 2

@@ -50,8 +50,8 @@ class TestStorage:
         uploads = {row.id: Begun(row.key, "1") for row in (working, waiting, ended)}
         objects.open_uploads = {*uploads.values()}
 
-        assert cleaned().counts["uploads_aborted"] == 2
-        assert objects.open_uploads == {uploads[working.id]}
+        assert cleaned().counts["uploads_aborted"] == 1
+        assert objects.open_uploads == {uploads[working.id], uploads[waiting.id]}
 
     @pytest.mark.parametrize("kind", [ByKey, ByKeyOrAll])
     def test_uploads_are_found_where_a_prefix_lists_none(

@@ -24,7 +24,7 @@ PENDING, PROCESSING, COMPLETE, ERROR = (row_in(status) for status in UploadStatu
     [
         (None, 99, False, False, False),
         (None, 101, True, True, True),
-        (PENDING, 9999, True, False, False),
+        (PENDING, 9999, False, False, False),
         (PROCESSING, 9999, False, False, False),
         (COMPLETE, 9999, True, False, False),
         (ERROR, 0, True, False, True),
