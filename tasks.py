@@ -87,6 +87,8 @@ def settings(config: Config) -> dict[str, Any]:
         "task_default_queue": redis.queue,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # A Redis that refuses to write (full disk, failover) is waited for like one that is away.
+        "broker_channel_error_retry": True,
         "broker_transport_options": {
             "global_keyprefix": redis.key(""),
             # More than twice the time limit, or Redis hands a running task out again.

@@ -23,6 +23,7 @@ KEPT: dict[str, Any] = {
     "worker_cancel_long_running_tasks_on_connection_loss": True,
     "worker_enable_remote_control": False,
     "broker_connection_max_retries": None,
+    "broker_channel_error_retry": True,
 }
 
 

@@ -64,6 +64,20 @@ def test_a_full_redis_delays_a_file(world: World) -> None:
         ends_as(world, upload, "COMPLETE", 30)
 
 
+def test_a_redis_that_refuses_to_write_delays_a_file(world: World) -> None:
+    """As it does when its disk is full, or its primary has failed over. The worker outlasts it."""
+    with talking_to_redis(world) as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            upload = world.client.upload("celery", os.urandom(SMALL))
+            time.sleep(5)
+        finally:
+            client.config_set("min-replicas-to-write", 0)
+
+    ends_as(world, upload, "COMPLETE", 30)
+    assert world.running["worker"].ended is None
+
+
 def test_a_redis_that_does_not_answer_delays_a_file(world: World) -> None:
     """F15: it takes connections, and says nothing. The other ways to upload do not notice."""
     world.freeze("redis")

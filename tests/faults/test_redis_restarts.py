@@ -23,7 +23,7 @@ SECONDS = 90
 
 
 @contextmanager
-def uploads_all_the_time(world: World, size: int, threads: int = 3, pause: float = 0.05) -> Iterator[None]:
+def uploads_all_the_time(world: World, size: int, threads: int, pause: float) -> Iterator[None]:
     """Upload in mode `celery` until the block ends."""
     over = threading.Event()
 
@@ -52,7 +52,7 @@ def away(world: World, number: signal.Signals, seconds: float) -> None:
     world.start("redis")
 
 
-@pytest.mark.parametrize("pace", [0, 0.3], ids=["fast", "slow"])
+@pytest.mark.parametrize("pace", [0, 0.15], ids=["fast", "slow"])
 @pytest.mark.parametrize("seconds", [1.5, 5])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
 def test_restarts_of_redis_in_a_stream_of_uploads_delay_files(
@@ -60,7 +60,9 @@ def test_restarts_of_redis_in_a_stream_of_uploads_delay_files(
 ) -> None:
     """F18."""
     world.proxy.pace = pace
-    with uploads_all_the_time(world, 20_000 if pace else 200_000, threads=1 if pace else 3):
+    # At this pace a worker stores some six files a second.
+    sent = {"size": 20_000, "threads": 1, "pause": 0.1} if pace else {"size": 200_000, "threads": 3, "pause": 0.05}
+    with uploads_all_the_time(world, **sent):  # type: ignore[arg-type]
         for _ in range(RESTARTS):
             time.sleep(1.5)
             away(world, number, seconds)
@@ -82,3 +84,15 @@ def test_tasks_that_all_end_while_redis_is_away_leave_a_worker_that_hears(world:
 
     for upload in uploads:
         ends_as(world, upload, "COMPLETE", 30)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
+def test_a_worker_that_is_stopped_as_redis_goes_ends(world: World, number: signal.Signals) -> None:
+    """Celery's heartbeat would wait for ever for a broker that is gone."""
+    for _ in range(3):
+        pids = [world.running["redis"].pid, world.running["worker"].pid]
+        for pid, signal_ in zip(pids, (number, signal.SIGTERM), strict=True):
+            os.kill(pid, signal_)
+        wait(lambda: world.running["worker"].ended is not None, 25, "the end of the worker")
+        world.restart("redis")
+        world.restart("worker")
