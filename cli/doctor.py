@@ -36,6 +36,10 @@ _DATABASE_ADVICE: Advice = (
         "A connection pooler says so, not the database: look at its log, its limits and its users.",
     ),
     (
+        "too many (clients|connections)|connection slots",
+        "Raise max_connections of the server, put a pooler in front of it, or lower WEB_WORKERS and WEB_THREADS.",
+    ),
+    (
         "authentication failed|no password supplied|role .* does not exist",
         "User or password in SQLALCHEMY_DATABASE_URI is wrong.",
     ),
