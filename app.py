@@ -40,6 +40,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
 
     Connects to nothing and writes nothing. Raises config.ConfigError for settings that make no sense.
     """
+    cli.prepare_process()
     settings = config.load(overrides)
     app = Flask(__name__)
     app.config["FERRY"] = settings

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-
 from flask import Flask
 
 from cli.doctor import doctor
+from cli.failures import prepare_process
 from cli.keys import keys
 from cli.sweep import sweep
 
+__all__ = ["init_app", "prepare_process"]
+
 
 def init_app(app: Flask) -> None:
-    """Give the app its commands. In a `flask` process, all files are made for its own user alone."""
-    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":  # Flask sets it before it makes the app, for `flask db` too.
-        os.umask(0o077)
+    """Give the app its commands."""
     app.cli.add_command(doctor)
     app.cli.add_command(keys)
     app.cli.add_command(sweep)

@@ -43,10 +43,10 @@ def words_of(error: Exception) -> str:
         words = f"{error.strerror} ({name})" + (f": {error.filename}" if error.filename else "")
     else:
         words = f"{type(error).__name__}: {error}"
-    return without_secrets(" ".join(words.split())[:_MOST_LETTERS].rstrip(" .:"))
+    return _without_secrets(" ".join(words.split()))[:_MOST_LETTERS].rstrip(" .:")
 
 
-def without_secrets(text: str) -> str:
+def _without_secrets(text: str) -> str:
     """`text` as a log may hold it, and without the passwords of this service's settings wherever they stand."""
     settings = config.current()
     for url in (settings.sqlalchemy_database_uri, settings.celery_broker_url):

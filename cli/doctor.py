@@ -20,10 +20,11 @@ import logs
 import postgresql
 import storage
 import window
-from cli.checks import Advice, attempt, without_secrets
+from cli.checks import Advice, attempt
 from cli.spool_checks import spool_checks
 from models import db, migrate
 from modes import celery as celery_mode
+from redaction import without_secrets
 from storage import Check
 
 _DATABASE_ADVICE: Advice = (

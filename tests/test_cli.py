@@ -122,8 +122,8 @@ def test_doctor_names_a_pooler(app_on_postgresql: Flask, monkeypatch: pytest.Mon
 def test_doctor_holds_two_clocks_side_by_side(
     app: Flask, monkeypatch: pytest.MonkeyPatch, skew: float, said: str
 ) -> None:
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + skew)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + skew)
 
     assert said in doctor(app)[1]
 

@@ -126,4 +126,4 @@ def test_a_password_of_the_settings_is_left_out_wherever_it_stands(app: Flask, m
     monkeypatch.setattr(type(settings), "sqlalchemy_database_uri", "postgresql://me:p%2Fw0rd@h/n", raising=False)
     object.__setattr__(settings, "sqlalchemy_database_uri", "postgresql://me:p%2Fw0rd@h/n")
 
-    assert checks.without_secrets("missing = after p/w0rd or p%2Fw0rd") == "missing = after … or …"
+    assert words_of(ValueError("missing = after p/w0rd or p%2Fw0rd")) == "ValueError: missing = after … or …"

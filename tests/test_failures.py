@@ -1,0 +1,59 @@
+"""A `flask` command that can't do its work says on a line what to do; a traceback is for faults of Ferry's own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+from cli.failures import explained
+from config import ConfigError
+from dev import parts
+from storage.base import StorageDenied
+
+MIGRATE = "The database has no schema, or an old one. Run: flask db upgrade"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ConfigError("PORT=x: must be a number"), "PORT=x: must be a number"),
+        (OperationalError("", None, sqlite3.OperationalError("no such table: files")), MIGRATE),
+        (OperationalError("", None, sqlite3.OperationalError("no such column: files.x")), MIGRATE),
+        (ProgrammingError("", None, Exception('relation "files" does not exist')), MIGRATE),
+        (
+            OperationalError("SELECT 'x'", None, sqlite3.OperationalError("unable to open database file")),
+            "The database failed: OperationalError: unable to open database file. Look closer with: flask doctor",
+        ),
+        (StorageDenied(), "The storage refused access (storage-denied). Look closer with: flask doctor"),
+        (OSError(errno.EROFS, "Read-only", "/x"), "Read-only: /x. Look closer with: flask doctor"),
+        (IntegrityError("", None, Exception("x")), None),
+        (OSError(errno.EPIPE, "Broken pipe"), None),
+        (KeyError("x"), None),
+    ],
+)
+def test_a_failure_is_explained_where_its_cause_is_not_ferry(error: Exception, said: str | None) -> None:
+    assert explained(error) == said
+
+
+@pytest.mark.parametrize(
+    ("argv", "setting", "said"),
+    [
+        (["db", "upgrade"], {"MAX_FILE_SIZE": "ten"}, "MAX_FILE_SIZE=ten: must be a size in bytes"),
+        (["keys", "list"], {}, MIGRATE),
+    ],
+)
+def test_a_command_ends_with_a_line_and_code_1(
+    tmp_path: Path, argv: list[str], setting: dict[str, str], said: str
+) -> None:
+    env = os.environ | {"FERRY_DATA": str(tmp_path), "STORAGE": "memory", "FLASK_APP": "app"} | setting
+    ran = subprocess.run(
+        [str(parts.BIN / "flask"), *argv], cwd=parts.ROOT, env=env, capture_output=True, text=True, timeout=30
+    )
+
+    assert (ran.returncode, said in ran.stderr, "Traceback" in ran.stderr) == (1, True, False), ran.stderr
