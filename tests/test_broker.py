@@ -15,8 +15,10 @@ from config import Config
 
 
 @pytest.fixture
-def channel(app: Flask) -> Iterator[Any]:
-    """A channel with one slot, and one message in it."""
+def channel(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A channel with one slot, and one message in it, whatever it says."""
+    monkeypatch.setattr(broker, "is_task", lambda message: True)
+    monkeypatch.setattr(broker, "is_unacknowledged", lambda entry: True)
     with app.extensions["celery"].connection_for_read() as connection:
         channel = connection.channel()
         queue = connection.SimpleQueue("ferry-test-slots", channel=channel)

@@ -16,6 +16,8 @@ from app import create_app
 from config import Rate
 from problems import TooManyRequests
 
+ID = "01a1f87c-8038-72c3-a4d1-740c5f09daa4"
+
 
 @pytest.fixture
 def two(settings: dict[str, str], valkey: str, tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
@@ -36,7 +38,7 @@ def two(settings: dict[str, str], valkey: str, tmp_path: Path) -> Iterator[tuple
 
 def test_a_task_waits_in_the_queue_of_its_own_ferry(two: tuple[Flask, Flask], valkey: str) -> None:
     one, other = (app.extensions["celery"] for app in two)
-    one.send_task("ferry.upload", ("id", ""))
+    one.send_task("ferry.upload", (ID, ""))
     client = redis.Redis.from_url(valkey, decode_responses=True)
 
     assert {key.partition(":")[0] for key in client.keys("*")} == {one.conf.task_default_queue}

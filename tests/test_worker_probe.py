@@ -91,7 +91,7 @@ def test_what_waits_in_the_workers_queue_is_counted(app: Flask) -> None:
         before = look_at(consumer_of(app))
         queue.put("x")
         after = look_at(consumer_of(app))
-        queue.get(timeout=5).ack()
+        queue.clear()
 
     assert before
     assert after == replace(before, waiting=before.waiting + 1)
