@@ -48,3 +48,8 @@ def is_loopback(written: str) -> bool:
     """Whether only this machine has the address."""
     ip = parse(written)
     return ip is not None and ip.is_loopback
+
+
+def address_of(peer: object) -> str:
+    """The address in what a socket says of its other end; empty for a Unix socket's."""
+    return str(peer[0]) if isinstance(peer, tuple) else ""

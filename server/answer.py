@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import Any
 
+from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.http.wsgi import Response
 
@@ -18,8 +22,11 @@ from problems import (
     UriTooLong,
     VersionNotSupported,
 )
+from server.addresses import address_of, network
 from server.body import is_owed
 from server.ids import HEADER
+from server.outgoing import Outgoing, Places
+from server.pace import Pace
 
 _KINDS: list[tuple[type[Exception], type[Problem]]] = [
     (errors.LimitRequestLine, UriTooLong),
@@ -35,7 +42,28 @@ _KINDS: list[tuple[type[Exception], type[Problem]]] = [
 
 
 class Answer(Response):  # type: ignore[misc]
-    """gunicorn's answer without its banner. It ends the connection where some of the body may still be on its way."""
+    """gunicorn's answer without its banner. It ends the connection where some of the body may still be on its way.
+
+    Its head, and a body that is there as a whole, go out by a place of the client's (`places`). A body that comes in
+    pieces has a slot of its caller already.
+    """
+
+    places: Places
+    pace: Callable[[], Pace]
+
+    def __init__(self, req: Any, sock: Any, cfg: Any) -> None:
+        super().__init__(req, sock, cfg)
+        if type(sock) is socket.socket:
+            client = network(address_of(req.peer_addr))
+            self.sock = Outgoing(sock, client, type(self).places, type(self).pace())
+
+    def can_sendfile(self) -> bool:
+        """No: the files of the page are small, and go out like any other body."""
+        return False
+
+    def _emit_body(self, data: bytes) -> None:
+        is_whole = not self.chunked and len(data) == self.response_length
+        util.write(self.sock if is_whole else getattr(self.sock, "straight", self.sock), data, self.chunked)
 
     def should_close(self) -> bool:
         return bool(super().should_close()) or is_owed(self.req.body)

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from gunicorn.http import parser, wsgi
@@ -25,11 +26,12 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from logs import of_request
 from problems import HeadersTooLarge, Problem, RequestTimeout
-from server.addresses import network
+from server.addresses import address_of, network
 from server.answer import Answer, problem_of, refusal
 from server.body import ExpectedBody, Unreader, is_owed
 from server.head import Verdict, judge
 from server.ids import chosen
+from server.outgoing import Places
 from server.pace import Pace
 from server.waiting import Waiting, crowding
 
@@ -66,6 +68,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().load_wsgi()
         settings = self.wsgi.config["FERRY"]
         self._stall, self._rate = settings.stall_seconds, settings.min_rate
+        Answer.places = Places(max(1, min(settings.most_uploads, settings.web_threads - 1)))
+        Answer.pace = partial(Pace, self._stall, self._rate)
         self._heads = Waiting(self.poller, self._stall)
         self._lingering = Waiting(self.poller, self._stall)
         self._opening: dict[Any, float] = {}
@@ -98,7 +102,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         waiting = [*self.keepalived_conns, *self.pending_conns, *self._heads, *self._lingering]
         if 2 * len(waiting) < self.nr_conns:
             return False
-        clients = [network(_address(conn)) for conn in waiting]
+        clients = [network(address_of(conn.client)) for conn in waiting]
         number = crowding(clients)
         conn, client = waiting[number], clients[number]
         self._crowded_out[client] += 1
@@ -213,7 +217,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _refuse(self, conn: Any, problem: Problem) -> None:
         id = chosen(None)
-        self.log.warning("%s refused: %s", _address(conn), problem.slug(), extra=of_request(id))
+        self.log.warning("%s refused: %s", address_of(conn.client), problem.slug(), extra=of_request(id))
         with suppress(OSError):
             conn.sock.send(refusal(problem, id), socket.MSG_DONTWAIT)
         self._linger(conn)
@@ -242,11 +246,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _close(self, conn: Any) -> None:
         self.nr_conns -= 1
         conn.close()
-
-
-def _address(conn: Any) -> str:
-    """Of the client; empty for one of a Unix socket."""
-    return str(conn.client[0]) if isinstance(conn.client, tuple) else ""
 
 
 def keep_stops_over_forks() -> None:

@@ -8,10 +8,13 @@ import select
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
+import requests
 
+from dev.parts import ROOT
+from server.outgoing import Outgoing, Places
+from server.pace import Pace
 from server.waiting import crowding
 from tests.bad_input.conftest import Ferry, settings
 from tests.bad_input.wire import Wire, get
@@ -35,10 +38,10 @@ def test_the_client_that_has_most_loses_its_oldest(clients: str, goes: int) -> N
     assert crowding(list(clients)) == goes
 
 
-@pytest.fixture
-def small_ferry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ferry]:
-    monkeypatch.setenv("GUNICORN_CMD_ARGS", f"--worker-connections {PLACES}")
-    with Ferry(tmp_path, settings(4) | {"STALL_SECONDS": str(STALL)}) as ferry:
+@pytest.fixture(scope="module")
+def small_ferry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ferry]:
+    env = {"STALL_SECONDS": str(STALL), "GUNICORN_CMD_ARGS": f"--worker-connections {PLACES}"}
+    with Ferry(tmp_path_factory.mktemp("small"), settings(4) | env) as ferry:
         yield ferry
 
 
@@ -68,6 +71,72 @@ def test_one_clients_connections_keep_no_other_out(small_ferry: Ferry) -> None:
     assert re.search(r"connections nearly full: \d+ of 127\.0\.0\.2 closed", log)
     assert not re.search(r"of 127\.0\.0\.1 closed|Traceback", log)
     assert len(os.listdir(f"/proc/{small_ferry.web_workers()[0]}/fd")) < 2 * PLACES
+
+
+def test_one_clients_unread_answers_never_take_all_threads(small_ferry: Ferry) -> None:
+    """Without a key too. The segments of a real network: on the loopback interface the kernel takes whole answers."""
+    with ExitStack() as stack:
+        wires = [stack.enter_context(Wire(small_ferry.ports.web, receive_buffer=2048, segment=1400)) for _ in range(12)]
+        for wire in wires:
+            wire.send(get("/openapi.json"))
+        began = time.monotonic()
+        assert [small_ferry.ask(get("/healthz")).status for _ in range(5)] == [200] * 5
+        assert time.monotonic() - began < STALL / 2
+        style = requests.get(f"{small_ferry.url}/static/docs.css", timeout=5)
+        assert style.content == (ROOT / "static" / "docs.css").read_bytes()
+        patient = Wire(small_ferry.ports.web, receive_buffer=2048, segment=1400, source="127.0.0.9")
+        stack.enter_context(patient).send(get("/openapi.json"))
+        assert patient.reply().json["openapi"].startswith("3.1")
+
+
+def test_a_place_is_given_back_and_one_network_has_no_more_than_its_own() -> None:
+    places = Places(2)
+    with places.take("a"), places.take("a"), places.take("b"), pytest.raises(ConnectionResetError):
+        places.take("a").__enter__()
+    with pytest.raises(RuntimeError), places.take("a"):
+        raise RuntimeError
+
+    with places.take("a"), places.take("a"):
+        pass
+    assert not places._taken
+
+
+class Reader:
+    """A socket whose other end takes `taken` bytes at a time, or none for a while where that is 0."""
+
+    def __init__(self, *taken: int) -> None:
+        self._taken, self.sent = iter(taken), b""
+
+    def send(self, data: bytes, flags: int = 0) -> int:
+        if not (some := next(self._taken)):
+            raise BlockingIOError
+        self.sent += bytes(data[:some])
+        return min(some, len(data))
+
+
+def outgoing(reader: Reader, most: int, stall: float = 60) -> Outgoing:
+    return Outgoing(reader, "a", Places(most), Pace(stall, 10))  # type: ignore[arg-type]
+
+
+def test_what_the_kernel_takes_at_once_needs_no_place() -> None:
+    reader = Reader(100)
+    outgoing(reader, most=0).sendall(b"1" * 100)
+    assert len(reader.sent) == 100
+
+    with pytest.raises(ConnectionResetError, match="too many"):
+        outgoing(Reader(99), most=0).sendall(b"1" * 100)
+
+
+def test_all_of_it_is_sent_in_its_order_however_little_is_taken_at_a_time() -> None:
+    reader = Reader(0, 3, 0, 0, 1, 100)
+    outgoing(reader, most=1).sendall(b"0123456789")
+
+    assert reader.sent == b"0123456789"
+
+
+def test_who_does_not_read_is_cut() -> None:
+    with pytest.raises(ConnectionResetError, match="slowly"):
+        outgoing(Reader(5, *[0] * 10), most=1, stall=0).sendall(b"0123456789")
 
 
 def opened(ferry: Ferry, source: str, opening: bytes) -> Wire:

@@ -35,12 +35,14 @@ class Reply:
 class Wire:
     """One connection. Small reads and writes go out at once."""
 
-    def __init__(self, port: int, receive_buffer: int = 0, source: str = "") -> None:
+    def __init__(self, port: int, receive_buffer: int = 0, source: str = "", segment: int = 0) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(_PATIENCE)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if segment:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
         if source:
             self.socket.bind((source, 0))
         self.socket.connect(("127.0.0.1", port))
