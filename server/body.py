@@ -81,10 +81,12 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.pace = Pace(math.inf, 0)
+        self._unended = 0
 
     def early(self) -> bytes | None:
         """All that has come of the next head, without waiting; None where the connection ended before it was whole."""
-        if b"\r\n\r\n" in (came := self.buf.getvalue()):
+        came = self.buf.getvalue()
+        if len(came) != self._unended and b"\r\n\r\n" in came:
             return bytes(came)
         try:
             late = self.sock.recv(self.mxchunk, socket.MSG_DONTWAIT)
@@ -94,6 +96,8 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
             return None
         self.buf.seek(0, os.SEEK_END)
         self.buf.write(late)
+        # A head that comes byte by byte is not searched again from its start for each of them.
+        self._unended = 0 if b"\r\n\r\n" in came[-3:] + late else len(came) + len(late)
         return came + late if late else None
 
     def chunk(self, size_hint: int | None = None) -> bytes:

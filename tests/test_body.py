@@ -169,6 +169,25 @@ def test_a_head_is_read_without_waiting(made: list[Arriving], wire: bytes | None
     assert arriving.unreader.early() == early
 
 
+def test_a_head_in_pieces_is_all_there(made: list[Arriving]) -> None:
+    made.append(arriving := Arriving(0))
+    for end in range(1, len(NEXT) + 1):
+        arriving.client.sendall(NEXT[end - 1 : end])
+        assert arriving.unreader.early() == NEXT[:end]
+
+
+def test_a_head_that_is_there_is_found_though_the_client_has_left(made: list[Arriving]) -> None:
+    """It is as long as the one before, and came along with that one's body."""
+    made.append(arriving := Arriving(0))
+    arriving.client.sendall(NEXT)
+    assert arriving.unreader.early() == NEXT
+    arriving.unreader.take_buffered()
+    arriving.unreader.unread(NEXT)
+    arriving.client.close()
+
+    assert arriving.unreader.early() == NEXT
+
+
 @pytest.mark.parametrize(
     ("happens", "left"),
     [

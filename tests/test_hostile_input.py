@@ -144,8 +144,14 @@ def form_with(boundary: str) -> Callable[[bytes], None]:
 
 def byte_by_byte(head: bytes) -> None:
     """As the worker looks at a head of which each byte comes by itself."""
-    for _ in range(len(head)):
-        judge(head, ADDRESS, len(head) - 1)
+    server, client = socket.socketpair()
+    with client, server:
+        unreader, seen = Unreader(server), 0
+        for at in range(len(head)):
+            client.send(head[at : at + 1])
+            came = unreader.early()
+            judge(came, ADDRESS, seen)
+            seen = len(came or b"")
 
 
 def message(wire: bytes) -> Message:
@@ -283,7 +289,7 @@ RULES = {
     ),
     "log": Rule(logged, FIELD, repeated(["", "bearer ", "://", "authorization: "], SIGNS + LOGGED)),
     "head of a request, byte by byte": Rule(
-        byte_by_byte, MOST, repeated([b"GET / HTTP/1.1\r\n", b"\r\n", b""], [b"X: y\r\n", b"x", b"\r"])
+        byte_by_byte, MOST // 2, repeated([b"GET / HTTP/1.1\r\n", b""], [b"X: y\r\n", b"\r"])
     ),
     "head of a request": Rule(
         message,
