@@ -57,6 +57,12 @@ def refuse(headers: Headers, fields: Iterable[tuple[str, str]]) -> None:
     _refuse_numbered([*headers.items(), *fields])
 
 
+def refuse_part(headers: Iterable[tuple[str, str]]) -> None:
+    """Raise ChunkedUpload if the headers of a form's part say that it is a chunk."""
+    if any(name.lower() == "content-range" for name, _ in headers):
+        raise _refusal("Content-Range", "The part has a Content-Range: it is a chunk of a file.")
+
+
 def _chunk_header(headers: Headers) -> str | None:
     """The header that makes the request a chunk: of tus, IETF resumable uploads, FilePond and others."""
     for name in _PRESENT:

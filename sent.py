@@ -14,7 +14,7 @@ from itertools import chain
 from flask import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
-from chunked_uploads import refuse
+from chunked_uploads import refuse, refuse_part
 from filename_encoding import from_part, words
 from names import display_name, name_too_long
 from problems import (
@@ -154,6 +154,7 @@ class _Form:
             if isinstance(event, MultipartSegment) and event.name == FIELD:
                 self._filename = event.filename or ""
                 self._check_charset()
+                refuse_part(event.headerlist)
                 return event
             self._skip(event)
         raise MissingFile(f"The form has no field {FIELD!r}.")

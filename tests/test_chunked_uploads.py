@@ -182,6 +182,13 @@ def test_an_upload_that_is_created_before_its_bytes_come_is_refused_as_what_it_i
         assert_nothing_is_kept(client, client.post(f"/{mode}_upload", headers=headers))
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_part_with_a_range_of_its_own_is_a_chunk(client: FlaskClient, mode: str) -> None:
+    chunk = b"Content-Range: bytes 0-6/3000\r\n" + part("file", b"content", "a.txt")
+
+    assert_nothing_is_kept(client, send(client, mode, form(chunk)))
+
+
 @pytest.mark.parametrize("content_type", ["application/offset+octet-stream", "Application/Partial-Upload; x=y"])
 def test_a_body_that_goes_on_with_an_upload_is_no_file(client: FlaskClient, content_type: str) -> None:
     answer = client.post("/async_upload?name=a", data=b"more", content_type=content_type)
