@@ -83,8 +83,13 @@ class HttpClient:
         self._host_header = host if port == usual else f"{host}:{port}"
         # A proxy that is not tunnelled through is asked for the whole address.
         self._base = f"{scheme}://{self._host_header}" if proxy and scheme == "http" else ""
-        self._manager = _manager(ca_bundle, proxy)
-        self._pool = self._manager.connection_from_host(host, port, scheme)
+        needs_tls = scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
+        tls = _tls(ca_bundle) if needs_tls else None
+        try:
+            self._manager = _manager(tls, proxy)
+            self._pool = self._manager.connection_from_host(host, port, scheme)
+        except (HTTPError, ValueError) as error:
+            raise no_answer(Failure.PROXY, error) from error
 
     def request(
         self,
@@ -131,7 +136,7 @@ class HttpClient:
                 if failure is not Failure.LOST:
                     waited += min(time.monotonic() - began, silence)
                 if not should_retry(attempt, waited, failure=failure, attempts=attempts, retry_silence=retry_silence):
-                    raise StorageUnavailable(f"The storage {failure.value}.") from error
+                    raise no_answer(failure, error) from error
             else:
                 code = response.code if isinstance(response, Response) else ""
                 if not should_retry(attempt, waited, status=response.status, code=code, attempts=attempts):
@@ -166,6 +171,11 @@ class HttpClient:
         return StreamingResponse(found.status, named, BodyReader(found, int(named["content-length"])))
 
 
+def no_answer(failure: Failure, error: Exception) -> StorageUnavailable:
+    """The problem for a request without an answer."""
+    return StorageUnavailable(f"The storage {failure.value}.", message=type(error).__name__)
+
+
 def failure_of(error: Exception) -> Failure:
     """What kept a request from being answered, by the exception of urllib3."""
     if isinstance(error, ProxyError):
@@ -188,8 +198,14 @@ class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = TLSConnection
 
 
-def _manager(ca_bundle: str | None, proxy: Proxy | None) -> urllib3.PoolManager:
-    tls = ssl.create_default_context(cafile=ca_bundle)
+def _tls(ca_bundle: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_bundle)
+    except OSError as error:
+        raise StorageUnavailable("AWS_CA_BUNDLE does not name a file of certificates.", message=str(error)) from error
+
+
+def _manager(tls: ssl.SSLContext | None, proxy: Proxy | None) -> urllib3.PoolManager:
     options: dict[str, Any] = {"maxsize": _IDLE_CONNECTIONS, "ssl_context": tls, "socket_options": _SOCKET_OPTIONS}
     found: urllib3.PoolManager
     if proxy:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from html import unescape
-from itertools import chain, islice
+from html import escape, unescape
+from itertools import chain, count, islice
 from typing import Any
 from urllib.parse import quote
 
@@ -36,7 +37,7 @@ from storage.http import HttpClient, Response, StreamingResponse
 from storage.parts import Buffers, Part, Witness, cut, part_sizes
 from storage.refusals import refusal
 from storage.resuming import LeftPart, is_resumable, landed_before
-from storage.retries import ATTEMPTS
+from storage.retries import ATTEMPTS, pause
 from storage.s3_client import UNSIGNED, S3Client, translated
 from storage.sending import Sender, resent
 
@@ -50,6 +51,12 @@ _BOTO3 = {
 
 _MOST_LEFT = 5
 """Uploads of one key that are looked at for parts of an earlier attempt."""
+
+COMPLETE_SECONDS = 600.0
+"""Seconds that a storage may be silent about a CompleteMultipartUpload: it puts the parts together meanwhile."""
+
+_COMPLETE_ATTEMPTS = 2 * ATTEMPTS
+"""The more was sent, the more a Complete that fails costs. Each attempt is followed by a HEAD."""
 
 
 @dataclass(frozen=True)
@@ -258,12 +265,17 @@ class S3Storage(Storage):
             return landed
 
         try:
-            return self._complete(target, self._made.sender.send_all(parts, send))
+            landed = self._made.sender.send_all(parts, send)
         except BaseException as error:
-            # If this fails too, the sweep finds the upload by its key; the first failure is the one to tell.
             if not (keep and is_resumable(error)):
-                with suppress(StorageError):
-                    self.abort(Begun(key, target["UploadId"]))
+                self._give_up(target)
+            raise
+        try:
+            return self._complete(target, landed)
+        except StorageError as error:
+            # Without an answer the storage may still be putting the parts together: the sweep looks much later.
+            if not isinstance(error, StorageUnavailable):
+                self._give_up(target)
             raise
 
     def _resumed(self, key: str, part: Part, query: str, left: LeftPart) -> Landed:
@@ -278,21 +290,33 @@ class S3Storage(Storage):
                 raise StorageNoUpload from error
             raise
 
+    def _give_up(self, target: dict[str, str]) -> None:
+        """Abort an upload. If this fails too, the sweep finds it by its key; the first failure is the one to tell."""
+        with suppress(StorageError):
+            self.abort(Begun(target["Key"], target["UploadId"]))
+
     def _complete(self, target: dict[str, str], parts: list[Landed]) -> Stat:
         key = target["Key"]
-        listed = [
-            {"PartNumber": number, "ETag": f'"{part.etag}"'} | ({"ChecksumCRC32": part.crc32} if part.crc32 else {})
-            for number, part in enumerate(parts, 1)
-        ]
-        try:
-            with translated():
-                answer = self._s3.complete_multipart_upload(**target, MultipartUpload={"Parts": listed})
-            return self._verified(key, expected(answer.get("ETag", "").strip('"'), parts), of_parts=True)
-        except StorageUnavailable:
-            # A lost answer, or the retry's NoSuchUpload after it: the object may be there all the same.
-            with suppress(StorageError):
-                return self._verified(key, expected("", parts), of_parts=True, lost=True)
-            raise
+        body = _complete_body(parts)
+        first, began = None, time.monotonic()
+        for attempt in count(1):
+            try:
+                answer = self._request(
+                    "POST", key, query=f"uploadId={quote(target['UploadId'], safe='')}", body=body,
+                    attempts=1, silence=COMPLETE_SECONDS,
+                )  # fmt: skip
+                etag = _element("ETag", answer.body.decode(errors="replace")).strip('"')
+                return self._verified(key, expected(etag, parts), of_parts=True)
+            except StorageUnavailable as error:
+                # A lost answer, or the NoSuchUpload after one: the object may be there all the same.
+                with suppress(StorageError):
+                    return self._verified(key, expected("", parts), of_parts=True, lost=True)
+                is_final = type(error) is not StorageUnavailable and first is None
+                first = first or error
+                if is_final or attempt >= _COMPLETE_ATTEMPTS or time.monotonic() - began >= COMPLETE_SECONDS:
+                    raise first from error
+            time.sleep(pause(attempt))
+        raise AssertionError
 
     def _verified(self, key: str, sent: Landed, *, of_parts: bool = False, lost: bool = False) -> Stat:
         """What the storage says it holds, if that is what was sent. `lost`: it has not answered, and is asked once.
@@ -337,13 +361,15 @@ class S3Storage(Storage):
         *,
         query: str = "",
         headers: Mapping[str, str] | None = None,
-        body: memoryview | None = None,
+        body: bytes | memoryview | None = None,
         attempts: int = ATTEMPTS,
+        silence: float | None = None,
     ) -> Response:
         """One signed request about an object. Raises what an answer other than a success means."""
-        payload = hashlib.sha256(body).hexdigest() if body is not None and self._sign_payload else UNSIGNED
+        is_signed = body is not None and (self._sign_payload or method == "POST")
+        payload = hashlib.sha256(body).hexdigest() if body is not None and is_signed else UNSIGNED
         target, signed = self._addressed(method, key, query=query, headers=headers, payload=payload)
-        answer = self._made.http.request(method, target, signed, b"" if body is None else body, attempts)
+        answer = self._made.http.request(method, target, signed, b"" if body is None else body, attempts, silence)
         if answer.status in (200, 204):
             return answer
         raise _refusal(answer)
@@ -375,7 +401,7 @@ class S3Storage(Storage):
 
     def _make(self) -> _Made:
         client = S3Client(self.bucket, self.endpoint, self._dialect, **self._options)
-        http = HttpClient(client.scheme, client.netloc, client.ca_bundle)
+        http = HttpClient(client.scheme, client.netloc, client.ca_bundle, client.proxy)
         return _Made(client, http, Sender(self._parts_at_once))
 
 
@@ -383,6 +409,19 @@ def _refusal(answer: Response) -> StorageError:
     """What an answer other than a success means."""
     text = answer.body.decode(errors="replace")
     return refusal(answer.status, _element("Code", text), _element("Message", text), answer.headers, text=text)
+
+
+def _complete_body(parts: list[Landed]) -> bytes:
+    """The XML of CompleteMultipartUpload."""
+    listed = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{escape(part.etag)}&quot;</ETag>"
+        + (f"<ChecksumCRC32>{part.crc32}</ChecksumCRC32>" if part.crc32 else "")
+        + "</Part>"
+        for number, part in enumerate(parts, 1)
+    )
+    return (
+        f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{listed}</CompleteMultipartUpload>'
+    ).encode()
 
 
 def _element(name: str, text: str) -> str:

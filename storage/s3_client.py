@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,14 +13,33 @@ import boto3
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config as BotoConfig
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
-from botocore.httpsession import get_cert_path
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.httpsession import ProxyConfiguration, get_cert_path
+from botocore.parsers import ResponseParserError
+from botocore.utils import get_environ_proxies
 
 from storage.base import StorageDenied, StorageError, StorageRejected, StorageUnavailable
 from storage.dialect import Dialect
+from storage.http import Proxy, no_answer
 from storage.refusals import refusal
+from storage.retries import Failure, pause, should_retry
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
+
+_BEGAN = "ferry-began"
+_NO_ANSWER = (BotoConnectionError, HTTPClientError, ResponseParserError)
 
 
 def error_for(error: BotoCoreError | ClientError) -> StorageError:
@@ -28,7 +49,8 @@ def error_for(error: BotoCoreError | ClientError) -> StorageError:
     if isinstance(error, ParamValidationError):
         return StorageRejected("The request to the storage would not be valid.")
     if not isinstance(error, ClientError):
-        return StorageUnavailable(message=type(error).__name__)
+        is_network = isinstance(error, _NO_ANSWER)
+        return no_answer(failure_of(error), error) if is_network else StorageUnavailable(message=type(error).__name__)
     said, meta = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     code, message = str(said.get("Code", "")), str(said.get("Message", ""))
     return refusal(int(meta.get("HTTPStatusCode", 0)), code, message, meta.get("HTTPHeaders", {}), text=str(said))
@@ -40,6 +62,17 @@ def translated() -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise error_for(error) from error
+
+
+def failure_of(error: Exception) -> Failure:
+    """What kept a request of boto3 from being answered."""
+    if isinstance(error, ProxyConnectionError):
+        return Failure.PROXY
+    if isinstance(error, SSLError):
+        return Failure.UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(error) else Failure.LOST
+    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+        return Failure.UNREACHABLE
+    return Failure.SILENT if isinstance(error, ReadTimeoutError) else Failure.LOST
 
 
 class _Signature(S3SigV4Auth):  # type: ignore[misc]
@@ -64,12 +97,15 @@ class S3Client:
             self.boto = session.client(
                 "s3", endpoint_url=endpoint or None, config=_settings(dialect.style(bucket, endpoint)), **options
             )
+            _prepare(self.boto.meta.events)
             # boto3 knows best where a bucket of this name in this region is to be found.
             url = self.boto.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
         self.region = str(self.boto.meta.region_name)
         place = urlsplit(url)
         self.scheme, self.netloc, self.path = place.scheme, place.netloc, place.path.removesuffix("k")
-        self.ca_bundle = str(session._session.get_config_variable("ca_bundle") or get_cert_path(True))
+        bundle = session._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+        self.ca_bundle = str(bundle or get_cert_path(True))
+        self.proxy = _proxy(self.boto.meta.endpoint_url)
 
     def signed(self, method: str, target: str, headers: Mapping[str, str], payload: str) -> dict[str, str]:
         """`headers` and those that sign them (Signature Version 4), for now. `payload`: SHA-256 in hex, or UNSIGNED."""
@@ -82,12 +118,45 @@ class S3Client:
         return dict(request.headers)
 
 
+def _proxy(endpoint: str) -> Proxy | None:
+    """The proxy that boto3 itself takes for this endpoint: the same functions over the same environment."""
+    proxies = ProxyConfiguration(get_environ_proxies(endpoint))
+    url = proxies.proxy_url_for(endpoint)
+    try:
+        return Proxy(url, proxies.proxy_headers_for(url)) if url else None
+    except ValueError as error:
+        raise no_answer(Failure.PROXY, error) from error
+
+
+def _prepare(events: Any) -> None:
+    """Let boto3 repeat its requests as Ferry repeats its own."""
+    events.register("before-call.s3", _note_begin)
+    events.register("needs-retry.s3", _retry_delay)
+
+
+def _note_begin(params: dict[str, Any], **_: object) -> None:
+    params["context"][_BEGAN] = time.monotonic()
+
+
+def _retry_delay(response: Any, attempts: int, caught_exception: Any, request_dict: Any, **_: object) -> float | None:
+    """Seconds before boto3 sends a request again; None: it does not."""
+    waited = time.monotonic() - request_dict["context"][_BEGAN]
+    if caught_exception is not None:
+        has_failed = isinstance(caught_exception, _NO_ANSWER)
+        again = has_failed and should_retry(attempts, waited, failure=failure_of(caught_exception))
+    else:
+        http, parsed = response
+        code = str(parsed.get("Error", {}).get("Code", ""))
+        again = should_retry(attempts, waited, status=http.status_code, code=code)
+    return pause(attempts) if again else None
+
+
 def _settings(style: str) -> BotoConfig:
     return BotoConfig(
         signature_version="s3v4",
         connect_timeout=5,
         read_timeout=30,
-        retries={"mode": "standard", "total_max_attempts": 5},
+        retries={"mode": "standard", "total_max_attempts": 1},  # `_retry_delay` decides.
         max_pool_connections=50,
         tcp_keepalive=True,
         # Several S3-likes refuse aws-chunked trailers, and ranged reads fail where the whole object's

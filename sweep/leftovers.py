@@ -48,7 +48,9 @@ def sweep_uploads(report: Report) -> None:
         ids = {begun: id_in(begun.key, prefix) or "" for begun in page}
         rows, now = lookups.among(list(ids.values())), _now()
         for begun, id in ids.items():
-            if upload_is_left(rows.get(id), now - made_at(id), grace):
+            row = rows.get(id)
+            quiet = 0.0 if row is None else now - row.updated_at
+            if upload_is_left(row, now - made_at(id), grace, quiet):
                 report.act("uploads_aborted", begun.key, storage.of().abort, begun)
 
 

@@ -13,6 +13,9 @@ from models import File, UploadStatus
 
 _KEY = re.compile(r"(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})--[0-9]{14}--.+", re.DOTALL)
 
+COMPLETE_GRACE = 900.0
+"""Seconds. A CompleteMultipartUpload may take ten minutes."""
+
 
 def id_in(key: str, prefix: str) -> str | None:
     """The file's id in a key that Ferry has made (`file.new`); None for any other key."""
@@ -30,10 +33,16 @@ def is_spent(row: File, most: int) -> bool:
     return row.mode == "normal" or row.attempts >= most
 
 
-def upload_is_left(row: File | None, age: float, grace: float) -> bool:
-    """Whether nobody will end an upload in parts: who holds the file may, or its next holder."""
+def upload_is_left(row: File | None, age: float, grace: float, quiet: float) -> bool:
+    """Whether nobody will end an upload in parts: who holds the file may, or its next holder.
+
+    `quiet`: seconds since the row last changed. The storage may still be putting together what it was asked to
+    complete, and never answered: an upload is not aborted for 15 minutes after its attempt.
+    """
+    if row is None:
+        return age > grace
     at_work = (UploadStatus.PROCESSING, UploadStatus.PENDING)
-    return age > grace if row is None else row.upload_status not in at_work
+    return row.upload_status not in at_work and quiet > min(COMPLETE_GRACE, grace)
 
 
 def object_is_left(row: File | None, age: float, grace: float, *, can_retry: bool) -> bool:

@@ -20,7 +20,7 @@ from flask import Flask
 from config import Config
 from dev import parts
 from dev.process import free_port
-from storage import init_app
+from storage import init_app, retries
 from storage.base import (
     Stat,
     Storage,
@@ -29,6 +29,7 @@ from storage.base import (
     StorageMismatch,
     StorageMissing,
     StorageNoBucket,
+    StorageNoUpload,
     StorageQuotaExceeded,
     StorageRejected,
     StorageUnavailable,
@@ -181,18 +182,15 @@ class Tampered:
     ) -> None:
         self.storage, self._verbs = s3(endpoint, bucket=bucket, dialect=dialect), verbs
         made = self.storage._made
-        self.boto = Interposed(made.client.boto, complete_multipart_upload=self._complete)
+        self.boto = Interposed(made.client.boto)
         self.sent: list[str] = []
         made.client.boto = self.boto
         self.storage._made_once = replace(made, http=Interposed(made.http, request=self._request))
 
     def _request(self, send: Any, method: str, target: str, *rest: Any) -> Any:
-        verb = "PART" if "partNumber" in target else method
+        verb = "PART" if "partNumber" in target else "COMPLETE" if method == "POST" else method
         self.sent.append(verb)
         return self._verbs.get(verb, lambda send: send())(lambda: send(method, target, *rest))
-
-    def _complete(self, send: Any, **arguments: Any) -> Any:
-        return self._verbs.get("COMPLETE", lambda send: send())(lambda: send(**arguments))
 
     def put_whole(self, witness: Witness | None = None) -> Stat:
         return self.storage.put(str(uuid4()), iter([b"four"]), content_type="text/plain", witness=witness)
@@ -211,17 +209,8 @@ def lost_answer(send: Any) -> Any:
     raise StorageUnavailable
 
 
-def lost_boto_answer(send: Any) -> Any:
-    send()
-    raise botocore.exceptions.ReadTimeoutError(endpoint_url="http://s3")
-
-
 def never_sent(send: Any) -> Any:
     raise StorageUnavailable
-
-
-def never_sent_by_boto(send: Any) -> Any:
-    raise botocore.exceptions.ConnectionClosedError(endpoint_url="http://s3")
 
 
 def with_headers(**headers: str | None) -> Any:
@@ -240,18 +229,73 @@ def test_an_upload_whose_answer_was_lost_counts_when_the_object_is_there(moto: s
 
 
 def test_a_complete_whose_answer_was_lost_counts_when_the_object_is_there(moto: str) -> None:
-    tampered = Tampered(moto, COMPLETE=lost_boto_answer)
+    tampered = Tampered(moto, COMPLETE=lost_answer)
 
     assert tampered.put_parts().size == SMALL + 9
     assert "abort_multipart_upload" not in tampered.boto.calls
 
 
-def test_an_upload_that_never_happened_does_not_count(moto: str) -> None:
-    tampered = Tampered(moto, PUT=never_sent, COMPLETE=never_sent_by_boto)
+def test_an_upload_that_never_happened_does_not_count(moto: str, impatient: None) -> None:
+    tampered = Tampered(moto, PUT=never_sent, COMPLETE=never_sent)
 
     for how in ("whole", "parts"):
         with pytest.raises(StorageUnavailable):
             tampered.put(how)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)
+
+
+def test_an_upload_whose_complete_has_no_answer_is_not_aborted(moto: str, impatient: None) -> None:
+    tampered = Tampered(moto, COMPLETE=never_sent)
+
+    with pytest.raises(StorageUnavailable):
+        tampered.put_parts()
+    assert "abort_multipart_upload" not in tampered.boto.calls
+
+
+def test_a_complete_is_repeated_after_a_look_at_the_object(moto: str, impatient: None) -> None:
+    tampered = Tampered(moto, COMPLETE=at_first(3, never_sent))
+
+    assert tampered.put_parts().size == SMALL + 9
+    assert tampered.sent == ["PART", "PART", *["COMPLETE", "HEAD"] * 4]
+
+
+def test_an_object_that_appears_late_counts(moto: str, impatient: None) -> None:
+    """The storage is slow, and something between cuts each Complete; meanwhile it knows no such upload."""
+    answers: list[Any] = []
+
+    def late(send: Any) -> Any:
+        answers.append(send)
+        if len(answers) == 4:
+            answers[0]()
+        if len(answers) < 3:
+            raise StorageUnavailable
+        return NO_UPLOAD
+
+    tampered = Tampered(moto, COMPLETE=late)
+    assert tampered.put_parts().size == SMALL + 9
+    assert len(answers) == 4
+
+
+NO_UPLOAD = Response(404, {}, b"<Error><Code>NoSuchUpload</Code></Error>")
+
+
+def test_an_upload_that_is_gone_is_given_up_at_once(moto: str, impatient: None) -> None:
+    tampered = Tampered(moto, COMPLETE=lambda _: NO_UPLOAD)
+    with pytest.raises(StorageNoUpload):
+        tampered.put_parts()
+    assert tampered.sent.count("HEAD") == 1
+
+
+def test_an_upload_whose_complete_is_refused_is_aborted(moto: str, impatient: None) -> None:
+    too_small = Response(400, {}, b"<Error><Code>EntityTooSmall</Code></Error>")
+    tampered = Tampered(moto, COMPLETE=lambda _: too_small)
+    with pytest.raises(StorageRejected):
+        tampered.put_parts()
     assert tampered.boto.calls[-1] == "abort_multipart_upload"
 
 
@@ -328,12 +372,15 @@ def test_a_storage_that_has_no_part_replaced_is_blamed_for_what_it_did_first(mot
     assert "checksums crc32" in tampered.storage.described()
 
 
-def completed(**changed: str | None) -> Any:
-    """An answer to Complete in which these members are others; None: is not there."""
+def completed(etag: str | None) -> Any:
+    """An answer to Complete with this ETag; None: without one."""
 
-    def tamper(send: Any) -> Any:
-        answer = {**send(), **changed}
-        return {name: value for name, value in answer.items() if value is not None}
+    def tamper(send: Any) -> Response:
+        answer: Response = send()
+        element = b"" if etag is None else f"<ETag>{etag}</ETag>".encode()
+        body = re.sub(rb"<ETag>.*?</ETag>", element, answer.body)
+        assert body != answer.body
+        return replace(answer, body=body)
 
     return tamper
 
@@ -341,17 +388,17 @@ def completed(**changed: str | None) -> Any:
 @pytest.mark.parametrize("etag", ["", '""', None])
 def test_a_complete_without_an_etag_is_compared_with_what_the_parts_prove(moto: str, etag: str | None) -> None:
     """As radosgw has it."""
-    assert Tampered(moto, COMPLETE=completed(ETag=etag)).put_parts(3).size == 2 * SMALL + 9
+    assert Tampered(moto, COMPLETE=completed(etag)).put_parts(3).size == 2 * SMALL + 9
 
     other = with_headers(etag=f'"{"0" * 32}-3"')
     with pytest.raises(StorageMismatch, match=f"{'0' * 32}-3"):
-        Tampered(moto, COMPLETE=completed(ETag=etag), HEAD=other).put_parts(3)
+        Tampered(moto, COMPLETE=completed(etag), HEAD=other).put_parts(3)
 
 
 def test_where_nothing_can_be_proven_the_size_decides(moto: str) -> None:
     """Neither a CRC32 nor an MD5 of the parts, nor an ETag of the whole."""
     opaque = with_headers(x_amz_checksum_crc32=None, x_amz_server_side_encryption="aws:kms")
-    verbs = {"COMPLETE": completed(ETag=""), "PART": opaque}
+    verbs = {"COMPLETE": completed(""), "PART": opaque}
 
     assert Tampered(moto, **verbs).put_parts(3).size == 2 * SMALL + 9
     with pytest.raises(StorageMismatch, match="3"):
@@ -434,9 +481,9 @@ def test_a_part_is_asked_for_by_its_own_crc32(moto: str) -> None:
     storage = s3(moto)
     send = storage._made.http.request
 
-    def request(method: str, target: str, signed: Any, body: Any, attempts: int) -> Response:
+    def request(method: str, target: str, signed: Any, *rest: Any) -> Response:
         seen.append(signed().get(CRC32, ""))
-        return send(method, target, signed, body, attempts)
+        return send(method, target, signed, *rest)
 
     storage._made_once = replace(
         storage._made, http=Interposed(storage._made.http, request=lambda _, *rest: request(*rest))
@@ -632,6 +679,7 @@ def test_encryption_is_asked_for_with_the_object_and_not_with_its_parts(moto: st
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/ferry")
 
     asked = [(method, target.partition("?")[2][:10], SSE in headers) for method, target, headers, _ in sent]
+    asked = [each for each in asked if each[0] != "POST"]
     assert set(asked) == {("PUT", "", True), ("HEAD", "", False), ("PUT", "partNumber", False)}
 
 

@@ -190,8 +190,8 @@ SAFEGUARDS = (
     Safeguard(
         "abort-of-a-failed-upload",
         "storage/s3.py",
-        '                    self.abort(Begun(key, target["UploadId"]))\n            raise',
-        "                    pass\n            raise",
+        '            self.abort(Begun(target["Key"], target["UploadId"]))\n',
+        "            pass\n",
         ("tests/test_storage_s3.py",),
     ),
     Safeguard(
@@ -200,6 +200,27 @@ SAFEGUARDS = (
         "    return Landed(left.size, left.etag, left.crc32) if same else None\n",
         "    return Landed(left.size, left.etag, left.crc32)\n",
         ("tests/test_resuming.py",),
+    ),
+    Safeguard(
+        "no-abort-of-an-unanswered-complete",
+        "storage/s3.py",
+        "            if not isinstance(error, StorageUnavailable):\n                self._give_up(target)\n",
+        "            if True:\n                self._give_up(target)\n",
+        ("tests/test_storage_s3.py::test_an_upload_whose_complete_has_no_answer_is_not_aborted",),
+    ),
+    Safeguard(
+        "grace-of-an-unanswered-complete",
+        "sweep/rules.py",
+        "quiet > min(COMPLETE_GRACE, grace)",
+        "quiet >= 0",
+        ("tests/sweeping/test_sweep_rules.py",),
+    ),
+    Safeguard(
+        "progress-on-a-slow-line",
+        "storage/connection.py",
+        "        if left < queued:\n",
+        "        if False:\n",
+        ("tests/test_storage_http.py::test_a_slow_line_is_not_a_silent_one",),
     ),
     Safeguard(
         "heads-before-threads",

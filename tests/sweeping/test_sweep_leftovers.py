@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 import uuid_utils
 from flask import Flask
+from sqlalchemy import text
 
+import database
 import file
 import moves
 import spool
@@ -50,6 +52,8 @@ class TestStorage:
         uploads = {row.id: Begun(row.key, "1") for row in (working, waiting, ended)}
         objects.open_uploads = {*uploads.values()}
 
+        assert cleaned().counts["uploads_aborted"] == 0, "a Complete without an answer may be under way"
+        database.write(text("UPDATE files SET updated_at = updated_at - 101"))
         assert cleaned().counts["uploads_aborted"] == 1
         assert objects.open_uploads == {uploads[working.id], uploads[waiting.id]}
 
@@ -70,6 +74,7 @@ class TestStorage:
             foreign = Begun("elsewhere/" + ended.key.removeprefix("uploads/"), "1")
             objects.open_uploads = {*uploads.values(), foreign}
 
+            database.write(text("UPDATE files SET updated_at = updated_at - 101"))
             assert cleaned().counts["uploads_aborted"] == 2
             assert objects.open_uploads == {uploads[working.id], foreign}
 
@@ -81,6 +86,7 @@ class TestStorage:
             assert moves.fail(ended, "server-stopped")
             objects.open_uploads = {Begun(ended.key, "1")}
 
+            database.write(text("UPDATE files SET updated_at = updated_at - 101"))
             assert cleaned().counts["uploads_aborted"] == 1
 
     def test_nothing_that_ferry_has_not_named_is_touched(self, app: Flask, objects: Remembering) -> None:

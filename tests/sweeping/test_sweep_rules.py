@@ -20,20 +20,38 @@ PENDING, PROCESSING, COMPLETE, ERROR = (row_in(status) for status in UploadStatu
 
 
 @pytest.mark.parametrize(
-    ("row", "age", "upload", "object_kept", "object_free"),
+    ("row", "age", "object_kept", "object_free"),
     [
-        (None, 99, False, False, False),
-        (None, 101, True, True, True),
-        (PENDING, 9999, False, False, False),
-        (PROCESSING, 9999, False, False, False),
-        (COMPLETE, 9999, True, False, False),
-        (ERROR, 0, True, False, True),
+        (None, 99, False, False),
+        (None, 101, True, True),
+        (PENDING, 9999, False, False),
+        (PROCESSING, 9999, False, False),
+        (COMPLETE, 9999, False, False),
+        (ERROR, 0, False, True),
     ],
 )
-def test_what_is_left_over(row: File | None, age: float, upload: bool, object_kept: bool, object_free: bool) -> None:
-    assert upload_is_left(row, age, 100) is upload
+def test_what_is_left_over(row: File | None, age: float, object_kept: bool, object_free: bool) -> None:
     assert object_is_left(row, age, 100, can_retry=True) is object_kept
     assert object_is_left(row, age, 100, can_retry=False) is object_free
+
+
+@pytest.mark.parametrize(
+    ("row", "age", "grace", "quiet", "left"),
+    [
+        (None, 99, 100, 0, False),
+        (None, 101, 100, 0, True),
+        (None, 9999, float("inf"), 0, False),
+        (PROCESSING, 9999, 100, 9999, False),
+        *((row, 9999, 86400, quiet, quiet > 900) for row in (COMPLETE, ERROR) for quiet in (0, 600, 899, 901)),
+        (PENDING, 9999, 100, 9999, False),
+        (ERROR, 9999, float("inf"), 901, True),
+        (ERROR, 9999, 100, 101, True),
+    ],
+)
+def test_an_upload_is_left_once_no_complete_can_be_under_way(
+    row: File | None, age: float, grace: float, quiet: float, left: bool
+) -> None:
+    assert upload_is_left(row, age, grace, quiet) is left
 
 
 @pytest.mark.parametrize(
