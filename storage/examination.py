@@ -37,11 +37,17 @@ class Examined(Protocol):
 
     def described(self) -> str: ...
 
+    def proxied(self) -> str: ...
+
 
 def examine(storage: Examined, boto: Callable[[], Any]) -> Iterator[Check]:
     """Look at reach, clock, bucket, rights and how the storage is spoken to. Leaves nothing behind."""
     bucket = storage.bucket
     dates: list[str] = []
+    # A proxy variable that can't be read stops the client from being made, which the next line tells.
+    with suppress(StorageError):
+        if proxied := storage.proxied():
+            yield Check("proxy", True, proxied)
     yield _check("storage", lambda: _visible_buckets(boto(), dates), _REACH)
     if dates:
         yield clock(dates[-1], time.time())

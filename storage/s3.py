@@ -38,7 +38,7 @@ from storage.parts import Buffers, Part, Witness, cut, part_sizes
 from storage.refusals import refusal
 from storage.resuming import LeftPart, is_resumable, landed_before
 from storage.retries import ATTEMPTS, pause
-from storage.s3_client import UNSIGNED, S3Client, translated
+from storage.s3_client import UNSIGNED, S3Client, proxy_in_use, translated
 from storage.sending import Sender, resent
 
 _BOTO3 = {
@@ -188,6 +188,11 @@ class S3Storage(Storage):
 
     def examine(self) -> Iterator[Check]:
         return examine(self, lambda: self._s3)
+
+    def proxied(self) -> str:
+        """What doctor says of a proxy between this host and the storage; empty where no variable names one."""
+        client = self._made.client
+        return proxy_in_use(f"{client.scheme}://{client.netloc}", client.proxy)
 
     def described(self) -> str:
         """How the storage is spoken to."""

@@ -128,6 +128,20 @@ def _proxy(endpoint: str) -> Proxy | None:
         raise no_answer(Failure.PROXY, error) from error
 
 
+def proxy_in_use(endpoint: str, proxy: Proxy | None) -> str:
+    """What doctor says of the proxy variable for this endpoint; empty where there is none. Shows no password."""
+    scheme = urlsplit(endpoint).scheme
+    named = [name for name in (f"{scheme}_proxy", f"{scheme}_PROXY".upper()) if os.environ.get(name)]
+    if not named:
+        return ""
+    if proxy is None:
+        return f"{named[0]} is set, and NO_PROXY excepts the storage"
+    place = urlsplit(proxy.url)
+    return (
+        f"{named[0]} is set: all requests to the storage go through {place.scheme}://{place.netloc.rpartition('@')[2]}"
+    )
+
+
 def _prepare(events: Any) -> None:
     """Let boto3 repeat its requests as Ferry repeats its own."""
     events.register("before-call.s3", _note_begin)

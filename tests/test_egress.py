@@ -195,3 +195,31 @@ def test_the_ca_bundle_of_the_environment_is_trusted(
     trusting.delete("key")
     for each in (storage, trusting, server):
         each.close()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, ""),
+        ({"HTTPS_PROXY": "http://proxy:1"}, ""),
+        (
+            {"HTTP_PROXY": "http://me:hunter2@proxy:3128"},
+            "HTTP_PROXY is set: all requests to the storage go through http://proxy:3128",
+        ),
+        ({"http_proxy": "proxy:3128"}, "http_proxy is set: all requests to the storage go through http://proxy:3128"),
+        ({"http_proxy": "proxy:3128", "no_proxy": NAME}, "http_proxy is set, and NO_PROXY excepts the storage"),
+    ],
+)
+def test_doctor_names_the_proxy(environment: pytest.MonkeyPatch, variables: dict[str, str], said: str) -> None:
+    for name, value in variables.items():
+        environment.setenv(name, value)
+
+    assert storage_at(f"http://{NAME}").proxied() == said
+
+
+def test_doctors_line_about_a_proxy_is_the_first(proxy: ForwardProxy, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+    checks = list(storage_at(f"http://{NAME}").examine())
+
+    assert [check.subject.split()[0] for check in checks][:2] == ["proxy", "storage"]
+    assert all(check.ok for check in checks)
