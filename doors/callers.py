@@ -116,9 +116,10 @@ def _caller(rate: Rate | None) -> Caller:
 
     Counted apart from what is let in: a good key works, however many bad ones its address has sent.
     """
-    address = request.remote_addr or ""
+    address, authorization = request.remote_addr or "", request.headers.get("Authorization")
     try:
-        return _callers().caller(request.headers.get("Authorization"), address, forwarded=_is_forwarded())
+        forwarded = authorization is None and _is_forwarded()
+        return _callers().caller(authorization, address, forwarded=forwarded)
     except Unauthorized:
         if rate:
             rates.of().hit("refused", rate, network(address))

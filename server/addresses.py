@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 _WRITTEN = re.compile(r'"?(?:\[(?P<six>[^\]]*)\](?::\d{1,5})?|(?P<four>[0-9.]+):\d{1,5}|(?P<bare>[^"\[\]]*))"?')
 """An address by itself, with a port, or in brackets: some proxies write all of these into X-Forwarded-For."""
@@ -33,6 +34,7 @@ def parse(written: str) -> Address | None:
     return ip
 
 
+@lru_cache(1024)
 def network(written: str) -> str:
     """What a client's address is counted under: of IPv6 its /64, because that is what one customer has.
 
