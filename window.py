@@ -55,20 +55,24 @@ return redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[3])
 
 
 _RESERVE_A_TASK = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local oldest = redis.call('LINDEX', KEYS[1], -1)
 if oldest then
     local read, message = pcall(cjson.decode, oldest)
     local turn = read and type(message) == 'table' and type(message.headers) == 'table' and message.headers.ferry_turn
-    if type(turn) == 'number' then redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. turn) end
+    if type(turn) == 'number' then redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0f', turn)) end
 else
-    redis.call('DEL', KEYS[2])
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - 5000000)
 end
 if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return false end
-local turn = redis.call('INCR', KEYS[3])
-redis.call('ZADD', KEYS[2], turn, ARGV[1])
-return turn
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+return now
 """
-"""The queue is in the order of its tasks' turns: all that are before the oldest one's have been taken out, or lost."""
+"""The queue is in the order of its tasks' turns: all that are before the oldest one's have been taken out, or lost.
+
+A turn is the time in microseconds. A task of the last 5 seconds may still be on its way to a queue that is empty.
+"""
 
 
 class Window:
@@ -85,7 +89,7 @@ class Window:
             **options.tls,
         )
         self._key = options.key
-        self._queued, self._turn = options.key("queued"), options.key("turn")
+        self._queued, self._memory = options.key("queued"), options.key("memory")
         self._queue, self._taken_places = options.key(options.queue), options.key("places")
         self._credits = max(1, size // (PIECE * 4 // 3))
         self._places = max(1, budget // 2 // size)
@@ -105,7 +109,7 @@ class Window:
         queue, it forgets them too.
         """
         with _told():
-            turn = self._redis.eval(_RESERVE_A_TASK, 3, self._queue, self._queued, self._turn, id)
+            turn = self._redis.eval(_RESERVE_A_TASK, 2, self._queue, self._queued, id)
         return None if turn is None else int(turn)
 
     def release_task(self, id: str) -> None:
@@ -113,10 +117,15 @@ class Window:
         with _told():
             self._redis.zrem(self._queued, id)
 
-    def is_queue_empty(self) -> bool:
-        """Whether no task waits for a worker."""
+    def may_have_lost_tasks(self) -> bool:
+        """Whether no task is queued, or Redis does not know any more what `remember` has told it."""
         with _told():
-            return int(self._redis.llen(self._queue)) == 0
+            return int(self._redis.llen(self._queue)) == 0 or not self._redis.exists(self._memory)
+
+    def remember(self) -> None:
+        """Leave a sign that goes when Redis forgets everything."""
+        with _told():
+            self._redis.set(self._memory, 1)
 
     def demands(self) -> Iterator[tuple[str, int]]:
         """The files (id, attempt) that workers ask this process for. Ends after some seconds without any.

@@ -75,8 +75,9 @@ def recall() -> None:
 
 
 def _recall(_: str) -> None:
-    if window.of().is_queue_empty() and (found := moves.recall(2 * lease.keeper().seconds)):
-        log.warning("tasks.lost: no task is queued, %d files wait for one; they are queued again", found)
+    if window.of().may_have_lost_tasks() and (found := moves.recall(2 * lease.keeper().seconds)):
+        log.warning("tasks.lost: Redis has no task for some of %d waiting files; they are queued again", found)
+    window.of().remember()
 
 
 def _queue(id: str, size: int, turn: int) -> None:

@@ -33,6 +33,11 @@ class Queue:
         found: Any = self.client.lrange(self.name, 0, -1)
         return [json.loads(json.loads(message)["body"])[0][0] for message in reversed(found)]
 
+    def lose(self) -> None:
+        """As if all tasks had been lost a while ago."""
+        self.client.delete(self.name)
+        self.client.zunionstore(self.key("queued"), {self.key("queued"): 0.999})
+
 
 @pytest.fixture
 def queue(app: Flask, valkey: str) -> Iterator[Queue]:
@@ -42,7 +47,7 @@ def queue(app: Flask, valkey: str) -> Iterator[Queue]:
     with redis.Redis.from_url(valkey) as client:
         queue = Queue(client, options.key, options.queue)
         yield queue
-        client.delete(queue.name, options.key("queued"), options.key("turn"))
+        client.delete(queue.name, options.key("queued"), options.key("memory"))
 
 
 def a_file(size: int = 1) -> File:
@@ -72,12 +77,13 @@ def test_a_task_that_was_taken_out_makes_place_for_the_next(queue: Queue) -> Non
     assert queue.ids() == [rows[1].id, rows[2].id, rows[0].id]
 
 
-@pytest.mark.parametrize("lost", [[], ["queued", "turn"]], ids=["queue", "everything"])
+@pytest.mark.parametrize("lost", [[], ["queued"]], ids=["queue", "everything"])
 def test_a_queue_that_redis_has_lost_is_filled_again(queue: Queue, lost: list[str]) -> None:
     rows = [a_file() for _ in range(3)]
     for row in rows:
         celery_mode.dispatch(row.id)
-    queue.client.delete(queue.name, *map(queue.key, lost))
+    queue.lose()
+    queue.client.delete("", *map(queue.key, lost))
     for row in rows:
         celery_mode.dispatch(row.id)
 
@@ -92,10 +98,17 @@ def test_a_message_without_a_turn_only_delays_the_next_task(queue: Queue, oldest
     celery_mode.dispatch(row.id)
     celery_mode.dispatch(row.id)
     assert queue.client.llen(queue.name) == 2
-    queue.client.delete(queue.name)
+    queue.lose()
     celery_mode.dispatch(row.id)
 
     assert queue.ids() == [row.id]
+
+
+def test_a_task_that_is_on_its_way_to_an_empty_queue_is_not_forgotten(queue: Queue) -> None:
+    ids = ["one", "two", "three"]
+
+    assert None not in [window.of().reserve_task(id) for id in ids]
+    assert [window.of().reserve_task(id) for id in ids] == [None] * 3
 
 
 def test_a_task_that_could_not_be_queued_leaves_no_turn(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +128,7 @@ def test_a_task_that_could_not_be_queued_leaves_no_turn(queue: Queue, monkeypatc
 
 
 class TestRecall:
-    """An empty queue means that no waiting file is in it."""
+    """Where the queue is empty, or all is forgotten, tasks of waiting files are lost."""
 
     @pytest.fixture
     def waiting(self, queue: Queue) -> File:
@@ -137,9 +150,19 @@ class TestRecall:
 
     def test_a_file_whose_task_may_be_queued_is_not(self, queue: Queue, waiting: File) -> None:
         celery_mode.dispatch(a_file().id)
+        window.of().remember()
         celery_mode._recall("")
 
         assert not self.is_due(waiting)
+
+    def test_redis_may_have_forgotten_all_and_have_got_new_tasks_since(self, queue: Queue, waiting: File) -> None:
+        window.of().remember()
+        queue.client.delete(queue.key("memory"))
+        celery_mode.dispatch(a_file().id)
+        celery_mode._recall("")
+
+        assert self.is_due(waiting)
+        assert queue.client.exists(queue.key("memory"))
 
     def test_a_file_that_has_just_come_is_not(self, queue: Queue) -> None:
         row = a_file()
@@ -167,7 +190,7 @@ class TestRecall:
         def away() -> bool:
             raise RelayLost
 
-        monkeypatch.setattr(window.of(), "is_queue_empty", away)
+        monkeypatch.setattr(window.of(), "may_have_lost_tasks", away)
         with pytest.raises(RelayLost):
             celery_mode._recall("")
         assert not self.is_due(waiting)

@@ -42,7 +42,7 @@ SAFEGUARDS = (
     Safeguard(
         "recall-of-lost-tasks",
         "modes/celery.py",
-        "window.of().is_queue_empty() and (found := moves.recall(2 * lease.keeper().seconds))",
+        "window.of().may_have_lost_tasks() and (found := moves.recall(2 * lease.keeper().seconds))",
         "(found := 0)",
         ("tests/test_queued_tasks.py",),
     ),
