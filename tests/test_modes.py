@@ -189,6 +189,7 @@ class TestCelery(SpooledContract):
 
         monkeypatch.setattr(tasks.upload, "apply_async", away)
         id = self.send(client, b"kept").get_json()["id"]
+        drain(client.application)
         database.write(text("UPDATE files SET updated_at = updated_at - 9000, due_at = due_at + 9000"))
         with pytest.raises(OperationalError):
             celery_mode.dispatch(id)
