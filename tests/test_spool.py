@@ -19,7 +19,7 @@ from problems import BytesLost, StorageFull, TooMuchWaiting
 from spool import CHUNK, Spool
 from tests.fakes import breaking, chunks
 
-ID = str(uuid_utils.uuid7())
+ID = "01990000-0000-7000-8000-00000000000a"
 
 
 @pytest.fixture
