@@ -81,24 +81,36 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.pace = Pace(math.inf, 0)
-        self._unended = 0
+        self._unended = bytearray()
 
-    def early(self) -> bytes | None:
-        """All that has come of the next head, without waiting; None where the connection ended before it was whole."""
-        came = self.buf.getvalue()
-        if len(came) != self._unended and b"\r\n\r\n" in came:
-            return bytes(came)
+    def early(self) -> bytearray | None:
+        """All that has come of the next head, without waiting; None where the connection ended before it was whole.
+
+        What is returned grows with the next call: a head that comes byte by byte is neither copied nor searched again
+        for each of them.
+        """
+        if self.buf.getbuffer().nbytes != len(self._unended):
+            self._unended = bytearray(self.buf.getvalue())
+            if b"\r\n\r\n" in self._unended:
+                return self._whole()
         try:
             late = self.sock.recv(self.mxchunk, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return bytes(came)
+            return self._unended
         except OSError:
+            return None
+        if not late:
             return None
         self.buf.seek(0, os.SEEK_END)
         self.buf.write(late)
-        # A head that comes byte by byte is not searched again from its start for each of them.
-        self._unended = 0 if b"\r\n\r\n" in came[-3:] + late else len(came) + len(late)
-        return came + late if late else None
+        is_whole = b"\r\n\r\n" in self._unended[-3:] + late
+        self._unended += late
+        return self._whole() if is_whole else self._unended
+
+    def _whole(self) -> bytearray:
+        """The head, which is forgotten here: the bytes behind it are of another."""
+        head, self._unended = self._unended, bytearray()
+        return head
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """As gunicorn calls it: the next bytes, however many."""

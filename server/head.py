@@ -17,7 +17,7 @@ class Verdict(Enum):
     ENDED = auto()
 
 
-def judge(came: bytes | None, line_limit: int, seen: int = 0) -> Verdict:
+def judge(came: bytes | bytearray | None, line_limit: int, seen: int = 0) -> Verdict:
     """What `came`, None where the connection ended before a head was whole. The first `seen` bytes were MORE before.
 
     WHOLE also where a parser can refuse it without waiting: its first line is too long, or a line ends in LF alone.
@@ -32,7 +32,7 @@ def judge(came: bytes | None, line_limit: int, seen: int = 0) -> Verdict:
     return Verdict.MORE if len(came) < MOST else Verdict.TOO_LARGE
 
 
-def _is_too_long(came: bytes, limit: int, seen: int) -> bool:
+def _is_too_long(came: bytes | bytearray, limit: int, seen: int) -> bool:
     """Whether the request line has more bytes than that. One empty line in front of it does not count."""
     start = len("\r\n") if came.startswith(b"\r\n") else 0
     most = start + limit + len("\r\n")

@@ -64,6 +64,9 @@ class Objects(MemoryStorage):
         self.removed.append((key, version))
         super().delete(key)
 
+    def proxied(self) -> str:
+        return ""
+
     def described(self) -> str:
         return "region x"
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import threading
@@ -187,9 +188,10 @@ def foreign(command: str, prefix: str) -> str | None:
     name = words[0].upper()
     if name in PLAIN:
         return None
-    if name == "EVAL":
-        return None if f" 1 {prefix}" in command else command
-    keys = words[3 : 3 + int(words[2])] if name == "EVALSHA" else words[1:2]
+    if name == "EVAL":  # Behind the script, which is many words, stand the number of keys and the keys.
+        found = re.search(r"\\n ([1-9]) ((?:\S+ ?)+)$", command)
+        words = ["", "", *(found[1] + " " + found[2] if found else command).split()]
+    keys = words[3 : 3 + int(words[2])] if name in ("EVAL", "EVALSHA") else words[1:2]
     return next((key for key in keys if not key.startswith(prefix)), None)
 
 
@@ -197,6 +199,8 @@ def test_a_key_is_told_from_what_is_none() -> None:
     assert foreign("HELLO 3", "f:") is None
     assert foreign("LPUSH f:q x", "f:") is None
     assert foreign("EVALSHA 1a2b 2 f:a g:b 1", "f:") == "g:b"
+    assert foreign("EVAL \\nlocal a = 1\\nreturn a\\n 2 f:a g:b f:c", "f:") == "g:b"
+    assert foreign("EVAL \\nlocal a = 1\\nreturn a\\n 2 f:a f:b 1", "f:") is None
     assert foreign("LPUSH celery x", "f:") == "celery"
 
 
