@@ -9,6 +9,7 @@ from contextlib import suppress
 import moves
 import storage
 from database import AWAY
+from doors.callers import giving
 from logs import about
 from models import File
 from storage.base import ObjectMissing, StorageMissing
@@ -27,9 +28,13 @@ def opened(objects: storage.Storage, row: File, wanted: tuple[int, int] | None =
 
 
 def look_for(row: File) -> None:
-    """Ask the storage for the object of a file. Raises ObjectMissing, and StorageError."""
+    """Ask the storage for the object of a file. Raises ObjectMissing, and StorageError.
+
+    It holds a download's slot: a silent storage keeps it waiting for as long as one. Raises TooManyDownloads.
+    """
     try:
-        storage.of().stat(row.key)
+        with giving():
+            storage.of().stat(row.key)
     except StorageMissing as error:
         _note(row, ObjectMissing.slug())
         raise ObjectMissing(ids=[row.id]) from error

@@ -72,8 +72,7 @@ _UPLOAD: Kinds = (
 )  # fmt: skip
 _STORED: Kinds = (p.Deleted, p.LeaseLost, *_STORAGE)
 _KEPT: Kinds = (p.StorageFull, p.TooMuchWaiting)
-_OUT: Kinds = (p.NotFound, p.NotReady, p.InvalidParameter, ObjectMissing, *_STORAGE)
-_FETCH: Kinds = (*_OUT, p.TooManyDownloads)
+_FETCH: Kinds = (p.NotFound, p.NotReady, p.InvalidParameter, ObjectMissing, *_STORAGE, p.TooManyDownloads)
 
 
 def _upload(mode: str, status: str, summary: str, more: Kinds) -> Operation:
@@ -135,7 +134,7 @@ OPERATIONS = (
         "get_link", "get", "/files/{id}/link", "Fetch", "read",
         "An address at the storage that gives the file to whoever has it, for a while.",
         {"200": answer("The address.", ref("Link"))},
-        _OUT,
+        _FETCH,
         (ID_IN_PATH, number("expires", 1, 900, "Seconds for which it is good.", 300)),
     ),
     Operation(
