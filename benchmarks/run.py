@@ -14,6 +14,7 @@ from pathlib import Path
 import cases
 import committing
 import folder
+import http_client
 import report
 import small
 import watching_cost
@@ -31,6 +32,7 @@ CASES = (
     "commits",
     "progress",
     "folder",
+    "http_client",
     "parser",
     "cpu_of",
 )
@@ -62,7 +64,9 @@ def main() -> None:
 
 def _case(name: str) -> Callable[[Lab, int], dict[str, list[Row]]]:
     return next(
-        getattr(room, name) for room in (small, committing, watching_cost, folder, cases) if hasattr(room, name)
+        getattr(room, name)
+        for room in (small, committing, watching_cost, folder, http_client, cases)
+        if hasattr(room, name)
     )
 
 

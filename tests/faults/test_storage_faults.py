@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import pytest
 
+from storage.connection import SILENCE_SECONDS
 from tests.faults.checker import wait
 from tests.faults.client import MODES
 from tests.faults.looking import bodies_sent, ends_as, is_now, later, objects, row
@@ -54,6 +56,20 @@ def test_an_end_of_parts_whose_answer_is_lost_is_looked_up(world: World, mode: s
 
     assert ends_as(world, upload, "COMPLETE").attempt == 1
     assert bodies_sent(world) == before + 2
+
+
+def test_an_end_of_parts_that_is_silent_for_longer_than_a_part_may_be_is_waited_for(world: World) -> None:
+    """The storage may be putting the object together for minutes: nothing is sent again, and nothing aborted."""
+    sent, aborted = bodies_sent(world), world.proxy.seen("abort_multipart")
+    slow = world.proxy.inject("complete_multipart", "stall", times=2)
+    sending = [later(world.client.upload, mode, os.urandom(LARGE)) for mode in ("normal", "async")]
+    wait(lambda: slow.struck == 2)
+    time.sleep(1.2 * SILENCE_SECONDS)
+    slow.released.set()
+
+    for upload in sending:
+        assert ends_as(world, upload.result(20), "COMPLETE").attempt == 1
+    assert (bodies_sent(world), world.proxy.seen("abort_multipart")) == (sent + 4, aborted)
 
 
 def test_an_end_of_parts_that_fails_with_status_200_is_asked_for_again(world: World) -> None:
