@@ -87,7 +87,7 @@ def failed(limit: int, seconds: float, kept: float) -> Sequence[File]:
 
 
 def crowded(most: int, kept: float) -> Sequence[str | None]:
-    """Owners of more than `most` files in ERROR whose bytes are not kept; None: those of nobody together, as one.
+    """Owners of more than `most` files in ERROR whose bytes are not kept; None: those of no owner, as one.
 
     A spool keeps bytes for `kept` seconds.
     """

@@ -51,8 +51,8 @@ _NOT_FILES = ("", "application/x-www-form-urlencoded", "application/json")
 class Sent:
     """One file on its way in. `bound` is the most bytes that can come, where the request announced its length.
 
-    `content_type` is what the client says that it is, `detected_type` what its first bytes say. `client` is whom it is
-    counted for while it comes.
+    `content_type` is what the client says that it is, `detected_type` what its first bytes say. While it comes it is
+    counted for `client`.
     """
 
     name: str

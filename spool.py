@@ -70,7 +70,7 @@ class Spool:
     def keep(self, id: str, stream: Iterator[bytes], bound: int | None = None, client: str = "") -> None:
         """Write all that `stream` yields, at most `bound` bytes if known; on return it would survive a power cut.
 
-        `client` is whom the bytes are counted for on their way. Raises StorageFull where the disk has no room,
+        Bytes on their way are counted for `client`. Raises StorageFull where the disk has no room,
         TooMuchWaiting where the budget has none: before the stream is read if that is known then, else in the middle.
         That, and whatever `stream` raises, leaves nothing behind.
         """

@@ -80,7 +80,7 @@ def _permissions() -> Check:
     found = {path: status for path in _kept() if (status := _status(path)) is not None}
     foreign = [path for path, status in found.items() if status.st_uid != me]
     above = _status(data)
-    # A volume's own folder may belong to somebody else, and to a group that Ferry's user is in.
+    # A volume's own folder may belong to another user, and to a group that Ferry's user is in.
     wide = [data] if above is not None and above.st_mode & 0o007 else []
     wide += [path for path, status in found.items() if status.st_mode & 0o077]
     if foreign:

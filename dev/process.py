@@ -82,7 +82,7 @@ class Process:
             self._popen.send_signal(number)
 
     def last_words(self) -> str:
-        """The end of its log, for a message; empty where its output is ours."""
+        """The end of its log, for a message; empty where it writes to the parent's output."""
         if self.log is None:
             return ""
         return " It said:\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])

@@ -15,7 +15,7 @@ from sent import Sent
 def upload(row: File, sent: Sent) -> None:
     """Store `sent`; the row is COMPLETE on return. It is committed before the first byte leaves.
 
-    A form may say behind its file that this is a chunk: its row goes, since no client is told of it.
+    A form may say behind its file that this is a chunk: its row goes, since no client has its id.
     """
     file.hold(row, sent.bound)
     try:

@@ -56,7 +56,7 @@ def claim(row: File, lease: float) -> bool:
 
 
 def heartbeat(row: File, lease: float) -> bool:
-    """Lengthen our lease to `lease` seconds from now. False: somebody else has the file."""
+    """Lengthen our lease to `lease` seconds from now. False: another attempt has the file."""
     return keep(row, _HEARTBEAT, lease=lease)
 
 

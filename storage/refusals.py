@@ -1,4 +1,4 @@
-"""What a storage's refusal means: which error of ours, what of its own words may be repeated, what to do about it.
+"""What a storage's refusal means: which StorageError it is, what of its own words may be repeated, what to do about it.
 
 Pure rules over status, code, message and headers. Sources: "Error responses" of the Amazon S3 API, and the codes of
 MinIO, Ceph's radosgw and Alibaba's OSS.

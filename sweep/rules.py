@@ -34,7 +34,7 @@ def is_spent(row: File, most: int) -> bool:
 
 
 def upload_is_left(row: File | None, age: float, grace: float, quiet: float) -> bool:
-    """Whether nobody will end an upload in parts: who holds the file may, or its next holder.
+    """Whether an upload in parts will not be ended: the holder of the file may end it, or its next holder.
 
     `quiet`: seconds since the row last changed. The storage may still be putting together what it was asked to
     complete, and never answered: an upload is not aborted for 15 minutes after its attempt.
