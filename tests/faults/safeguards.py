@@ -148,7 +148,7 @@ SAFEGUARDS = (
         "sweep/rules.py",
         "row.upload_status not in at_work",
         "True",
-        (_FAULTS + "test_an_upload_that_outlasts_its_lease_stays_with_its_holder[async]",),
+        ("tests/sweeping/test_sweep_rules.py",),
     ),
     Safeguard(
         "look-for-the-object",
