@@ -10,7 +10,7 @@ run: $(VENV)/.local
 	@$(if $(PORT),PORT=$(PORT)) exec $(BIN)/python -m dev.run --end-with-parent
 
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 2 --dist loadfile -m 'not long and not faults and not foreign'
+	@$(BIN)/pytest -n 3 --dist loadfile -m 'not long and not faults and not foreign'
 
 long: $(VENV)/.dev
 	@$(BIN)/pytest -m long
