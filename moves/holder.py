@@ -79,7 +79,7 @@ def complete(row: File, *, url: str, size: int, sha256: str, version_id: str | N
 
 
 def fail(row: File, reason: str, detail: str | None = None) -> bool:
-    """End as ERROR for `reason`, a problem's slug, and its detail. False: somebody else has the file."""
+    """End as ERROR for `reason`, a problem's slug, and its detail. False: another attempt has the file."""
     values = {"upload_status": UploadStatus.ERROR, "error": reason, "error_detail": detail, "stored_bytes": 0}
     return move(row, END, values, count=(-row.reserved, -1))
 
