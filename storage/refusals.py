@@ -24,6 +24,7 @@ from storage.base import (
     StorageUnsupported,
     StorageWrongRegion,
 )
+from storage.retries import RETRY_CODES
 
 _KINDS: dict[str, type[StorageError]] = {
     **dict.fromkeys(("404", "NoSuchKey", "NoSuchVersion"), StorageMissing),
@@ -43,28 +44,7 @@ _KINDS: dict[str, type[StorageError]] = {
     ),
     **dict.fromkeys(("501", "NotImplemented", "SecondLevelDomainForbidden"), StorageUnsupported),
     **dict.fromkeys(("RequestTimeTooSkewed", "RequestExpired"), StorageClockSkew),
-    **dict.fromkeys(
-        (
-            "408",
-            "429",
-            "BadDigest",
-            "BandwidthLimitExceeded",
-            "ConditionalRequestConflict",
-            "ExpiredToken",
-            "IncompleteBody",
-            "InternalError",
-            "OperationAborted",
-            "RequestLimitExceeded",
-            "RequestTimeout",
-            "ServiceUnavailable",
-            "SlowDown",
-            "Throttling",
-            "ThrottlingException",
-            "XAmzContentChecksumMismatch",
-            "XAmzContentSHA256Mismatch",
-        ),
-        StorageUnavailable,
-    ),
+    **dict.fromkeys((*RETRY_CODES, "408", "429", "ExpiredToken"), StorageUnavailable),
     "507": StorageQuotaExceeded,
     **dict.fromkeys(("401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"), StorageDenied),
 }

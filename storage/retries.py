@@ -13,13 +13,17 @@ RETRY_STATUSES = frozenset((408, 429, 500, 502, 503, 504))
 RETRY_CODES = frozenset(
     (
         "BadDigest",
+        "BandwidthLimitExceeded",
         "ConditionalRequestConflict",
         "IncompleteBody",
         "InternalError",
         "OperationAborted",
+        "RequestLimitExceeded",
         "RequestTimeout",
         "ServiceUnavailable",
         "SlowDown",
+        "Throttling",
+        "ThrottlingException",
         "XAmzContentChecksumMismatch",
         "XAmzContentSHA256Mismatch",
     )

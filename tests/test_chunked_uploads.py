@@ -53,7 +53,7 @@ HEADERS: dict[str, tuple[dict[str, str], str]] = {
     "blueimp": ({"Content-Range": "bytes 0-5/3000"}, "jQuery File Upload: no `maxChunkSize`"),
     "a range that is the whole": ({"Content-Range": "bytes 0-6/7"}, "Content-Range"),
     "a range of unknown end": ({"Content-Range": "bytes 0-6/*"}, "Content-Range"),
-    "a range that is none": ({"Content-Range": "x"}, "Content-Range"),
+    "a malformed range": ({"Content-Range": "x"}, "Content-Range"),
     "nginx-upload-module": ({"X-Content-Range": "bytes 0-5/3000"}, "X-Content-Range"),
     "FilePond begins": ({"Upload-Length": "3000"}, "FilePond: `chunkUploads: false`"),
     "FilePond goes on": ({"Upload-Length": "3000", "Upload-Offset": "5", "Upload-Name": "a"}, "Upload-Offset"),

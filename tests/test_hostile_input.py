@@ -45,7 +45,7 @@ from tests.fakes import form, part
 from tests.wsgi import request
 
 CHEAP = 0.003
-"""Seconds of CPU. What takes less at its largest does nobody harm, and is too short to compare."""
+"""Seconds of CPU. What takes less at its largest is harmless, and too short to compare."""
 
 PART_HEAD, FIELD, ADDRESS, JSON, NAME, MEMBERS = 8 << 10, 8190, 4094, 64 << 10, 255, 1000
 FORM = (1 << 20) - 1024

@@ -39,7 +39,7 @@ ADDRESSES: list[tuple[str, dict[str, Any]]] = [
 def test_an_address_is_the_same_for_all_who_read_it(url: str, said: dict[str, Any]) -> None:
     """redis-py's reading stands for limits too, which has it read by redis-py."""
     options = parse(url)
-    theirs, kombus = redis_reads(options.url), kombu_reads(options.url)
+    redis_pys, kombus = redis_reads(options.url), kombu_reads(options.url)
     kombus = {
         "host": kombus["hostname"],
         "port": kombus["port"],
@@ -48,7 +48,7 @@ def test_an_address_is_the_same_for_all_who_read_it(url: str, said: dict[str, An
         "password": kombus["password"],
     }
 
-    assert {name: theirs.get(name) for name in said} == said
+    assert {name: redis_pys.get(name) for name in said} == said
     assert {name: kombus[name] for name in said} == said
     assert (dict(options.tls), urlsplit(options.url).query) == ({}, "")
     assert "@" not in options.shown

@@ -266,7 +266,7 @@ def without_links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.usefixtures("without_links")
 def test_a_disk_without_hard_links_has_one_identity(tmp_path: Path) -> None:
-    """Whoever asks first, among threads and processes: each reads it whole."""
+    """All threads and processes read the whole identity, in whatever order they ask."""
     read, write = os.pipe()
     children = [os.fork() or _tell_identity(tmp_path / "spool", write) for _ in range(4)]
     with ThreadPoolExecutor(8) as threads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
@@ -374,6 +375,31 @@ def test_a_refusal_before_the_end_of_the_body_is_the_answer(script: Callable[[so
     assert ask(client, body=bytes(size)).status == 403, "the connection is not used again"
     assert line.connections == 2
     assert time.monotonic() - began < 1.5
+    client.close()
+    line.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [(REFUSED, 403), (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", None)]
+)
+def test_after_a_failed_send_a_refusal_counts_and_a_success_does_not(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, status: int | None
+) -> None:
+    """The peer's reset comes between the look for an answer and the next send."""
+
+    def reset(sock: socket.socket, piece: memoryview) -> int:
+        time.sleep(0.2)
+        raise ConnectionResetError
+
+    line = Line(lambda peer: peer.sendall(answer))
+    client = HttpClient("http", f"127.0.0.1:{line.port}")
+    monkeypatch.setattr(connection, "wait_for", lambda sock, events, seconds: select.POLLOUT)
+    monkeypatch.setattr(connection, "_sent", reset)
+    if status:
+        assert ask(client, body=bytes(300_000), attempts=1).status == status
+    else:
+        with pytest.raises(StorageUnavailable):
+            ask(client, body=bytes(300_000), attempts=1)
     client.close()
     line.close()
 

@@ -28,7 +28,16 @@ from tests.test_storage_http import Line, Server, ask
         ),
         *(
             ({"status": 400, "code": code}, True)
-            for code in ("RequestTimeout", "BadDigest", "IncompleteBody", "XAmzContentChecksumMismatch")
+            for code in (
+                "RequestTimeout",
+                "BadDigest",
+                "IncompleteBody",
+                "XAmzContentChecksumMismatch",
+                "Throttling",
+                "ThrottlingException",
+                "RequestLimitExceeded",
+                "BandwidthLimitExceeded",
+            )
         ),
         ({"status": 409, "code": "OperationAborted"}, True),
         *(

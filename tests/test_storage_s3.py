@@ -405,7 +405,7 @@ def test_where_nothing_can_be_proven_the_size_decides(moto: str) -> None:
         Tampered(moto, **verbs, HEAD=with_headers(content_length="3")).put_parts(3)
 
 
-def test_wrong_bytes_leave_no_version_of_theirs(moto: str) -> None:
+def test_wrong_bytes_leave_no_version_behind(moto: str) -> None:
     tampered = Tampered(moto, bucket="wrong-versions", PUT=WRONG["md5"])
     tampered.boto.create_bucket(Bucket="wrong-versions")
     tampered.boto.put_bucket_versioning(Bucket="wrong-versions", VersioningConfiguration={"Status": "Enabled"})

@@ -28,7 +28,7 @@ OWN_ANSWERS = set(MODES.values())
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, PgBouncer]]:
-    """All of Ferry as processes; only the pooler is told to it, the migration included."""
+    """All of Ferry as processes; only the pooler is given to it as the database, the migration included."""
     port = free_port()
     settings = {"SQLALCHEMY_DATABASE_URI": postgres.url(port), "MAX_ATTEMPTS": "5", "CELERY_QUEUE": "ferry"}
     world = World(tmp_path_factory.mktemp("pgbouncer"), database="postgres", settings=settings)

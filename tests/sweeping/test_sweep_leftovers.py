@@ -200,4 +200,4 @@ class TestSpool:
         os.utime(place, (time.time() - 101, time.time() - 101))
         cleaned()
         assert not place.exists()
-        assert foreign.exists(), "not a name of ours"
+        assert foreign.exists(), "not a name that Ferry gives"
