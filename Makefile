@@ -4,13 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test long faults foreign chaos mutants check bench audit sbom lock clean
+.PHONY: run test long faults foreign browser chaos mutants check bench audit sbom lock clean
 
 run: $(VENV)/.local
 	@$(if $(PORT),PORT=$(PORT)) exec $(BIN)/python -m dev.run --end-with-parent
 
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 3 --dist loadfile -m 'not long and not faults and not foreign'
+	@$(BIN)/pytest -n 3 --dist loadfile -m 'not long and not faults and not foreign and not browser'
 
 long: $(VENV)/.dev
 	@$(BIN)/pytest -m long
@@ -24,6 +24,12 @@ faults: $(VENV)/.dev
 foreign: $(VENV)/.dev
 	@$(BIN)/python -m tests.foreign.packages
 	@$(BIN)/pytest -m foreign -rs tests/foreign
+
+# Uploaders, viewers and the pages in Debian's Chromium. Skipped where Chromium or npm is missing and can't be installed.
+browser: $(VENV)/.browser
+	@$(BIN)/python -m tests.foreign.packages chromium npm
+	@if command -v npm > /dev/null; then npm ci --prefix tests/browser --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error; fi
+	@$(BIN)/pytest -m browser -rs tests/browser
 
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED)) --n $(or $(N),200) --database $(or $(DATABASE),sqlite)
@@ -43,7 +49,7 @@ check: $(VENV)/.dev
 
 # Every locked package against the Python advisories. One that can't be looked up counts as a failure.
 audit: $(VENV)/.audit
-	@for name in requirements requirements-local requirements-dev requirements-audit; do \
+	@for name in requirements requirements-local requirements-dev requirements-browser requirements-audit; do \
 		$(VENV)/audit/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip -r $$name.txt || exit 1; done
 
 # What the service is made of, as CycloneDX, in var/sbom.json.
@@ -54,7 +60,7 @@ sbom: $(VENV)/.audit
 # The requirements files from their short lists (.in), for every platform, with hashes.
 lock: $(VENV)/.dev
 	@$(BIN)/pip install -q uv
-	@for name in requirements requirements-local requirements-dev requirements-audit; do \
+	@for name in requirements requirements-local requirements-dev requirements-browser requirements-audit; do \
 		$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
 			$$([ $$name = requirements ] || echo -c requirements.txt) $$name.in -o $$name.txt || exit 1; done
 
@@ -71,6 +77,10 @@ $(VENV)/.local: requirements-local.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.local
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.browser: requirements-browser.txt $(VENV)/.dev
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 

@@ -1,4 +1,7 @@
-"""What the foreign suite needs from Debian, and how it is installed: `python -m tests.foreign.packages`."""
+"""What the foreign suite needs from Debian, and how it is installed: `python -m tests.foreign.packages`.
+
+With the names of programs of the list, only those are installed: `python -m tests.foreign.packages chromium npm`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ PACKAGES = {
     "tinyproxy": ("tinyproxy-bin",),
 }
 """The Debian packages of each program."""
+ON_REQUEST = {"chromium": ("chromium",), "npm": ("nodejs", "npm")}
+"""Those of the browser tests, which are large: installed only when they are named."""
 
 _SBIN = "/usr/sbin:/usr/local/sbin"
 _SYSTEMD = Path("/run/systemd/system")
@@ -30,13 +35,14 @@ def require(program: str) -> str:
     """The program's path; the test is skipped where it is not installed."""
     found = find(program)
     if found is None:
-        pytest.skip(f"{program} is not installed: apt-get install {' '.join(PACKAGES[program])}")
+        pytest.skip(f"{program} is not installed: apt-get install {' '.join((PACKAGES | ON_REQUEST)[program])}")
     return found
 
 
-def main() -> int:
+def main(*programs: str) -> int:
     """Install what is missing where that disturbs no running system; otherwise print the command. Always returns 0."""
-    missing = sorted({name for program, names in PACKAGES.items() if not find(program) for name in names})
+    known = PACKAGES | ON_REQUEST
+    missing = sorted({name for program in programs or PACKAGES if not find(program) for name in known[program]})
     if not missing:
         return 0
     command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
@@ -51,4 +57,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
