@@ -9,6 +9,7 @@ WORKDIR /ferry
 COPY --from=build /venv /venv
 COPY *.py ./
 COPY server server
+COPY sent sent
 COPY storage storage
 COPY moves moves
 COPY modes modes

@@ -25,7 +25,7 @@ import storage
 import tasks
 import watching
 import window
-from doors import answers, browsers, callers, headers, hosts, parameters, request_ids
+from doors import answers, any_path, browsers, callers, headers, hosts, parameters, request_ids
 from doors.api_docs import api_docs
 from doors.downloads import downloads
 from doors.statuses import statuses
@@ -67,6 +67,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         recall=celery_mode.recall,
         recall_every=2 * settings.lease_seconds,
     )
+    any_path.init_app(app)
     request_ids.init_app(app)
     hosts.init_app(app, settings.forwarded_hops)
     browsers.init_app(app)

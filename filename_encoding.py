@@ -51,6 +51,11 @@ def check_query(query: bytes) -> None:
         _text(unquote_to_bytes(query), "utf-8")
 
 
+def check_path(path: str) -> None:
+    """Raise BadEncoding for a WSGI path (PEP 3333: its decoded bytes as Latin-1) that is not UTF-8."""
+    _text(path.encode("latin-1"), "utf-8")
+
+
 def words(text: str) -> str:
     """`text` with its encoded words (RFC 2047) decoded. Raises BadEncoding for one that can't be."""
     if "=?" not in text:

@@ -59,7 +59,7 @@ class MissingFile(Problem):
 
 
 class MissingFilename(Problem):
-    """The file has no name. In a form give the part a `filename`; with a raw body add `?name=` to the address."""
+    """The file has no name. A form's part needs a `filename`; a raw body a name in the path, or `?name=`."""
 
     status, title = 400, "The file has no name"
 

@@ -29,6 +29,9 @@ from sent import least, take
 
 routes = Blueprint("ferry", __name__)
 
+_METHODS = ("POST", "PUT")
+"""curl -T, wget --method=PUT and Dropzone's `method: 'put'` send PUT."""
+
 Answer = tuple[dict[str, Any], int, dict[str, str]]
 
 
@@ -39,25 +42,28 @@ def index() -> str:
     return render_template("index.html", max_bytes=config.current().max_file_size, needs_key=not everybody_may())
 
 
-@routes.post("/normal_upload")
+@routes.route("/normal_upload", methods=_METHODS)
+@routes.route("/normal_upload/<any_path:name>", methods=_METHODS)
 @needs("upload")
-def normal_upload() -> Answer:
+def normal_upload(name: str | None = None) -> Answer:
     """Store the file while it arrives; answer when it is stored."""
-    return _upload("normal", 201)
+    return _upload("normal", 201, name)
 
 
-@routes.post("/async_upload")
+@routes.route("/async_upload", methods=_METHODS)
+@routes.route("/async_upload/<any_path:name>", methods=_METHODS)
 @needs("upload")
-def async_upload() -> Answer:
+def async_upload(name: str | None = None) -> Answer:
     """Keep the file; answer; a thread stores it."""
-    return _upload("async", 202)
+    return _upload("async", 202, name)
 
 
-@routes.post("/celery_upload")
+@routes.route("/celery_upload", methods=_METHODS)
+@routes.route("/celery_upload/<any_path:name>", methods=_METHODS)
 @needs("upload")
-def celery_upload() -> Answer:
+def celery_upload(name: str | None = None) -> Answer:
     """Keep the file; answer; a Celery worker stores it."""
-    return _upload("celery", 202)
+    return _upload("celery", 202, name)
 
 
 @routes.post("/files/<id>/retry")
@@ -124,14 +130,15 @@ def problem_page(slug: str) -> Response:
     return Response(f"{kind.status} {kind.title}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n", mimetype="text/plain")
 
 
-def _upload(mode: file.Mode, status: int) -> Answer:
+def _upload(mode: file.Mode, status: int, name: str | None) -> Answer:
+    """Accept the file of this request. `name` is its name in the path; PUT makes a new file each time, as POST does."""
     settings = config.current()
     life = number(request.args, "expires_in", 1, LONGEST_LIFE, settings.default_expiry)
     key = request.headers.get("Idempotency-Key")
     with receiving() as caller:
         if key is None:
             _check_quota(caller)
-        sent = replace(take(request, settings.max_file_size), client=caller.name)
+        sent = replace(take(request, settings.max_file_size, name), client=caller.name)
         admit(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)
         row = file.new(
             sent.name, sent.content_type, mode,

@@ -172,7 +172,7 @@ def test_a_defect_answers_a_fixed_sentence(client: FlaskClient, monkeypatch: pyt
         (form(part("file", b"x", "a"), part("file", b"y", "b")), FORM, 400, "too-many-files"),
         (form(part("file", b"x", "n" * 300)), FORM, 400, "filename-too-long"),
         (b"no form", FORM, 400, "malformed-multipart"),
-        (b"{}", "application/json", 415, "unsupported-media-type"),
+        (b"{}", "application/json", 400, "missing-filename"),
         (b"x", "application/pdf", 400, "missing-filename"),
     ],
 )

@@ -31,7 +31,7 @@ FLOORS = [
     ["app"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-ROOMS = ("server", "storage", "moves", "modes", "sweep", "doors", "cli")
+ROOMS = ("server", "sent", "storage", "moves", "modes", "sweep", "doors", "cli")
 VENDORS = {
     "boto3": ("storage/s3_client.py",),
     "botocore": ("storage/s3_client.py",),
@@ -39,7 +39,7 @@ VENDORS = {
     "filetype": ("sniffing.py",),
     "limits": ("rates.py",),
     "gunicorn": ("server",),
-    "multipart": ("sent.py",),
+    "multipart": ("sent",),
     "psycopg": ("postgresql.py",),
     "redis": ("window.py",),
     "urllib3": ("storage",),

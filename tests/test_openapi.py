@@ -76,9 +76,11 @@ def test_an_operation_is_as_its_door(app: Flask, operation: Operation) -> None:
     view = doors(app)[operation.method, operation.path]
     shown = document()["paths"][operation.path][operation.method]
     in_path = {parameter["name"] for parameter in operation.parameters if parameter["in"] == "path"}
+    taken = inspect.signature(view).parameters
+    required = {name for name, parameter in taken.items() if parameter.default is inspect.Parameter.empty}
 
     assert shown["security"] == ([{"key": [view.access]}, {}] if view.access else [])
-    assert in_path == set(inspect.signature(view).parameters)
+    assert required <= in_path <= set(taken)
 
 
 @pytest.mark.parametrize(

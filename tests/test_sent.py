@@ -70,7 +70,7 @@ def test_looking_at_the_first_bytes_changes_nothing(size: int, sizes: list[int])
 
 def test_the_pieces_that_were_looked_at_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces = [b"x" * 10, b"y" * 700_000, b"z" * 700_000]
-    monkeypatch.setattr("sent.body_of", lambda _: iter(pieces))
+    monkeypatch.setattr("sent.upload.body_of", lambda _: iter(pieces))
     sent = take(request(b"", "application/pdf", length=1_400_010, query="name=a"), 2 << 20)
 
     assert [id(piece) for piece in sent.stream] == [id(piece) for piece in pieces]
@@ -204,9 +204,9 @@ def test_a_raw_body_is_a_file_too() -> None:
 @pytest.mark.parametrize(
     ("content_type", "headers", "length", "problem"),
     [
-        ("", {}, -1, UnsupportedMediaType),
-        ("application/json", {}, -1, UnsupportedMediaType),
-        ("application/x-www-form-urlencoded", {}, -1, UnsupportedMediaType),
+        ("", {}, -1, MissingFilename),
+        ("application/json", {}, -1, MissingFilename),
+        ("application/x-www-form-urlencoded", {}, -1, MissingFilename),
         (FORM, {"Content-Encoding": "gzip"}, -1, UnsupportedMediaType),
         ("multipart/form-data", {}, -1, MalformedMultipart),
         ("multipart/form-data; boundary=", {}, -1, MalformedMultipart),

@@ -160,7 +160,7 @@ class MissingFile(FerryError):
 
 
 class MissingFilename(FerryError):
-    """The file has no name. In a form give the part a `filename`; with a raw body add `?name=` to the address."""
+    """The file has no name. A form's part needs a `filename`; a raw body a name in the path, or `?name=`."""
 
     slug = "missing-filename"
 

@@ -24,6 +24,15 @@ type leads to its cause and its cure. Any other address is 404 not-found, any ot
 _KEY = """An API key that has the scope which the operation names. On the machine that Ferry runs on none is needed
 until the first one is made."""
 
+_IN_PATHS = {"id": "$ID", "slug": "too-large", "name": "README.md"}
+_UPLOADS = {
+    ("post", False): " -F file=@README.md {}",
+    ("put", False): " -X PUT -F file=@README.md {}",
+    ("post", True): " --data-binary @README.md {}",
+    ("put", True): " -T README.md {}",
+}
+"""The curl options of an upload, by its method and whether its path has the file's name."""
+
 
 @cache
 def document() -> dict[str, Any]:
@@ -62,14 +71,14 @@ def problems_of(operation: Operation) -> list[type[Problem]]:
 
 def curl(operation: Operation, root: str) -> str:
     """A line for the shell that does it, with a file's id in `ID`. `root` is the service's address, without a slash."""
-    path = re.sub(r"\{(\w+)\}", lambda found: "$ID" if found[1] == "id" else "too-large", operation.path)
+    path = re.sub(r"\{(\w+)\}", lambda found: _IN_PATHS[found[1]], operation.path)
     options = {
         "fetch_archive": ' -o files.zip "{}?ids=$ID"',
         "watch_file": " -N {}",
         "delete_file": " -X DELETE {}",
         "retry_file": " -X POST {}",
     }
-    default = " {}" if operation.body is None else " -F file=@README.md {}"
+    default = " {}" if operation.body is None else _UPLOADS[operation.method, "{name}" in operation.path]
     if operation.body and "application/json" in operation.body["content"]:
         default = " -H 'Content-Type: application/json' -d '{{\"ids\": [\"'$ID'\"]}}' {}"
     return "curl" + options.get(operation.id, default).format(f"{root}{path}")

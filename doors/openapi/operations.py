@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +11,16 @@ from doors.callers import Scope
 from doors.openapi.pieces import (
     ANY_NUMBER_OF_IDS,
     CONDITIONS,
-    EXPIRES_IN,
     ID_IN_PATH,
-    IDEMPOTENCY_KEY,
     IDS,
     LAST_EVENT_ID,
+    NAME_IN_PATH,
     PAGE,
     RANGES,
     SLUG_IN_PATH,
     STATE_CONDITIONS,
     UPLOAD,
+    UPLOAD_PARAMETERS,
     answer,
     flag,
     number,
@@ -75,19 +76,21 @@ _KEPT: Kinds = (p.StorageFull, p.TooMuchWaiting)
 _FETCH: Kinds = (p.NotFound, p.NotReady, p.InvalidParameter, ObjectMissing, *_STORAGE, p.TooManyDownloads)
 
 
-def _upload(mode: str, status: str, summary: str, more: Kinds) -> Operation:
+def _uploads(mode: str, status: str, summary: str, more: Kinds) -> Iterator[Operation]:
+    """POST and PUT, with and without the file's name in the path."""
     done = answer("The file.", ref("File"), headers=("Location", "Idempotency-Replayed"), leads_to=True)
-    return Operation(
-        f"{mode}_upload", "post", f"/{mode}_upload", "Upload", "upload", summary, {status: done}, (*_UPLOAD, *more),
-        (query("name", {"type": "string"}, "The file's name, where the body is no form."), EXPIRES_IN, IDEMPOTENCY_KEY),
-        UPLOAD,
-    )  # fmt: skip
+    for suffix, path, parameters in (("", "", ()), ("_named", "/{name}", (NAME_IN_PATH,))):
+        for prefix, method in (("", "post"), ("put_", "put")):
+            yield Operation(
+                f"{prefix}{mode}_upload{suffix}", method, f"/{mode}_upload{path}", "Upload", "upload", summary,
+                {status: done}, (*_UPLOAD, *more), (*parameters, *UPLOAD_PARAMETERS), UPLOAD,
+            )  # fmt: skip
 
 
 OPERATIONS = (
-    _upload("normal", "201", "Store the file while it arrives; answer when it is stored.", _STORED),
-    _upload("async", "202", "Keep the file; answer; a thread stores it.", _KEPT),
-    _upload("celery", "202", "Keep the file; answer; a Celery worker stores it.", _KEPT),
+    *_uploads("normal", "201", "Store the file while it arrives; answer when it is stored.", _STORED),
+    *_uploads("async", "202", "Keep the file; answer; a thread stores it.", _KEPT),
+    *_uploads("celery", "202", "Keep the file; answer; a Celery worker stores it.", _KEPT),
     Operation(
         "retry_file", "post", "/files/{id}/retry", "Upload", "upload",
         "Try a file once more that ended as ERROR, if its bytes are still kept.",

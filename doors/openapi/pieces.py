@@ -57,12 +57,24 @@ ID_IN_PATH = _parameter("path", "id", ID, "The file's id, as the answer to its u
 SLUG_IN_PATH = _parameter(
     "path", "slug", _TEXT | {"examples": ["too-large"]}, "The last part of the problem's type."
 ) | {"required": True}
-EXPIRES_IN = number("expires_in", 1, LONGEST_LIFE, "Seconds after which the file is deleted by itself.")
-IDEMPOTENCY_KEY = _parameter(
-    "header",
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
-    "A request that comes again with the same key makes no second file.",
+NAME_IN_PATH = _parameter("path", "name", _TEXT, "The file's name. Folders in front of it are cut off.") | {
+    "required": True
+}
+UPLOAD_PARAMETERS = (
+    query("name", _TEXT, "The file's name, if neither the path nor a form has it."),
+    number("expires_in", 1, LONGEST_LIFE, "Seconds after which the file is deleted by itself."),
+    _parameter(
+        "header",
+        "Idempotency-Key",
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+        "A request that comes again with the same key makes no second file.",
+    ),
+    _parameter(
+        "header",
+        "Content-Disposition",
+        _TEXT | {"examples": ['attachment; filename="a.txt"']},
+        "The file's name as filename or filename* (RFC 6266).",
+    ),
 )
 LAST_EVENT_ID = _parameter("header", "Last-Event-ID", _TEXT, "The event that the client has: it is not sent again.")
 ANY_NUMBER_OF_IDS = query("ids", {"type": "array", "items": ID, "maxItems": 1000}, "Ids, with commas between them.") | {
@@ -98,7 +110,8 @@ PAGE = (
 
 UPLOAD: Piece = {
     "required": True,
-    "description": "A form with one file, or the bytes of the file with its own type and name in the address.",
+    "description": "A form with one file; or the file's bytes of any type, with its name in the path, in name or in"
+    " Content-Disposition.",
     "content": {
         "multipart/form-data": {
             "schema": {

@@ -30,6 +30,17 @@ def in_chunks(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     return raw(chunked(*chunks, end=end), CHUNKED, length=None)
 
 
+def put(path: str, body: bytes, *headers: str) -> bytes:
+    """As `curl -T` sends it: without a type."""
+    return post(path, body, *headers).replace(b"POST", b"PUT", 1)
+
+
+def disposed(disposition: str, path: str = "") -> bytes:
+    """A raw body that is named by a Content-Disposition header, in Latin-1."""
+    placed = post(f"/MODE_upload{path}", b"x", RAW, "Content-Disposition: NAMED")
+    return placed.replace(b"NAMED", disposition.encode("latin-1"), 1)
+
+
 PAGE = upload(form(part("file", b"<!DOCTYPE html>", "a.png", "image/png")))
 DRAWING = upload(form(part("file", b"<svg xmlns='x'>", "x.php.jpg", "image/jpeg")))
 MANY = [part(f"f{number}", b"") for number in range(1001)]
@@ -82,12 +93,25 @@ REFUSED = {
     "B23 neither length nor chunks": (raw(b"", length=None), 411, "length-required"),
     "B25 one byte over": (raw(bytes(LIMIT + 1)), 413, "too-large"),
     "B25 one byte over in a form": (upload(form(part("file", bytes(LIMIT + 1), "a"))), 413, "too-large"),
-    "B26 JSON": (upload(b"{}", "Content-Type: application/json"), 415, "unsupported-media-type"),
-    "B26 urlencoded": (
-        upload(b"a=b", "Content-Type: application/x-www-form-urlencoded"), 415, "unsupported-media-type",
+    "B26 JSON without a name": (upload(b"{}", "Content-Type: application/json"), 400, "missing-filename"),
+    "B26 urlencoded without a name": (
+        upload(b"a=b", "Content-Type: application/x-www-form-urlencoded"), 400, "missing-filename",
     ),
-    "B26 no type": (post(NAMED, b"x"), 415, "unsupported-media-type"),
     "B26 raw without a name": (upload(b"x", RAW), 400, "missing-filename"),
+    "B26 path without a name": (put("/MODE_upload/", b"x"), 400, "missing-filename"),
+    "B6 Latin-1 in the path": (put("/MODE_upload/%FCbung.txt", b"x"), 400, "bad-encoding"),
+    "B6 overlong in the path": (put("/MODE_upload/a%C0%AFb", b"x"), 400, "bad-encoding"),
+    "B6 surrogate in the path": (put("/MODE_upload/a%ED%A0%80", b"x"), 400, "bad-encoding"),
+    "B6 Latin-1 in Content-Disposition": (disposed('attachment; filename="\xfc"'), 400, "bad-encoding"),
+    "B6 filename* of unknown charset": (disposed("attachment; filename*=klingon''a"), 400, "bad-encoding"),
+    "B8 path that leads up": (put("/MODE_upload/..", b"x"), 400, "missing-filename"),
+    "B8 path that leads up, escaped": (put("/MODE_upload/a%2F..", b"x"), 400, "missing-filename"),
+    "B8 path that is a folder": (put("/MODE_upload/a/b/", b"x"), 400, "missing-filename"),
+    "B8 path of controls": (put("/MODE_upload/%00%0D%0A", b"x"), 400, "missing-filename"),
+    "B10 name in the path of 256 bytes": (put(f"/MODE_upload/{'n' * 256}", b"x"), 400, "filename-too-long"),
+    "B10 Content-Disposition of 8 KB": (disposed(f'attachment; filename="{"n" * 8000}"'), 400, "filename-too-long"),
+    "two names": (put("/MODE_upload/a?name=b", b"x"), 400, "invalid-parameter"),
+    "two names, one in a header": (disposed("attachment; filename=b", path="/a"), 400, "invalid-parameter"),
     "B30 1001 parts": (upload(form(*MANY, GOOD)), 413, "form-too-large"),
     "B30 1001 parts behind": (upload(form(GOOD, *MANY)), 413, "form-too-large"),
     "B30 long text field": (upload(form(part("text", b"x" * 500_001), GOOD)), 413, "form-too-large"),
@@ -156,6 +180,20 @@ def test_a_body_that_was_cut_is_no_file(ferry: Ferry, row: str) -> None:
 ACCEPTED = {
     "B4 empty file": (upload(form(part("file", b"", "a"))), "a", 0),
     "B4 empty raw file": (raw(b""), "a.pdf", 0),
+    "B4 empty file of PUT": (put("/MODE_upload/a", b""), "a", 0),
+    "B5 emoji in the path": (put("/MODE_upload/%F0%9F%8E%89.txt", b"x"), "\N{PARTY POPPER}.txt", 1),
+    "B5 filename* in a header": (disposed("attachment; filename*=UTF-8''%E2%82%AC; filename=b"), "\u20ac", 1),
+    "B7 CRLF in the path": (put("/MODE_upload/a%0d%0aX-Evil:%20b", b"x"), "aX-Evil: b", 1),
+    "B7 broken escape in the path": (put("/MODE_upload/100%zz", b"x"), "100%zz", 1),
+    "B8 folders in the path": (put("/MODE_upload//a/../..%2Fetc/passwd", b"x"), "passwd", 1),
+    "B26 no type": (post(NAMED, b"x"), "a.pdf", 1),
+    "B26 JSON": (post(NAMED, b"{}", "Content-Type: application/json"), "a.pdf", 2),
+    "B26 urlencoded": (post(NAMED, b"a=b", "Content-Type: application/x-www-form-urlencoded"), "a.pdf", 3),
+    "B26 a form under a name in the path": (
+        post("/MODE_upload/b.txt", form(GOOD), AS_FORM).replace(b"POST", b"PUT", 1),
+        "b.txt",
+        7,
+    ),
     "B4 empty chunks": (in_chunks(), "a.pdf", 0),
     "B5 emoji": (upload(form(part("file", b"x", "\N{PARTY POPPER}.txt"))), "\N{PARTY POPPER}.txt", 1),
     "B5 decomposed": (upload(form(part("file", b"x", "e\u0301.txt"))), "\u00e9.txt", 1),

@@ -357,14 +357,14 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "chunk-in-the-fields-refused",
-        "sent.py",
+        "sent/form.py",
         "            refuse(self._headers, self._fields)\n",
         "",
         ("tests/test_chunked_uploads.py",),
     ),
     Safeguard(
         "chunk-in-the-head-refused",
-        "sent.py",
+        "sent/upload.py",
         "    refuse(request.headers, request.args.items(multi=True))\n",
         "",
         ("tests/test_chunked_uploads.py",),
@@ -378,7 +378,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "head-of-a-part-bounded",
-        "sent.py",
+        "sent/parser.py",
         "        if self._head > _MAX_PART_HEAD:\n",
         "        if False:\n",
         ("tests/test_sent.py",),

@@ -1,0 +1,114 @@
+"""One file out of a request, whether it came in a form or as a raw body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from flask import Request
+
+from chunked_uploads import refuse
+from problems import LengthRequired, MissingFilename, TooLarge, UnsupportedMediaType
+from sent.form import MAX_FIELDS_BYTES, read_form
+from sent.names import HOW_TO_NAME, agreed_name, names_of
+from sent.parser import MAX_OVERHEAD
+from server.body import body_of
+from sniffing import HEAD, UNKNOWN, detect
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One file on its way in. `bound` is the most bytes that can come, where the request announced its length.
+
+    `content_type` is what the client says that it is, `detected_type` what its first bytes say. While it comes it is
+    counted for `client`.
+    """
+
+    name: str
+    content_type: str
+    bound: int | None
+    stream: Iterator[bytes]
+    detected_type: str = UNKNOWN
+    client: str = ""
+
+
+def take(request: Request, limit: int, path: str | None = None) -> Sent:
+    """Open the one file of `request`, of at most `limit` bytes. Reads only the pieces that hold its first bytes.
+
+    `path` is the file's name in the request's path. A body of any type but multipart/form-data is the file itself.
+    Raises a Problem for a request without an acceptable file. Reading the stream raises IncompleteBody, TooLarge,
+    TooManyFiles, UnexpectedFile, ChunkedUpload, MalformedMultipart or FormTooLarge if the rest is invalid; for a file
+    so small that the rest has come along with it, they are raised here.
+    """
+    refuse(request.headers, request.args.items(multi=True))
+    _check_framing(request)
+    is_form, length = _is_form(request), request.content_length
+    if length is not None and length > limit + (MAX_OVERHEAD if is_form else 0):
+        raise _too_large(limit)
+    disposition = request.headers.get("Content-Disposition", "")
+    names = names_of(path, request.environ["PATH_INFO"], request.args.get("name", ""), disposition)
+    sent = (_from_form if is_form else _from_body)(request, agreed_name(names))
+    return _looked_at(replace(sent, stream=_limited(sent.stream, limit)))
+
+
+def least(request: Request) -> int:
+    """The fewest bytes that the file of this request can have, by the announced length: 0 if there is none."""
+    overhead = MAX_OVERHEAD + MAX_FIELDS_BYTES if _is_form(request) else 0
+    return max((request.content_length or 0) - overhead, 0)
+
+
+def media_type(declared: str) -> str:
+    """`type/subtype` in lower case (RFC 9110 §8.3.1); application/octet-stream for all else, and for a missing one."""
+    declared = declared.strip().lower()
+    usable = re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", declared)
+    return declared if usable else UNKNOWN
+
+
+def _is_form(request: Request) -> bool:
+    return request.mimetype == "multipart/form-data"
+
+
+def _check_framing(request: Request) -> None:
+    """Raise LengthRequired for a body of unknown end, UnsupportedMediaType for a compressed one."""
+    transfer = request.headers.get("Transfer-Encoding", "").strip().lower()
+    if request.content_length is None and not transfer:
+        raise LengthRequired
+    if "Content-Encoding" in request.headers or transfer not in ("", "chunked"):
+        raise UnsupportedMediaType("A compressed body is not accepted: its bytes would not be the file's.")
+
+
+def _from_body(request: Request, name: str | None) -> Sent:
+    if name is None:
+        raise MissingFilename(HOW_TO_NAME)
+    return Sent(name, media_type(request.mimetype), request.content_length, body_of(request))
+
+
+def _from_form(request: Request, name: str | None) -> Sent:
+    form = read_form(request, body_of(request), name)
+    return Sent(form.name, media_type(form.content_type), request.content_length, form.stream)
+
+
+def _limited(stream: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    size = 0
+    for chunk in stream:
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        yield chunk
+
+
+def _looked_at(sent: Sent) -> Sent:
+    """`sent` with the type of its first bytes. The pieces that they came in are the stream's first again, uncopied."""
+    pieces, head = [], b""
+    for piece in sent.stream:
+        pieces.append(piece)
+        head += piece[: HEAD - len(head)]
+        if len(head) == HEAD:
+            break
+    return replace(sent, detected_type=detect(head), stream=chain(pieces, sent.stream))
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"At most {limit} bytes are accepted.", max_bytes=limit)
