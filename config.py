@@ -69,11 +69,28 @@ def _trusted_host(value: str) -> str:
 
 
 def _origin(value: str) -> str:
-    default = {"http": 80, "https": 443}.get(value.partition(":")[0])
-    exact = re.fullmatch(r"https?://([a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", value)
-    if exact and _has_good_port(value) and urlsplit(value).port != default:
+    """An origin as browsers serialise it (RFC 6454 §6.2): a scheme, a host, and a port unless it is the scheme's own.
+
+    The scheme may be that of an app in a web view, such as capacitor://localhost, tauri://localhost or app://.
+    """
+    if value == "null" or value.startswith(("file:", "data:", "blob:", "about:")):
+        raise ValueError(
+            "must be origins as browsers send them, but not null: every file:// page and every sandboxed frame has it."
+            " Serve the page over http://, https:// or a scheme of its app"
+        )
+    exact = re.fullmatch(r"([a-z][a-z0-9+.-]*)://([A-Za-z0-9._~-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", value)
+    if exact and _has_good_port(value) and _is_serialised(exact[1], exact[2], exact[3]):
         return value
-    raise ValueError("must be origins as browsers send them, with commas between them, such as https://app.example.com")
+    raise ValueError(
+        "must be origins as browsers send them, with commas between them, such as https://app.example.com or"
+        " capacitor://localhost: in lower case, without a path, a slash at the end, the default port or a wildcard"
+    )
+
+
+def _is_serialised(scheme: str, host: str, port: str | None) -> bool:
+    """Whether a browser would write the origin this way. It knows the default port and the letters of http(s) only."""
+    default = {"http": ":80", "https": ":443"}
+    return scheme not in default or (host == host.lower() and port != default[scheme] and host[0] not in ".-")
 
 
 def _bucket(value: str) -> str:
@@ -249,7 +266,10 @@ class Config:
         "0", _number(0, 10), "Proxies in front whose X-Forwarded-For, -Proto and -Host are believed."
     )
     cors_origins: tuple[str, ...] = _setting(
-        "", _each(_origin), "Web sites, with commas, whose pages may use the service. Empty: only its own.", empty=()
+        "",
+        _each(_origin),
+        "Origins of web sites and apps, with commas, whose pages may use the service. Empty: only its own.",
+        empty=(),
     )
     sqlalchemy_database_uri: str = _setting(
         "sqlite:///{ferry_data}/ferry.db",

@@ -6,6 +6,7 @@ neither Sec-Fetch-Site nor Origin, and are not concerned.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from flask import Flask, Response, request
@@ -14,8 +15,12 @@ import config
 from problems import CrossSiteRequest
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_SENT = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
-_SHOWN = "Location, ETag, Retry-After, Idempotency-Replayed, X-Request-ID, Content-Disposition, Content-Range"
+_SHOWN = (
+    "Accept-Ranges, Allow, Content-Disposition, Content-Length, Content-Range, ETag, Idempotency-Replayed,"
+    " Last-Modified, Location, Retry-After, WWW-Authenticate, X-Request-ID"
+)
+"""What Ferry sends and pages read. By name: not all web views in use know `*`."""
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PREFLIGHT_SECONDS = 600
 
 
@@ -37,16 +42,25 @@ def is_foreign(
     return origin.partition("://")[1:] != ("://", host.lower())
 
 
-def cors(origin: str | None, methods: str | None, allowed: Collection[str]) -> dict[str, str]:
-    """The CORS headers (Fetch, CORS protocol) of an answer to `origin`; `methods` where it is one to a preflight."""
+def cors(origin: str | None, allowed: Collection[str]) -> dict[str, str]:
+    """The CORS headers (Fetch, CORS protocol) of an answer to `origin`, problems included: a page can read them."""
     if origin not in allowed:
         return {}
-    answer = {"Access-Control-Allow-Origin": str(origin), "Access-Control-Expose-Headers": _SHOWN}
-    if methods is None:
-        return answer
-    return answer | {
-        "Access-Control-Allow-Methods": methods,
-        "Access-Control-Allow-Headers": _SENT,
+    return {"Access-Control-Allow-Origin": str(origin), "Access-Control-Expose-Headers": _SHOWN}
+
+
+def preflight(method: str, headers: str) -> dict[str, str]:
+    """The CORS headers that allow a listed site the request that it announces: this method with these `headers`.
+
+    Uploaders, viewers and monitoring scripts add headers of their own (Cache-Control, X-Requested-With, Range,
+    traceparent …), and a request that is stopped here shows its page no reason. Whatever is a token (RFC 9110 §5.6.2)
+    is allowed: the request itself is then answered, with 404, 405 or 401 where it must be. `*` would leave out
+    Authorization.
+    """
+    names = [name for name in (item.strip() for item in headers.split(",")) if _TOKEN.fullmatch(name)]
+    return {
+        **({"Access-Control-Allow-Methods": method} if _TOKEN.fullmatch(method) else {}),
+        **({"Access-Control-Allow-Headers": ", ".join(names)} if names else {}),
         "Access-Control-Max-Age": str(_PREFLIGHT_SECONDS),
     }
 
@@ -65,17 +79,28 @@ def _check() -> None:
         raise CrossSiteRequest
 
 
+def _answer_preflight() -> Response | None:
+    """The answer to the preflight of a listed site, for every address. It needs no key, and finds no file."""
+    method = request.headers.get("Access-Control-Request-Method")
+    if request.method != "OPTIONS" or method is None:
+        return None
+    if request.headers.get("Origin") not in config.current().cors_origins:
+        return None
+    return Response(status=204, headers=preflight(method, request.headers.get("Access-Control-Request-Headers", "")))
+
+
 def _add(answer: Response) -> Response:
     allowed = config.current().cors_origins
     if allowed:
-        preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-        methods = answer.headers.get("Allow") if preflight else None
-        answer.headers.update(cors(request.headers.get("Origin"), methods, allowed))
+        answer.headers.update(cors(request.headers.get("Origin"), allowed))
         answer.vary.add("Origin")
+        if request.method == "OPTIONS":
+            answer.vary.update(("Access-Control-Request-Method", "Access-Control-Request-Headers"))
     return answer
 
 
 def init_app(app: Flask) -> None:
     """Refuse what other sites make browsers do; let those of CORS_ORIGINS."""
     app.before_request(_check)
+    app.before_request(_answer_preflight)
     app.after_request(_add)

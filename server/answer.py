@@ -79,8 +79,11 @@ def problem_of(error: Exception) -> Problem:
     return next((ours for theirs, ours in _KINDS if isinstance(error, theirs)), Problem)()
 
 
-def refusal(problem: Problem, id: str) -> bytes:
-    """A whole answer that ends the connection, for a request of which nothing is known but the `id` it was given."""
+def refusal(problem: Problem, id: str, *, readable: bool = False) -> bytes:
+    """A whole answer that ends the connection, for a request of which nothing is known but the `id` it was given.
+
+    `readable`: to pages of all sites. The request's Origin is not known, and nothing of the request is repeated.
+    """
     body = json.dumps(problem.members("/") | {"request_id": id}, separators=(",", ":")).encode()
     head = [
         f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}",
@@ -89,5 +92,6 @@ def refusal(problem: Problem, id: str) -> bytes:
         f"{HEADER}: {id}",
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
+        *(("Access-Control-Allow-Origin: *",) if readable else ()),
     ]
     return "\r\n".join([*head, "", ""]).encode() + body

@@ -68,6 +68,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().load_wsgi()
         settings = self.wsgi.config["FERRY"]
         self._stall, self._rate = settings.stall_seconds, settings.min_rate
+        self._readable = bool(settings.cors_origins)
         Answer.places = Places(max(1, min(settings.most_uploads, settings.web_threads - 1)))
         Answer.pace = partial(Pace, self._stall, self._rate)
         self._heads = Waiting(self.poller, self._stall)
@@ -108,7 +109,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._crowded_out[client] += 1
         if conn in self._heads:
             with suppress(OSError):
-                conn.sock.send(refusal(RequestTimeout("Too many connections wait."), chosen(None)), socket.MSG_DONTWAIT)
+                problem = RequestTimeout("Too many connections wait.")
+                conn.sock.send(refusal(problem, chosen(None), readable=self._readable), socket.MSG_DONTWAIT)
         self._heads.let_go(conn)
         self._lingering.let_go(conn)
         for idle in (self.keepalived_conns, self.pending_conns):
@@ -182,7 +184,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             who, why = (addr or ("",))[0], type(exc).__name__
             self.log.warning("%s refused: %s (%s)", who, problem.slug(), why, extra=of_request(id))
         with suppress(OSError):
-            client.sendall(refusal(problem, id))
+            client.sendall(refusal(problem, id, readable=self._readable))
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
         if fs.cancelled() or fs.exception() or fs.result():
@@ -219,7 +221,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         id = chosen(None)
         self.log.warning("%s refused: %s", address_of(conn.client), problem.slug(), extra=of_request(id))
         with suppress(OSError):
-            conn.sock.send(refusal(problem, id), socket.MSG_DONTWAIT)
+            conn.sock.send(refusal(problem, id, readable=self._readable), socket.MSG_DONTWAIT)
         self._linger(conn)
 
     def _linger(self, conn: Any) -> None:

@@ -9,7 +9,10 @@ from flask.testing import FlaskClient
 
 import keys
 import lookups
-from doors.browsers import is_foreign
+from doors.browsers import is_foreign, preflight
+from doors.openapi.pieces import HEADERS
+from problems import UriTooLong
+from server.answer import refusal
 from tests.fakes import FORM, form, part
 
 APP = "https://app.example.com"
@@ -108,6 +111,22 @@ def test_the_page_and_programs_upload(client: FlaskClient, sent: dict[str, str])
     assert answer.status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("method", "asked", "allowed"),
+    [
+        ("PUT", "", {"Access-Control-Allow-Methods": "PUT"}),
+        ("P T", "a b,x-good, ,\r\nevil,ä", {"Access-Control-Allow-Headers": "x-good, evil"}),
+    ],
+)
+def test_a_preflight_allows_nothing_but_tokens(method: str, asked: str, allowed: dict[str, str]) -> None:
+    assert preflight(method, asked) == {"Access-Control-Max-Age": "600", **allowed}
+
+
+@pytest.mark.parametrize(("readable", "times"), [(True, 1), (False, 0)])
+def test_a_refusal_of_the_server_itself_can_be_read_where_sites_are_named(readable: bool, times: int) -> None:
+    assert refusal(UriTooLong(), "1", readable=readable).count(b"\r\nAccess-Control-Allow-Origin: *\r\n") == times
+
+
 def test_no_site_is_let_in_unless_it_is_named(client: FlaskClient) -> None:
     answer = client.get("/files", headers={"Origin": APP})
 
@@ -118,7 +137,7 @@ def test_no_site_is_let_in_unless_it_is_named(client: FlaskClient) -> None:
 class TestNamedSite:
     @pytest.fixture
     def settings(self, settings: dict[str, str]) -> dict[str, str]:
-        return settings | {"CORS_ORIGINS": f"{APP},http://localhost:5173"}
+        return settings | {"CORS_ORIGINS": f"{APP},http://localhost:5173", "MAX_FILE_SIZE": "8"}
 
     def test_it_may_upload_and_see_the_answer(self, client: FlaskClient) -> None:
         headers = {"Content-Type": FORM, "Origin": APP, "Sec-Fetch-Site": "cross-site"}
@@ -126,33 +145,79 @@ class TestNamedSite:
 
         assert answer.status_code == 201
         assert answer.headers["Access-Control-Allow-Origin"] == APP
-        assert answer.headers["Access-Control-Expose-Headers"] == (
-            "Location, ETag, Retry-After, Idempotency-Replayed, X-Request-ID, Content-Disposition, Content-Range"
-        )
         assert answer.headers["Vary"] == "Origin"
         assert "Access-Control-Allow-Credentials" not in answer.headers
 
-    def test_it_sees_problems_too(self, client: FlaskClient) -> None:
-        assert client.get("/nothing", headers={"Origin": APP}).headers["Access-Control-Allow-Origin"] == APP
+    def test_it_may_read_every_header_that_the_api_describes(self, client: FlaskClient) -> None:
+        shown = client.get("/files", headers={"Origin": APP}).headers["Access-Control-Expose-Headers"].split(", ")
+
+        assert {*HEADERS, "Allow", "Content-Length"} <= set(shown)
 
     @pytest.mark.parametrize(
-        ("path", "methods"), [("/files", {"GET", "HEAD", "OPTIONS"}), ("/normal_upload", {"POST", "OPTIONS"})]
+        ("method", "path", "sent", "status"),
+        [
+            ("GET", "/nothing", {}, 404),
+            ("GET", "/normal_upload", {}, 405),
+            ("GET", "/files", {"Authorization": "Bearer wrong"}, 401),
+            ("GET", "/files?limit=x", {}, 400),
+            ("POST", "/async_upload?name=a", {"Content-Type": "image/png"}, 413),
+            ("POST", "/normal_upload", {"Content-Type": FORM, "Content-Range": "bytes 0-1/9"}, 400),
+            (
+                "POST",
+                "/normal_upload?name=a",
+                {"Content-Type": "image/png", "Content-Encoding": "gzip", "Content-Length": "1"},
+                415,
+            ),
+            ("GET", "/files", {"Host": "elsewhere.example"}, 400),
+        ],
     )
-    def test_its_preflight_tells_what_the_address_takes(
-        self, client: FlaskClient, path: str, methods: set[str]
+    def test_it_sees_problems_too(
+        self, client: FlaskClient, method: str, path: str, sent: dict[str, str], status: int
     ) -> None:
-        answer = client.options(path, headers={"Origin": APP, "Access-Control-Request-Method": "POST"})
-
-        assert answer.status_code == 200
-        assert set(answer.headers["Access-Control-Allow-Methods"].split(", ")) == methods
-        assert answer.headers["Access-Control-Allow-Headers"] == (
-            "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
+        answer = client.open(
+            path, method=method, input_stream=io.BytesIO(b"too large"), headers={"Origin": APP, **sent}
         )
+
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, APP)
+        assert answer.mimetype == "application/problem+json"
+
+    @pytest.mark.parametrize(
+        ("method", "asked"),
+        [
+            ("POST", "cache-control,x-requested-with"),  # Dropzone
+            ("POST", "authorization,x-requested-with"),  # axios, jQuery
+            ("POST", "upload-length"),  # FilePond in chunks
+            ("POST", "authorization,content-type,idempotency-key"),
+            ("PUT", "content-disposition,content-type"),
+            ("GET", "authorization,range,if-range"),  # pdf.js
+            ("GET", "if-match,if-modified-since,if-none-match,if-unmodified-since,last-event-id,x-request-id"),
+            ("GET", "baggage,sentry-trace,traceparent,tracestate,x-datadog-trace-id"),
+            ("DELETE", "authorization"),
+        ],
+    )
+    @pytest.mark.parametrize("path", ["/normal_upload", "/files/no-such-id/content", "/nothing"])
+    def test_its_preflight_is_allowed_whatever_it_asks(
+        self, client: FlaskClient, path: str, method: str, asked: str
+    ) -> None:
+        """Without a key, and where the request itself will be refused: only then can the page read why."""
+        keys.create("alice", ["upload"], None)
+        sent = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": asked}
+        answer = client.options(path, headers={"Origin": APP, **sent})
+
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (204, APP)
+        assert answer.headers["Access-Control-Allow-Methods"] == method
+        assert answer.headers["Access-Control-Allow-Headers"] == asked.replace(",", ", ")
         assert answer.headers["Access-Control-Max-Age"] == "600"
+        assert set(answer.vary) == {"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}
+
+    def test_what_is_no_preflight_is_told_what_the_address_takes(self, client: FlaskClient) -> None:
+        answer = client.options("/files", headers={"Origin": APP})
+
+        assert (answer.status_code, set(answer.allow)) == (200, {"GET", "HEAD", "OPTIONS"})
 
     @pytest.mark.parametrize("origin", ["https://evil.example", "null", APP.upper(), f"{APP}.evil.example", f"{APP}/"])
     def test_others_get_nothing(self, client: FlaskClient, origin: str) -> None:
         answer = client.options("/files", headers={"Origin": origin, "Access-Control-Request-Method": "GET"})
 
-        assert "Access-Control" not in str(answer.headers)
-        assert answer.headers["Vary"] == "Origin"
+        assert "Access-Control-Allow" not in str(answer.headers)
+        assert "Origin" in answer.vary

@@ -79,12 +79,20 @@ def test_types_are_listed_with_commas() -> None:
         ("TRUSTED_HOSTS", "a.example.com,", "host names or IP addresses"),
         ("TRUSTED_HOSTS", "::1", "IPv6 in brackets"),
         ("CORS_ORIGINS", "*", "origins as browsers send them"),
-        ("CORS_ORIGINS", "null", "origins as browsers send them"),
+        ("CORS_ORIGINS", "null", "not null"),
         ("CORS_ORIGINS", "https://*.example.com", "origins as browsers send them"),
         ("CORS_ORIGINS", "https://app.example.com/", "origins as browsers send them"),
         ("CORS_ORIGINS", "https://app.example.com:443", "origins as browsers send them"),
         ("CORS_ORIGINS", "https://App.example.com", "origins as browsers send them"),
         ("CORS_ORIGINS", "app.example.com", "origins as browsers send them"),
+        ("CORS_ORIGINS", "https://app.example.com/page", "without a path"),
+        ("CORS_ORIGINS", "capacitor://localhost/", "a slash at the end"),
+        ("CORS_ORIGINS", "http://localhost:80", "the default port"),
+        ("CORS_ORIGINS", "capacitor:localhost", "origins as browsers send them"),
+        ("CORS_ORIGINS", "app://", "origins as browsers send them"),
+        ("CORS_ORIGINS", "http://localhost:99999", "origins as browsers send them"),
+        ("CORS_ORIGINS", "file://", "not null"),
+        ("CORS_ORIGINS", "file:///home/me/page.html", "not null"),
     ],
 )
 def test_nonsense_is_refused_by_name_with_what_is_allowed(name: str, value: str, allowed: str) -> None:
@@ -185,6 +193,19 @@ def test_a_list_has_commas_and_may_have_spaces() -> None:
 
     assert config.trusted_hosts == ("ferry.example.com", "[::1]")
     assert config.cors_origins == ("https://a.example", "http://localhost:5173")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "capacitor://localhost", "ionic://localhost", "tauri://localhost", "http://tauri.localhost", "app://-", "app://.",
+        "app://bundle.Name", "wails://wails.localhost:34115", "vscode-webview://0a1b2c",
+        "chrome-extension://abcdefghijklmnopabcdefghijklmnop", "safari-web-extension://5F0C6E2D-93D8-4D4B-A3F5-7E6F",
+        "https://localhost", "http://my_app:3000", "http://[::1]:5173",
+    ],
+)  # fmt: skip
+def test_an_app_in_a_web_view_has_an_origin_too(origin: str) -> None:
+    assert Config.from_env({"CORS_ORIGINS": origin}).cors_origins == (origin,)
 
 
 @pytest.mark.parametrize(
