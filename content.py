@@ -24,7 +24,7 @@ INLINE = frozenset(
         "application/pdf",
     )
 )
-"""Types that a browser may show: it runs no script of theirs in our name. Active Storage has the same list."""
+"""Types that a browser may show, beside audio and video: it runs no script of theirs in our name."""
 
 _ATTR_CHARS = "!#$&+-.^_`|~"
 """What stands for itself in an extended value, beside letters and digits (RFC 8187 §3.2.1)."""
@@ -45,7 +45,7 @@ def admit(detected: str, declared: str, allowed: Iterable[str], denied: Iterable
 
 def served(name: str, detected: str | None) -> tuple[str, str]:
     """The Content-Type and Content-Disposition that a file is given out with. `detected` None: nobody has looked."""
-    if detected in INLINE:
+    if detected is not None and (detected in INLINE or detected.startswith(("audio/", "video/"))):
         return detected, _disposition("inline", name)
     return "application/octet-stream", _disposition("attachment", name)
 

@@ -5,6 +5,7 @@ The pages may load their own script and style and send files here. Whatever else
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from flask import Flask, Response, request
@@ -14,8 +15,19 @@ PAGE_POLICY = (
     " form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
-FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-"""Of what somebody has uploaded: it may not even count as ours (`sandbox` gives it an origin of its own)."""
+FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+"""Of what somebody has uploaded: it may not even count as ours (`sandbox` gives it an origin of its own).
+
+`style-src`: browsers put a picture that is opened by itself into a document with a style of theirs.
+"""
+VIEWER_POLICY = (
+    "default-src 'none'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+)
+"""Of PDF, audio and video: their viewer is a document that loads the file again, from the same origin.
+
+WebKit shows a sandboxed PDF as a blank page, and Chromium plays no sandboxed video. What protects instead: the type is
+by the bytes and `nosniff` keeps it, none of these types holds a script for the page, and no script is allowed.
+"""
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -29,6 +41,7 @@ _FILES = ("downloads.content", "downloads.archive")
 
 Kind = Literal["page", "file", "data"]
 _POLICIES: dict[Kind, str] = {"page": PAGE_POLICY, "file": FILE_POLICY, "data": DATA_POLICY}
+_VIEWED = re.compile(r"application/pdf|(?:audio|video)/.+")
 
 
 def headers_of(kind: Kind, *, secure: bool, mimetype: str | None) -> dict[str, str]:
@@ -39,12 +52,16 @@ def headers_of(kind: Kind, *, secure: bool, mimetype: str | None) -> dict[str, s
     """
     return {
         **_ALWAYS,
-        "Content-Security-Policy": _POLICIES[kind],
+        "Content-Security-Policy": _policy(kind, mimetype),
         "Referrer-Policy": "same-origin" if kind == "page" else "no-referrer",
         **(_TLS if secure else {}),
         **({"Cache-Control": "no-store"} if mimetype in _JSON else {}),
         **({"Cache-Control": "private, no-store"} if kind == "file" else {}),
     }
+
+
+def _policy(kind: Kind, mimetype: str | None) -> str:
+    return VIEWER_POLICY if kind == "file" and _VIEWED.fullmatch(mimetype or "") else _POLICIES[kind]
 
 
 def _kind(answer: Response) -> Kind:

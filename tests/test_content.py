@@ -53,7 +53,7 @@ def test_what_may_come_is_decided_by_the_bytes(
         assert refused.value.fields == {"detected_type": detected, "declared_type": "image/png"}
 
 
-@pytest.mark.parametrize("kind", sorted(INLINE))
+@pytest.mark.parametrize("kind", [*sorted(INLINE), "audio/mpeg", "audio/x-wav", "video/mp4", "video/webm"])
 def test_what_is_safe_may_be_shown(kind: str) -> None:
     assert served("a.bin", kind) == (kind, 'inline; filename="a.bin"')
 
@@ -63,7 +63,7 @@ def test_what_is_safe_may_be_shown(kind: str) -> None:
     [
         None, "text/html", "image/svg+xml", "application/postscript", "application/x-shockwave-flash", "text/xml",
         "application/xml", "application/xhtml+xml", "application/mathml+xml", "text/cache-manifest", "text/javascript",
-        "application/javascript", "text/plain", "text/x-php", "application/zip", "video/mp4", "image/heic",
+        "application/javascript", "text/plain", "text/x-php", "application/zip", "image/heic", "videos", "text/video",
     ],
 )  # fmt: skip
 def test_all_else_is_only_to_be_kept(kind: str | None) -> None:

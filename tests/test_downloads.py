@@ -32,7 +32,7 @@ BODY = bytes(range(256)) * 4
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
 FILE = {
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-store",
     "Referrer-Policy": "no-referrer",

@@ -20,8 +20,13 @@ DATA = EVERYWHERE | {
     "Referrer-Policy": "no-referrer",
 }
 FILE = DATA | {
-    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
     "Cache-Control": "private, no-store",
+}
+VIEWED = FILE | {
+    "Content-Security-Policy": (
+        "default-src 'none'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    )
 }
 PAGE = EVERYWHERE | {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -45,6 +50,12 @@ TLS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
         ("file", False, "image/png", FILE),
         ("file", True, "application/octet-stream", FILE | TLS),
         ("file", False, "application/json", FILE),
+        ("file", False, "application/pdf", VIEWED),
+        ("file", True, "video/mp4", VIEWED | TLS),
+        ("file", False, "audio/mpeg", VIEWED),
+        ("file", False, "image/svg+xml", FILE),
+        ("file", False, None, FILE),
+        ("data", False, "application/pdf", DATA),
     ],
 )
 def test_an_answer_has_exactly_these(kind: Kind, secure: bool, mimetype: str, expected: dict[str, str]) -> None:
