@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import mimetypes
 import os
 import secrets
@@ -14,9 +15,11 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from ferry_client.errors import FileChanged
+from ferry_client.rate_limit import RateLimit
 
 Progress = Callable[[int, int | None], object]
-"""Called with the bytes so far, and all there are where that is known. What is sent again is counted again from 0."""
+"""Called with the bytes so far, and the size if it is known. The first call comes before any byte moves, with 0 or with
+what an earlier download left. An upload that is sent again is counted again from 0."""
 
 PIECE = 1 << 20
 _UNKNOWN = "application/octet-stream"
@@ -25,18 +28,37 @@ _ONLY_IN_A_FORM = ("application/json", "application/x-www-form-urlencoded")
 
 
 class Body:
-    """One upload's bytes. `size` is None for a stream that can't tell; that one can be read only once."""
+    """One upload's bytes. `size` is None for a stream whose end is not known before it is read: it goes in chunks."""
 
-    def __init__(self, stream: BinaryIO, name: str, content_type: str | None, on_progress: Progress | None) -> None:
-        self._stream, self._on_progress = stream, on_progress
-        self._start = stream.tell() if _rewinds(stream) else None
+    def __init__(
+        self, stream: BinaryIO, name: str, content_type: str | None, on_progress: Progress | None,
+        limit: RateLimit | None = None,
+    ) -> None:  # fmt: skip
+        self._stream, self._on_progress, self._limit = stream, on_progress, limit
+        self._piece = limit.piece if limit else PIECE
+        self._start: int | None = None
+        self.size: int | None = None
+        if _rewinds(stream):
+            self._measure(stream.tell())
         self._touched = False
         self.name = name.encode(errors="replace").decode()  # A name on disk need not be UTF-8; one in a URL has to be.
         self.content_type = content_type or _type_of(name)
-        self.size = None if self._start is None else stream.seek(0, os.SEEK_END) - self._start
         self._before, self._after = b"", b""
         if self.content_type in _ONLY_IN_A_FORM or self.content_type.startswith("multipart/"):
             self._wrap()
+
+    def _measure(self, start: int) -> None:
+        """Set `size`. The kernel's own files (/proc, /sys) announce 0 or 4096 bytes, whatever they have.
+
+        So a file is read before its size is believed. One that ends within a piece is sent as it was read here.
+        """
+        self._start = start
+        head = _read(self._stream, PIECE)
+        if len(head) < PIECE:
+            self._stream, self._start, self.size = io.BytesIO(head), 0, len(head)
+            return
+        size = self._stream.seek(0, os.SEEK_END) - start
+        self.size = size if size >= len(head) else None
 
     @property
     def can_be_sent(self) -> bool:
@@ -53,7 +75,7 @@ class Body:
     def content(self) -> bytes | Iterator[bytes]:
         """All of it, from its start. What is small comes whole, because one piece takes one call to send."""
         pieces = self._pieces()
-        return b"".join(pieces) if self.size is not None and self.size <= PIECE else pieces
+        return b"".join(pieces) if self.size is not None and self.size <= self._piece else pieces
 
     def _pieces(self) -> Iterator[bytes]:
         if self._before:
@@ -70,16 +92,18 @@ class Body:
         self._tell(done)
         while done != self.size:
             self._touched = True
-            piece = self._stream.read(PIECE if self.size is None else min(PIECE, self.size - done))
+            piece = self._stream.read(self._piece if self.size is None else min(self._piece, self.size - done))
             if piece is None:
                 raise BlockingIOError(errno.EAGAIN, "What is to be sent does not wait for its bytes")
             if not piece:
                 break
+            if self._limit:
+                self._limit.take(len(piece))
             yield piece
             done += len(piece)
             self._tell(done)
         if self.size is not None and done < self.size:
-            raise FileChanged(f"{self.name} became shorter while it was sent.")
+            raise FileChanged(f"{self.name} became shorter while it was sent: {done} of {self.size} bytes came.")
 
     def _tell(self, done: int) -> None:
         if self._on_progress:
@@ -104,6 +128,14 @@ def _rewinds(stream: BinaryIO) -> bool:
         return stream.seekable()
 
 
+def _read(stream: BinaryIO, most: int) -> bytes:
+    """Up to `most` bytes; fewer only at the end. One read() of a file in /proc brings a page of it, not all."""
+    found = b""
+    while len(found) < most and (piece := stream.read(most - len(found))):
+        found += piece
+    return found
+
+
 def _type_of(name: str) -> str:
     """What its ending says; of what is packed, that says what is inside."""
     inside, packed = mimetypes.guess_type(name)
@@ -112,12 +144,13 @@ def _type_of(name: str) -> str:
 
 @contextmanager
 def opened(
-    source: str | os.PathLike[str] | BinaryIO, name: str | None, content_type: str | None, on_progress: Progress | None
-) -> Iterator[Body]:
+    source: str | os.PathLike[str] | BinaryIO, name: str | None, content_type: str | None,
+    on_progress: Progress | None, limit: RateLimit | None,
+) -> Iterator[Body]:  # fmt: skip
     """The body that a path or a binary stream (read from where it stands, and left open) gives."""
     if isinstance(source, str | os.PathLike):
         with Path(source).open("rb", buffering=0) as stream:
-            yield Body(stream, name or Path(source).name, content_type, on_progress)
+            yield Body(stream, name or Path(source).name, content_type, on_progress, limit)
     else:
         path = getattr(source, "name", "")  # That of a pipe is a number.
-        yield Body(source, name or (Path(path).name if isinstance(path, str) else ""), content_type, on_progress)
+        yield Body(source, name or (Path(path).name if isinstance(path, str) else ""), content_type, on_progress, limit)

@@ -10,17 +10,20 @@ from ferry_client.bodies import PIECE, Progress
 from ferry_client.errors import CutShort, Damaged, FerryError
 from ferry_client.files import File
 from ferry_client.partial import partial
+from ferry_client.rate_limit import RateLimit
 from ferry_client.retries import repeated
 from ferry_client.wire import Wire
 
 
-def fetch(wire: Wire, file: File, to: Path, patience: float, on_progress: Progress | None) -> None:
+def fetch(
+    wire: Wire, file: File, to: Path, patience: float, on_progress: Progress | None, limit: RateLimit | None
+) -> None:
     """Bring the bytes of a COMPLETE `file` to `to`. What another call left of it there is not asked for again.
 
     Raises FerryError. Damaged is raised only for bytes that all came now: a left-over that does not fit is thrown away.
     """
     with partial(to.parent, file.id) as part:
-        download = _Download(wire, file, part.stream, on_progress)
+        download = _Download(wire, file, part.stream, on_progress, limit)
         download.take_up()
         while not download.run(patience):
             began_with = download.began_with
@@ -30,21 +33,27 @@ def fetch(wire: Wire, file: File, to: Path, patience: float, on_progress: Progre
         part.become(to)
 
 
-def pour(wire: Wire, file: File, stream: BinaryIO, patience: float, on_progress: Progress | None) -> None:
+def pour(
+    wire: Wire, file: File, stream: BinaryIO, patience: float, on_progress: Progress | None, limit: RateLimit | None
+) -> None:
     """Write the bytes of a COMPLETE `file` to `stream`. Nothing that was written can be taken back.
 
     So it goes on after a break only where the server says, by If-Range, that these are the same bytes; elsewhere it
     raises CutShort. Raises Damaged where all that was written is not the file.
     """
-    if not _Poured(wire, file, stream, on_progress).run(patience):
+    poured = _Poured(wire, file, stream, on_progress, limit)
+    poured.tell()
+    if not poured.run(patience):
         raise Damaged(f"What was written of {file.name} does not have the SHA-256 {file.sha256}.")
 
 
 class _Download:
     """The part of one file that is here, and its SHA-256."""
 
-    def __init__(self, wire: Wire, file: File, stream: BinaryIO, on_progress: Progress | None) -> None:
-        self._wire, self._file, self._stream, self._on_progress = wire, file, stream, on_progress
+    def __init__(
+        self, wire: Wire, file: File, stream: BinaryIO, on_progress: Progress | None, limit: RateLimit | None
+    ) -> None:
+        self._wire, self._file, self._stream, self._on_progress, self._limit = wire, file, stream, on_progress, limit
         self._digest, self._here, self.began_with = hashlib.sha256(), 0, 0
 
     def take_up(self) -> None:
@@ -53,12 +62,14 @@ class _Download:
         while piece := self._stream.read(PIECE):
             self._count(piece)
         self.began_with = self._here
+        self.tell()
 
     def restart(self) -> None:
         """From nothing."""
         self._stream.seek(0)
         self._stream.truncate()
         self._digest, self._here, self.began_with = hashlib.sha256(), 0, 0
+        self.tell()
 
     def run(self, patience: float) -> bool:
         """Read on to the end; whether it is the file. A break is waited out as long as each try brings something."""
@@ -83,12 +94,18 @@ class _Download:
                 for piece in answer.iter_raw():  # As they come: what waits for a larger one gets lost.
                     self._stream.write(piece)
                     self._count(piece)
+                    self.tell()
+                    if self._limit:
+                        self._limit.take(len(piece))
             finally:
                 self._stream.flush()
 
     def _count(self, piece: bytes) -> None:
         self._digest.update(piece)
         self._here += len(piece)
+
+    def tell(self) -> None:
+        """Report how many bytes are here."""
         if self._on_progress:
             self._on_progress(self._here, self._file.size)
 

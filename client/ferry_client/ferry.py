@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -17,8 +18,9 @@ from ferry_client import downloads
 from ferry_client.bodies import Body, Progress, opened
 from ferry_client.errors import TimedOut
 from ferry_client.files import File, Mode, Status
-from ferry_client.partial import SUFFIX
+from ferry_client.local_names import local_name
 from ferry_client.problems import NotFound
+from ferry_client.rate_limit import RateLimit
 from ferry_client.retries import repeated
 from ferry_client.wire import NOT_MODIFIED, Answer, Wire, json_of, retry_after
 
@@ -35,8 +37,14 @@ class Ferry:
     pauses, of at most `patience` seconds together; places that other uploads hold (429) are waited for longer.
     """
 
-    def __init__(self, url: str, key: str | None = None, *, patience: float = 60.0) -> None:
-        """Connects to nothing yet. Raises ValueError for what is no HTTP address, or can't be a key."""
+    def __init__(
+        self, url: str, key: str | None = None, *, patience: float = 60.0, limit_rate: float | None = None
+    ) -> None:
+        """Connects to nothing yet. `limit_rate` bounds all uploads and downloads together, in bytes per second.
+
+        Raises ValueError for what is no HTTP address, can't be a key, or is no positive rate.
+        """
+        self._limit = None if limit_rate is None else RateLimit(limit_rate)
         self._wire, self._patience = Wire(url, key), patience
 
     def upload(
@@ -47,10 +55,11 @@ class Ferry:
 
         `normal` returns when it is stored, `async` and `celery` when it is safe; wait() then tells when it is stored.
         However often it has to be sent, the server makes one file of it. A stream that can't be rewound is sent once.
-        Raises OSError where it can't be read, and FileChanged where it becomes shorter meanwhile.
+        A file that grows meanwhile is sent in the size it had. Raises OSError if it can't be read, and FileChanged if
+        it becomes shorter.
         """
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        with opened(source, name, content_type, on_progress) as body:
+        with opened(source, name, content_type, on_progress, self._limit) as body:
             params = {"name": body.name} | ({} if expires_in is None else {"expires_in": str(expires_in)})
 
             def send() -> Answer:
@@ -100,13 +109,18 @@ class Ferry:
     ) -> Path:
         """Bring a file to the path `to`, or under its own name into the folder `to`. Returns its path.
 
+        A path that ends with a slash is a folder, which is made if it is not there; so is one where a folder is. The
+        name is made portable: Windows, macOS and Linux can all hold it.
         What is there already is replaced, but only when all bytes have come and their SHA-256 is right. A download that
         was cut leaves `.<id>.ferry-part` in that folder, which the next one of the same file continues under whatever
         name. Two at once are not in each other's way. Raises NotReady unless the file is COMPLETE.
         """
         file = self.status(id) if isinstance(id, str) else id
-        path = Path(to) / local_name(file) if Path(to).is_dir() else Path(to)
-        downloads.fetch(self._wire, file, path, self._patience, on_progress)
+        path = Path(to)
+        if means_folder(to):
+            path.mkdir(parents=True, exist_ok=True)
+            path /= local_name(file)
+        downloads.fetch(self._wire, file, path, self._patience, on_progress, self._limit)
         return path
 
     def download_into(self, id: str | File, stream: BinaryIO, *, on_progress: Progress | None = None) -> File:
@@ -116,26 +130,27 @@ class Ferry:
         unless the file is COMPLETE; and CutShort after a break where what was written can't be continued.
         """
         file = self.status(id) if isinstance(id, str) else id
-        downloads.pour(self._wire, file, stream, self._patience, on_progress)
+        downloads.pour(self._wire, file, stream, self._patience, on_progress, self._limit)
         return file
 
     def list(
         self, *, status: Status | None = None, mode: Mode | None = None, prefix: str = "",
         created_after: datetime | None = None, created_before: datetime | None = None,
+        limit: int | None = None,
     ) -> Iterator[File]:  # fmt: skip
-        """All files, newest first, page by page; only those of which all this is true. `prefix` starts their name."""
+        """Files, newest first, page by page as they are read: those that meet every condition, at most `limit`.
+
+        `prefix` starts their name. It is compared in NFC, as the server keeps names.
+        """
+        prefix = unicodedata.normalize("NFC", prefix)
         params: dict[str, Any] = {
-            "limit": 100, "status": status, "mode": mode, "prefix": prefix or None,
+            "limit": _MOST_IDS if limit is None else min(limit, _MOST_IDS),
+            "status": status, "mode": mode, "prefix": prefix or None,
             "created_after": created_after and created_after.isoformat(),
             "created_before": created_before and created_before.isoformat(),
         }  # fmt: skip
-        params = {name: value for name, value in params.items() if value is not None}
-        while True:
-            page = json_of(self._ask("GET", "/files", params=params))
-            yield from (File.from_json(each) for each in page["files"] if each["name"].startswith(prefix))
-            if page["next"] is None:
-                return
-            params["cursor"] = page["next"]
+        given = {name: value for name, value in params.items() if value is not None}
+        return islice((file for file in self._listed(given) if file.name.startswith(prefix)), limit)
 
     def delete(self, id: str) -> None:
         """Delete a file. Raises NotFound, unless it is an answer that was lost that makes us ask again."""
@@ -165,6 +180,14 @@ class Ferry:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()
 
+    def _listed(self, params: dict[str, Any]) -> Iterator[File]:
+        while True:
+            page = json_of(self._ask("GET", "/files", params=params))
+            yield from map(File.from_json, page["files"])
+            if page["next"] is None:
+                return
+            params["cursor"] = page["next"]
+
     def _send(self, path: str, params: dict[str, str], headers: dict[str, str], body: Body) -> Answer:
         return self._wire.ask("POST", path, params=params, headers=headers | body.headers, content=body.content())
 
@@ -180,15 +203,9 @@ class Ferry:
         return found, unknown
 
 
-def local_name(file: File) -> str:
-    """A name that stays inside the folder it is put in, and is none of ours there, whatever the server says."""
-    for name in (file.name, file.id):
-        last = name.replace("\\", "/").rpartition("/")[2].replace("\0", "")
-        if last.casefold().endswith(SUFFIX):
-            last = last.lstrip(".")
-        if last not in ("", ".", ".."):
-            return last
-    return "file"
+def means_folder(to: str | os.PathLike[str]) -> bool:
+    """Whether a download's target is a folder: one that is there, or a path that ends with a slash, as for cp."""
+    return os.fspath(to).endswith(("/", os.sep)) or Path(to).is_dir()
 
 
 def _path(id: str) -> str:

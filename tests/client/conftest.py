@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ferry_client import Ferry
+from ferry_client.shell.main import main
 
 from dev.parts import ROOT
 from tests.client.fake import Fake, served
@@ -54,6 +55,23 @@ def run() -> Run:
         return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
 
     return run
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `ferry --url URL …` in this process: ten times as fast as `run`, without a terminal."""
+    monkeypatch.setattr("ferry_client.retries.random.random", lambda: 0.0)
+
+    def command(url: str, *argv: object) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        try:
+            code = main(["--url", url, *map(str, argv)])
+        except SystemExit as usage:
+            code = int(str(usage.code))
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(["ferry", *map(str, argv)], code, out, err)
+
+    return command
 
 
 @pytest.fixture

@@ -1,0 +1,126 @@
+"""Names for this machine's disk: held by every system, inside their folder, each once."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
+
+import pytest
+from ferry_client import File
+from ferry_client.local_names import Places, alike, local_name, numbered, portable, portable_path
+
+ID = "0b8f6a52-6d1c-4f5e-9d39-6c3a2f0d5a11"
+
+
+def named(name: str) -> str:
+    return local_name(File(ID, name, "COMPLETE", "normal"))
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [
+        ("photo.jpg", "photo.jpg"),
+        ("Größe 1 🙂.txt", "Größe 1 🙂.txt"),
+        ("re\u0301sume\u0301.pdf", "résumé.pdf"),
+        ("می\u200cخواهم.txt", "می\u200cخواهم.txt"),
+        (".bashrc", ".bashrc"),
+        ("C:evil.txt", "C_evil.txt"),
+        ("a.txt:stream", "a.txt_stream"),
+        ('<a>"b|c?d*', "_a__b_c_d_"),
+        ("a\x00b\nc\x1b[31m\x7f\x85", "a_b_c_[31m__"),
+        ("cod\u202egpj.exe", "cod_gpj.exe"),
+        ("half\ud800", "half_"),
+        ("a\u2028b", "a_b"),
+        ("end. . .", "end"),
+        ("name ", "name"),
+        ("CON", "_CON"),
+        ("nul.txt", "_nul.txt"),
+        ("Com1.tar.gz", "_Com1.tar.gz"),
+        ("LPT² .x", "_LPT² .x"),
+        ("conin$", "_conin$"),
+        ("console.txt", "console.txt"),
+        ("COM10", "COM10"),
+        ("/etc/passwd", "passwd"),
+        ("..\\..\\boot.ini", "boot.ini"),
+        ("\\\\server\\share\\a", "a"),
+        ("..", ID),
+        (". .", ID),
+        ("", ID),
+        ("a/", ID),
+        (".id-9.ferry-part", "id-9.ferry-part"),
+        (".id-9.FERRY-PART. ", "id-9.FERRY-PART"),
+        ("x" * 300 + ".jpg", "x" * 251 + ".jpg"),
+        ("ü" * 200, "ü" * 127),
+        (".a" + "b" * 242 + ".ferry-part" + "c" * 20, "a" + "b" * 242 + ".ferry-part" + "c"),
+        ("CON." + "x" * 300, "_CON." + "x" * 250),
+    ],
+)
+def test_a_name_is_one_that_every_system_holds(name: str, here: str) -> None:
+    assert named(name) == here
+
+
+def test_a_file_without_any_name_has_one() -> None:
+    assert local_name(File("..", "..", "COMPLETE", "normal")) == "file"
+
+
+PIECES = ["C:", "..", ".", "/", "\\", "a", "CON", " ", ":", "\0", "NUL.txt", "e\u0301", "?", "\u202e", ".ferry-part"]
+
+
+@pytest.mark.parametrize("system", [PureWindowsPath, PurePosixPath])
+def test_no_name_leaves_its_folder(system: type[PurePath]) -> None:
+    """Every name that three of these pieces make, by the path rules of Windows and of Linux."""
+    folder = system("out")
+    for pieces in product(PIECES, repeat=3):
+        path = folder / named("".join(pieces))
+        assert (path.parent, path.drive, path.is_reserved()) == (folder, "", False), pieces
+        assert not (path.name.startswith(".") and path.name.casefold().endswith(".ferry-part"))
+        assert path.name == path.name.rstrip(". ")
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "ü" * 300 + ".tar.gz", "😀" * 90, "CON" + " " * 300, "a." + "b" * 300])
+def test_a_name_has_at_most_255_bytes_and_stays_as_it_is(name: str) -> None:
+    here = portable(name)
+
+    assert len(here.encode()) <= 255
+    assert portable(here) == here
+    assert len(numbered(here, 12345).encode()) <= 255
+
+
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (["a.txt", "a.txt", "a.txt"], ["a.txt", "a (2).txt", "a (3).txt"]),
+        (["A.txt", "a.TXT"], ["A.txt", "a (2).TXT"]),
+        (["Straße", "STRASSE"], ["Straße", "STRASSE (2)"]),
+        (["é", "e\u0301", "É"], ["é", "e\u0301 (2)", "É (3)"]),
+        (["x/a", "y/a", "X/A"], ["x/a", "y/a", "X/A (2)"]),
+        (["a (2).txt", "a.txt", "a.txt"], ["a (2).txt", "a.txt", "a (3).txt"]),
+        (["a", "A.tar.gz", "a.tar.gz"], ["a", "A.tar.gz", "a.tar (2).gz"]),
+    ],
+)
+def test_two_files_have_two_names_where_capitals_make_no_difference(names: list[str], places: list[str]) -> None:
+    taken = Places()
+
+    assert [taken.free(name) for name in names] == places
+    assert len({alike(place) for place in places}) == len(places)
+
+
+def test_many_files_of_one_name_are_numbered_in_one_go() -> None:
+    taken, long = Places(), "ü" * 120
+    places = [taken.free(f"{long}{'x' * (number % 16)}") for number in range(1000)]
+
+    assert len(set(places)) == 1000
+    assert max(len(place.encode()) for place in places) <= 255
+
+
+@pytest.mark.parametrize(
+    ("path", "windows", "place"),
+    [
+        (PurePosixPath("folder/a:b?.txt"), False, "folder/a:b?.txt"),
+        (PurePosixPath("folder/a\0b"), False, "folder/a_b"),
+        (PureWindowsPath("folder/a:b?.txt"), True, "folder/a_b_.txt"),
+        (PureWindowsPath("aux/CON.d/..."), True, "_aux/_CON.d/_"),
+    ],
+)
+def test_a_path_of_a_manifest_is_changed_only_on_windows(path: PurePath, windows: bool, place: str) -> None:
+    assert portable_path(path, windows=windows) == place

@@ -1,0 +1,89 @@
+"""A bound on bytes per second, for all transfers of one client together."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from ferry_client import Ferry
+from ferry_client.bodies import Body
+from ferry_client.rate_limit import RateLimit
+
+from tests.client.fake import Fake
+
+
+class Clock:
+    """Seconds that pass only while something sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_bytes_take_as_long_as_the_rate_says(clock: Clock) -> None:
+    limit = RateLimit(1000, clock=clock, sleep=clock.sleep)
+    for _ in range(20):
+        limit.take(500)
+
+    assert clock.now == pytest.approx(10)
+
+
+def test_transfers_share_the_rate(clock: Clock) -> None:
+    """Two that take in turn, neither asleep while the other asks."""
+    pauses: list[float] = []
+    limit = RateLimit(1000, clock=clock, sleep=pauses.append)
+    for _ in range(4):
+        limit.take(500)
+
+    assert pauses == [0.5, 1.0, 1.5, 2.0]
+
+
+def test_idle_time_is_made_up_for_a_quarter_of_a_second(clock: Clock) -> None:
+    limit = RateLimit(1000, clock=clock, sleep=clock.sleep)
+    clock.now = 100
+    limit.take(250)
+    assert clock.now == 100
+    limit.take(250)
+    assert clock.now == pytest.approx(100.25)
+
+
+@pytest.mark.parametrize(("rate", "piece"), [(1, 1024), (80_000, 10_000), (1e9, 1 << 20)])
+def test_pieces_are_small_where_the_rate_is(rate: float, piece: int) -> None:
+    assert RateLimit(rate).piece == piece
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_a_rate_is_positive(rate: float) -> None:
+    with pytest.raises(ValueError, match="more than 0"):
+        Ferry("http://127.0.0.1:5000", limit_rate=rate)
+
+
+def test_a_small_body_is_paced_too(clock: Clock) -> None:
+    limit = RateLimit(8192, clock=clock, sleep=clock.sleep)
+    body = Body(io.BytesIO(b"x" * 4096), "a", None, None, limit)
+
+    assert [len(piece) for piece in body.content()] == [1024] * 4  # type: ignore[arg-type]
+    assert clock.now == pytest.approx(0.5)
+
+
+def test_uploads_and_downloads_keep_to_it(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(RateLimit, "take", lambda _, size: taken.append(size))
+    with Ferry(fake.url, limit_rate=1 << 20) as ferry:
+        file = ferry.upload(io.BytesIO(b"x" * 300_000), name="a")
+        sent = list(taken)
+        ferry.download(file, tmp_path / "a")
+        ferry.download_into(file, io.BytesIO())
+
+    assert (sent, sum(taken)) == ([131_072, 131_072, 37_856], 900_000)
