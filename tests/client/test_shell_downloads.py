@@ -111,3 +111,55 @@ def test_a_file_whose_object_is_gone_is_asked_for_once(fake: Fake, run: Run, tmp
     assert [seen.path for seen in fake.seen].count(f"/files/{gone}/content") == 2
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a2"]
     assert not (tmp_path / "a1").exists()
+
+
+@pytest.mark.parametrize("to", ["new/", "new/deep/", "there", "there/"])
+def test_a_path_with_a_slash_is_a_folder(fake: Fake, command: Run, tmp_path: Path, to: str) -> None:
+    (tmp_path / "there").mkdir()
+
+    assert command(fake.url, "download", fake.add(b"x", "a"), "--to", f"{tmp_path}/{to}").returncode == 0
+    assert (tmp_path / to / "a").read_bytes() == b"x"
+
+
+def test_a_slash_after_a_file_is_a_failure(fake: Fake, command: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+
+    ran = command(fake.url, "download", fake.add(b"x", "a"), "--to", f"{tmp_path}/file/")
+
+    assert (ran.returncode, (tmp_path / "file").read_text()) == (1, "here")
+
+
+def test_files_that_only_capitals_tell_apart_come_both(fake: Fake, command: Run, tmp_path: Path) -> None:
+    fake.add(b"1", "A.txt")
+    fake.add(b"2", "a.TXT")
+
+    assert command(fake.url, "download", *fake.files, "--to", tmp_path).returncode == 0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"A.txt": b"1", "a (2).TXT": b"2"}
+
+
+def test_a_prefix_that_matches_nothing_is_a_failure(fake: Fake, command: Run, tmp_path: Path) -> None:
+    ran = command(fake.url, "download", "--prefix", "none", "--to", tmp_path / "new", "--json")
+
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("ferry: none: No file matches")
+    assert lines(ran)[0]["problem"]["slug"] == "no-match"  # type: ignore[index]
+    assert not (tmp_path / "new").exists()
+
+
+def test_bytes_that_were_there_do_not_count_as_fetched(fake: Fake, command: Run, tmp_path: Path) -> None:
+    id = fake.add(b"x" * 5_000_000, "a")
+    (tmp_path / f".{id}.ferry-part").write_bytes(b"x" * 4_000_000)
+
+    assert command(fake.url, "download", id, "--to", tmp_path).stderr.startswith(
+        "1 fetched, 0 skipped, 0 failed; 1.0 MB in "
+    )
+
+
+@pytest.mark.parametrize("path", ["", ".", "a\0b"])
+def test_a_manifest_with_a_path_that_is_no_name_ends_without_a_trace(
+    fake: Fake, command: Run, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "m.jsonl").write_text(json.dumps({"outcome": "sent", "path": path, "file": {"id": fake.add(b"x")}}))
+
+    assert command(fake.url, "download", "--manifest", tmp_path / "m.jsonl", "--to", tmp_path).returncode in (0, 1)
+    assert {each.name for each in tmp_path.iterdir()} <= {"m.jsonl", "a_b"}

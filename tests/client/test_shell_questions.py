@@ -1,9 +1,18 @@
-"""`ferry ls`, `ferry status` and `ferry rm`."""
+"""`ferry ls` and `ferry status`."""
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ferry_client import File
+from ferry_client.shell.questions import row
 
 from tests.client.conftest import Run, environment, lines
 from tests.client.fake import Fake
@@ -46,8 +55,61 @@ def test_the_status_of_a_failed_file_is_a_failure(fake: Fake, run: Run) -> None:
     assert run(fake.url, "status", "nobody").returncode == 1
 
 
-def test_files_are_removed(fake: Fake, run: Run) -> None:
-    ran = run(fake.url, "rm", fake.add(b"x"), "nobody")
+def test_a_list_ends_at_its_limit(fake: Fake, command: Run) -> None:
+    for number in range(250):
+        fake.add(b"x", f"n{number}")
 
-    assert (ran.returncode, ran.stdout, fake.files) == (1, "deleted  id-0\n", {})
-    assert ran.stderr.startswith("ferry: nobody: ")
+    assert [line.split()[-1] for line in command(fake.url, "ls", "--limit", 2).stdout.splitlines()] == ["n249", "n248"]
+    assert command(fake.url, "ls", "--limit", 150).stdout.count("\n") == 150
+    assert [seen.query["limit"] for seen in fake.seen] == ["2", "100", "100"]
+    assert command(fake.url, "ls", "--limit", 0).returncode == 2
+
+
+@pytest.mark.parametrize("prefix", ["résumé", "re\u0301sume\u0301"])
+def test_a_prefix_is_the_same_composed_and_decomposed(fake: Fake, command: Run, tmp_path: Path, prefix: str) -> None:
+    """As macOS and some keyboards give it. Names on the server are composed (NFC)."""
+    fake.add(b"x", "résumé.pdf")
+
+    assert command(fake.url, "ls", "--prefix", prefix).stdout.endswith("résumé.pdf\n")
+    assert command(fake.url, "download", "--prefix", prefix, "--to", tmp_path).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["résumé.pdf"]
+    assert command(fake.url, "rm", "--prefix", prefix, "--yes").stderr.startswith("1 deleted")
+    assert {seen.query["prefix"] for seen in fake.seen if "prefix" in seen.query} == {"résumé"}
+
+
+ID = "0b8f6a52-6d1c-4f5e-9d39-6c3a2f0d5a11"
+
+
+def made(name: str, **more: Any) -> File:
+    at = datetime(2026, 11, 20, 10, 24, tzinfo=UTC)
+    return File(ID, name, more.pop("status", "COMPLETE"), "normal", more.pop("size", 1234), created_at=at, **more)
+
+
+@pytest.mark.parametrize(
+    ("file", "width", "line"),
+    [
+        (made("a.txt"), None, f"{ID}  COMPLETE       1.2 kB  2026-11-20 10:24  a.txt"),
+        (made("n" * 300), None, f"{ID}  COMPLETE       1.2 kB  2026-11-20 10:24  {'n' * 300}"),
+        (made("a.txt"), 100, f"{ID}  COMPLETE       1.2 kB  2026-11-20 10:24  a.txt"),
+        (made("a.txt"), 80, f"{ID}      1.2 kB  2026-11-20  a.txt"),
+        (made("a.txt", status="PROCESSING"), 80, f"{ID}  PROCESSING  2026-11-20  a.txt"),
+        (made("x", status="ERROR", error="too-large"), 80, f"{ID}       ERROR  2026-11-20  x  too-large"),
+        (made("holiday pictures 2026 (12).jpeg"), 80, f"{ID}      1.2 kB  2026-11-20  holiday p…12).jpeg"),
+        (made("旅行の写真と日記二〇二六年.jpeg"), 80, f"{ID}      1.2 kB  2026-11-20  旅行の写真…年.jpeg"),
+    ],
+)
+def test_a_line_fits_the_terminal(file: File, width: int | None, line: str) -> None:
+    assert row(file, width) == line
+
+
+def test_a_terminal_of_80_cells_has_a_line_a_file(fake: Fake) -> None:
+    fake.add(b"x", "a name that is longer than what is left of the line.txt", id=ID)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "ferry_client", "--url", fake.url, "ls"]
+    with subprocess.Popen(command, env=environment() | {"COLUMNS": "80"}, stdout=theirs) as process:
+        os.close(theirs)
+        [line] = os.read(ours, 65536).decode().splitlines()
+    os.close(ours)
+
+    assert (process.returncode, len(line)) == (0, 80)
+    assert line.endswith("a name th…line.txt")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ferry_client.bodies import PIECE
 from ferry_client.files import File
+from ferry_client.shell.patterns import Excluded
 from ferry_client.shell.standard import NAME, STANDARD
 
 _NO_FILES = {
@@ -39,31 +40,42 @@ class Ignored:
     kind: str
 
 
-def found(paths: Sequence[str], *, recursive: bool, standard: str = NAME) -> Iterator[Local | Ignored | OSError]:
+def found(
+    paths: Sequence[str], *, recursive: bool, standard: str = NAME, exclude: Sequence[Excluded] = ()
+) -> Iterator[Local | Ignored | OSError]:
     """The files of all paths; an error for each that is none. Folders that are links are not gone into: circles.
 
     A pipe or device that is named itself is read: there it is meant so. Standard input goes by the name `standard`.
+    What a rule of `exclude` matches is left out without a word, a path that is named itself (`*` of the shell) too.
     """
     for given in paths:
         path = Path(given)
         if given == STANDARD:
             yield Local(None, Path(standard).name, None)
+        elif _is_out(exclude, path.name, os.path.isdir(path)):
+            continue
         elif not os.path.isdir(path):
             yield _local(path, path.name)
         elif not recursive:
             yield IsADirectoryError(0, "is a folder: --recursive sends what is in it", str(path))
         else:
-            yield from _inside(path)
+            yield from _inside(path, exclude)
 
 
-def _inside(folder: Path) -> Iterator[Local | Ignored | OSError]:
+def _is_out(exclude: Sequence[Excluded], path: str, is_folder: bool) -> bool:
+    return any(rule(path, is_folder) for rule in exclude)
+
+
+def _inside(folder: Path, exclude: Sequence[Excluded]) -> Iterator[Local | Ignored | OSError]:
     errors: list[OSError] = []
     root = folder.resolve().name
     for at, folders, names in os.walk(folder, onerror=errors.append):
-        folders.sort()
+        inside = Path(at).relative_to(folder)
+        folders[:] = sorted(name for name in folders if not _is_out(exclude, (inside / name).as_posix(), True))
         links = [name for name in folders if os.path.islink(os.path.join(at, name))]
-        for path in (Path(at, name) for name in sorted([*names, *links])):
-            yield _member(path, f"{root}/{path.relative_to(folder).as_posix()}")
+        names = [name for name in names if not _is_out(exclude, (inside / name).as_posix(), False)]
+        for name in sorted([*names, *links]):
+            yield _member(Path(at, name), f"{root}/{(inside / name).as_posix()}")
     yield from errors
 
 

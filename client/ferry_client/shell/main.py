@@ -15,10 +15,10 @@ from ferry_client.shell.screen import Screen, said
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Returns its exit code: 0, 1 where something failed, 2 for wrong usage, 130 after Ctrl-C."""
     options = parsed(argv)
-    screen = Screen(as_json=options.json)
-    _tell_of_retries(screen)
+    screen = Screen(as_json=options.json, quiet=options.quiet)
+    _tell_of_retries(screen, quiet=options.quiet)
     try:
-        ferry = Ferry(options.url, options.key)
+        ferry = Ferry(options.url, options.key, limit_rate=options.limit_rate)
     except ValueError as error:
         screen.complain(str(error))
         return 2
@@ -35,9 +35,9 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _tell_of_retries(screen: Screen) -> None:
+def _tell_of_retries(screen: Screen, *, quiet: bool) -> None:
     handler = logging.Handler()
     handler.emit = lambda record: screen.complain(record.getMessage())  # type: ignore[method-assign]
     log = logging.getLogger("ferry_client")
     log.handlers, log.propagate = [handler], False
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.WARNING if quiet else logging.INFO)

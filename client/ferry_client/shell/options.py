@@ -6,8 +6,9 @@ import argparse
 import os
 from pathlib import Path
 
-from ferry_client.shell import downloads, questions, uploads
-from ferry_client.shell.words import count, duration
+from ferry_client.shell import downloads, questions, removal, uploads
+from ferry_client.shell.patterns import exclusion
+from ferry_client.shell.words import count, duration, most, rate
 
 _JOBS = 8
 
@@ -28,7 +29,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="a line of JSON a file")
-    several = argparse.ArgumentParser(add_help=False, parents=[common])
+    parser.set_defaults(quiet=False, limit_rate=None)
+    changing = argparse.ArgumentParser(add_help=False, parents=[common])
+    changing.add_argument("--dry-run", "-n", action="store_true", help="show what would be done, and do nothing")
+    changing.add_argument("--quiet", "-q", action="store_true", help="show errors only")
+    several = argparse.ArgumentParser(add_help=False, parents=[changing])
+    several.add_argument("--limit-rate", type=rate, metavar="RATE", help="bytes a second in all, such as 500k or 10M")
     several.add_argument("--jobs", type=count, default=_JOBS, metavar="N", help=f"files at once ({_JOBS})")
 
     upload = commands.add_parser("upload", parents=[several], help="send files")
@@ -36,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     upload.add_argument("--name", help="what one file is called there; standard input else stdin")
     upload.add_argument("--mode", choices=("normal", "async", "celery"), default="normal")
     upload.add_argument("--recursive", "-r", action="store_true", help="folders too, but for what is there already")
+    upload.add_argument("--exclude", type=exclusion, action="append", default=[], metavar="GLOB",
+                        help="leave out names (*.tmp) or paths (/build, docs/*.pdf); may be repeated")  # fmt: skip
     upload.add_argument("--expires-in", type=duration, metavar="TIME", help="such as 90, 30m, 12h or 7d")
     upload.set_defaults(run=uploads.upload, mistake=uploads.mistake)
 
@@ -44,13 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("id", nargs="*", default=[], metavar="ID")
     what.add_argument("--prefix", help="those whose names start so")
     what.add_argument("--manifest", type=Path, metavar="FILE", help="those that `ferry upload --json` has printed")
-    download.add_argument("--to", default=".", metavar="PATH", help="folder, path of one file, - standard output (.)")
+    download.add_argument("--to", default=".", metavar="PATH", help="folder/, path of one file, - standard output (.)")
     download.add_argument("--force", action="store_true", help="replace files that differ")
     download.set_defaults(run=downloads.download, mistake=downloads.mistake)
 
     ls = commands.add_parser("ls", parents=[common], help="list files, newest first")
     ls.add_argument("--status", choices=("PENDING", "PROCESSING", "COMPLETE", "ERROR"))
     ls.add_argument("--prefix", default="", help="those whose names start so")
+    ls.add_argument("--limit", type=most, metavar="N", help="the newest N only")
     ls.set_defaults(run=questions.ls)
 
     status = commands.add_parser("status", parents=[common], help="what has become of files")
@@ -58,7 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--watch", action="store_true", help="until they have ended")
     status.set_defaults(run=questions.status)
 
-    rm = commands.add_parser("rm", parents=[common], help="delete files")
-    rm.add_argument("id", nargs="+", metavar="ID")
-    rm.set_defaults(run=questions.rm)
+    rm = commands.add_parser("rm", parents=[changing], help="delete files")
+    doomed = rm.add_mutually_exclusive_group(required=True)
+    doomed.add_argument("id", nargs="*", default=[], metavar="ID")
+    doomed.add_argument("--prefix", help="those whose names start so, after a question")
+    rm.add_argument("--yes", "-y", action="store_true", help="ask no question")
+    rm.set_defaults(run=removal.rm, mistake=removal.mistake)
     return parser

@@ -1,4 +1,4 @@
-"""`ferry ls`, `ferry status` and `ferry rm`."""
+"""`ferry ls` and `ferry status`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from argparse import Namespace
 from ferry_client.errors import FerryError
 from ferry_client.ferry import Ferry
 from ferry_client.files import File
-from ferry_client.problems import NotFound
 from ferry_client.shell.screen import Outcome, Screen
-from ferry_client.shell.words import size
+from ferry_client.shell.words import fitted, printable, size
+
+_WIDE = 100
+"""Cells from which a line shows everything: 79 before the name."""
+
+_SHORTEST_NAME = 12
 
 
 def ls(ferry: Ferry, options: Namespace, screen: Screen) -> int:
     """All files, newest first."""
-    for file in ferry.list(status=options.status, prefix=options.prefix):
+    for file in ferry.list(status=options.status, prefix=options.prefix, limit=options.limit):
         _show(screen, options, file)
     return 0
 
@@ -39,22 +43,24 @@ def status(ferry: Ferry, options: Namespace, screen: Screen) -> int:
     return 1 if bad else 0
 
 
-def rm(ferry: Ferry, options: Namespace, screen: Screen) -> int:
-    """Delete files."""
-    deleted, unknown = ferry.delete_all(options.id)
-    for id in deleted:
-        screen.show(Outcome("deleted", id, f"deleted  {id}"))
-    for id in unknown:
-        screen.show(Outcome("failed", id, error=NotFound("There is no such file.", status=404)))
-    return 1 if unknown else 0
-
-
 def _show(screen: Screen, options: Namespace, file: File) -> None:
     if options.json:
         screen.json(file.as_json())
-        return
-    made = file.created_at.strftime("%Y-%m-%d %H:%M") if file.created_at else ""
+    else:
+        screen.line(row(file, screen.width))
+
+
+def row(file: File, width: int | None) -> str:
+    """One file in a line of `width` cells; None: as long as it takes, for a script.
+
+    A terminal of 80 cells has no room for everything: there the status shows only until it is COMPLETE (in the place
+    of the size), the time without its minutes, and a long name without its middle.
+    """
     amount = size(file.size) if file.size is not None else "?"
-    screen.line(
-        f"{file.id}  {file.status:<10}  {amount:>9}  {made}  {file.name}{f'  {file.error}' if file.error else ''}"
-    )
+    error = f"  {file.error}" if file.error else ""
+    if width is None or width >= _WIDE:
+        made = f"{file.created_at:%Y-%m-%d %H:%M}" if file.created_at else ""
+        return f"{file.id}  {file.status:<10}  {amount:>9}  {made:<16}  {file.name}{error}"
+    made = f"{file.created_at:%Y-%m-%d}" if file.created_at else ""
+    head = f"{file.id}  {amount if file.status == 'COMPLETE' else file.status:>10}  {made:<10}  "
+    return f"{head}{fitted(printable(file.name), max(width - len(head) - len(error), _SHORTEST_NAME))}{error}"

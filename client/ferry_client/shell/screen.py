@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from ferry_client.bodies import Progress
 from ferry_client.errors import FerryError
@@ -43,25 +44,35 @@ class Outcome:
         return found | ({"file": self.file} if self.file else {})
 
 
-class Screen:
-    """Where it goes. `as_json`: lines for scripts."""
+class Progresses(Protocol):
+    """Where progress is shown, of all files and of each."""
 
-    def __init__(self, *, as_json: bool, aside: bool = False) -> None:
-        self._as_json, self._aside = as_json, aside
+    def of(self, name: str, size: int | None) -> Progress | None:
+        """What to call for one file that begins."""
+
+    def ended(self) -> None:
+        """One file more has an outcome."""
+
+
+class Screen:
+    """Where it goes. `as_json`: lines for scripts. `quiet`: no lines for people but errors; no bars, no summary."""
+
+    def __init__(self, *, as_json: bool, aside: bool = False, quiet: bool = False) -> None:
+        self._as_json, self._aside, self._quiet = as_json, aside, quiet
 
     def aside(self) -> Screen:
         """One whose results go to stderr too: stdout is for the bytes of a file."""
-        return Screen(as_json=self._as_json, aside=True)
+        return Screen(as_json=self._as_json, aside=True, quiet=self._quiet)
 
     def show(self, outcome: Outcome) -> None:
         """One file's end."""
         if self._as_json:
             self.json(outcome.as_json())
-        elif outcome.line:
+        elif outcome.line and not self._quiet:
             self.line(outcome.line)
         if outcome.error:
             self.complain(f"{outcome.path}: {said(outcome.error)}")
-        elif outcome.reason:
+        elif outcome.reason and not self._quiet:
             self.complain(f"{outcome.path}: {outcome.what}: {outcome.reason}")
 
     def json(self, value: dict[str, Any]) -> None:
@@ -74,8 +85,18 @@ class Screen:
         """A line beside the results."""
         self._write(sys.stderr, printable(text))
 
+    def summary(self, text: str) -> None:
+        """The last line, of all files."""
+        if not self._quiet:
+            self.note(text)
+
     def complain(self, text: str) -> None:
         self.note(f"ferry: {text}")
+
+    @property
+    def width(self) -> int | None:
+        """Cells of the terminal that shows the results; None where they go elsewhere. COLUMNS overrides it."""
+        return shutil.get_terminal_size().columns if self._results.isatty() else None
 
     @property
     def _results(self) -> TextIO:
@@ -87,16 +108,24 @@ class Screen:
         stream.flush()
 
     @contextmanager
-    def bars(self, sizes: Sequence[int | None]) -> Iterator[Callable[[str, int | None], Progress | None]]:
-        """Bars for files of these sizes, where somebody looks. Yields what makes the progress of one of them."""
-        if not sys.stderr.isatty():
-            yield lambda _name, _size: None
+    def bars(self, sizes: Sequence[int | None]) -> Iterator[Progresses]:
+        """Bars for files of these sizes, on a terminal."""
+        if self._quiet or not sys.stderr.isatty():
+            yield _NoBars()
             return
         from ferry_client.shell.bars import Bars  # rich takes longer to import than a small file to send.
 
         known = [size for size in sizes if size is not None]
-        with Bars(sum(known) if len(known) == len(sizes) else None, len(sizes)) as bars:
-            yield lambda name, size: bars.of(printable(name), size, own=size is None or size >= _OWN_BAR)
+        with Bars(sum(known) if len(known) == len(sizes) else None, len(sizes), own_from=_OWN_BAR) as bars:
+            yield bars
+
+
+class _NoBars:
+    def of(self, _name: str, _size: int | None) -> None:
+        return None
+
+    def ended(self) -> None:
+        pass
 
 
 def said(error: FerryError | OSError) -> str:

@@ -12,11 +12,39 @@ from ferry_client.bodies import Progress
 from ferry_client.errors import FerryError
 from ferry_client.files import File
 from ferry_client.shell.pool import at_once
-from ferry_client.shell.screen import Outcome, Screen
+from ferry_client.shell.screen import Outcome, Progresses, Screen
 from ferry_client.shell.words import size, summary
 
 Item = TypeVar("Item")
-Bar = Callable[[str, int | None], Progress | None]
+LastLine = Callable[[dict[str, int], int], str]
+"""Made from how many files had which outcome, and the bytes of all of them."""
+
+_ENOUGH_EACH = 32 << 10
+"""Bytes per second. Ferry gives up a body that brings fewer than its MIN_RATE, 10 kB a second as it comes."""
+
+
+class Moved:
+    """A progress that counts the bytes which go over the line now: not those that an earlier download left."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress, self.bytes = progress, 0
+        self._before: int | None = None
+
+    def __call__(self, done: int, total: int | None) -> None:
+        self.bytes += 0 if self._before is None else max(done - self._before, 0)
+        self._before = done
+        if self._progress:
+            self._progress(done, total)
+
+
+def jobs_within(jobs: int, limit_rate: float | None) -> int:
+    """How many files go at once: so few that each of them is fast enough for the server."""
+    return jobs if limit_rate is None else max(1, min(jobs, int(limit_rate // _ENOUGH_EACH)))
+
+
+def took(began: float) -> LastLine:
+    """The last line of a transfer that began at this time.monotonic()."""
+    return lambda counts, bytes: summary(counts, bytes, time.monotonic() - began)
 
 
 def outcome(what: str, file: File, path: str, bytes: int) -> Outcome:
@@ -25,7 +53,7 @@ def outcome(what: str, file: File, path: str, bytes: int) -> Outcome:
 
 
 def each(
-    jobs: int, items: Sequence[Item], describe: Callable[[Item], tuple[str, int | None]], bar: Bar,
+    jobs: int, items: Sequence[Item], describe: Callable[[Item], tuple[str, int | None]], bars: Progresses,
     call: Callable[[Item, Progress | None], Outcome],
 ) -> Iterator[Outcome]:  # fmt: skip
     """The outcome of every item. What fails with one is that one's outcome."""
@@ -33,23 +61,29 @@ def each(
     def run(item: Item) -> Outcome:
         name, total = describe(item)
         try:
-            return call(item, bar(name, total))
+            return call(item, bars.of(name, total))
         except BrokenPipeError:  # Who reads our output has seen enough: there is nothing to tell anybody.
             raise
         except (FerryError, OSError) as error:
             return Outcome("failed", name, error=error)
+        finally:
+            bars.ended()
 
     return at_once(jobs, items, run)
 
 
-def shown(screen: Screen, done: str, began: float, before: Sequence[Outcome], ended: Iterator[Outcome]) -> int:
-    """Show all and sum up, even after Ctrl-C. Returns the exit code."""
+def shown(
+    screen: Screen, done: str, before: Sequence[Outcome], ended: Iterator[Outcome], number: int, last: LastLine
+) -> int:
+    """Show the outcomes of `number` files as they end, and sum up, even after Ctrl-C. Returns the exit code."""
     counts, bytes = Counter({done: 0, "skipped": 0, "failed": 0}), 0
+    left = number + len(before)
     try:
         for outcome in chain(before, ended):
+            left -= 1
             counts[outcome.what] += 1
             bytes += outcome.bytes
             screen.show(outcome)
     finally:
-        screen.note(summary(dict(counts), bytes, time.monotonic() - began))
+        screen.summary(last(dict(counts) | ({"not finished": left} if left else {}), bytes))
     return 1 if counts["failed"] else 0

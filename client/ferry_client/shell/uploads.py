@@ -14,7 +14,8 @@ from ferry_client.shell.folders import Ignored, Local
 from ferry_client.shell.known import Known
 from ferry_client.shell.screen import Outcome, Screen
 from ferry_client.shell.standard import NAME, STANDARD, standard_input
-from ferry_client.shell.transfers import each, outcome, shown
+from ferry_client.shell.transfers import each, jobs_within, outcome, shown, took
+from ferry_client.shell.words import forecast, size
 
 
 def mistake(options: Namespace) -> str | None:
@@ -30,23 +31,36 @@ def upload(ferry: Ferry, options: Namespace, screen: Screen) -> int:
     """Send files; what the server has already of a folder is left out."""
     began = time.monotonic()
     standard = options.name or NAME
-    found = list(folders.found(options.path, recursive=options.recursive, standard=standard))
+    found = list(folders.found(options.path, recursive=options.recursive, standard=standard, exclude=options.exclude))
     locals = [item for item in found if isinstance(item, Local)]
     before = [_unsent(item) for item in found if not isinstance(item, Local)]
     known = _known(ferry, locals, options.expires_in, screen) if options.recursive else None
+    jobs, done, last = jobs_within(options.jobs, options.limit_rate), "sent", took(began)
+    if options.dry_run:
+        done, last = "would upload", forecast
 
     def send(local: Local, progress: Progress | None) -> Outcome:
         if known and (there := known.take(local)):
             if progress:
                 progress(there.size or 0, there.size)
             return outcome("skipped", there, local.label, 0)
+        if options.dry_run:
+            return _foreseen(local)
         source, name = (local.path, options.name) if local.path else (standard_input(), standard)
         file = ferry.upload(source, mode=options.mode, name=name, expires_in=options.expires_in, on_progress=progress)
-        return outcome("sent", file, local.label, file.size or 0)
+        return outcome(done, file, local.label, file.size or 0)
 
-    with screen.bars([local.size for local in locals]) as bar:
-        ended = each(options.jobs, locals, lambda local: (local.label, local.size), bar, send)
-        return shown(screen, "sent", began, before, ended)
+    with screen.bars([local.size for local in locals]) as bars:
+        ended = each(jobs, locals, lambda local: (local.label, local.size), bars, send)
+        return shown(screen, done, before, ended, len(locals), last)
+
+
+def _foreseen(local: Local) -> Outcome:
+    """What sending it would come to. Raises OSError for a file that can't be read; a pipe is not opened."""
+    if local.path and local.size is not None:
+        local.path.open("rb").close()
+    amount = "?" if local.size is None else size(local.size)
+    return Outcome("would upload", local.label, f"would upload  {amount}  {local.label}", local.size or 0)
 
 
 def _unsent(found: Ignored | OSError) -> Outcome:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from ferry_client.errors import FerryError
-from ferry_client.ferry import Ferry, local_name
+from ferry_client.ferry import Ferry, means_folder
 from ferry_client.files import File
+from ferry_client.local_names import Places, local_name, portable_path
 from ferry_client.problems import NotFound
 from ferry_client.shell.screen import Outcome
+
+_NO_MATCH = "No file matches: none has a name that starts so."
 
 
 @dataclass(frozen=True)
@@ -26,33 +29,23 @@ class Wanted:
 def wanted(ferry: Ferry, options: Namespace) -> tuple[list[Wanted], list[Outcome]]:
     """What the options name; no two files of one command go to the same place."""
     named = _manifest(options.manifest) if options.manifest else [(id, None) for id in options.id]
-    taken: set[Path] = set()
     files, unknown = ferry.statuses([id for id, _ in named])
     found = {file.id: file for file in files}
     places = [(found[id], path or local_name(found[id])) for id, path in named if id in found]
     if options.prefix is not None:
         places += [(file, local_name(file)) for file in ferry.list(status="COMPLETE", prefix=options.prefix)]
-    alone = len(options.id) == 1
-    items = [Wanted(file, _place(Path(options.to), name, taken, alone=alone)) for file, name in places]
-    return items, [Outcome("failed", id, error=NotFound("There is no such file.", status=404)) for id in unknown]
+    failed = [Outcome("failed", id, error=NotFound("There is no such file.", status=404)) for id in unknown]
+    if options.prefix is not None and not places:
+        failed = [Outcome("failed", options.prefix, error=FerryError(_NO_MATCH, slug="no-match"))]
+    return _placed(options.to, places, alone=len(options.id) == 1), failed
 
 
-def _place(to: Path, name: str, taken: set[Path], *, alone: bool) -> Path:
-    if alone and not to.is_dir():
-        return to
-    path, number = to / name, 1
-    while path in taken:
-        number += 1
-        path = _numbered(to / name, number)
-    taken.add(path)
-    return path
-
-
-def _numbered(path: Path, number: int) -> Path:
-    """`name (2).ext`, in as many bytes as a file's name may have."""
-    stem, extension = (path.stem, path.suffix) if len(path.suffix) <= 16 else (path.name, "")
-    end = f" ({number}){extension}"
-    return path.with_name(os.fsencode(stem)[: 255 - len(end.encode())].decode(errors="ignore") + end)
+def _placed(to: str, named: Sequence[tuple[File, str]], *, alone: bool) -> list[Wanted]:
+    """Each file in the folder `to`; one that was asked for `alone` at the path `to`, unless that means a folder."""
+    if alone and not means_folder(to):
+        return [Wanted(file, Path(to)) for file, _ in named]
+    places = Places()
+    return [Wanted(file, Path(to) / places.free(name)) for file, name in named]
 
 
 def _manifest(path: Path) -> list[tuple[str, str | None]]:
@@ -66,7 +59,7 @@ def _manifest(path: Path) -> list[tuple[str, str | None]]:
             id, place = str(item["file"]["id"]), PurePath(item["path"])
         except (ValueError, KeyError, TypeError) as error:
             raise FerryError(f"Line {number} is none of `ferry upload --json`.", slug="no-manifest") from error
-        if place.anchor or ".." in place.parts:
+        if place.anchor or ".." in place.parts or not place.parts:
             raise FerryError(f"Line {number} leads out of the folder: {place}", slug="no-manifest")
-        found.append((id, str(place)))
+        found.append((id, portable_path(place)))
     return found

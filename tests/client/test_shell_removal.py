@@ -1,0 +1,103 @@
+"""`ferry rm`: by ids, and all files of a prefix after a question."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from tests.client.conftest import Run, lines
+from tests.client.fake import Fake
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def ids(fake: Fake) -> list[str]:
+    """Two files of a prefix, and one beside them."""
+    return [fake.add(b"xx", name) for name in ("log-1", "log-2", "other")]
+
+
+def test_files_are_removed_by_their_ids(fake: Fake, ids: list[str], command: Run) -> None:
+    ran = command(fake.url, "rm", ids[0], "nobody", ids[0])
+
+    assert (ran.returncode, ran.stdout, list(fake.files)) == (1, "deleted  id-0\n", ids[1:])
+    assert ran.stderr.startswith("ferry: nobody: ")
+    assert ran.stderr.splitlines()[-1] == "1 deleted, 0 skipped, 1 failed"
+
+
+def test_a_prefix_without_a_terminal_needs_a_yes(fake: Fake, ids: list[str], command: Run) -> None:
+    refused = command(fake.url, "rm", "--prefix", "log-")
+    assert (refused.returncode, fake.seen) == (2, [])
+    assert "--yes" in refused.stderr
+
+    ran = command(fake.url, "rm", "--prefix", "log-", "--yes")
+    assert (ran.returncode, list(fake.files)) == (0, ids[2:])
+    assert ran.stdout.splitlines() == ["deleted  id-1  2 B  log-2", "deleted  id-0  2 B  log-1"]
+    assert ran.stderr == "2 deleted, 0 skipped, 0 failed\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "left"), [("y\n", 0, 1), ("YES\n", 0, 1), ("n\n", 1, 3), ("\n", 1, 3), ("", 1, 3)]
+)
+def test_a_terminal_is_asked(
+    fake: Fake, ids: list[str], command: Run, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, left: int
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+
+    ran = command(fake.url, "rm", "--prefix", "log-")
+
+    assert (ran.returncode, len(fake.files)) == (code, left)
+    assert ran.stderr.startswith("Delete 2 files (4 B) whose names start with 'log-'? [y/N] ")
+
+
+def test_an_empty_prefix_does_not_mean_everything(fake: Fake, ids: list[str], command: Run) -> None:
+    ran = command(fake.url, "rm", "--prefix", "", "--yes")
+
+    assert (ran.returncode, fake.seen, len(fake.files)) == (2, [], 3)
+
+
+def test_many_files_go_by_the_hundred(fake: Fake, command: Run) -> None:
+    for number in range(250):
+        fake.add(b"x", f"log-{number}")
+
+    ran = command(fake.url, "rm", "--prefix", "log-", "--yes")
+
+    assert (ran.returncode, fake.files) == (0, {})
+    assert ran.stderr == "250 deleted, 0 skipped, 0 failed\n"
+    asked = [len(json.loads(seen.body)["ids"]) for seen in fake.seen if seen.path == "/files/delete"]
+    assert asked == [100, 100, 50]
+
+
+def test_a_prefix_of_which_nothing_is_left_is_no_failure(fake: Fake, ids: list[str], command: Run) -> None:
+    """The same command twice: the second has what it wants already."""
+    ran = command(fake.url, "rm", "--prefix", "none", "--yes")
+
+    assert (ran.returncode, ran.stderr) == (0, "0 deleted, 0 skipped, 0 failed\n")
+
+
+def test_a_file_that_goes_between_list_and_delete_is_no_failure(fake: Fake, ids: list[str], command: Run) -> None:
+    both = {"files": [fake.files[id] for id in ids[:2]], "next": None}
+    fake.instead = [lambda handler: (handler.json(200, both), fake.files.pop(ids[0]))[0]]
+
+    ran = command(fake.url, "rm", "--prefix", "log-", "--yes")
+
+    assert (ran.returncode, ran.stderr) == (0, "1 deleted, 1 skipped, 0 failed\n")
+
+
+def test_a_dry_run_removes_nothing(fake: Fake, ids: list[str], command: Run) -> None:
+    by_prefix = command(fake.url, "rm", "--prefix", "log-", "--dry-run")
+    by_id = command(fake.url, "rm", ids[2], "nobody", "--dry-run", "--json")
+
+    assert (by_prefix.returncode, by_id.returncode, len(fake.files)) == (0, 1, 3)
+    assert by_prefix.stdout.splitlines() == ["would delete  id-1  2 B  log-2", "would delete  id-0  2 B  log-1"]
+    assert by_prefix.stderr == "2 to delete, 0 skipped, 0 failed; 0 B; dry run: nothing was done\n"
+    assert [(line["outcome"], line["path"]) for line in lines(by_id)] == [
+        ("failed", "nobody"), ("would delete", "id-2")
+    ]  # fmt: skip
+    assert {seen.path for seen in fake.seen} == {"/files", "/files/status"}
