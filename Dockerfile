@@ -8,6 +8,7 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 FLASK_APP=app HOST=0.0.0.0 FERRY_DAT
 WORKDIR /ferry
 COPY --from=build /venv /venv
 COPY *.py ./
+COPY sniffing sniffing
 COPY server server
 COPY sent sent
 COPY storage storage

@@ -5,11 +5,12 @@ The declared type decides nothing: whoever uploads a page with scripts calls it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 from names import safe_name
 from problems import TypeNotAllowed
+from sniffing.aliases import canonical
 
 INLINE = frozenset(
     (
@@ -30,17 +31,27 @@ _ATTR_CHARS = "!#$&+-.^_`|~"
 """What stands for itself in an extended value, beside letters and digits (RFC 8187 §3.2.1)."""
 
 
-def admit(detected: str, declared: str, allowed: Iterable[str], denied: Iterable[str]) -> None:
-    """Raises TypeNotAllowed where the detected type matches none of `allowed`, if there are any, or one of `denied`.
+_MOST_NAMED = 20
+"""Accepted types that a refusal names; a longer list ends with their number."""
 
-    A pattern is a media type, or a whole family as in `image/*`.
+
+def admit(detected: str, declared: str, allowed: Sequence[str], denied: Sequence[str]) -> None:
+    """Raise TypeNotAllowed where the detected type matches none of `allowed`, if there are any, or one of `denied`.
+
+    A pattern is a media type, under any of its usual names, or a whole family as in `image/*`. The problem says which
+    types are accepted, or which pattern of `denied` refuses the file.
     """
-    if _matches(detected, denied) or (allowed and not _matches(detected, allowed)):
-        raise TypeNotAllowed(
-            f"The file's bytes are {detected}, which is not accepted here.",
-            detected_type=detected,
-            declared_type=declared,
-        )
+    denial = _match(detected, denied)
+    if not denial and (not allowed or _match(detected, allowed)):
+        return
+    why = f"which is refused here ({denial})" if denial else "which is not accepted here"
+    raise TypeNotAllowed(
+        f"The file's bytes are {detected}, {why}.{_accepted(allowed)}",
+        detected_type=detected,
+        declared_type=declared,
+        allowed_types=list(allowed),
+        denied_type=denial,
+    )
 
 
 def served(name: str, detected: str | None) -> tuple[str, str]:
@@ -50,8 +61,17 @@ def served(name: str, detected: str | None) -> tuple[str, str]:
     return "application/octet-stream", _disposition("attachment", name)
 
 
-def _matches(kind: str, patterns: Iterable[str]) -> bool:
-    return any(pattern in (kind, f"{kind.partition('/')[0]}/*") for pattern in patterns)
+def _match(kind: str, patterns: Iterable[str]) -> str | None:
+    """The first pattern that matches a detected type."""
+    names = (kind, f"{kind.partition('/')[0]}/*")
+    return next((pattern for pattern in patterns if canonical(pattern) in names), None)
+
+
+def _accepted(allowed: Sequence[str]) -> str:
+    if not allowed:
+        return ""
+    more = len(allowed) - _MOST_NAMED
+    return f" Accepted: {', '.join(allowed[:_MOST_NAMED])}{f' and {more} more' if more > 0 else ''}."
 
 
 def _disposition(how: str, name: str) -> str:

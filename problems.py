@@ -135,7 +135,7 @@ class UnsupportedMediaType(Problem):
 
 
 class TypeNotAllowed(Problem):
-    """What the file's first bytes say it is (`detected_type`) is not accepted here, whatever type was declared."""
+    """The file's bytes are of a type (`detected_type`) that is not accepted here: `detail` says which types are."""
 
     status, title = 415, "This type of file is not accepted"
 

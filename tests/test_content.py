@@ -40,6 +40,10 @@ PROGRAM = b"MZ\x90\0" + bytes(60) + b"PE\0\0"
         ("application/octet-stream", ("image/*",), (), False),
         ("image/png", ("image",), (), False),
         ("imagex/png", ("image/*",), (), False),
+        ("audio/x-wav", ("audio/wav",), (), True),
+        ("image/jpeg", ("image/jpg",), (), True),
+        ("text/xml", (), ("application/xml",), False),
+        ("font/woff2", ("application/font-woff2",), (), True),
     ],
 )
 def test_what_may_come_is_decided_by_the_bytes(
@@ -50,7 +54,42 @@ def test_what_may_come_is_decided_by_the_bytes(
     else:
         with pytest.raises(TypeNotAllowed) as refused:
             admit(detected, "image/png", allowed, denied)
-        assert refused.value.fields == {"detected_type": detected, "declared_type": "image/png"}
+        fields = refused.value.fields
+        assert (fields["detected_type"], fields["declared_type"]) == (detected, "image/png")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied", "detail", "denied_type"),
+    [
+        (("image/*", "application/pdf"), (), "which is not accepted here. Accepted: image/*, application/pdf.", None),
+        ((), ("text/*",), "which is refused here (text/*).", "text/*"),
+        (
+            ("text/*",),
+            ("text/html", "text/plain"),
+            "which is refused here (text/plain). Accepted: text/*.",
+            "text/plain",
+        ),
+    ],
+)
+def test_a_refusal_says_what_is_accepted(
+    allowed: tuple[str, ...], denied: tuple[str, ...], detail: str, denied_type: str | None
+) -> None:
+    with pytest.raises(TypeNotAllowed) as refused:
+        admit("text/plain", "text/csv", allowed, denied)
+
+    assert refused.value.detail == f"The file's bytes are text/plain, {detail}"
+    assert refused.value.fields["allowed_types"] == list(allowed)
+    assert refused.value.fields["denied_type"] == denied_type
+
+
+def test_a_refusal_names_twenty_types_at_most() -> None:
+    allowed = tuple(f"image/x-{number}" for number in range(2000))
+    with pytest.raises(TypeNotAllowed) as refused:
+        admit("text/plain", "", allowed, ())
+
+    assert refused.value.detail is not None
+    assert refused.value.detail.endswith("image/x-18, image/x-19 and 1980 more.")
+    assert len(refused.value.detail) < 400
 
 
 @pytest.mark.parametrize("kind", [*sorted(INLINE), "audio/mpeg", "audio/x-wav", "video/mp4", "video/webm"])

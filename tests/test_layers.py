@@ -31,12 +31,12 @@ FLOORS = [
     ["app"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-ROOMS = ("server", "sent", "storage", "moves", "modes", "sweep", "doors", "cli")
+ROOMS = ("sniffing", "server", "sent", "storage", "moves", "modes", "sweep", "doors", "cli")
 VENDORS = {
     "boto3": ("storage/s3_client.py",),
     "botocore": ("storage/s3_client.py",),
     "celery": ("tasks.py", "worker_probe.py"),
-    "filetype": ("sniffing.py",),
+    "filetype": ("sniffing/marks.py",),
     "limits": ("rates.py",),
     "gunicorn": ("server",),
     "multipart": ("sent",),

@@ -358,7 +358,7 @@ class TransferCodingUnknown(FerryError):
 
 
 class TypeNotAllowed(FerryError):
-    """What the file's first bytes say it is (`detected_type`) is not accepted here, whatever type was declared."""
+    """The file's bytes are of a type (`detected_type`) that is not accepted here: `detail` says which types are."""
 
     slug = "type-not-allowed"
 

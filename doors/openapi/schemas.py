@@ -19,15 +19,15 @@ MODES: Schema = {"type": "string", "enum": list(get_args(Mode))}
 STATUS: Schema = {"type": "string", "enum": [str(status) for status in UploadStatus]}
 TIME: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-20T10:24:31.645Z"]}
 _TEXT: Schema = {"type": "string"}
-_ANY_IDS: Schema = {"type": "array", "items": _TEXT}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
 
 MEMBERS: dict[str, dict[str, Schema]] = {
     "filename-too-long": {"max_bytes": BYTES},
     "invalid-body": {"pointer": _TEXT},
     "invalid-parameter": {"parameter": _TEXT},
-    "not-found": {"ids": _ANY_IDS},
-    "not-ready": {"file_status": STATUS, "ids": _ANY_IDS},
-    "object-missing": {"ids": _ANY_IDS},
+    "not-found": {"ids": _TEXTS},
+    "not-ready": {"file_status": STATUS, "ids": _TEXTS},
+    "object-missing": {"ids": _TEXTS},
     "quota-exceeded": {
         "quota_bytes": {"type": ["integer", "null"]},
         "used_bytes": {"type": "integer"},
@@ -37,7 +37,12 @@ MEMBERS: dict[str, dict[str, Schema]] = {
     "range-not-satisfiable": {"size": BYTES},
     "scope-missing": {"scope": _TEXT},
     "too-large": {"max_bytes": BYTES},
-    "type-not-allowed": {"detected_type": _TEXT, "declared_type": _TEXT},
+    "type-not-allowed": {
+        "detected_type": _TEXT,
+        "declared_type": _TEXT,
+        "allowed_types": {**_TEXTS, "description": "Types and families that are accepted. Empty: all."},
+        "denied_type": {"type": ["string", "null"], "description": "The type or family that refuses the file."},
+    },
 }
 """What some problems say beside what all say. Some of their answers lack it."""
 
@@ -112,9 +117,9 @@ _SHAPES: dict[str, Schema] = {
     "Statuses": _object(
         "Several files, in the order asked.",
         files={"type": "array", "items": ref("File")},
-        unknown={**_ANY_IDS, "description": "The ids for which there is no file."},
+        unknown={**_TEXTS, "description": "The ids for which there is no file."},
     ),
-    "Deleted": _object("Which ids were of files, and are no more.", deleted=_ANY_IDS, unknown=_ANY_IDS),
+    "Deleted": _object("Which ids were of files, and are no more.", deleted=_TEXTS, unknown=_TEXTS),
     "Link": _object("A way to a file that needs no key.", url=_TEXT, expires_at=TIME),
     "Event": _object(
         "One event of the stream.",
@@ -130,7 +135,7 @@ _SHAPES: dict[str, Schema] = {
         oldest_seconds={"type": "integer", "minimum": 0},
     ),
     "Ids": {
-        **_object("The files that are meant.", ids={**_ANY_IDS, "minItems": 1, "maxItems": 100}),
+        **_object("The files that are meant.", ids={**_TEXTS, "minItems": 1, "maxItems": 100}),
         "additionalProperties": False,
         "examples": [{"ids": [_EXAMPLE_ID]}],
     },

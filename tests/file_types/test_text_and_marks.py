@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sniffing import HEAD, detect
+from tests.file_types.heads import asf, box, compound, ebml, entry, frames, ftyp, movie, ogg, package
 
 
 def zipped(*names: str) -> bytes:
@@ -145,13 +146,21 @@ def test_nothing_after_the_head_is_looked_at() -> None:
     assert detect(b"x" * HEAD + NOISE) == "text/plain"
 
 
-@given(
-    st.binary(max_size=200) | st.sampled_from([PNG, PE, zipped(*OFFICE, "xl/a"), b"<?xml?><!DOCTYPE x []>"]), st.data()
-)
+STARTS = [
+    PNG, PE, tarred(), b"<?xml?><!DOCTYPE x []>", b"FORM", b"AT&TFORM", b"RIFF", b"\x1aE\xdf\xa3\x42\x82",
+    zipped(*OFFICE, "xl/a"), package("a", "b", streamed=True), compound(b"\xec\xa5\xc1\0", streams=("Workbook",)),
+    ftyp(b"mif1", b"heic"), box(b"ftyp", b"iso5" + bytes(4)) + movie(b"soun"), ebml(b"webm", b"A_OPUS"), asf("sound"),
+    ogg(b"\x80theora", b"\1vorbis"), frames(b"\xff\xfa\x90\x64", 417), b"ID3\3\0\0\0\0\0\0\xff\xf1\x50\x80\2\x1f\xfc",
+]  # fmt: skip
+
+
+@given(st.binary(max_size=200) | st.sampled_from(STARTS), st.data())
 def test_any_bytes_have_a_type(head: bytes, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(head)))
+    added = data.draw(st.binary(max_size=20))
 
-    assert detect(head[:cut] + data.draw(st.binary(max_size=20))).count("/") == 1
+    assert detect(head[:cut] + added).count("/") == 1
+    assert detect(head[:cut] + added + head[cut + len(added) :]).count("/") == 1
 
 
 @pytest.mark.parametrize(
@@ -170,6 +179,11 @@ def test_no_blanks_take_long(start: bytes, blank: bytes) -> None:
     [
         b"<?x", b"<??>", b"<!--", b"<!---->", b"<!-- --> <?a?> ", b"<!DOCTYPE a", b"<!DOCTYPE a>", b"<!DOCTYPE a[",
         b"<!DOCTYPE a[]", b"<a:", b"a:", b" ", b"PK\3\4", b"\xff\xfe\0\xd8", b"\x1aE\xdf\xa3B\x82", b"%PDF",
+        package("", streamed=True), package("mimetype", packed=False), entry("", b"", packed=False),
+        b"PK\3\4" + bytes(26), b"application/vnd.ms-", b"application/vnd.openxmlformats-officedocument.",
+        b"OggS\0\2" + bytes(21), box(b"free"), b"\0\0\0\1free\0\0\0\0\0\0\0\x10", box(b"moov", box(b"hdlr", bytes(20))),
+        b"\xff\xfb\x90\x64", b"G", b"MS PowerPoint ", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"ID3\3\0\0\0\0\0\0",
+        b"\x1aE\xdf\xa3\x42\x82\x84webm\x16\x54\xae\x6b\xff\x86\x84A_",
     ],
 )  # fmt: skip
 def test_no_head_takes_long(piece: bytes) -> None:
