@@ -12,76 +12,76 @@ from tests.client.conftest import Run, lines
 from tests.client.fake import Fake
 
 
-def test_a_folder_comes_back_as_it_was(fake: Fake, run: Run, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "sent.jsonl").write_text(run(fake.url, "upload", "-r", folder, "--json").stdout)
+def test_a_folder_comes_back_as_it_was(fake: Fake, command: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "sent.jsonl").write_text(command(fake.url, "upload", "-r", folder, "--json").stdout)
     back = tmp_path / "back"
 
-    ran = run(fake.url, "download", "--manifest", tmp_path / "sent.jsonl", "--to", back)
+    ran = command(fake.url, "download", "--manifest", tmp_path / "sent.jsonl", "--to", back)
 
     assert (ran.returncode, ran.stderr.split(";")[0]) == (0, "4 fetched, 0 skipped, 0 failed")
     assert _tree(back / "folder") == _tree(folder)
-    again = run(fake.url, "download", "--manifest", tmp_path / "sent.jsonl", "--to", back)
+    again = command(fake.url, "download", "--manifest", tmp_path / "sent.jsonl", "--to", back)
     assert again.stderr.startswith("0 fetched, 4 skipped")
 
 
 @pytest.mark.parametrize("path", ["../out", "/out", "a/../../out"])
-def test_a_manifest_does_not_lead_out_of_the_folder(fake: Fake, run: Run, tmp_path: Path, path: str) -> None:
+def test_a_manifest_does_not_lead_out_of_the_folder(fake: Fake, command: Run, tmp_path: Path, path: str) -> None:
     line = {"outcome": "sent", "path": path, "file": {"id": fake.add(b"x")}}
     (tmp_path / "evil.jsonl").write_text(json.dumps(line))
 
-    ran = run(fake.url, "download", "--manifest", tmp_path / "evil.jsonl", "--to", tmp_path / "in")
+    ran = command(fake.url, "download", "--manifest", tmp_path / "evil.jsonl", "--to", tmp_path / "in")
 
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
     assert "leads out of the folder" in ran.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["evil.jsonl"]
 
 
-def test_files_of_one_prefix_come_into_a_folder(fake: Fake, run: Run, tmp_path: Path) -> None:
+def test_files_of_one_prefix_come_into_a_folder(fake: Fake, command: Run, tmp_path: Path) -> None:
     for name, body in (("a1", b"1"), ("a1", b"2"), ("b", b"3")):
         fake.add(body, name)
 
-    run(fake.url, "download", "--prefix", "a", "--to", tmp_path / "new")
+    command(fake.url, "download", "--prefix", "a", "--to", tmp_path / "new")
 
     assert {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()} == {"a1": b"2", "a1 (2)": b"1"}
 
 
-def test_files_of_one_long_name_come_both(fake: Fake, run: Run, tmp_path: Path) -> None:
+def test_files_of_one_long_name_come_both(fake: Fake, command: Run, tmp_path: Path) -> None:
     name = f"{'ü' * 125}.jpg"
     fake.add(b"1", name)
     fake.add(b"2", name)
 
-    assert run(fake.url, "download", "--prefix", "ü", "--to", tmp_path / "new").returncode == 0
+    assert command(fake.url, "download", "--prefix", "ü", "--to", tmp_path / "new").returncode == 0
     assert {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()} == {
         name: b"2",
         f"{'ü' * 123} (2).jpg": b"1",
     }
 
 
-def test_a_file_called_part_comes_beside_the_one_it_is_called_after(fake: Fake, run: Run, tmp_path: Path) -> None:
+def test_a_file_called_part_comes_beside_the_one_it_is_called_after(fake: Fake, command: Run, tmp_path: Path) -> None:
     ids = [fake.add(b"part", "qq.part"), fake.add(b"whole", "qq")]
 
-    assert run(fake.url, "download", *ids, "--to", tmp_path, "--jobs", 1).returncode == 0
+    assert command(fake.url, "download", *ids, "--to", tmp_path, "--jobs", 1).returncode == 0
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"qq.part": b"part", "qq": b"whole"}
 
 
-def test_what_is_there_is_replaced_only_by_force(fake: Fake, run: Run, tmp_path: Path) -> None:
+def test_what_is_there_is_replaced_only_by_force(fake: Fake, command: Run, tmp_path: Path) -> None:
     id = fake.add(b"new", "a")
     (tmp_path / "a").write_text("old")
 
-    ran = run(fake.url, "download", id, "--to", tmp_path)
+    ran = command(fake.url, "download", id, "--to", tmp_path)
     assert (ran.returncode, (tmp_path / "a").read_text()) == (1, "old")
     assert "--force" in ran.stderr
-    assert run(fake.url, "download", id, "--to", tmp_path, "--force").returncode == 0
+    assert command(fake.url, "download", id, "--to", tmp_path, "--force").returncode == 0
     assert (tmp_path / "a").read_text() == "new"
 
 
-def test_one_file_can_be_given_a_name(fake: Fake, run: Run, tmp_path: Path) -> None:
-    assert run(fake.url, "download", fake.add(b"x", "a"), "--to", tmp_path / "mine").returncode == 0
+def test_one_file_can_be_given_a_name(fake: Fake, command: Run, tmp_path: Path) -> None:
+    assert command(fake.url, "download", fake.add(b"x", "a"), "--to", tmp_path / "mine").returncode == 0
     assert (tmp_path / "mine").read_bytes() == b"x"
 
 
-def test_unknown_ids_fail_and_the_rest_comes(fake: Fake, run: Run, tmp_path: Path) -> None:
-    ran = run(fake.url, "download", fake.add(b"x", "a"), "nobody", "--to", tmp_path, "--json")
+def test_unknown_ids_fail_and_the_rest_comes(fake: Fake, command: Run, tmp_path: Path) -> None:
+    ran = command(fake.url, "download", fake.add(b"x", "a"), "nobody", "--to", tmp_path, "--json")
 
     assert ran.returncode == 1
     assert [(line["outcome"], line["path"]) for line in lines(ran)] == [
@@ -98,12 +98,12 @@ def _tree(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_file_whose_object_is_gone_is_asked_for_once(fake: Fake, run: Run, tmp_path: Path) -> None:
+def test_a_file_whose_object_is_gone_is_asked_for_once(fake: Fake, command: Run, tmp_path: Path) -> None:
     """And the others of the prefix come all the same."""
     gone, _ = fake.add(b"1", "a1"), fake.add(b"2", "a2")
     fake.contents.pop(gone)
-    alone = run(fake.url, "download", gone, "--to", tmp_path / "a1")
-    many = run(fake.url, "download", "--prefix", "a", "--to", tmp_path / "new")
+    alone = command(fake.url, "download", gone, "--to", tmp_path / "a1")
+    many = command(fake.url, "download", "--prefix", "a", "--to", tmp_path / "new")
 
     assert (alone.returncode, many.returncode) == (1, 1)
     assert alone.stderr.count("(object-missing)") == many.stderr.count("(object-missing)") == 1

@@ -26,13 +26,13 @@ def test_folders_that_are_links_are_not_gone_into(folder: Path) -> None:
     ]  # fmt: skip
 
 
-def test_what_has_no_bytes_is_named_and_is_no_failure(fake: Fake, run: Run, folder: Path) -> None:
+def test_what_has_no_bytes_is_named_and_is_no_failure(fake: Fake, command: Run, folder: Path) -> None:
     os.mkfifo(folder / "deep" / "pipe")
     (folder / "null").symlink_to("/dev/null")
     (folder / "circle").symlink_to(folder)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(folder / "socket"))
-        ran = run(fake.url, "upload", "-r", folder)
+        ran = command(fake.url, "upload", "-r", folder)
 
     assert ran.returncode == 0
     assert ran.stderr.splitlines()[:4] == [
@@ -46,13 +46,13 @@ def test_what_has_no_bytes_is_named_and_is_no_failure(fake: Fake, run: Run, fold
 
 
 def test_what_was_ignored_is_in_the_manifest_and_not_asked_for(
-    fake: Fake, run: Run, folder: Path, tmp_path: Path
+    fake: Fake, command: Run, folder: Path, tmp_path: Path
 ) -> None:
     os.mkfifo(folder / "pipe")
-    sent = run(fake.url, "upload", "-r", folder, "--json")
+    sent = command(fake.url, "upload", "-r", folder, "--json")
     (tmp_path / "sent.jsonl").write_text(sent.stdout)
 
-    back = run(fake.url, "download", "--manifest", tmp_path / "sent.jsonl", "--to", tmp_path / "back")
+    back = command(fake.url, "download", "--manifest", tmp_path / "sent.jsonl", "--to", tmp_path / "back")
 
     assert {"outcome": "ignored", "path": "folder/pipe", "reason": "a named pipe"} in lines(sent)
     assert (back.returncode, back.stderr.split(";")[0]) == (0, "4 fetched, 0 skipped, 0 failed")

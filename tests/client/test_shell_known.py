@@ -63,9 +63,9 @@ def test_only_what_stays_as_long_as_is_asked_for_counts(
     assert bool(Known(ferry, [local], wanted).take(local)) is counts
 
 
-def test_a_folder_that_is_about_to_go_is_sent_for_good(fake: Fake, run: Run, folder: Path) -> None:
+def test_a_folder_that_is_about_to_go_is_sent_for_good(fake: Fake, command: Run, folder: Path) -> None:
     said = [
-        run(fake.url, "upload", "-r", folder, *more).stderr.split(",")[0]
+        command(fake.url, "upload", "-r", folder, *more).stderr.split(",")[0]
         for more in (("--expires-in", "1h"), ("--expires-in", "1h"), ("--expires-in", "2h"), (), ())
     ]
 

@@ -18,15 +18,15 @@ from tests.client.conftest import Run, environment, lines
 from tests.client.fake import Fake
 
 
-def test_a_list_is_a_line_a_file(fake: Fake, run: Run) -> None:
+def test_a_list_is_a_line_a_file(fake: Fake, command: Run) -> None:
     fake.add(b"x" * 1234, "a.txt")
     fake.add(b"x", "b.txt", status="ERROR", error="storage-denied")
 
-    assert [line.split() for line in run(fake.url, "ls").stdout.splitlines()] == [
+    assert [line.split() for line in command(fake.url, "ls").stdout.splitlines()] == [
         ["id-1", "ERROR", "1", "B", "2026-11-20", "10:24", "b.txt", "storage-denied"],
         ["id-0", "COMPLETE", "1.2", "kB", "2026-11-20", "10:24", "a.txt"],
     ]
-    assert [line["id"] for line in lines(run(fake.url, "ls", "--status", "COMPLETE", "--json"))] == ["id-0"]
+    assert [line["id"] for line in lines(command(fake.url, "ls", "--status", "COMPLETE", "--json"))] == ["id-0"]
 
 
 def test_a_list_whose_reader_goes_away_ends_quietly(fake: Fake) -> None:
@@ -47,12 +47,12 @@ def test_a_name_that_the_terminal_can_not_show_is_shown_as_far_as_it_can(fake: F
     assert (ran.returncode, ran.stdout.split()[-1]) == (0, "gr??e")
 
 
-def test_the_status_of_a_failed_file_is_a_failure(fake: Fake, run: Run) -> None:
+def test_the_status_of_a_failed_file_is_a_failure(fake: Fake, command: Run) -> None:
     good, bad = fake.add(b"x"), fake.add(b"x", status="ERROR")
 
-    assert run(fake.url, "status", good).returncode == 0
-    assert run(fake.url, "status", good, bad).returncode == 1
-    assert run(fake.url, "status", "nobody").returncode == 1
+    assert command(fake.url, "status", good).returncode == 0
+    assert command(fake.url, "status", good, bad).returncode == 1
+    assert command(fake.url, "status", "nobody").returncode == 1
 
 
 def test_a_list_ends_at_its_limit(fake: Fake, command: Run) -> None:

@@ -96,7 +96,7 @@ def test_a_dry_run_removes_nothing(fake: Fake, ids: list[str], command: Run) -> 
 
     assert (by_prefix.returncode, by_id.returncode, len(fake.files)) == (0, 1, 3)
     assert by_prefix.stdout.splitlines() == ["would delete  id-1  2 B  log-2", "would delete  id-0  2 B  log-1"]
-    assert by_prefix.stderr == "2 to delete, 0 skipped, 0 failed; 0 B; dry run: nothing was done\n"
+    assert by_prefix.stderr == "2 to delete, 0 skipped, 0 failed; 4 B; dry run: nothing was done\n"
     assert [(line["outcome"], line["path"]) for line in lines(by_id)] == [
         ("failed", "nobody"), ("would delete", "id-2")
     ]  # fmt: skip

@@ -39,7 +39,7 @@ def rm(ferry: Ferry, options: Namespace, screen: Screen) -> int:
     """Delete files, by ids or all of a prefix."""
     items, unknown = _doomed(ferry, options)
     if options.dry_run:
-        foreseen = [_outcome("would delete", item) for item in items]
+        foreseen = [_outcome("would delete", item, item.file.size or 0) for item in items if item.file]
         return shown(screen, "would delete", [_failed(id) for id in unknown], iter(foreseen), len(items), forecast)
     if options.prefix and items and not (options.yes or _agreed(items, options.prefix)):
         screen.complain("nothing was deleted")
@@ -68,9 +68,9 @@ def _deleted(ferry: Ferry, items: Sequence[Doomed], *, listed: bool) -> Iterator
         yield from (_outcome("skipped", batch[id]) if listed else _failed(id) for id in unknown)
 
 
-def _outcome(what: str, item: Doomed) -> Outcome:
+def _outcome(what: str, item: Doomed, bytes: int = 0) -> Outcome:
     known = f"  {size(item.file.size or 0)}  {item.file.name}" if item.file else ""
-    return Outcome(what, item.id, f"{what}  {item.id}{known}", file=item.file.as_json() if item.file else None)
+    return Outcome(what, item.id, f"{what}  {item.id}{known}", bytes, item.file.as_json() if item.file else None)
 
 
 def _failed(id: str) -> Outcome:
