@@ -27,6 +27,8 @@ from tests.client.fake import Fake
         ("cache/", "cache", False, False),
         ("/build", "build", True, True),
         ("/build", "a/build", True, False),
+        ("./build/", "build", True, True),
+        ("./build/", "a/build", True, False),
         ("docs/*.pdf", "docs/a.pdf", False, True),
         ("docs/*.pdf", "docs/a/b.pdf", False, False),
         ("docs/*.pdf", "x/docs/a.pdf", False, False),

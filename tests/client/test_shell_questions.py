@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ferry_client import File
-from ferry_client.shell.questions import row
+from ferry_client.shell.questions import row, status_row
 
 from tests.client.conftest import Run, environment, lines
 from tests.client.fake import Fake
@@ -100,6 +100,11 @@ def made(name: str, **more: Any) -> File:
 )
 def test_a_line_fits_the_terminal(file: File, width: int | None, line: str) -> None:
     assert row(file, width) == line
+
+
+def test_a_narrow_terminal_shows_the_status_where_it_is_asked_for() -> None:
+    assert status_row(made("a.txt"), 80) == f"{ID}    COMPLETE  2026-11-20  a.txt"
+    assert status_row(made("a.txt"), None) == row(made("a.txt"), None)
 
 
 def test_a_terminal_of_80_cells_has_a_line_a_file(fake: Fake) -> None:

@@ -18,7 +18,8 @@ class Bars:
     def __init__(self, total: int | None, files: int, *, own_from: int) -> None:
         """Files of `own_from` bytes, or of unknown size, have a bar of their own.
 
-        What stdout gets must stay there when it is no terminal: only where it is one is it moved above the bars."""
+        What stdout gets must stay there when it is no terminal: only where it is one is it moved above the bars.
+        """
         columns = (
             progress.TextColumn("{task.description}", markup=False), progress.BarColumn(), progress.DownloadColumn(),
             progress.TransferSpeedColumn(), progress.TimeRemainingColumn(),

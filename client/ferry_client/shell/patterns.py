@@ -1,4 +1,4 @@
-"""`--exclude`: patterns of names and paths, as .gitignore and rsync have them. Pure rules.
+"""`--exclude`: patterns of names and paths, as in .gitignore. Pure rules.
 
 - A pattern without a slash is compared with the name of every file and folder: `*.tmp`, `.git`.
 - One with a slash is compared with the whole path inside the folder that was named: `docs/*.pdf`, `/build`.
@@ -23,7 +23,7 @@ def exclusion(pattern: str) -> Excluded:
     only_folders, core = pattern.endswith("/"), unicodedata.normalize("NFC", pattern.rstrip("/"))
     by_name = "/" not in core
     try:
-        whole = re.compile(_regex(core.removeprefix("/")), re.DOTALL)
+        whole = re.compile(_regex(re.sub(r"^\.?/", "", core)), re.DOTALL)
     except re.error as error:
         raise ArgumentTypeError(f"{pattern!r} is no pattern: {error}") from error
     if not core:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable
 
 from ferry_client.errors import FerryError
 from ferry_client.ferry import Ferry
@@ -19,7 +20,7 @@ _SHORTEST_NAME = 12
 def ls(ferry: Ferry, options: Namespace, screen: Screen) -> int:
     """All files, newest first."""
     for file in ferry.list(status=options.status, prefix=options.prefix, limit=options.limit):
-        _show(screen, options, file)
+        _show(screen, options, file, row)
     return 0
 
 
@@ -29,7 +30,7 @@ def status(ferry: Ferry, options: Namespace, screen: Screen) -> int:
     for id in options.id:
         try:
             file = (
-                ferry.wait(id, on_change=lambda file: _show(screen, options, file))
+                ferry.wait(id, on_change=lambda file: _show(screen, options, file, status_row))
                 if options.watch
                 else ferry.status(id)
             )
@@ -39,28 +40,37 @@ def status(ferry: Ferry, options: Namespace, screen: Screen) -> int:
             continue
         bad += file.status == "ERROR"
         if not options.watch:
-            _show(screen, options, file)
+            _show(screen, options, file, status_row)
     return 1 if bad else 0
 
 
-def _show(screen: Screen, options: Namespace, file: File) -> None:
+def _show(screen: Screen, options: Namespace, file: File, line: Callable[[File, int | None], str]) -> None:
     if options.json:
         screen.json(file.as_json())
     else:
-        screen.line(row(file, screen.width))
+        screen.line(line(file, screen.width))
 
 
 def row(file: File, width: int | None) -> str:
-    """One file in a line of `width` cells; None: as long as it takes, for a script.
+    """One file of a list in a line of `width` cells; None: as long as it takes, for a script.
 
-    A terminal of 80 cells has no room for everything: there the status shows only until it is COMPLETE (in the place
-    of the size), the time without its minutes, and a long name without its middle.
+    A terminal of 80 cells has no room for everything: there the size gives way to a status other than COMPLETE, the
+    time loses its minutes, and a long name its middle.
     """
+    return _line(file, width, size_first=file.status == "COMPLETE")
+
+
+def status_row(file: File, width: int | None) -> str:
+    """The same for an answer about the status: a narrow terminal shows it in any case, and no size."""
+    return _line(file, width, size_first=False)
+
+
+def _line(file: File, width: int | None, *, size_first: bool) -> str:
     amount = size(file.size) if file.size is not None else "?"
     error = f"  {file.error}" if file.error else ""
     if width is None or width >= _WIDE:
         made = f"{file.created_at:%Y-%m-%d %H:%M}" if file.created_at else ""
         return f"{file.id}  {file.status:<10}  {amount:>9}  {made:<16}  {file.name}{error}"
     made = f"{file.created_at:%Y-%m-%d}" if file.created_at else ""
-    head = f"{file.id}  {amount if file.status == 'COMPLETE' else file.status:>10}  {made:<10}  "
+    head = f"{file.id}  {amount if size_first else file.status:>10}  {made:<10}  "
     return f"{head}{fitted(printable(file.name), max(width - len(head) - len(error), _SHORTEST_NAME))}{error}"
