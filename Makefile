@@ -19,17 +19,17 @@ long: $(VENV)/.dev
 faults: $(VENV)/.dev
 	@$(BIN)/pytest -m 'not long' tests/faults
 
-# Against servers that this project did not write: radosgw, PgBouncer, replicated PostgreSQL, tinyproxy. Installs them from
+# Against servers that this project did not write: radosgw, PgBouncer, replicated PostgreSQL, tinyproxy; and Go. Installs them from
 # Debian where that is possible; the tests of a server that is missing are skipped.
 foreign: $(VENV)/.dev
 	@$(BIN)/python -m tests.foreign.packages
-	@$(BIN)/pytest -m foreign -rs tests/foreign
+	@$(BIN)/pytest -m foreign -rs tests/foreign tests/recipes
 
-# Uploaders, viewers and the pages in Debian's Chromium. Skipped where Chromium or npm is missing and can't be installed.
+# Uploaders, viewers and the pages in Debian's Chromium; axios in Node. Skipped where Chromium or npm is missing and can't be installed.
 browser: $(VENV)/.browser
 	@$(BIN)/python -m tests.foreign.packages chromium npm
 	@if command -v npm > /dev/null; then npm ci --prefix tests/browser --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error; fi
-	@$(BIN)/pytest -m browser -rs tests/browser
+	@$(BIN)/pytest -m browser -rs tests/browser tests/recipes
 
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED)) --n $(or $(N),200) --database $(or $(DATABASE),sqlite)

@@ -101,6 +101,7 @@ def test_the_files_that_the_docs_name_exist() -> None:
         "docs/running.md",
         "docs/architecture.md",
         "docs/api.md",
+        "docs/clients.md",
         "docs/errors.md",
     ):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", read(name)):

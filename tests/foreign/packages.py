@@ -17,6 +17,7 @@ PACKAGES = {
     "radosgw": ("radosgw", "ceph-mon", "ceph-osd", "ceph-mgr", "ceph-common"),
     "pgbouncer": ("pgbouncer",),
     "tinyproxy": ("tinyproxy-bin",),
+    "go": ("golang-go",),
 }
 """The Debian packages of each program."""
 ON_REQUEST = {"chromium": ("chromium",), "npm": ("nodejs", "npm")}
