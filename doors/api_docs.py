@@ -10,6 +10,7 @@ from flask import Blueprint, render_template, request
 from doors.callers import open_to_all
 from doors.openapi import curl, document
 from doors.openapi.operations import ANYWHERE, CHANGING, ELSEWHERE, OPERATIONS, WITH_SCOPE
+from doors.openapi.schemas import Schema, shapes
 from problems import all_problems
 
 api_docs = Blueprint("api_docs", __name__)
@@ -38,6 +39,36 @@ def docs() -> str:
         document=document(),
         chapters=[(tag, list(found)) for tag, found in groupby(OPERATIONS, lambda operation: operation.tag)],
         common=_COMMON,
+        shapes=shapes(),
+        fields=fields,
+        shape_of=shape_of,
         curl=lambda operation: curl(operation, request.url_root.rstrip("/")),
         problems=sorted(all_problems().items()),
     )
+
+
+def shape_of(schema: Schema) -> str | None:
+    """The name of the shape that a schema refers to; None where it refers to none."""
+    return schema["$ref"].rpartition("/")[2] if "$ref" in schema else None
+
+
+def fields(schema: Schema, prefix: str = "") -> list[tuple[str, str, str]]:
+    """Name, type and meaning of each field of an object, and of the objects in it under dotted names."""
+    found = []
+    for name, field in schema["properties"].items():
+        found.append((prefix + name, _type(field), field.get("description", "")))
+        if "properties" in field:
+            found += fields(field, f"{prefix}{name}.")
+    return found
+
+
+def _type(field: Schema) -> str:
+    if "$ref" in field:
+        return str(shape_of(field))
+    if "const" in field:
+        return "string"
+    if field["type"] == "array":
+        return f"list of {_type(field['items'])}"
+    kinds = " or ".join([field["type"]] if isinstance(field["type"], str) else field["type"])
+    choices = f": {', '.join(field['enum'])}" if "enum" in field else ""
+    return f"{kinds} ({field['format']})" if "format" in field else kinds + choices

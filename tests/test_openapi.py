@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jsonschema import validate as validate_schema
+from markupsafe import escape
 from openapi_spec_validator import validate
 
 from dev.parts import ROOT
+from doors.api_docs import fields
 from doors.openapi import document, problems_of
 from doors.openapi.operations import ELSEWHERE, OPERATIONS, Operation
-from doors.openapi.schemas import MEMBERS
+from doors.openapi.schemas import MEMBERS, Schema, shapes
 from problems import all_problems
 from tests.test_layers import files
 
@@ -116,6 +119,37 @@ def test_a_file_is_shown_as_the_document_says(file: dict[str, Any]) -> None:
     assert list(schema["properties"]["links"]["properties"]) == list(file["links"])
 
 
+def test_the_example_of_a_file_is_one() -> None:
+    schema = document()["components"]["schemas"]["File"]
+
+    [example] = schema["examples"]
+    validate_schema(example, schema)
+    assert list(example) == list(schema["properties"])
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "string"}, "string"),
+        ({"const": "file"}, "string"),
+        ({"type": ["integer", "null"], "minimum": 0}, "integer or null"),
+        ({"type": ["string", "null"], "format": "date-time"}, "string or null (date-time)"),
+        ({"type": "string", "enum": ["a", "b"]}, "string: a, b"),
+        ({"type": "array", "items": {"type": "string"}}, "list of string"),
+        ({"type": "array", "items": {"$ref": "#/components/schemas/File"}}, "list of File"),
+        ({"$ref": "#/components/schemas/Waiting"}, "Waiting"),
+    ],
+)
+def test_a_field_has_a_type_in_words(schema: Schema, expected: str) -> None:
+    assert fields({"properties": {"a": schema}}) == [("a", expected, "")]
+
+
+def test_fields_of_an_object_in_an_object_have_dotted_names() -> None:
+    inner = {"type": "object", "properties": {"b": {"type": "string"}}}
+
+    assert [name for name, _, _ in fields({"properties": {"a": inner}})] == ["a", "a.b"]
+
+
 def test_every_problem_that_is_answered_is_one_of_an_operation() -> None:
     named = {kind.slug() for operation in OPERATIONS for kind in (*problems_of(operation), *ELSEWHERE)}
 
@@ -146,6 +180,16 @@ class TestPage:
             assert f'<section id="{operation.id}">' in page
         for slug in all_problems():
             assert f'id="problem-{slug}"' in page
+
+    def test_it_shows_every_field_of_an_answer_and_what_it_means(self, client: FlaskClient) -> None:
+        page = client.get("/docs").text
+
+        for name, schema in shapes().items():
+            assert f'<section id="fields-{name}">' in page
+            for field, kind, meaning in fields(schema):
+                row = f"<tr><td><code>{field}</code></td><td>{kind}</td><td>{escape(meaning)}</td></tr>"
+                assert row in page
+                assert meaning, field
 
     def test_its_links_lead_somewhere(self, client: FlaskClient) -> None:
         found: dict[str, set[str]] = {"href": set(), "id": set()}

@@ -54,7 +54,12 @@ def ref(name: str) -> Schema:
 
 def schemas() -> dict[str, Schema]:
     """All of them by name; a problem's is its slug."""
-    return _SHAPES | {slug: _problem(slug, kind) for slug, kind in sorted(all_problems().items())}
+    return shapes() | {slug: _problem(slug, kind) for slug, kind in sorted(all_problems().items())}
+
+
+def shapes() -> dict[str, Schema]:
+    """Those of bodies that are no problems, by name."""
+    return dict(_SHAPES)
 
 
 def _problem(slug: str, kind: type[Problem]) -> Schema:
@@ -83,17 +88,42 @@ def _or_null(schema: Schema, about: str) -> Schema:
     return {**schema, "type": [schema["type"], "null"], "description": about}
 
 
+_EXAMPLE_ADDRESS = f"/files/{_EXAMPLE_ID}"
+_EXAMPLE_FILE = {
+    "id": _EXAMPLE_ID,
+    "name": "README.md",
+    "status": "COMPLETE",
+    "mode": "normal",
+    "size": 5120,
+    "content_type": "text/markdown",
+    "detected_type": "text/plain",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "url": f"http://127.0.0.1:5003/{_EXAMPLE_ID}--README.md",
+    "received_bytes": 5120,
+    "stored_bytes": 5120,
+    "error": None,
+    "error_detail": None,
+    "version_id": None,
+    "expires_at": None,
+    "created_at": "2026-11-20T10:24:31.645Z",
+    "updated_at": "2026-11-20T10:24:31.702Z",
+    "links": {
+        "self": _EXAMPLE_ADDRESS,
+        "content": f"{_EXAMPLE_ADDRESS}/content",
+        "events": f"{_EXAMPLE_ADDRESS}/events",
+    },
+}
 _SHAPES: dict[str, Schema] = {
     "File": _object(
         "One upload. Times are RFC 3339 UTC, sizes bytes.",
-        id=ID,
+        id={**ID, "description": "Its id, in the order in which files came (UUIDv7)."},
         name={**_TEXT, "description": "The last component of the name that was sent."},
         status={
             **STATUS,
             "description": "PENDING: safe, nobody works on it. PROCESSING: somebody does. COMPLETE: stored and"
             " verified. ERROR: ended, see error.",
         },
-        mode=MODES,
+        mode={**MODES, "description": "How it was uploaded: the first word of the endpoint."},
         size=_or_null(BYTES, "Null until all bytes have come."),
         content_type={**_TEXT, "description": "What the client says that the file is."},
         detected_type=_or_null(_TEXT, "What its first bytes say."),
@@ -105,37 +135,62 @@ _SHAPES: dict[str, Schema] = {
         error_detail=_or_null(_TEXT, "What it was in particular, such as the storage's own code. For people."),
         version_id=_or_null(_TEXT, "The storage's name for these bytes, where the bucket keeps versions."),
         expires_at=_or_null(TIME, "When it is deleted by itself."),
-        created_at=TIME,
-        updated_at=TIME,
-        links=_object("Addresses of this file.", self=_TEXT, content=_TEXT, events=_TEXT),
-    ),
+        created_at={**TIME, "description": "When its upload began."},
+        updated_at={**TIME, "description": "When anything here changed last."},
+        links=_object(
+            "Addresses of this file.",
+            self={**_TEXT, "description": "The file itself."},
+            content={**_TEXT, "description": "Its bytes."},
+            events={**_TEXT, "description": "Its changes, as server-sent events."},
+        ),
+    )
+    | {"examples": [_EXAMPLE_FILE]},
     "FileList": _object(
         "A page of files.",
-        files={"type": "array", "items": ref("File")},
+        files={"type": "array", "items": ref("File"), "description": "The files, in the order asked."},
         next=_or_null(ID, "The cursor of the page after this; null at the end."),
     ),
     "Statuses": _object(
         "Several files, in the order asked.",
-        files={"type": "array", "items": ref("File")},
+        files={"type": "array", "items": ref("File"), "description": "The files that exist."},
         unknown={**_TEXTS, "description": "The ids for which there is no file."},
     ),
-    "Deleted": _object("Which ids were of files, and are no more.", deleted=_TEXTS, unknown=_TEXTS),
-    "Link": _object("A way to a file that needs no key.", url=_TEXT, expires_at=TIME),
+    "Deleted": _object(
+        "Which ids were of files, and are no more.",
+        deleted={**_TEXTS, "description": "The ids whose files are deleted."},
+        unknown={**_TEXTS, "description": "The ids for which there is no file."},
+    ),
+    "Link": _object(
+        "A way to a file that needs no key.",
+        url={**_TEXT, "description": "The signed address at the storage."},
+        expires_at={**TIME, "description": "When it stops working."},
+    ),
     "Event": _object(
         "One event of the stream.",
         id={**_TEXT, "description": "The ETag of the file's state, without the quotes."},
-        event={"const": "file"},
-        data={**_TEXT, "contentMediaType": "application/json", "contentSchema": ref("File")},
+        event={"const": "file", "description": "Always file."},
+        data={
+            **_TEXT,
+            "description": "The file as JSON on one line.",
+            "contentMediaType": "application/json",
+            "contentSchema": ref("File"),
+        },
     ),
-    "Health": _object("How the service is.", status=_TEXT),
-    "Readiness": _object("How the service is.", status=_TEXT, celery=ref("Waiting")),
+    "Health": _object("How the service is.", status={**_TEXT, "description": "ok"}),
+    "Readiness": _object(
+        "How the service is.",
+        status={**_TEXT, "description": "ready"},
+        celery={**ref("Waiting"), "description": "The files that wait for a worker."},
+    ),
     "Waiting": _object(
         "Files that have waited for a worker for over two leases (1000 at most are counted), and the longest wait.",
-        waiting={"type": "integer", "minimum": 0},
-        oldest_seconds={"type": "integer", "minimum": 0},
+        waiting={"type": "integer", "minimum": 0, "description": "How many."},
+        oldest_seconds={"type": "integer", "minimum": 0, "description": "The longest wait, in seconds."},
     ),
     "Ids": {
-        **_object("The files that are meant.", ids={**_TEXTS, "minItems": 1, "maxItems": 100}),
+        **_object(
+            "The files that are meant.", ids={**_TEXTS, "minItems": 1, "maxItems": 100, "description": "Their ids."}
+        ),
         "additionalProperties": False,
         "examples": [{"ids": [_EXAMPLE_ID]}],
     },
