@@ -25,7 +25,7 @@ import storage
 import tasks
 import watching
 import window
-from doors import answers, any_path, browsers, callers, headers, hosts, parameters, request_ids
+from doors import answers, any_path, browsers, callers, headers, hosts, pages, parameters, request_ids
 from doors.api_docs import api_docs
 from doors.downloads import downloads
 from doors.statuses import statuses
@@ -74,6 +74,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     parameters.init_app(app)
     headers.init_app(app)
     answers.init_app(app)
+    pages.init_app(app)
     cli.init_app(app)
     app.register_blueprint(routes)
     app.register_blueprint(downloads)

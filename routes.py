@@ -17,7 +17,7 @@ import owners
 import removal
 from content import admit
 from database import ping
-from doors.answers import accepted, as_json
+from doors.answers import accepted, as_json, uploaded
 from doors.bodies import ids_in, json_of
 from doors.callers import Caller, everybody_may, needs, open_to_all, receiving
 from doors.lookup import among, one
@@ -32,6 +32,13 @@ routes = Blueprint("ferry", __name__)
 _METHODS = ("POST", "PUT")
 """curl -T, wget --method=PUT and Dropzone's `method: 'put'` send PUT."""
 
+_MODES = (
+    ("normal", "Upload and wait", "Answers when the file is stored."),
+    ("async", "Upload in the background", "Answers when its bytes are safe here. The service stores it then."),
+    ("celery", "Upload to the queue", "Answers when its bytes are safe here. A Celery worker stores it."),
+)
+"""The modes as the page offers them: name, button, what the button does."""
+
 Answer = tuple[dict[str, Any], int, dict[str, str]]
 
 
@@ -39,13 +46,20 @@ Answer = tuple[dict[str, Any], int, dict[str, str]]
 @open_to_all
 def index() -> str:
     """A page with a form that uploads one file."""
-    return render_template("index.html", max_bytes=config.current().max_file_size, needs_key=not everybody_may())
+    settings = config.current()
+    return render_template(
+        "index.html",
+        max_bytes=settings.max_file_size,
+        allowed_types=settings.allowed_types,
+        needs_key=not everybody_may(),
+        modes=_MODES,
+    )
 
 
 @routes.route("/normal_upload", methods=_METHODS)
 @routes.route("/normal_upload/<any_path:name>", methods=_METHODS)
 @needs("upload")
-def normal_upload(name: str | None = None) -> Answer:
+def normal_upload(name: str | None = None) -> Response:
     """Store the file while it arrives; answer when it is stored."""
     return _upload("normal", 201, name)
 
@@ -53,7 +67,7 @@ def normal_upload(name: str | None = None) -> Answer:
 @routes.route("/async_upload", methods=_METHODS)
 @routes.route("/async_upload/<any_path:name>", methods=_METHODS)
 @needs("upload")
-def async_upload(name: str | None = None) -> Answer:
+def async_upload(name: str | None = None) -> Response:
     """Keep the file; answer; a thread stores it."""
     return _upload("async", 202, name)
 
@@ -61,7 +75,7 @@ def async_upload(name: str | None = None) -> Answer:
 @routes.route("/celery_upload", methods=_METHODS)
 @routes.route("/celery_upload/<any_path:name>", methods=_METHODS)
 @needs("upload")
-def celery_upload(name: str | None = None) -> Answer:
+def celery_upload(name: str | None = None) -> Response:
     """Keep the file; answer; a Celery worker stores it."""
     return _upload("celery", 202, name)
 
@@ -130,7 +144,7 @@ def problem_page(slug: str) -> Response:
     return Response(f"{kind.status} {kind.title}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n", mimetype="text/plain")
 
 
-def _upload(mode: file.Mode, status: int, name: str | None) -> Answer:
+def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
     """Accept the file of this request. `name` is its name in the path; PUT makes a new file each time, as POST does."""
     settings = config.current()
     life = number(request.args, "expires_in", 1, LONGEST_LIFE, settings.default_expiry)
@@ -149,9 +163,10 @@ def _upload(mode: file.Mode, status: int, name: str | None) -> Answer:
                 if key is not None:  # One that comes again takes no more of the quota, and got as far as here.
                     _check_quota(caller)
                 UPLOADS[mode](row, sent)
-                return accepted(row, status)
-            answer, status, headers = accepted(idempotency.compare(before, row, sent.stream), status)
-    return answer, status, headers | {"Idempotency-Replayed": "true"}
+                return uploaded(row, status)
+            answer = uploaded(idempotency.compare(before, row, sent.stream), status)
+    answer.headers["Idempotency-Replayed"] = "true"
+    return answer
 
 
 def _check_quota(caller: Caller) -> None:

@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, json, request
+from flask import Flask, Response, json, make_response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
@@ -63,6 +63,25 @@ def shown(row: File) -> tuple[str, str]:
     """A file as a line of JSON, and the tag of that state: another if, and only if, the JSON is."""
     text = json.dumps(as_json(row), separators=(",", ":"))
     return text, hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def prefers_html() -> bool:
+    """Whether the client prefers text/html to JSON (RFC 9110 §12.5.1), as a browser does that opens an address.
+
+    Answers that depend on it say `Vary: Accept`. Scripts and programs send `*/*` or nothing: JSON.
+    """
+    return request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html"
+
+
+def uploaded(row: File, status: int) -> Response:
+    """The answer to an upload: the file, or for a browser's form 303 to the file's page, so that a reload only reads.
+
+    `status` is 201 where the file is stored, 202 where it is safe and on its way.
+    """
+    body, status, headers = accepted(row, status)
+    answer = Response(status=303, headers=headers) if prefers_html() else make_response(body, status, headers)
+    answer.vary.add("Accept")
+    return answer
 
 
 def accepted(row: File, status: int) -> tuple[dict[str, Any], int, dict[str, str]]:

@@ -11,11 +11,12 @@ from flask import Blueprint, Response, g, request, stream_with_context
 from werkzeug.datastructures import ETags
 
 import watching
-from doors.answers import as_json, shown
+from doors.answers import as_json, prefers_html, shown
 from doors.bodies import ids_in, json_of
 from doors.callers import needs
 from doors.events import event, events_of
 from doors.lookup import among, one
+from doors.pages import file_page
 from doors.parameters import number
 from models import File
 from problems import NotFound, PreconditionFailed, TooManyWatchers
@@ -30,17 +31,24 @@ _LONGEST_WAIT = 60
 @statuses.get("/files/<id>")
 @needs("read")
 def status(id: str) -> Response:
-    """One file; with `wait` as soon as it has changed."""
+    """One file, as JSON or as a page; with `wait` as soon as it has changed."""
     seconds, row = number(request.args, "wait", 1, _LONGEST_WAIT, 0), one(id)
     if seconds:
         row = _awaited(row, seconds)
+    answer = file_page(row) if prefers_html() else _tagged(row)
+    answer.vary.add("Accept")
+    if not has_ended(row):
+        answer.headers["Retry-After"] = "1"
+    return answer
+
+
+def _tagged(row: File) -> Response:
+    """The file as JSON under its ETag, or 304. Raises PreconditionFailed."""
     text, tag = shown(row)
     if request.if_match and not request.if_match.contains(tag):
         raise PreconditionFailed
     answer = Response(text + "\n", mimetype="application/json")
     answer.set_etag(tag)
-    if not has_ended(row):
-        answer.headers["Retry-After"] = "1"
     if request.if_none_match.contains_weak(tag):
         answer.status_code = 304
     return answer

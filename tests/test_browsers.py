@@ -145,7 +145,7 @@ class TestNamedSite:
 
         assert answer.status_code == 201
         assert answer.headers["Access-Control-Allow-Origin"] == APP
-        assert answer.headers["Vary"] == "Origin"
+        assert answer.headers["Vary"] == "Accept, Origin"
         assert "Access-Control-Allow-Credentials" not in answer.headers
 
     def test_it_may_read_every_header_that_the_api_describes(self, client: FlaskClient) -> None:

@@ -24,6 +24,7 @@ from doors.openapi.pieces import (
     answer,
     flag,
     number,
+    or_page,
     query,
 )
 from doors.openapi.schemas import ref
@@ -79,11 +80,15 @@ _FETCH: Kinds = (p.NotFound, p.NotReady, p.InvalidParameter, ObjectMissing, *_ST
 def _uploads(mode: str, status: str, summary: str, more: Kinds) -> Iterator[Operation]:
     """POST and PUT, with and without the file's name in the path."""
     done = answer("The file.", ref("File"), headers=("Location", "Idempotency-Replayed"), leads_to=True)
+    seen = answer(
+        "The same, for a client that prefers text/html, such as a browser's form: the file's page is at Location.",
+        headers=("Location", "Idempotency-Replayed"),
+    )
     for suffix, path, parameters in (("", "", ()), ("_named", "/{name}", (NAME_IN_PATH,))):
         for prefix, method in (("", "post"), ("put_", "put")):
             yield Operation(
                 f"{prefix}{mode}_upload{suffix}", method, f"/{mode}_upload{path}", "Upload", "upload", summary,
-                {status: done}, (*_UPLOAD, *more), (*parameters, *UPLOAD_PARAMETERS), UPLOAD,
+                {status: done, "303": seen}, (*_UPLOAD, *more), (*parameters, *UPLOAD_PARAMETERS), UPLOAD,
             )  # fmt: skip
 
 
@@ -101,7 +106,10 @@ OPERATIONS = (
         "get_file", "get", "/files/{id}", "Watch", "read",
         "What has become of a file; with wait as soon as it has changed.",
         {
-            "200": answer("The file.", ref("File"), headers=("ETag", "Retry-After")),
+            "200": or_page(answer(
+                "The file; a page without an ETag for a client that prefers text/html.",
+                ref("File"), headers=("ETag", "Retry-After"),
+            )),
             "304": answer("It is as the ETag says.", headers=("ETag", "Retry-After")),
         },
         (p.NotFound, p.InvalidParameter, p.PreconditionFailed),

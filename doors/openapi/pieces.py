@@ -50,6 +50,15 @@ def answer(
     }
 
 
+def or_page(json: Piece) -> Piece:
+    """The same response, which is HTML without an ETag for a client that prefers text/html."""
+    sometimes = {"ETag": HEADERS["ETag"] | {"required": False}}
+    return json | {
+        "headers": json["headers"] | sometimes,
+        "content": json["content"] | {"text/html": {"schema": _TEXT}},
+    }
+
+
 _FROM_A_FILE = ("get_file", "watch_file", "fetch_file", "get_link", "retry_file", "delete_file")
 _LINK: Piece = {"parameters": {"id": "$response.body#/id"}}
 
