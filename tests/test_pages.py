@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import database
+import keys
 import models
 from doors.pages import in_words
 from models import File, UploadStatus
@@ -159,3 +160,37 @@ def test_there_is_an_icon(client: FlaskClient) -> None:
     assert (icon.status_code, icon.mimetype) == (200, "image/svg+xml")
     for path in ("/", "/docs", send(client).location):
         assert 'rel="icon" type="image/svg+xml" href="/favicon.ico"' in client.get(path, headers=HTML).text
+
+
+class TestForm:
+    def test_it_leads_to_the_api(self, client: FlaskClient) -> None:
+        assert 'href="/docs"' in client.get("/").text
+
+    def test_each_button_says_what_it_does(self, client: FlaskClient) -> None:
+        page = client.get("/").text
+
+        for mode in ("normal", "async", "celery"):
+            assert re.search(rf'<button aria-describedby="{mode}" formaction="/{mode}_upload">', page)
+            assert re.search(rf'id="{mode}">Answers when .+\.</p>', page)
+
+    def test_it_knows_the_limits(self, client: FlaskClient) -> None:
+        assert f'data-max-bytes="{10 << 20}"' in client.get("/").text
+        assert "accept=" not in client.get("/").text
+        client.application.config["FERRY"].__dict__["allowed_types"] = ("image/*", "application/pdf")
+
+        assert 'accept="image/*,application/pdf"' in client.get("/").text
+
+    def test_without_keys_it_works_without_javascript(self, client: FlaskClient) -> None:
+        page = client.get("/").text
+
+        assert "<fieldset>" in page
+        assert '<a id="files" href="/files">' in page
+        assert "<noscript>" not in page
+
+    def test_with_keys_and_without_javascript_it_sends_nothing_and_says_what_to_do(self, client: FlaskClient) -> None:
+        keys.create("alice", ["upload"], None)
+        page = client.get("/").text
+
+        assert "<fieldset disabled>" in page
+        assert "curl -H 'Authorization: Bearer ferry_…' -F file=@FILE http://localhost/normal_upload" in page
+        assert re.search(r'<a id="files" class="script" href="/files" hidden>', page)
