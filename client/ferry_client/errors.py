@@ -1,11 +1,12 @@
 """What can go wrong. The server's own kinds of problem, one class each, are in ferry_client.problems.
 
 FerryError
-├── Unreachable   no answer came
-├── TimedOut      wait() took longer than it may
-├── FileChanged   the file became shorter while it was sent
-├── Damaged       what was downloaded is not what was stored
-├── CutShort      a download into a stream broke where it could not go on
+├── Unreachable       no answer came
+│   └── WrongAddress  and none will: no such host, nothing listens there, TLS is refused
+├── TimedOut          wait() took longer than it may
+├── FileChanged       the file became shorter while it was sent
+├── Damaged           what was downloaded is not what was stored
+├── CutShort          a download into a stream broke where it could not go on
 └── every class of ferry_client.problems
 """
 
@@ -37,9 +38,26 @@ class FerryError(Exception):
 
 
 class Unreachable(FerryError):
-    """No answer came: no connection, or it broke, or nothing arrived for too long."""
+    """No answer came: no connection, or it broke, or nothing arrived for too long.
+
+    `idle` is the time in seconds in which no byte of a file moved: it counts like a pause.
+    """
 
     slug = "unreachable"
+
+    def __init__(self, detail: str, *, idle: float = 0.0) -> None:
+        super().__init__(detail)
+        self.idle = idle
+
+
+class WrongAddress(Unreachable):
+    """Nothing at this address has answered yet, and no pause changes that: the request is not repeated.
+
+    The host has no address, the port refuses connections, the certificate is not trusted, or the other end speaks
+    another protocol. Once a server has answered, the same failures are Unreachable, because it may be restarting.
+    """
+
+    slug = "wrong-address"
 
 
 class TimedOut(FerryError):

@@ -16,13 +16,13 @@ from urllib.parse import quote
 
 from ferry_client import downloads
 from ferry_client.bodies import Body, Progress, opened
-from ferry_client.errors import TimedOut
-from ferry_client.files import File, Mode, Status
+from ferry_client.errors import FerryError, TimedOut
+from ferry_client.files import File, Link, Mode, Status
 from ferry_client.local_names import local_name
 from ferry_client.problems import NotFound
 from ferry_client.rate_limit import RateLimit
-from ferry_client.retries import repeated
-from ferry_client.wire import NOT_MODIFIED, Answer, Wire, json_of, retry_after
+from ferry_client.retries import may_pass, repeated
+from ferry_client.wire import NOT_MODIFIED, Answer, Wire, json_of, not_ferry, retry_after
 
 _LONGEST_WAIT = 30
 """Seconds that one request of wait() lasts. Proxies often end what says nothing for a minute."""
@@ -33,8 +33,13 @@ _MOST_IDS = 100
 class Ferry:
     """The service at `url`, for any number of threads. `with` closes its connections.
 
-    Every method raises FerryError. What may pass (no connection, 429, 502, 503, 504) is tried again with growing
-    pauses, of at most `patience` seconds together; places that other uploads hold (429) are waited for longer.
+    Every method raises FerryError. What may pass (no connection, 408, 425, 429, 502, 503, 504) is tried again with
+    growing pauses, of at most `patience` seconds together; places that other uploads hold (429) are waited for longer.
+    An address at which nothing has answered yet and no pause helps (unknown host, connection refused, TLS that fails)
+    raises WrongAddress at once.
+
+    The proxy variables of the environment count as in curl (http_proxy, https_proxy, all_proxy, no_proxy), but not for
+    addresses of this machine.
     """
 
     def __init__(
@@ -42,7 +47,8 @@ class Ferry:
     ) -> None:
         """Connects to nothing yet. `limit_rate` bounds all uploads and downloads together, in bytes per second.
 
-        Raises ValueError for what is no HTTP address, can't be a key, or is no positive rate.
+        Raises ValueError for a malformed address or key, an unusable proxy variable or SSL_CERT_FILE, and for a rate
+        that is not positive.
         """
         self._limit = None if limit_rate is None else RateLimit(limit_rate)
         self._wire, self._patience = Wire(url, key), patience
@@ -65,11 +71,16 @@ class Ferry:
             def send() -> Answer:
                 return self._send(f"/{mode}_upload", params, headers, body)
 
-            return File.from_json(json_of(repeated(send, self._patience, lambda: body.can_be_sent)))
+            try:
+                return _file(repeated(send, self._patience, lambda: body.can_be_sent))
+            except FerryError as error:
+                if may_pass(error) and not body.can_be_sent:
+                    error.detail += " It came from a pipe, which can't be read again: send it from a file."
+                raise
 
     def status(self, id: str) -> File:
         """The file as it is now. Raises NotFound."""
-        return File.from_json(json_of(self._ask("GET", _path(id))))
+        return _file(self._ask("GET", _path(id)))
 
     def statuses(self, ids: Sequence[str]) -> tuple[Sequence[File], Sequence[str]]:
         """The files of any number of ids, in their order; and the ids that are unknown."""
@@ -92,7 +103,7 @@ class Ferry:
             if before and answer.status_code == NOT_MODIFIED:
                 file = before
             else:
-                file = File.from_json(json_of(answer))
+                file = _file(answer)
                 known = {"If-None-Match": answer.headers["ETag"]} if "ETag" in answer.headers else {}
             if on_change and (before is None or file.status != before.status):
                 on_change(file)
@@ -132,6 +143,19 @@ class Ferry:
         file = self.status(id) if isinstance(id, str) else id
         downloads.pour(self._wire, file, stream, self._patience, on_progress, self._limit)
         return file
+
+    def link(self, id: str, *, expires_in: int | None = None) -> Link:
+        """An address at the storage that gives a COMPLETE file to anyone who has it, without a key.
+
+        `expires_in`: seconds until it ends, 1 to 900; None: 300. Raises NotFound, and NotReady unless the file is
+        COMPLETE. Only as good as the storage's address (S3_ENDPOINT_URL) is for those who get the link.
+        """
+        answer = self._ask("GET", f"{_path(id)}/link", params=None if expires_in is None else {"expires": expires_in})
+        try:
+            said = json_of(answer)
+            return Link(str(said["url"]), datetime.fromisoformat(said["expires_at"]))
+        except (KeyError, TypeError, ValueError):
+            raise not_ferry(answer) from None
 
     def list(
         self, *, status: Status | None = None, mode: Mode | None = None, prefix: str = "",
@@ -182,11 +206,11 @@ class Ferry:
 
     def _listed(self, params: dict[str, Any]) -> Iterator[File]:
         while True:
-            page = json_of(self._ask("GET", "/files", params=params))
-            yield from map(File.from_json, page["files"])
-            if page["next"] is None:
+            files, next = _page(self._ask("GET", "/files", params=params))
+            yield from files
+            if next is None:
                 return
-            params["cursor"] = page["next"]
+            params["cursor"] = next
 
     def _send(self, path: str, params: dict[str, str], headers: dict[str, str], body: Body) -> Answer:
         return self._wire.ask("POST", path, params=params, headers=headers | body.headers, content=body.content())
@@ -198,8 +222,13 @@ class Ferry:
         found: Sequence[Any] = []
         unknown: Sequence[str] = []
         for start in range(0, len(ids), _MOST_IDS):
-            answer = json_of(self._ask("POST", path, json={"ids": ids[start : start + _MOST_IDS]}))
-            found, unknown = [*found, *answer[member]], [*unknown, *answer["unknown"]]
+            some = [_printable(id) for id in ids[start : start + _MOST_IDS]]
+            answer = self._ask("POST", path, json={"ids": some})
+            said = json_of(answer)
+            try:
+                found, unknown = [*found, *said[member]], [*unknown, *said["unknown"]]
+            except (KeyError, TypeError):
+                raise not_ferry(answer) from None
         return found, unknown
 
 
@@ -208,5 +237,27 @@ def means_folder(to: str | os.PathLike[str]) -> bool:
     return os.fspath(to).endswith(("/", os.sep)) or Path(to).is_dir()
 
 
+def _file(answer: Answer) -> File:
+    """The file in an answer. Raises FerryError for an answer that is not Ferry's."""
+    try:
+        return File.from_json(json_of(answer))
+    except (TypeError, ValueError, AttributeError):
+        raise not_ferry(answer) from None
+
+
+def _page(answer: Answer) -> tuple[Sequence[File], str | None]:
+    """The files and the next cursor in an answer. Raises FerryError for an answer that is not Ferry's."""
+    try:
+        page = json_of(answer)
+        return [File.from_json(each) for each in page["files"]], page["next"]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise not_ferry(answer) from None
+
+
 def _path(id: str) -> str:
-    return f"/files/{quote(id, safe='')}"
+    return f"/files/{quote(_printable(id), safe='')}"
+
+
+def _printable(id: str) -> str:
+    """An id from a shell may hold bytes that are not UTF-8: no request can carry them, and no file has them."""
+    return id.encode(errors="replace").decode()

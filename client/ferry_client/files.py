@@ -54,6 +54,18 @@ class File:
         return found | {name: _rfc3339(found[name]) for name in _TIMES if found[name]}
 
 
+@dataclass(frozen=True)
+class Link:
+    """An address at the storage from which anyone can GET a file, without a key, until `expires_at`."""
+
+    url: str
+    expires_at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as the server sends."""
+        return {"url": self.url, "expires_at": _rfc3339(self.expires_at)}
+
+
 _NAMES = tuple(item.name for item in fields(File))
 
 

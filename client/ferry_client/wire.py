@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies
 
 import httpx
-from ferry_client.errors import FerryError, Unreachable
+from ferry_client.connecting import Place, failure, looks_like, refused_by_proxy
+from ferry_client.errors import FerryError, Unreachable, WrongAddress
 from ferry_client.problems import KINDS
+from ferry_client.proxies import Proxy, is_server, proxy_for, without_credentials
+from ferry_client.version import __version__
 
 Answer = httpx.Response
 
@@ -28,31 +34,70 @@ class Wire:
     """The connections to one server, for any number of threads."""
 
     def __init__(self, url: str, key: str | None) -> None:
-        """Raises ValueError for what is no address of an HTTP server, and for what can't be a key."""
-        headers = {"Accept-Encoding": "identity"} | _authorization(key)
-        self._client = httpx.Client(base_url=_checked(url), headers=headers, timeout=_TIMEOUT, limits=_LIMITS)
+        """Raises ValueError for a malformed address or key, and for variables (proxy, certificates) of no use."""
+        headers = {"Accept-Encoding": "identity", "User-Agent": f"ferry-client/{__version__}"} | _authorization(key)
+        url = _checked(url)
+        self.place = Place(without_credentials(url), proxy_for(url, getproxies(), os.environ))
+        self._client = httpx.Client(
+            base_url=url, headers=headers, timeout=_TIMEOUT, transport=_transport(url, self.place.proxy)
+        )
+        self._answered = False
 
     def ask(self, method: str, path: str, **request: Any) -> Answer:
         """The whole answer. Raises FerryError for all but success, and a 304 to who asked for one."""
-        with _translated():
+        with self._translated(sends_a_file="content" in request):
             answer = self._client.request(method, path, **request)
+        self._answered = True
         if answer.is_success or answer.status_code == NOT_MODIFIED:
             return answer
-        raise problem(answer.status_code, answer.headers, answer.content)
+        raise self._problem(answer, path)
 
     @contextmanager
     def opened(self, path: str, headers: Mapping[str, str]) -> Iterator[Answer]:
         """An answer whose body is read by iter_raw(). Raises FerryError as ask(), and out of reading too."""
-        with _translated(), self._client.stream("GET", path, headers=headers) as answer:
+        with self._translated(sends_a_file=True), self._client.stream("GET", path, headers=headers) as answer:
+            self._answered = True
             if not answer.is_success:
-                raise problem(answer.status_code, answer.headers, answer.read())
+                answer.read()
+                raise self._problem(answer, path)
             yield answer
 
     def close(self) -> None:
         self._client.close()
 
+    def _problem(self, answer: Answer, path: str) -> FerryError:
+        return problem(answer.status_code, answer.headers, answer.content, self.place, path)
 
-def problem(status: int, headers: Mapping[str, str], body: bytes) -> FerryError:
+    @contextmanager
+    def _translated(self, *, sends_a_file: bool) -> Iterator[None]:
+        """httpx's errors as FerryErrors. A request that httpx refuses to send is a fault of the client: it is not
+        repeated, and the error does not quote httpx's sentence, which quotes the header.
+        """
+        began = time.monotonic()
+        try:
+            yield
+        except httpx.LocalProtocolError:
+            raise FerryError("The request is none that HTTP can carry.", slug="unsendable") from None
+        except httpx.ProxyError as error:
+            raise refused_by_proxy(str(error), self.place, answered=self._answered) from error
+        except httpx.RequestError as error:
+            connecting = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+            idle = time.monotonic() - began if connecting or not sends_a_file else 0.0
+            raise self._failure(error, idle) from error
+
+    def _failure(self, error: httpx.RequestError, idle: float) -> Unreachable:
+        """Looks at the other end where it closed the first connections without an answer: it may speak TLS."""
+        found = failure(error, self.place, answered=self._answered, idle=idle)
+        wordless = isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError))
+        if wordless and not self._answered and not self.place.proxy and self.place.url.startswith("http://"):
+            sentence = looks_like(self.place.url)
+            return WrongAddress(sentence) if sentence else found
+        return found
+
+
+def problem(
+    status: int, headers: Mapping[str, str], body: bytes, place: object = "The server", path: str = ""
+) -> FerryError:
     """The error that an answer stands for. One that is no problem+json comes from something between us and Ferry."""
     try:
         said = dict(json.loads(body))
@@ -60,21 +105,56 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> FerryError:
         title, _ = said.pop("title", slug), said.pop("instance", None)
         detail = str(said.pop("detail", None) or title)
     except (ValueError, KeyError, TypeError):
-        detail, slug, said = f"The server answered {status}.", f"http-{status}", {}
+        return _foreign(status, headers, body, place, path)
     fields = {name: value for name, value in said.items() if (name, value) != ("status", status)}
     return KINDS.get(slug, FerryError)(
         detail, slug=slug, status=status, fields=fields, retry_after=retry_after(headers)
     )
 
 
+def _foreign(status: int, headers: Mapping[str, str], body: bytes, place: object, path: str) -> FerryError:
+    """The error for an answer that is not Ferry's: a proxy's, or that of another server."""
+    if 300 <= status < 400 and (location := headers.get("Location")):
+        to = urljoin(f"{getattr(place, 'url', '')}/", location).partition("?")[0].partition("#")[0]
+        to = without_credentials(to.removesuffix(path).rstrip("/"))
+        return FerryError(f"{place} redirects to {to}", slug="redirected", status=status, fields={"location": to})
+    more = ""
+    if status == 400 and isinstance(place, Place) and re.search(rb"https|ssl|tls", body, re.IGNORECASE):
+        more = f". If TLS is spoken there, use {place.other_scheme}"
+    elif status == 407 and isinstance(place, Place) and place.proxy:
+        more = f". The proxy asks for a name and a password: {place.proxy.source}=http://NAME:PASSWORD@HOST:PORT"
+    return FerryError(
+        f"{place} answered {status}, and not as Ferry does{more}",
+        slug=f"http-{status}", status=status, retry_after=retry_after(headers),
+    )  # fmt: skip
+
+
 def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return url
-    except ValueError:  # A port that is no number, a bracket that stays open.
+        if parts.scheme in ("http", "https") and is_server(parts) and not (parts.query or parts.fragment):
+            httpx.URL(url)
+            return parts.geturl()  # Its scheme in lower case.
+    except (ValueError, httpx.InvalidURL):  # A port that is no number, a bracket that stays open, a control.
         pass
-    raise ValueError(f"{url!r} is not the address of a server, such as http://127.0.0.1:5000")
+    raise ValueError(f"{without_credentials(url)!r} is not the address of a server, such as http://127.0.0.1:5000")
+
+
+def _transport(url: str, proxy: Proxy | None) -> httpx.HTTPTransport:
+    """Connections that obey SSL_CERT_FILE and SSL_CERT_DIR where TLS is used, and no proxy variable by themselves."""
+    try:
+        return httpx.HTTPTransport(
+            limits=_LIMITS, trust_env=url.startswith("https"), proxy=httpx.Proxy(proxy.url) if proxy else None
+        )
+    except ImportError:
+        raise ValueError(
+            f"{proxy} needs the package socksio: pip install 'httpx[socks]', or unset {proxy and proxy.source}"
+        ) from None
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{proxy} is not the address of a proxy: {error}") from None
+    except OSError as error:
+        names = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+        raise ValueError(f"No certificates can be read from {' or '.join(names) or 'this system'}: {error}") from None
 
 
 def _authorization(key: str | None) -> dict[str, str]:
@@ -85,32 +165,24 @@ def _authorization(key: str | None) -> dict[str, str]:
     key = (key or "").strip()
     if re.fullmatch(r"[!-~]*", key):
         return {"Authorization": f"Bearer {key}"} if key else {}
-    raise ValueError("The API key is none: a line end, a space or a character beyond ASCII is in it")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """httpx's errors as ours. What it would not even send is our own fault: no pause makes it pass.
-
-    Its words for that quote the header, and so are not repeated.
-    """
-    try:
-        yield
-    except httpx.LocalProtocolError:
-        raise FerryError("The request is none that HTTP can carry.", slug="unsendable") from None
-    except httpx.RequestError as error:
-        raise Unreachable(f"The server can't be reached: {error or type(error).__name__}") from error
+    raise ValueError("The API key is malformed: it contains a line end, a space or a character beyond ASCII")
 
 
 def json_of(answer: Answer) -> dict[str, Any]:
-    """What an answer says. Raises FerryError where it is nothing that Ferry would say."""
+    """The object in an answer. Raises FerryError for anything else, which Ferry would not send."""
     try:
         said = answer.json()
     except ValueError:
         said = None
     if isinstance(said, dict):
         return said
-    raise FerryError(f"What answers at {answer.url.copy_with(query=None)} is not Ferry.", slug="not-ferry")
+    raise not_ferry(answer)
+
+
+def not_ferry(answer: Answer) -> FerryError:
+    """The error for a success that Ferry would not answer with."""
+    url = without_credentials(str(answer.url.copy_with(query=None)))
+    return FerryError(f"What answers at {url} is not Ferry", slug="not-ferry", status=answer.status_code)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

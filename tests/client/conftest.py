@@ -17,6 +17,7 @@ from dev.parts import ROOT
 from tests.client.fake import Fake, served
 from tests.stack import Stack
 
+Shell = Callable[..., tuple[int, str, str]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -72,6 +73,17 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         return subprocess.CompletedProcess(["ferry", *map(str, argv)], code, out, err)
 
     return command
+
+
+@pytest.fixture
+def shell(command: Run) -> Shell:
+    """Runs `ferry …` in this process: exit code, stdout, stderr."""
+
+    def shell(*argv: object) -> tuple[int, str, str]:
+        ran = command("http://127.0.0.1:1", *argv)
+        return ran.returncode, ran.stdout, ran.stderr
+
+    return shell
 
 
 @pytest.fixture

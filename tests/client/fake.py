@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
                 return
         self.problem(404, "not-found")
 
-    do_GET = do_POST = do_DELETE = _serve  # noqa: N815
+    do_GET = do_POST = do_DELETE = do_CONNECT = _serve  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         pass
@@ -184,6 +184,13 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(wanted[:cut])
         self.close_connection = cut < len(wanted)
 
+    def link(self, seen: Seen, id: str) -> None:
+        if id not in self.fake.files:
+            self.problem(404, "not-found")
+            return
+        until = in_seconds(int(seen.query.get("expires", 300)))
+        self.json(200, {"url": f"{self.fake.url}/signed/{id}", "expires_at": until})
+
     def list(self, seen: Seen) -> None:
         found = [
             file
@@ -228,5 +235,6 @@ _ROUTES = [
     ("POST", "/files/delete", Handler.delete_many),
     ("GET", "/files/([^/]+)", Handler.status),
     ("DELETE", "/files/([^/]+)", Handler.delete),
+    ("GET", "/files/([^/]+)/link", Handler.link),
     ("GET", "/files/([^/]+)/content", Handler.content),
 ]

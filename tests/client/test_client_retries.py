@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ferry_client.errors import Damaged, FerryError, Unreachable
+from ferry_client.errors import Damaged, FerryError, Unreachable, WrongAddress
 from ferry_client.problems import (
     IdempotencyKeyInUse,
     ObjectMissing,
+    RequestTimeout,
     StorageDenied,
     StorageMismatch,
     StorageNoBucket,
@@ -30,6 +31,10 @@ def answer(status: int, retry_after: float | None = None) -> FerryError:
         (Unreachable("x"), 60, 0, 30),
         (answer(502), 1, 0, 0.5),
         (answer(503), 1, 0, 0.5),
+        (answer(408), 1, 0, 0.5),
+        (RequestTimeout("x", status=408), 2, 0.5, 1),
+        (answer(425), 1, 0, 0.5),
+        (WrongAddress("x"), 1, 0, None),
         (answer(504), 1, 0, 0.5),
         (answer(503, retry_after=10), 1, 0, 10.25),
         (IdempotencyKeyInUse("x", status=409, retry_after=5), 1, 0, 5.25),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import requests
 from ferry_client import Ferry
-from ferry_client.problems import NotFound, NotReady
+from ferry_client.problems import InvalidParameter, NotFound, NotReady
 
 from tests.client.conftest import Run
 from tests.stack import Stack
@@ -65,6 +68,26 @@ def test_a_file_is_listed_waited_for_fetched_and_deleted(real: Ferry, tmp_path: 
     real.delete(file.id)
     with pytest.raises(NotFound):
         real.status(file.id)
+
+
+def test_a_link_gives_the_file_without_a_key(real: Ferry, stack: Stack, run: Run) -> None:
+    file = real.upload(io.BytesIO(b"by a link"), name="link.txt")
+    link = real.link(file.id, expires_in=60)
+    ran, told = run(stack.url, "link", file.id), run(stack.url, "link", file.id, "--expires-in", "15m", "--json")
+
+    assert requests.get(link.url, timeout=10).content == b"by a link"
+    assert 30 < (link.expires_at - datetime.now(UTC)).total_seconds() <= 60
+    assert (ran.returncode, requests.get(ran.stdout.strip(), timeout=10).content) == (0, b"by a link")
+    assert json.loads(told.stdout).keys() == {"id", "url", "expires_at"}
+    with pytest.raises(InvalidParameter):
+        real.link(file.id, expires_in=901)
+
+
+def test_a_link_to_an_unknown_file_is_one_line(run: Run, stack: Stack) -> None:
+    ran = run(stack.url, "link", "unknown")
+
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
+    assert "not-found" in ran.stderr
 
 
 def test_a_file_that_is_not_stored_is_told_apart(real: Ferry, stack: Stack, tmp_path: Path) -> None:

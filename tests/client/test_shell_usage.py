@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.process import free_port
 from tests.client.conftest import Run, environment
-from tests.client.fake import Fake
+from tests.client.fake import Fake, hang_up
 
 
 @pytest.mark.parametrize(
@@ -53,8 +52,9 @@ def _heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_a_server_that_is_away_is_waited_for_and_said_so(folder: Path) -> None:
-    command = [sys.executable, "-m", "ferry_client", "--url", f"http://127.0.0.1:{free_port()}", "upload"]
+def test_a_server_that_is_away_is_waited_for_and_said_so(fake: Fake, folder: Path) -> None:
+    fake.instead = [hang_up] * 99
+    command = [sys.executable, "-m", "ferry_client", "--url", fake.url, "upload"]
     with subprocess.Popen(
         [*command, folder / "a.txt"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=_heed_ctrl_c,
@@ -64,7 +64,7 @@ def test_a_server_that_is_away_is_waited_for_and_said_so(folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
 
-    assert first.startswith("ferry: The server can't be reached")
+    assert first.startswith(f"ferry: {fake.url} can't be reached")
     assert "again in" in first
     assert process.returncode == 130
     assert rest.splitlines()[-1].startswith("0 sent, 0 skipped, 0 failed")

@@ -8,31 +8,52 @@ import sys
 
 from ferry_client.errors import FerryError
 from ferry_client.ferry import Ferry
+from ferry_client.shell.exits import Exit
 from ferry_client.shell.options import parsed
 from ferry_client.shell.screen import Screen, said
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command. Returns its exit code: 0, 1 where something failed, 2 for wrong usage, 130 after Ctrl-C."""
-    options = parsed(argv)
+def main(argv: list[str] | None = None) -> Exit:
+    """Run one command. Returns its exit code; ends the program by itself for wrong usage, help and version."""
+    screen = Screen(as_json=False)
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return Exit.FAILED
+    except (FerryError, OSError) as error:
+        _forget_output()
+        screen.complain(said(error))
+        return Exit.FAILED
+
+
+def _run(argv: list[str] | None) -> Exit:
+    try:
+        options = parsed(argv)
+    except SystemExit:
+        if sys.stdout:
+            sys.stdout.flush()  # While a full disk can still be reported: Python itself would end with 120.
+        raise
     screen = Screen(as_json=options.json, quiet=options.quiet)
     _tell_of_retries(screen, quiet=options.quiet)
     try:
-        ferry = Ferry(options.url, options.key, limit_rate=options.limit_rate)
+        ferry = Ferry(options.url, options.key, patience=options.patience, limit_rate=options.limit_rate)
     except ValueError as error:
         screen.complain(str(error))
-        return 2
+        return Exit.USAGE
+    with ferry:
+        return Exit(options.run(ferry, options, screen))
+
+
+def _forget_output() -> None:
+    """What stdout did not take would fail once more at Python's end, with a traceback and an exit code of its own."""
     try:
-        with ferry:
-            return int(options.run(ferry, options, screen))
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would complain once more at its end.
-        return 1
-    except (FerryError, OSError) as error:
-        screen.complain(said(error))
-        return 1
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell_of_retries(screen: Screen, *, quiet: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TextIO
 
 from ferry_client.bodies import Progress
 from ferry_client.errors import FerryError
+from ferry_client.shell.hints import told
 from ferry_client.shell.words import printable
 
 _OWN_BAR = 8 << 20
@@ -130,5 +131,5 @@ class _NoBars:
 
 def said(error: FerryError | OSError) -> str:
     """An error in one line."""
-    text = str(error) if isinstance(error, FerryError) else error.strerror or str(error)
+    text = told(error) if isinstance(error, FerryError) else error.strerror or str(error)
     return " ".join(text.split())

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TypeVar
 
 from ferry_client.bodies import Progress
-from ferry_client.errors import FerryError
+from ferry_client.errors import FerryError, WrongAddress
 from ferry_client.files import File
 from ferry_client.shell.pool import at_once
 from ferry_client.shell.screen import Outcome, Progresses, Screen
@@ -62,6 +62,8 @@ def each(
         name, total = describe(item)
         try:
             return call(item, bars.of(name, total))
+        except WrongAddress:  # No other file would get there either.
+            raise
         except BrokenPipeError:  # Who reads our output has seen enough: there is nothing to tell anybody.
             raise
         except (FerryError, OSError) as error:

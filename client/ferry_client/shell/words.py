@@ -52,6 +52,13 @@ def most(text: str) -> int:
     raise ArgumentTypeError(f"{text!r} is no number from 1 on")
 
 
+def seconds(text: str) -> float:
+    """Seconds of 0, 2.5 or 600. Raises ArgumentTypeError."""
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        return float(text)
+    raise ArgumentTypeError(f"{text!r} is no number of seconds such as 0, 2.5 or 600")
+
+
 def printable(text: str) -> str:
     """Without what a terminal would obey instead of show: names come from others."""
     return "".join(

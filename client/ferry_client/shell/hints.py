@@ -1,0 +1,30 @@
+"""An error in the words of the command: with the options and variables that mend it. Pure rules."""
+
+from __future__ import annotations
+
+from ferry_client.errors import FerryError
+
+_ADDRESS = "Set --url or FERRY_URL to the address of Ferry"
+
+_HINTS = {
+    "wrong-address": _ADDRESS,
+    "not-ferry": _ADDRESS,
+    "http-404": _ADDRESS,
+    "http-405": _ADDRESS,
+    "redirected": "Set --url or FERRY_URL to that address",
+    "unauthorized": "Set --key or FERRY_KEY",
+    "scope-missing": "Set --key or FERRY_KEY to a key that may",
+    "too-many-uploads": "--jobs sends fewer at once",
+    "too-many-downloads": "--jobs fetches fewer at once",
+}
+
+_INSTEAD = {"unauthorized": "The server needs an API key that it knows and that has not ended"}
+"""The server's own sentence speaks of an HTTP header."""
+
+
+def told(error: FerryError) -> str:
+    """The error with its hint and its slug."""
+    if error.slug not in _HINTS:
+        return str(error)
+    detail = _INSTEAD.get(error.slug, error.detail).removesuffix(".")
+    return f"{detail}. {_HINTS[error.slug]}. ({error.slug})"
