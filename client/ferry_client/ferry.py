@@ -167,6 +167,7 @@ class Ferry:
         `prefix` starts their name. It is compared in NFC, as the server keeps names.
         """
         prefix = unicodedata.normalize("NFC", prefix)
+        prefix = _printable(prefix)
         params: dict[str, Any] = {
             "limit": _MOST_IDS if limit is None else min(limit, _MOST_IDS),
             "status": status, "mode": mode, "prefix": prefix or None,
@@ -258,6 +259,9 @@ def _path(id: str) -> str:
     return f"/files/{quote(_printable(id), safe='')}"
 
 
-def _printable(id: str) -> str:
-    """An id from a shell may hold bytes that are not UTF-8: no request can carry them, and no file has them."""
-    return id.encode(errors="replace").decode()
+def _printable(text: str) -> str:
+    """A word from a shell may hold bytes that are not UTF-8: no request can carry them, and no id has them.
+
+    In names they became question marks when the file was sent.
+    """
+    return text.encode(errors="replace").decode()

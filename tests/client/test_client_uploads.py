@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from ferry_client.problems import InternalError, TooLarge, TooManyUploads
 
 from dev.process import free_port
 from tests.client.conftest import environment
-from tests.client.fake import Fake, hang_up, refuse
+from tests.client.fake import Fake, Handler, hang_up, refuse
 from tests.stack import Stack
 
 MODES = ("normal", "async", "celery")
@@ -209,3 +211,62 @@ def _sparse(path: Path, size: int) -> Path:
 
 def _type(name: str) -> str:
     return "text/plain" if name.endswith(".txt") else "application/octet-stream"
+
+
+def test_an_upload_on_a_connection_that_the_server_closed_is_sent_again(fake: Fake, ferry: Ferry) -> None:
+    """A load balancer ends an idle connection just as the next request is on its way: no byte of an answer came."""
+    on: list[tuple[str, int]] = []
+
+    def answer(handler: Handler) -> None:
+        on.append(handler.client_address)
+        handler.upload(handler.fake.seen[-1], "normal")
+
+    def close(handler: Handler) -> None:
+        on.append(handler.client_address)
+        hang_up(handler)
+
+    fake.instead = [answer, close, answer]
+    for _ in range(2):
+        ferry.upload(io.BytesIO(b"x" * 3_000_000), name="a")
+
+    first, lost, again = fake.seen
+    assert on[0] == on[1] != on[2]
+    assert [len(seen.body) for seen in fake.seen] == [3_000_000] * 3
+    assert lost.headers["Idempotency-Key"] == again.headers["Idempotency-Key"] != first.headers["Idempotency-Key"]
+
+
+def test_an_upload_after_the_server_ended_an_idle_connection_needs_no_second_try(
+    fake: Fake, ferry: Ferry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferry_client.retries.time.sleep", lambda _: pytest.fail("a pause"))
+    closed = threading.Event()
+
+    def answer_and_close(handler: Handler) -> None:
+        handler.upload(handler.fake.seen[-1], "normal")
+        handler.close_connection = True  # Without a word in the answer.
+        handler.connection.shutdown(socket.SHUT_RDWR)
+        closed.set()
+
+    fake.instead = [answer_and_close]
+    ferry.upload(io.BytesIO(b"x"), name="a")
+    assert closed.wait(10)
+    ferry.upload(io.BytesIO(b"x"), name="a")
+
+    assert len(fake.seen) == 2
+
+
+@pytest.mark.parametrize("trouble", [refuse(408, "request-timeout"), refuse(425, "x"), refuse(503, "x"), hang_up])
+def test_a_pipe_that_can_not_be_sent_again_says_so(fake: Fake, ferry: Ferry, trouble) -> None:  # type: ignore[no-untyped-def]
+    fake.instead = [trouble]
+
+    with pytest.raises(FerryError, match="It came from a pipe, which can't be read again: send it from a file"):
+        ferry.upload(Pipe(b"x"), name="a")  # type: ignore[arg-type]
+    assert len(fake.seen) == 1
+
+
+def test_a_pipe_that_is_refused_for_good_says_nothing_of_pipes(fake: Fake, ferry: Ferry) -> None:
+    fake.instead = [refuse(413, "too-large")]
+
+    with pytest.raises(TooLarge) as caught:
+        ferry.upload(Pipe(b"x"), name="a")  # type: ignore[arg-type]
+    assert "pipe" not in str(caught.value)

@@ -67,7 +67,8 @@ def test_a_server_that_is_away_is_waited_for_and_said_so(fake: Fake, folder: Pat
     assert first.startswith(f"ferry: {fake.url} can't be reached")
     assert "again in" in first
     assert process.returncode == 130
-    assert rest.splitlines()[-1].startswith("0 sent, 0 skipped, 0 failed")
+    assert rest.splitlines()[-2].startswith("0 sent, 0 skipped, 0 failed, 1 not finished")
+    assert rest.endswith("ferry: interrupted: 1 of 1 files not finished. Run it again.\n")
     assert "Traceback" not in rest
 
 

@@ -15,6 +15,8 @@ from ferry_client.shell.transfers import Moved, each, jobs_within, outcome, show
 from ferry_client.shell.wanted import Wanted, wanted
 from ferry_client.shell.words import forecast
 
+_AGAIN = "Run it again: what is here already is skipped, and what was cut goes on."
+
 
 def mistake(options: Namespace) -> str | None:
     """What is wrong with the options, if anything."""
@@ -51,7 +53,7 @@ def download(ferry: Ferry, options: Namespace, screen: Screen) -> int:
 
     with screen.bars([item.file.size for item in items]) as bars:
         ended = each(jobs, items, lambda item: (str(item.to), item.file.size), bars, fetch)
-        return shown(screen, done, failed, ended, len(items), last)
+        return shown(screen, done, failed, ended, len(items), last, _AGAIN)
 
 
 def _written(ferry: Ferry, options: Namespace, screen: Screen) -> int:

@@ -58,7 +58,15 @@ def _forget_output() -> None:
 
 def _tell_of_retries(screen: Screen, *, quiet: bool) -> None:
     handler = logging.Handler()
-    handler.emit = lambda record: screen.complain(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: screen.complain(_retry(record))  # type: ignore[method-assign]
     log = logging.getLogger("ferry_client")
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def _retry(record: logging.LogRecord) -> str:
+    """The line of a pause, with the hint of the error that caused it: 429 may last for minutes."""
+    match record.args:
+        case (FerryError() as error, float(pause)):
+            return f"{said(error)}; again in {pause:.1f} s"
+    return record.getMessage()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -84,7 +86,8 @@ class Screen:
 
     def note(self, text: str) -> None:
         """A line beside the results."""
-        self._write(sys.stderr, printable(text))
+        if sys.stderr:
+            self._write(sys.stderr, printable(text))
 
     def summary(self, text: str) -> None:
         """The last line, of all files."""
@@ -97,13 +100,17 @@ class Screen:
     @property
     def width(self) -> int | None:
         """Cells of the terminal that shows the results; None where they go elsewhere. COLUMNS overrides it."""
-        return shutil.get_terminal_size().columns if self._results.isatty() else None
+        results = self._results
+        return shutil.get_terminal_size().columns if results and results.isatty() else None
 
     @property
-    def _results(self) -> TextIO:
+    def _results(self) -> TextIO | None:
+        """None where the shell has closed it (`>&-`)."""
         return sys.stderr if self._aside else sys.stdout
 
-    def _write(self, stream: TextIO, line: str) -> None:
+    def _write(self, stream: TextIO | None, line: str) -> None:
+        if stream is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         code = stream.encoding or "utf-8"  # Not every terminal can show every name.
         stream.write(line.encode(code, "replace").decode(code) + "\n")
         stream.flush()
@@ -111,7 +118,7 @@ class Screen:
     @contextmanager
     def bars(self, sizes: Sequence[int | None]) -> Iterator[Progresses]:
         """Bars for files of these sizes, on a terminal."""
-        if self._quiet or not sys.stderr.isatty():
+        if self._quiet or not (sys.stderr and sys.stderr.isatty()):
             yield _NoBars()
             return
         from ferry_client.shell.bars import Bars  # rich takes longer to import than a small file to send.

@@ -75,17 +75,26 @@ def each(
 
 
 def shown(
-    screen: Screen, done: str, before: Sequence[Outcome], ended: Iterator[Outcome], number: int, last: LastLine
-) -> int:
-    """Show the outcomes of `number` files as they end, and sum up, even after Ctrl-C. Returns the exit code."""
+    screen: Screen, done: str, before: Sequence[Outcome], ended: Iterator[Outcome], number: int, last: LastLine,
+    again: str = "Run it again.",
+) -> int:  # fmt: skip
+    """Show the outcomes of `number` files as they end, and sum up. Returns the exit code.
+
+    Ctrl-C gets its summary too, and `again`: how to go on with the files that have not ended.
+    """
     counts, bytes = Counter({done: 0, "skipped": 0, "failed": 0}), 0
-    left = number + len(before)
+    left, interrupted = number + len(before), ""
     try:
         for outcome in chain(before, ended):
             left -= 1
             counts[outcome.what] += 1
             bytes += outcome.bytes
             screen.show(outcome)
+    except KeyboardInterrupt:
+        interrupted = f"interrupted: {left} of {number + len(before)} files not finished. {again}"
+        raise
     finally:
         screen.summary(last(dict(counts) | ({"not finished": left} if left else {}), bytes))
+        if interrupted:
+            screen.complain(interrupted)
     return 1 if counts["failed"] else 0

@@ -52,7 +52,16 @@ def upload(ferry: Ferry, options: Namespace, screen: Screen) -> int:
 
     with screen.bars([local.size for local in locals]) as bars:
         ended = each(jobs, locals, lambda local: (local.label, local.size), bars, send)
-        return shown(screen, done, before, ended, len(locals), last)
+        return shown(screen, done, before, ended, len(locals), last, _again(options, len(locals)))
+
+
+def _again(options: Namespace, number: int) -> str:
+    """How to go on after Ctrl-C without storing a file twice."""
+    if options.recursive:
+        return "Run it again: what is stored already is skipped."
+    if number == 1:
+        return "Run it again."
+    return "Send again those that have no line of their own: only --recursive skips what is stored already."
 
 
 def _foreseen(local: Local) -> Outcome:
