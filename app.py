@@ -25,7 +25,18 @@ import storage
 import tasks
 import watching
 import window
-from doors import answers, any_path, browsers, callers, headers, hosts, pages, parameters, request_ids
+from doors import (
+    answers,
+    any_path,
+    browsers,
+    callers,
+    headers,
+    hosts,
+    pages,
+    parameters,
+    query_names,
+    request_ids,
+)
 from doors.api_docs import api_docs
 from doors.downloads import downloads
 from doors.statuses import statuses
@@ -72,6 +83,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     hosts.init_app(app, settings.forwarded_hops)
     browsers.init_app(app)
     parameters.init_app(app)
+    query_names.init_app(app)
     headers.init_app(app)
     answers.init_app(app)
     pages.init_app(app)

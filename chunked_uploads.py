@@ -63,6 +63,14 @@ def refuse_part(headers: Iterable[tuple[str, str]]) -> None:
         raise _refusal("Content-Range", "The part has a Content-Range: it is a chunk of a file.")
 
 
+def refuse_parameters(names: Iterable[str]) -> None:
+    """Raise ChunkedUpload for a query parameter that numbers chunks, also if it alone does not say that this is one."""
+    for name in names:
+        plain = _plain(name)
+        if plain in ("chunk", "chunks") or plain.endswith((*_INDEX, *_COUNT)):
+            raise _refusal(name, f"The query parameter {name[:64]} belongs to a chunked upload.")
+
+
 def _chunk_header(headers: Headers) -> str | None:
     """The header that makes the request a chunk: of tus, IETF resumable uploads, FilePond and others."""
     for name in _PRESENT:
@@ -111,7 +119,11 @@ def _numbers(fields: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str, int]
         for key, value in _members(field, text):
             digits = str(value).strip() if isinstance(value, int | str) else ""
             if re.fullmatch(r"[0-9]{1,19}", digits):
-                yield field, re.sub(r"[^a-z0-9]", "", key[:64].lower()), int(digits)
+                yield field, _plain(key), int(digits)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name[:64].lower())
 
 
 def _members(field: str, text: str) -> Iterable[tuple[str, Any]]:

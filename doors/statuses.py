@@ -59,7 +59,7 @@ def _tagged(row: File) -> Response:
 def events(id: str) -> Response:
     """All that becomes of one file, as it happens."""
     row = one(id)
-    (text, tag), last = shown(row), request.headers.get("Last-Event-ID")
+    (text, tag), last = shown(row), request.headers.get("Last-Event-ID") or request.args.get("lastEventId")
     if has_ended(row):
         return Response(status=204) if tag == last else _stream([event(tag, text)])
     if request.method == "HEAD":

@@ -53,7 +53,7 @@ ANYWHERE: Kinds = (
     p.Problem, p.BadRequest, p.BadEncoding, p.UntrustedHost, p.RequestTimeout, p.UriTooLong, p.ExpectationFailed,
     p.HeadersTooLarge, p.TransferCodingUnknown, p.VersionNotSupported,
 )  # fmt: skip
-WITH_SCOPE: Kinds = (p.Unauthorized, p.ScopeMissing, p.TooManyRequests, p.DatabaseUnavailable)
+WITH_SCOPE: Kinds = (p.Unauthorized, p.ScopeMissing, p.TooManyRequests, p.DatabaseUnavailable, p.InvalidParameter)
 CHANGING: Kinds = (p.CrossSiteRequest,)
 """Of every method but GET."""
 
@@ -69,12 +69,12 @@ _JSON: Kinds = (p.UnsupportedMediaType, p.TooLarge, p.IncompleteBody, p.InvalidB
 _UPLOAD: Kinds = (
     p.MissingFile, p.MissingFilename, p.FilenameTooLong, p.TooManyFiles, p.UnexpectedFile, p.ChunkedUpload,
     p.MalformedMultipart, p.FormTooLarge, p.IncompleteBody, p.TooLarge, p.UnsupportedMediaType, p.TypeNotAllowed,
-    p.LengthRequired, p.TooManyUploads, p.QuotaExceeded, p.InvalidParameter, p.IdempotencyKeyInvalid,
+    p.LengthRequired, p.TooManyUploads, p.QuotaExceeded, p.IdempotencyKeyInvalid,
     p.IdempotencyKeyInUse, p.IdempotencyKeyReused,
 )  # fmt: skip
 _STORED: Kinds = (p.Deleted, p.LeaseLost, *_STORAGE)
 _KEPT: Kinds = (p.StorageFull, p.TooMuchWaiting)
-_FETCH: Kinds = (p.NotFound, p.NotReady, p.InvalidParameter, ObjectMissing, *_STORAGE, p.TooManyDownloads)
+_FETCH: Kinds = (p.NotFound, p.NotReady, ObjectMissing, *_STORAGE, p.TooManyDownloads)
 
 
 def _uploads(mode: str, status: str, summary: str, more: Kinds) -> Iterator[Operation]:
@@ -112,7 +112,7 @@ OPERATIONS = (
             )),
             "304": answer("It is as the ETag says.", headers=("ETag", "Retry-After")),
         },
-        (p.NotFound, p.InvalidParameter, p.PreconditionFailed),
+        (p.NotFound, p.PreconditionFailed),
         (ID_IN_PATH, number("wait", 1, 60, "Seconds to wait for another status; with If-None-Match for another ETag."),
          *STATE_CONDITIONS),
     ),
@@ -123,7 +123,7 @@ OPERATIONS = (
             "200": answer("Events, until the file has ended.", ref("Event"), "text/event-stream"),
             "204": answer("The file has ended, and the client knows it."),
         },
-        (p.NotFound, p.TooManyWatchers), (ID_IN_PATH, LAST_EVENT_ID),
+        (p.NotFound, p.TooManyWatchers), (ID_IN_PATH, *LAST_EVENT_ID),
     ),
     Operation(
         "get_statuses", "post", "/files/status", "Watch", "read", "What has become of up to 100 files.",
@@ -157,7 +157,7 @@ OPERATIONS = (
     Operation(
         "list_files", "get", "/files", "List and delete", "read",
         "A page of files, newest first unless asked otherwise.",
-        {"200": answer("The page.", ref("FileList"))}, (p.InvalidParameter,), PAGE,
+        {"200": answer("The page.", ref("FileList"))}, (), PAGE,
     ),
     Operation(
         "delete_file", "delete", "/files/{id}", "List and delete", "delete", "Delete a file.",

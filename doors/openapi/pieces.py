@@ -85,7 +85,10 @@ UPLOAD_PARAMETERS = (
         "The file's name as filename or filename* (RFC 6266).",
     ),
 )
-LAST_EVENT_ID = _parameter("header", "Last-Event-ID", _TEXT, "The event that the client has: it is not sent again.")
+LAST_EVENT_ID = (
+    _parameter("header", "Last-Event-ID", _TEXT, "The event that the client has: it is not sent again."),
+    query("lastEventId", _TEXT, "The same, as EventSource polyfills send it."),
+)
 ANY_NUMBER_OF_IDS = query("ids", {"type": "array", "items": ID, "maxItems": 1000}, "Ids, with commas between them.") | {
     "style": "form",
     "explode": False,
