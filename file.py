@@ -21,6 +21,7 @@ import lease
 import lookups
 import moves
 import owners
+import removal
 import spool
 import storage
 from content import served
@@ -29,7 +30,7 @@ from logs import about
 from measured import Measured
 from models import File, UploadStatus
 from names import safe_name
-from problems import AttemptsExhausted, LeaseLost, Problem
+from problems import AttemptsExhausted, LeaseLost, Problem, is_invalid_request
 
 log = logging.getLogger("ferry.file")
 
@@ -154,8 +155,8 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     """Carry `stream` to the storage as the bytes of `row`, which the caller holds, and end the row's attempt.
 
     The row becomes COMPLETE only after the storage has been asked for the object. Raises what went wrong, as a
-    Problem, after the row says so too. `bound` is the most bytes that can come, where that is known and the row does
-    not know; MAX_FILE_SIZE elsewhere, so that parts are of one size in any case.
+    Problem, after the row says so too; the row of an invalid request goes. `bound` is the most bytes that can come,
+    where that is known and the row does not know; MAX_FILE_SIZE elsewhere, so that parts are of one size in any case.
     """
     most = config.current().max_file_size if bound is None else bound
     bound = most if row.size is None else row.size
@@ -173,5 +174,8 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     except LeaseLost as error:
         raise attempts.overtaken(row) from error
     except Exception as error:
-        attempts.fail(row, error)
+        if row.mode == "normal" and is_invalid_request(error):
+            removal.discard(row, error)
+        else:
+            attempts.fail(row, error)
         raise

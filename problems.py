@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 
 class Problem(Exception):
@@ -267,7 +267,7 @@ class BytesGone(Problem):
 
 
 class InvalidParameter(Problem):
-    """A parameter of the address has a value that is not allowed: see `parameter`."""
+    """A parameter of the query or a form field is unknown, invalid, given twice or behind the file: see `parameter`."""
 
     status, title = 400, "A parameter is not valid"
 
@@ -384,6 +384,14 @@ class LeaseLost(Problem):
     """Another process has taken over this file. Look its status up instead of sending it again."""
 
     status, title, retry_after = 503, "Another process has taken over", 5
+
+
+def is_invalid_request(error: Exception) -> TypeGuard[Problem]:
+    """Whether the request itself is wrong, so that sending it again can't help: nothing of its file is kept.
+
+    A body that was cut or came too slowly (408) is not: after a disconnect the client may look its file up.
+    """
+    return isinstance(error, Problem) and error.status in (400, 413, 415) and not isinstance(error, IncompleteBody)
 
 
 def all_problems() -> dict[str, type[Problem]]:

@@ -11,10 +11,11 @@ import lookups
 import moves
 import spool
 import storage
-from database import AWAY
+from database import AWAY, reason
 from logs import about
 from models import File, UploadStatus
 from pool import Pool
+from problems import Problem
 from storage.base import StorageError
 
 log = logging.getLogger("ferry.file")
@@ -35,6 +36,21 @@ def delete(row: File) -> bool:
     if row.upload_status != UploadStatus.PROCESSING and spool.of().may_be_here(row.spool):
         current_app.extensions["removals"].submit(_remove_deleted, row.id)
     return True
+
+
+def discard(row: File, error: Problem) -> None:
+    """End the attempt of a file whose request is invalid, and delete the file: no client has its id.
+
+    A thread removes its parts. If the database is away, the sweep ends the file as ERROR when its lease has run out.
+    """
+    try:
+        done = moves.discard(row, error.reason)
+    except AWAY as away:
+        log.warning("upload.refused: %s, not discarded: %s", error.slug(), reason(away), extra=about(row.id))
+        return
+    log.info("upload.refused: %s", error.slug(), extra=about(row.id))
+    if done:
+        current_app.extensions["removals"].submit(_remove_deleted, row.id)
 
 
 def remove(row: File) -> None:

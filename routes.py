@@ -21,7 +21,7 @@ from doors.answers import accepted, as_json, uploaded
 from doors.bodies import ids_in, json_of
 from doors.callers import Caller, everybody_may, needs, open_to_all, receiving
 from doors.lookup import among, one
-from doors.parameters import LONGEST_LIFE, number, page_of
+from doors.parameters import expires_in, page_of
 from modes import UPLOADS
 from modes import celery as celery_mode
 from problems import NotFound, all_problems
@@ -147,16 +147,18 @@ def problem_page(slug: str) -> Response:
 def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
     """Accept the file of this request. `name` is its name in the path; PUT makes a new file each time, as POST does."""
     settings = config.current()
-    life = number(request.args, "expires_in", 1, LONGEST_LIFE, settings.default_expiry)
+    ttl = expires_in(request.args, settings.default_expiry)
     key = request.headers.get("Idempotency-Key")
     with receiving() as caller:
         if key is None:
             _check_quota(caller)
         sent = replace(take(request, settings.max_file_size, name), client=caller.name)
+        ttl = expires_in(sent.settings, ttl)
+        key = sent.settings.get("idempotency_key", key)
         admit(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)
         row = file.new(
             sent.name, sent.content_type, mode,
-            detected_type=sent.detected_type, owner=caller.owner, expires_in=life,
+            detected_type=sent.detected_type, owner=caller.owner, expires_in=ttl,
         )  # fmt: skip
         with idempotency.once(key, row) as before:
             if before is None:

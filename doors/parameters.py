@@ -45,6 +45,12 @@ def number(args: Mapping[str, str], name: str, low: int, high: int, default: int
     raise InvalidParameter(f"{name} is a number from {low} to {high}.", parameter=name)
 
 
+def expires_in(args: Mapping[str, str], default: int | None) -> int | None:
+    """The seconds after which a file is deleted, from the query or a form's fields. Raises InvalidParameter."""
+    ttl: int | None = number(args, "expires_in", 1, LONGEST_LIFE, default)
+    return ttl
+
+
 def choice(args: Mapping[str, str], name: str, choices: tuple[str, ...], default: str | None = None) -> str | None:
     """One of several words; `default` where there is none. Raises InvalidParameter."""
     text = args.get(name, default)

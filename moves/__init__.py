@@ -6,7 +6,7 @@ touch nothing. The value in hand changes with the row.
 
 from __future__ import annotations
 
-from moves.holder import accept, claim, complete, fail, give_back, heartbeat, progress, reserve
+from moves.holder import accept, claim, complete, discard, fail, give_back, heartbeat, progress, reserve
 from moves.others import (
     adopt,
     delete,
@@ -24,7 +24,7 @@ from moves.others import (
 )  # fmt: skip
 
 __all__ = [
-    "accept", "adopt", "claim", "complete", "delete", "delete_failed", "drop", "fail", "flag", "forget",
+    "accept", "adopt", "claim", "complete", "delete", "delete_failed", "discard", "drop", "fail", "flag", "forget",
     "forget_failed", "give_back", "hand_out", "heartbeat", "progress", "put_off", "put_off_removal", "recall",
     "release", "reserve", "retry",
 ]  # fmt: skip

@@ -84,6 +84,12 @@ def fail(row: File, reason: str, detail: str | None = None) -> bool:
     return move(row, END, values, count=(-row.reserved, -1))
 
 
+def discard(row: File, reason: str) -> bool:
+    """End as ERROR and deleted in one: of an invalid request nothing is kept. False: another attempt has the file."""
+    values = {"upload_status": UploadStatus.ERROR, "error": reason, "error_detail": None, "stored_bytes": 0}
+    return move(row, _DISCARD, values, count=(-row.reserved, -1))
+
+
 def give_back(row: File, reason: str, pause: float, detail: str | None = None) -> bool:
     """Back to PENDING, to be tried again in `pause` seconds or later. False: somebody else has the file."""
     values = {"upload_status": UploadStatus.PENDING, "error": reason, "error_detail": detail, "stored_bytes": 0}
@@ -114,4 +120,5 @@ _CLAIM = (
 # `updated_at` stays: nobody sees a heartbeat.
 _HEARTBEAT = HOLDING.values(lease_until=_AHEAD)
 _PROGRESS = HELD.values(lease_until=_AHEAD)
+_DISCARD = END.values(deleted_at=NOW)
 _GIVE_BACK = HELD.values(lease_until=None, due_at=LATER)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from flask import Request
@@ -20,18 +20,20 @@ from sniffing import HEAD, UNKNOWN, detect
 
 @dataclass(frozen=True)
 class Sent:
-    """One file on its way in. `bound` is the most bytes that can come, where the request announced its length.
-
-    `content_type` is what the client says that it is, `detected_type` what its first bytes say. While it comes it is
-    counted for `client`.
-    """
+    """One file on its way in."""
 
     name: str
     content_type: str
+    """What the client declares."""
     bound: int | None
+    """The most bytes that can come, if the request announced its length."""
     stream: Iterator[bytes]
     detected_type: str = UNKNOWN
+    """What the file's first bytes say."""
     client: str = ""
+    """The name of the client whose share of the spool it takes while it comes in."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """`expires_in` and `idempotency_key` from form fields in front of the file, as text."""
 
 
 def take(request: Request, limit: int, path: str | None = None) -> Sent:
@@ -39,8 +41,8 @@ def take(request: Request, limit: int, path: str | None = None) -> Sent:
 
     `path` is the file's name in the request's path. A body of any type but multipart/form-data is the file itself.
     Raises a Problem for a request without an acceptable file. Reading the stream raises IncompleteBody, TooLarge,
-    TooManyFiles, UnexpectedFile, ChunkedUpload, MalformedMultipart or FormTooLarge if the rest is invalid; for a file
-    so small that the rest has come along with it, they are raised here.
+    what read_form raises if the rest is invalid; for a file so small that the rest has come along with it, they are
+    raised here.
     """
     refuse(request.headers, request.args.items(multi=True))
     _check_framing(request)
@@ -49,7 +51,8 @@ def take(request: Request, limit: int, path: str | None = None) -> Sent:
         raise _too_large(limit)
     disposition = request.headers.get("Content-Disposition", "")
     names = names_of(path, request.environ["PATH_INFO"], request.args.get("name", ""), disposition)
-    sent = (_from_form if is_form else _from_body)(request, agreed_name(names))
+    agreed = agreed_name(names)
+    sent = _from_form(request, names) if is_form else _from_body(request, agreed)
     return _looked_at(replace(sent, stream=_limited(sent.stream, limit)))
 
 
@@ -85,9 +88,10 @@ def _from_body(request: Request, name: str | None) -> Sent:
     return Sent(name, media_type(request.mimetype), request.content_length, body_of(request))
 
 
-def _from_form(request: Request, name: str | None) -> Sent:
-    form = read_form(request, body_of(request), name)
-    return Sent(form.name, media_type(form.content_type), request.content_length, form.stream)
+def _from_form(request: Request, names: Iterable[tuple[str, str]]) -> Sent:
+    form = read_form(request, body_of(request), names)
+    length = request.content_length
+    return Sent(form.name, media_type(form.content_type), length, form.stream, settings=form.settings)
 
 
 def _limited(stream: Iterator[bytes], limit: int) -> Iterator[bytes]:

@@ -23,13 +23,14 @@ from werkzeug.datastructures import Headers
 from werkzeug.http import parse_list_header
 
 import logs
-from chunked_uploads import refuse
+from chunked_uploads import refuse, refuse_parameters
 from content import served
 from doors.bodies import ids_in
 from doors.browsers import is_foreign
 from doors.conditions import has_same, is_unchanged
 from doors.hosts import is_trusted
 from doors.parameters import page_of
+from doors.query_names import check_names
 from doors.ranges import span
 from filename_encoding import check_query, from_part, words
 from idempotency import once
@@ -37,6 +38,8 @@ from keys import id_in
 from names import archive_names, display_name, safe_name
 from problems import Problem
 from sent import media_type, take
+from sent.fields import FILE_FIELD, READ
+from sent.names import agreed_name, names_of
 from server.body import Unreader
 from server.head import MOST, judge
 from server.ids import chosen
@@ -142,6 +145,20 @@ def form_with(boundary: str) -> Callable[[bytes], None]:
     return read
 
 
+def names_in_head(text: str) -> None:
+    for path, query, disposition in ((text, "", ""), (None, text, ""), (None, "", text)):
+        with suppress(Problem):
+            agreed_name(names_of(path, f"/{text}", query, disposition))
+
+
+def fields_of_a_form(text: str) -> None:
+    """Each field that is read, in front of the file and behind it."""
+    for field in READ:
+        made = part(field, text.encode("utf-8", "replace"))
+        received(form(made, part("file", b"x", "a")))
+        received(form(part("file", b"x", "a"), made))
+
+
 def byte_by_byte(head: bytes) -> None:
     """As the worker looks at a head of which each byte comes by itself."""
     server, client = socket.socketpair()
@@ -184,6 +201,10 @@ def query(text: str) -> None:
         check_query(text.encode("latin-1", "replace"))
     environ = {"QUERY_STRING": text.encode("utf-8", "replace").decode("latin-1"), "wsgi.url_scheme": "http"}
     args = Request(environ).args
+    with suppress(Problem):
+        check_names(args, ("name", "expires_in"))
+    with suppress(Problem):
+        refuse_parameters(args)
     for name in ("limit", "sort", "prefix", "created_after", "cursor"):
         with suppress(Exception):
             page_of({name: text})
@@ -229,6 +250,13 @@ RULES = {
     "parameters of a part": Rule(
         lambda text: from_part(text, None), PART_HEAD, repeated(DISPOSITIONS, SIGNS + PARAMETERS + WORDS)
     ),
+    "names in a request's head": Rule(
+        names_in_head, FIELD, repeated(["", "attachment; filename=", 'attachment; filename="'], SIGNS + PARAMETERS)
+    ),
+    "name of a form's field": Rule(
+        FILE_FIELD.fullmatch, PART_HEAD, repeated(["file", "files["], [*SIGNS, "9", "[", "]"])
+    ),
+    "fields of a form": Rule(fields_of_a_form, 60 << 10, repeated(["", "=?utf-8?q?"], [*WORDS, "9", "\xe9", "/"])),
     "encoded words": Rule(words, PART_HEAD, repeated(["", "=?utf-8?b?", "=?utf-8?q?"], SIGNS + WORDS)),
     "head of a part": Rule(
         head_of_part, PART_HEAD, repeated(DISPOSITIONS, [*SIGNS, *PARAMETERS, *WORDS, "\r\nX:", "\r\nX: y"])

@@ -218,3 +218,12 @@ def test_room_without_end_is_none_and_a_full_one_is_refused(alice: str) -> None:
     kept(alice, 1)
     with pytest.raises(QuotaExceeded):
         owners.room(alice)
+
+
+def test_a_discarded_file_counts_for_nothing(app: Flask, alice: str) -> None:
+    row = file.new("a", "text/plain", "normal", owner=alice)
+    file.hold(row, 9)
+    assert has(alice) == (9, 1)
+
+    assert moves.discard(row, "too-many-files")
+    assert has(alice) == (0, 0)

@@ -124,7 +124,7 @@ class InvalidBody(FerryError):
 
 
 class InvalidParameter(FerryError):
-    """A parameter of the address has a value that is not allowed: see `parameter`."""
+    """A parameter of the query or a form field is unknown, invalid, given twice or behind the file: see `parameter`."""
 
     slug = "invalid-parameter"
 

@@ -122,13 +122,18 @@ PAGE = (
 
 UPLOAD: Piece = {
     "required": True,
-    "description": "A form with one file; or the file's bytes of any type, with its name in the path, in name or in"
-    " Content-Disposition.",
+    "description": "A form with one file and, in front of it, the fields that are read; or bytes of any type,"
+    " with its name in the path, in name or in Content-Disposition.",
     "content": {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "properties": {FIELD: {"type": "string", "contentMediaType": "application/octet-stream"}},
+                "properties": {
+                    "name": _TEXT | {"description": "The file's name, in place of its part's filename."},
+                    "expires_in": {"type": "integer", "minimum": 1, "maximum": LONGEST_LIFE},
+                    "idempotency_key": _TEXT | {"description": "As the header Idempotency-Key."},
+                    FIELD: {"type": "string", "contentMediaType": "application/octet-stream"},
+                },
                 "required": [FIELD],
             }
         },

@@ -43,6 +43,7 @@ def disposed(disposition: str, path: str = "") -> bytes:
 
 PAGE = upload(form(part("file", b"<!DOCTYPE html>", "a.png", "image/png")))
 DRAWING = upload(form(part("file", b"<svg xmlns='x'>", "x.php.jpg", "image/jpeg")))
+NOT_CHOSEN = part("file", b"", "")
 MANY = [part(f"f{number}", b"") for number in range(1001)]
 
 REFUSED = {
@@ -66,6 +67,27 @@ REFUSED = {
     "B10 name of 10000 bytes": (upload(form(part("file", b"x", "n" * 10_000))), 400, "filename-too-long"),
     "B10 raw name": (post(f"/MODE_upload?name={'n' * 256}", b"x", RAW), 400, "filename-too-long"),
     "B11 two files": (upload(form(GOOD, GOOD)), 400, "too-many-files"),
+    "B11 two files behind a large one": (
+        upload(form(part("file", b"x" * 900_000, "a"), part("file", b"y", "b"))), 400, "too-many-files",
+    ),
+    "B11 an array of files": (
+        upload(form(part("file[0]", b"x", "a"), part("file[99999999]", b"y", "b"))), 400, "too-many-files",
+    ),
+    "B11 nothing chosen twice": (upload(form(NOT_CHOSEN, NOT_CHOSEN)), 400, "missing-file"),
+    "an index that is none": (upload(form(part("file[1e9]", b"x", "a"))), 400, "unexpected-file"),
+    "a field of 7000 brackets": (upload(form(part("file" + "[]" * 3500, b"x", "a"))), 400, "unexpected-file"),
+    "an index of 7000 digits and no file": (upload(form(part(f"file[{'9' * 7000}]", b"x"))), 400, "missing-filename"),
+    "expires_in behind the file": (upload(form(GOOD, part("expires_in", b"60"))), 400, "invalid-parameter"),
+    "name behind a large file": (
+        upload(form(part("file", b"x" * 900_000, "a"), part("name", b"b"))), 400, "invalid-parameter",
+    ),
+    "expires_in that is no number": (upload(form(part("expires_in", b"\x00"), GOOD)), 400, "invalid-parameter"),
+    "a name field in Latin-1": (upload(form(part("name", b"\xfc"), GOOD)), 400, "bad-encoding"),
+    "base64": (
+        upload(form(b"Content-Transfer-Encoding: base64\r\n" + GOOD)), 415, "unsupported-media-type",
+    ),
+    "unknown parameter": (post("/MODE_upload?name=a&expire=60", b"x", RAW), 400, "invalid-parameter"),
+    "a parameter twice": (post("/MODE_upload?name=a&name=a", b"x", RAW), 400, "invalid-parameter"),
     "B12 wrong boundary": (upload(form(GOOD).replace(b"frontier", b"other")), 400, "malformed-multipart"),
     "B12 no boundary": (upload(form(GOOD), "Content-Type: multipart/form-data"), 400, "malformed-multipart"),
     "B12 no final boundary": (upload(form(GOOD, end=b"")), 400, "malformed-multipart"),
@@ -211,6 +233,8 @@ ACCEPTED = {
     "B24 exactly the limit": (raw(bytes(LIMIT)), "a.pdf", LIMIT),
     "B24 exactly the limit, chunked": (in_chunks(bytes(LIMIT)), "a.pdf", LIMIT),
     "B24 exactly the limit, form": (upload(form(part("file", bytes(LIMIT), "a"))), "a", LIMIT),
+    "an index of 7000 digits": (upload(form(part(f"file[{'9' * 7000}]", b"x", "a"))), "a", 1),
+    "FilePond": (upload(form(part("filepond", b"{}"), part("filepond", b"x", "a"))), "a", 1),
     "B48 quotes": (upload(form(part("file", b"x", 'a\\";b.txt'))), 'a";b.txt', 1),
     "B49 HTML": (upload(form(part("file", b"x", "<img src=x onerror=alert(1)>"))), "<img src=x onerror=alert(1)>", 1),
     "B49 SQL": (upload(form(part("file", b"x", "'; DROP TABLE files;--"))), "'; DROP TABLE files;--", 1),

@@ -174,9 +174,8 @@ SAFEGUARDS = (
     Safeguard(
         "row-before-bytes",
         "modes/normal.py",
-        "    file.hold(row, sent.bound)\n    try:\n        file.store(row, sent.stream, sent.bound)\n",
-        "    row.attempt = 1\n    try:\n        file.store(row, sent.stream, sent.bound)\n"
-        "        file.hold(row, sent.bound)\n",
+        "    file.hold(row, sent.bound)\n    file.store(row, sent.stream, sent.bound)\n",
+        "    row.attempt = 1\n    file.store(row, sent.stream, sent.bound)\n    file.hold(row, sent.bound)\n",
         (_FAULTS + "test_the_row_is_there_before_a_byte_leaves",),
     ),
     Safeguard(
@@ -358,9 +357,30 @@ SAFEGUARDS = (
     Safeguard(
         "chunk-in-the-fields-refused",
         "sent/form.py",
-        "            refuse(self._headers, self._fields)\n",
+        "        refuse(self._headers, self._texts)\n",
         "",
         ("tests/test_chunked_uploads.py",),
+    ),
+    Safeguard(
+        "invalid-form-leaves-no-row",
+        "file.py",
+        'if row.mode == "normal" and is_invalid_request(error):',
+        "if False:",
+        ("tests/test_forms_as_they_come.py",),
+    ),
+    Safeguard(
+        "wish-behind-the-file-refused",
+        "sent/fields.py",
+        "        if not holds:\n",
+        "        if False:\n",
+        ("tests/test_forms_as_they_come.py",),
+    ),
+    Safeguard(
+        "unknown-parameter-refused",
+        "doors/query_names.py",
+        "        if name not in known:\n",
+        "        if False:\n",
+        ("tests/test_query_names.py",),
     ),
     Safeguard(
         "chunk-in-the-head-refused",
