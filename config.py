@@ -52,9 +52,17 @@ def _host(value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", value):
         return value
     try:
-        return str(ipaddress.IPv6Address(value))
+        return _ipv6(value)
     except ValueError:
-        raise ValueError("must be an IP address or a host name, IPv6 without brackets") from None
+        raise ValueError("must be an IP address or a host name, without port and zone, such as ::1") from None
+
+
+def _ipv6(value: str) -> str:
+    """An IPv6 address in its shortest form (RFC 5952), with or without brackets. Raises ValueError."""
+    address = ipaddress.IPv6Address(value[1:-1] if re.fullmatch(r"\[.*\]", value) else value)
+    if address.scope_id:
+        raise ValueError("no setting takes a zone")
+    return str(address)
 
 
 def _each(one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
@@ -63,9 +71,12 @@ def _each(one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
 
 
 def _trusted_host(value: str) -> str:
-    if re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,252}|\[[0-9a-f:.]{2,45}\]", value.lower()):
+    if re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,252}", value.lower()):
         return value.lower()
-    raise ValueError("must be host names or IP addresses with commas between them, without ports; IPv6 in brackets")
+    try:
+        return f"[{_ipv6(value)}]"
+    except ValueError:
+        raise ValueError("must be host names or IP addresses with commas between them, without ports") from None
 
 
 def _origin(value: str) -> str:
@@ -263,7 +274,12 @@ class Config:
         empty=(),
     )
     forwarded_hops: int = _setting(
-        "0", _number(0, 10), "Proxies in front whose X-Forwarded-For, -Proto and -Host are believed."
+        "0", _number(0, 10), "Proxies in front whose X-Forwarded-For, -Proto, -Host and -Prefix are believed."
+    )
+    keepalive: int = _setting(
+        "75",
+        _number(1, 3600),
+        "Time that an idle connection stays open: longer than any proxy in front keeps one, which is mostly 60.",
     )
     cors_origins: tuple[str, ...] = _setting(
         "",

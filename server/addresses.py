@@ -52,6 +52,23 @@ def is_loopback(written: str) -> bool:
     return ip is not None and ip.is_loopback
 
 
+def canonical(written: str) -> str:
+    """The address in its usual form: IPv4 as itself, IPv6 in its shortest form (RFC 5952), without port and brackets.
+
+    Empty for an empty one, such as a Unix socket's. Anything else that is no address is `unknown`: proxies write that
+    word, or a name that starts with an underscore, to hide a client (RFC 7239 §6.2, §6.3).
+    """
+    return str(parse(written) or "unknown") if written else ""
+
+
 def address_of(peer: object) -> str:
     """The address in what a socket says of its other end; empty for a Unix socket's."""
-    return str(peer[0]) if isinstance(peer, tuple) else ""
+    return canonical(str(peer[0])) if isinstance(peer, tuple) else ""
+
+
+def place(name: object) -> str:
+    """A socket's own name for people: address and port, IPv6 in brackets (RFC 3986 §3.2.2), or a Unix socket's path."""
+    if not isinstance(name, tuple):
+        return str(name)
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

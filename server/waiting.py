@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import selectors
 import socket
 import time
@@ -50,6 +51,13 @@ class Waiting:
         self._seconds = min(self._seconds, seconds)
         latest = time.monotonic() + seconds
         self._deadlines = {conn: min(deadline, latest) for conn, deadline in self._deadlines.items()}
+
+
+def is_readable(sock: socket.socket) -> bool:
+    """Whether bytes, or the end, have come on a connection."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def crowding(clients: Sequence[str]) -> int:

@@ -33,7 +33,7 @@ from server.head import Verdict, judge
 from server.ids import chosen
 from server.outgoing import Places
 from server.pace import Pace
-from server.waiting import Waiting, crowding
+from server.waiting import Waiting, crowding, is_readable
 
 TICK = 0.5
 """Seconds after which a socket without a byte gives up, to be asked again: the precision of a stall."""
@@ -181,7 +181,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if type(problem) is Problem:
             self.log.exception("unexpected failure outside of the app", extra=of_request(id))
         else:
-            who, why = (addr or ("",))[0], type(exc).__name__
+            who, why = address_of(addr), type(exc).__name__
             self.log.warning("%s refused: %s (%s)", who, problem.slug(), why, extra=of_request(id))
         with suppress(OSError):
             client.sendall(refusal(problem, id, readable=self._readable))
@@ -191,6 +191,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().finish_request(conn, fs)
         else:
             self._linger(conn)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Called about every second: end connections that were idle for too long.
+
+        Not one whose next request has just come (RFC 9112 §9.5): it would get a reset, and its proxy answer 502.
+        """
+        now = time.monotonic()
+        while self.keepalived_conns and (force or self.keepalived_conns[0].timeout <= now):
+            conn = self.keepalived_conns[0]
+            if not force and is_readable(conn.sock):
+                self.on_client_socket_readable(conn, conn.sock)
+                continue
+            self.keepalived_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._close(conn)
 
     def murder_pending(self) -> None:
         """Called about every second: end what has waited for too long."""

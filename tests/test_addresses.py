@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.addresses import is_loopback, network
+from server.addresses import address_of, canonical, is_loopback, network, place
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,49 @@ def test_what_is_no_address_is_no_caller_of_its_own(written: str) -> None:
 )  # fmt: skip
 def test_only_loopback_addresses_are_of_this_machine(written: str, local: bool) -> None:
     assert is_loopback(written) is local
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7:4711", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("::1", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("", ""),
+        ("unknown", "unknown"),
+        ("_hidden", "unknown"),
+        ("<script>\n", "unknown"),
+    ],
+)
+def test_an_address_is_shown_in_one_form(written: str, shown: str) -> None:
+    assert canonical(written) == shown
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        (("::ffff:192.0.2.7", 4711, 0, 0), "192.0.2.7"),
+        (("2001:db8::1", 4711, 0, 0), "2001:db8::1"),
+        (("192.0.2.7", 4711), "192.0.2.7"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_an_ipv4_client_of_an_ipv6_socket_is_itself(peer: object, address: str) -> None:
+    assert address_of(peer) == address
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (("::", 5000, 0, 0), "[::]:5000"),
+        (("0.0.0.0", 5000), "0.0.0.0:5000"),
+        ("/run/ferry.sock", "/run/ferry.sock"),
+    ],
+)
+def test_a_socket_is_named_as_in_an_address(name: object, shown: str) -> None:
+    assert place(name) == shown

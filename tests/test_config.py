@@ -64,7 +64,9 @@ def test_types_are_listed_with_commas() -> None:
         ("S3_ENDPOINT_URL", "http://s3:99999", "an http:// or https:// address"),
         ("S3_BUCKET_NAME", "My Bucket/../!", "3 to 63 lower-case letters"),
         ("HOST", "no such host", "an IP address or a host name"),
-        ("HOST", "[::1]", "IPv6 without brackets"),
+        ("HOST", "[::1]:5000", "without port and zone"),
+        ("HOST", "[::1", "an IP address or a host name"),
+        ("HOST", "fe80::1%eth0", "without port and zone"),
         ("HOST", "::1::", "an IP address or a host name"),
         ("HOST", "127.0.0.1:5000", "an IP address or a host name"),
         ("S3_SIGN_PAYLOAD", "1", "one of: no, yes"),
@@ -77,7 +79,11 @@ def test_types_are_listed_with_commas() -> None:
         ("TRUSTED_HOSTS", "*", "host names or IP addresses"),
         ("TRUSTED_HOSTS", "ferry.example.com:443", "without ports"),
         ("TRUSTED_HOSTS", "a.example.com,", "host names or IP addresses"),
-        ("TRUSTED_HOSTS", "::1", "IPv6 in brackets"),
+        ("TRUSTED_HOSTS", "[::1]:5000", "without ports"),
+        ("TRUSTED_HOSTS", "[fe80::1%eth0]", "host names or IP addresses"),
+        ("KEEPALIVE", "0", "a whole number from 1 to 3600"),
+        ("S3_ENDPOINT_URL", "http://::1:9000", "an http:// or https:// address"),
+        ("S3_ENDPOINT_URL", "http://[::1:9000", "an http:// or https:// address"),
         ("CORS_ORIGINS", "*", "origins as browsers send them"),
         ("CORS_ORIGINS", "null", "not null"),
         ("CORS_ORIGINS", "https://*.example.com", "origins as browsers send them"),
@@ -188,10 +194,13 @@ def test_nonsense_stops_the_start() -> None:
 
 def test_a_list_has_commas_and_may_have_spaces() -> None:
     config = Config.from_env(
-        {"TRUSTED_HOSTS": "Ferry.example.com, [::1]", "CORS_ORIGINS": "https://a.example,http://localhost:5173"}
+        {
+            "TRUSTED_HOSTS": "Ferry.example.com, [::1], 2001:DB8::0:1",
+            "CORS_ORIGINS": "https://a.example,http://localhost:5173",
+        }
     )
 
-    assert config.trusted_hosts == ("ferry.example.com", "[::1]")
+    assert config.trusted_hosts == ("ferry.example.com", "[::1]", "[2001:db8::1]")
     assert config.cors_origins == ("https://a.example", "http://localhost:5173")
 
 
@@ -214,7 +223,7 @@ def test_an_app_in_a_web_view_has_an_origin_too(origin: str) -> None:
         ("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("LOCALHOST", True),
         ("0.0.0.0", False), ("::", False), ("192.168.1.2", False), ("ferry.example.com", False),
         ("localhost.example.com", False), ("::ffff:127.0.0.1", True), ("::ffff:7f00:1", True),
-        ("::ffff:192.0.2.7", False), ("0:0:0:0:0:0:0:1", True), ("fe80::1%eth0", False),
+        ("::ffff:192.0.2.7", False), ("0:0:0:0:0:0:0:1", True), ("[::1]", True), ("[::]", False),
     ],
 )  # fmt: skip
 def test_a_loopback_host_is_local(host: str, local: bool) -> None:
@@ -228,7 +237,8 @@ def test_a_loopback_host_is_local(host: str, local: bool) -> None:
         ("ferry.example.com", "ferry.example.com:5000"),
         ("::", "[::]:5000"),
         ("::1", "[::1]:5000"),
-        ("fe80::1%eth0", "[fe80::1%eth0]:5000"),
+        ("[::1]", "[::1]:5000"),
+        ("2001:DB8:0:0::1", "[2001:db8::1]:5000"),
     ],
 )
 def test_an_ipv6_host_is_bound_in_brackets(host: str, bind: str) -> None:
