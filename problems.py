@@ -40,16 +40,25 @@ class Problem(Exception):
         """Headers of the answer, beside those that every problem has."""
         return {}
 
-    def members(self, instance: str) -> dict[str, Any]:
-        """The problem details: what a client gets to read. `instance` is the path of the request."""
+    def members(self, instance: str, root: str = "") -> dict[str, Any]:
+        """The problem details: what a client gets to read. `instance` is the path of the request.
+
+        `root` is the path that the service stands under: a `type` is a reference to an address (RFC 9457 §3.1.1).
+        """
         return {
-            "type": f"/problems/{self.slug()}",
+            "type": f"{root}/problems/{self.slug()}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail or self.title,
             "instance": instance,
             **self.fields,
         }
+
+
+def quoted(value: str, most: int = 100) -> str:
+    """`value` of a client's choice, for a detail: in double quotes, printable ASCII only, cut to `most` characters."""
+    shown = "".join(sign if " " <= sign <= "~" and sign not in '"\\' else "?" for sign in value[:most])
+    return f'"{shown}{"…" if len(value) > most else ""}"'
 
 
 class MissingFile(Problem):
@@ -285,13 +294,16 @@ class BadRequest(Problem):
 
 
 class UntrustedHost(Problem):
-    """The request is for a host that this server does not go by. The operator can name it: TRUSTED_HOSTS."""
+    """The request is for a host that the service does not answer for. The operator can add it to TRUSTED_HOSTS."""
 
     status, title = 400, "This is not the host that was asked for"
 
 
 class CrossSiteRequest(Problem):
-    """Another web site had the browser send this. The operator can allow it: CORS_ORIGINS."""
+    """A page of another web site had the browser send this. The operator can add that site to CORS_ORIGINS.
+
+    If the page is the service's own, a proxy changes the Host: let it pass on the browser's, with the port.
+    """
 
     status, title = 403, "A request from another web site"
 

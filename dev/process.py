@@ -51,15 +51,14 @@ class Process:
         """The exit code, or None while it runs."""
         return self._popen.poll()
 
-    def wait_for(self, port: int, seconds: float = 20) -> None:
+    def wait_for(self, port: int, seconds: float = 20, host: str = "127.0.0.1") -> None:
         """Return once something listens on the port. Raises StartError."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.ended is not None:
                 raise StartError(f"{self.name} ended with code {self.ended}.{self.last_words()}")
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
+            with suppress(OSError), socket.create_connection((host, port)):
+                return
             time.sleep(0.02)
         raise StartError(f"{self.name} did not serve within {seconds:.0f} s.{self.last_words()}")
 

@@ -92,7 +92,7 @@ def accepted(row: File, status: int) -> tuple[dict[str, Any], int, dict[str, str
 
 def problem(error: Problem) -> Response:
     """The problem details (RFC 9457) of `error`."""
-    members = error.members(request.path) | {"request_id": request_id.get()}
+    members = error.members(request.script_root + request.path, request.script_root) | {"request_id": request_id.get()}
     # A token in the wrong place, the address say, must not get into what its client writes down.
     answer = Response(without_tokens(json.dumps(members)), error.status, mimetype="application/problem+json")
     answer.headers.extend(error.headers)

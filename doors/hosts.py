@@ -6,13 +6,15 @@ import re
 from collections.abc import Collection
 
 from flask import Flask, request
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config
-from problems import BadRequest, UntrustedHost
+from doors.forwarded import Forwarded
+from problems import BadRequest, UntrustedHost, quoted
+from server.addresses import canonical
 
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _HEALTH = ("/healthz", "/healthz/ready")
+_NOT_OURS = "The service does not answer for the host {}. The operator can add it to the setting TRUSTED_HOSTS."
 
 
 def trusted(settings: config.Config) -> tuple[str, ...]:
@@ -21,13 +23,23 @@ def trusted(settings: config.Config) -> tuple[str, ...]:
     A service that listens on this machine alone believes that only its user can reach it. Without a look at the name
     any web site could, by pointing a name of its own to 127.0.0.1 (DNS rebinding).
     """
-    return settings.trusted_hosts or (_LOCAL if settings.is_local else ())
+    if settings.trusted_hosts or not settings.is_local:
+        return settings.trusted_hosts
+    own = settings.host.lower()
+    return tuple(dict.fromkeys((*_LOCAL, f"[{own}]" if ":" in own else own)))
 
 
 def is_trusted(host: str, names: Collection[str]) -> bool:
-    """Whether a request for `host` (`name` or `name:port`, RFC 9110 §7.2) is for one of `names`."""
+    """Whether a request for `host` (`name` or `name:port`, RFC 9110 §7.2) is for one of `names`.
+
+    IPv6 addresses compare by value, however they are spelled.
+    """
     match = re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", host.lower())
-    return not names or (match is not None and match[1] in names)
+    return not names or (match is not None and _spelled(match[1]) in {_spelled(name) for name in names})
+
+
+def _spelled(name: str) -> str:
+    return f"[{canonical(name)}]" if name.startswith("[") else name
 
 
 def _check() -> None:
@@ -39,11 +51,10 @@ def _check() -> None:
         raise BadRequest("A request in HTTP/1.1 has a Host.")
     names = trusted(config.current())
     if request.path not in _HEALTH and not is_trusted(request.host, names):
-        raise UntrustedHost
+        raise UntrustedHost(_NOT_OURS.format(quoted(request.headers.get("Host", ""))))
 
 
 def init_app(app: Flask, hops: int) -> None:
     """Refuse requests for others; believe the X-Forwarded-* that the last `hops` proxies have written, and no more."""
     app.before_request(_check)
-    if hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.wsgi_app = Forwarded(app.wsgi_app, hops)  # type: ignore[method-assign]

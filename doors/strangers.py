@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import config
 import keys
 from config import ConfigError
-from server.addresses import is_loopback
+from server.addresses import is_loopback, place
 
 log = logging.getLogger("ferry.strangers")
 
@@ -22,7 +22,7 @@ def check_start(app: Flask, addresses: Sequence[object]) -> None:
 
     A database that does not answer does not decide it: until it does, strangers are refused.
     """
-    outside = [address for address in addresses if not _is_loopback(address)]
+    outside = ", ".join(place(address) for address in addresses if not _is_loopback(address))
     if not outside:
         return
     with app.app_context():
@@ -31,7 +31,7 @@ def check_start(app: Flask, addresses: Sequence[object]) -> None:
             return
         with suppress(SQLAlchemyError):
             if not keys.any_exists():
-                raise ConfigError(_UNGUARDED.format(", ".join(map(str, outside))))
+                raise ConfigError(_UNGUARDED.format(outside))
 
 
 _UNGUARDED = """Ferry would listen on {}, and no API key exists: anybody could use it.

@@ -28,6 +28,7 @@ from content import served
 from doors.bodies import ids_in
 from doors.browsers import is_foreign
 from doors.conditions import has_same, is_unchanged
+from doors.forwarded import prefix_of
 from doors.hosts import is_trusted
 from doors.parameters import page_of
 from doors.query_names import check_names
@@ -303,6 +304,9 @@ RULES = {
     "conditions": Rule(conditions, FIELD, repeated(["", '"', *DATES[:1]], SIGNS + LIST + DATES)),
     "small headers": Rule(small_headers, FIELD, repeated(["", "[", "bytes=", "0-", "ferry_", "a/"], SIGNS)),
     "X-Forwarded-For": Rule(parse_list_header, FIELD, repeated(["", '"'], SIGNS + LIST)),
+    "X-Forwarded-Prefix": Rule(
+        lambda text: prefix_of(text, 10), FIELD, repeated(["", "/"], [*SIGNS, "/a", "/.", "/a,", ".."])
+    ),
     "query": Rule(query, ADDRESS, repeated(["", "prefix=", "a="], [*SIGNS, *MARKS[:6], "&", "a&", "&a=", "+"])),
     "JSON": Rule(
         as_json,

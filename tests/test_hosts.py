@@ -24,6 +24,8 @@ LOCAL = ("localhost", "127.0.0.1", "[::1]")
     [
         ({}, LOCAL),
         ({"HOST": "::1"}, LOCAL),
+        ({"HOST": "localhost"}, LOCAL),
+        ({"HOST": "127.0.0.5"}, (*LOCAL, "127.0.0.5")),
         ({"HOST": "0.0.0.0"}, ()),
         ({"HOST": "0.0.0.0", "TRUSTED_HOSTS": "a.example"}, ("a.example",)),
         ({"TRUSTED_HOSTS": "a.example,b.example"}, ("a.example", "b.example")),
@@ -45,6 +47,33 @@ def test_its_own_names_are_trusted_whatever_the_port(host: str) -> None:
 def test_others_are_not(host: str) -> None:
     assert not is_trusted(host, LOCAL)
     assert is_trusted(host, ())
+
+
+@pytest.mark.parametrize(
+    ("host", "is_one"),
+    [
+        ("[2001:db8::1]", True), ("[2001:DB8:0:0::1]:8080", True), ("[2001:db8::2]", False), ("2001:db8::1", False),
+        ("[2001:db8::1", False), ("[::]", False), ("[1:2]", False), ("[unknown]", False),
+    ],
+)  # fmt: skip
+def test_an_ipv6_address_is_trusted_in_any_spelling(host: str, is_one: bool) -> None:
+    assert is_trusted(host, Config.from_env({"TRUSTED_HOSTS": "2001:db8:0::1"}).trusted_hosts) is is_one
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("ferry.example.com:8443", '"ferry.example.com:8443"'),
+        ("evil\tname<b>\x1b", '"evil?name<b>?"'),
+        ("x" * 3000, f'"{"x" * 100}…"'),
+    ],
+    ids=["port", "control", "long"],
+)
+def test_a_refusal_names_the_host_and_the_setting(client: FlaskClient, host: str, shown: str) -> None:
+    answer = client.get("/", headers={"Host": host})
+
+    assert (answer.status_code, answer.get_json()["type"]) == (400, "/problems/untrusted-host")
+    assert f"host {shown}. The operator can add it to the setting TRUSTED_HOSTS." in answer.get_json()["detail"]
 
 
 def test_a_name_that_points_here_by_trickery_gets_nothing(client: FlaskClient) -> None:
