@@ -12,7 +12,7 @@ from collections.abc import Collection
 from flask import Flask, Response, request
 
 import config
-from problems import CrossSiteRequest
+from problems import CrossSiteRequest, quoted
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _SHOWN = (
@@ -42,6 +42,17 @@ def is_foreign(
     return origin.partition("://")[1:] != ("://", host.lower())
 
 
+def both_sides(host: str, origin: str | None, site: str | None) -> str:
+    """Why a request is foreign, and which settings decide it. What the client chose is quoted and cut."""
+    sent = {"Origin": origin, "Sec-Fetch-Site": site}
+    said = ", ".join(f"{name} {quoted(value)}" for name, value in sent.items() if value is not None)
+    return (
+        f"A page of another site sent it: {said}, but Host {quoted(host)}. If that site may use the service, add its"
+        " origin to the setting CORS_ORIGINS. If the page is the service's own, a proxy changes the host or the port:"
+        " let it pass on the browser's Host (nginx: $http_host), or X-Forwarded-Host with the setting FORWARDED_HOPS."
+    )
+
+
 def cors(origin: str | None, allowed: Collection[str]) -> dict[str, str]:
     """The CORS headers (Fetch, CORS protocol) of an answer to `origin`, problems included: a page can read them."""
     if origin not in allowed:
@@ -67,16 +78,17 @@ def preflight(method: str, headers: str) -> dict[str, str]:
 
 def _check() -> None:
     """Raises CrossSiteRequest, before a byte of the body is read."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if is_foreign(
         request.method,
         request.host,
-        site=request.headers.get("Sec-Fetch-Site"),
-        origin=request.headers.get("Origin"),
+        site=site,
+        origin=origin,
         # Basic and its kin are sent by the browser itself.
         token=request.headers.get("Authorization", "").lower().startswith("bearer "),
         allowed=config.current().cors_origins,
     ):
-        raise CrossSiteRequest
+        raise CrossSiteRequest(both_sides(request.host, origin, site))
 
 
 def _answer_preflight() -> Response | None:

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 import keys
 import lookups
+from app import create_app
 from doors.browsers import is_foreign, preflight
 from doors.openapi.pieces import HEADERS
 from problems import UriTooLong
@@ -64,6 +65,31 @@ def test_looking_is_free(method: str) -> None:
 
 def test_a_token_is_sent_by_nobody_unasked() -> None:
     assert not is_foreign("POST", HOST, site="cross-site", origin="https://evil.example", token=True, allowed=())
+
+
+@pytest.mark.parametrize(
+    ("host", "sent", "named"),
+    [
+        # nginx with `Host $host`, listening on 8443: the browser's port is lost on the way.
+        ("nas.local", {"Origin": "https://nas.local:8443"}, 'Origin "https://nas.local:8443", but Host "nas.local"'),
+        # A development server with changeOrigin.
+        ("localhost", {"Origin": "http://localhost:5173", "Sec-Fetch-Site": "same-site"},
+         'Origin "http://localhost:5173", Sec-Fetch-Site "same-site", but Host "localhost"'),
+        ("localhost", {"Sec-Fetch-Site": "cross-site"}, 'Sec-Fetch-Site "cross-site", but Host "localhost"'),
+        ("localhost", {"Origin": 'http://a"\xe9\x1b'}, 'Origin "http://a???", but'),
+        ("localhost", {"Origin": "http://" + "a" * 9000}, f'Origin "http://{"a" * 93}…", but'),
+    ],
+    ids=["port", "change-origin", "no-origin", "control", "long"],
+)  # fmt: skip
+def test_a_refusal_names_both_sides_and_the_settings(
+    settings: dict[str, str], host: str, sent: dict[str, str], named: str
+) -> None:
+    client = create_app(settings | {"TRUSTED_HOSTS": "nas.local,localhost"}).test_client()
+    detail = client.post("/normal_upload", base_url=f"http://{host}", headers=sent).get_json()["detail"]
+
+    assert named in detail
+    assert "CORS_ORIGINS" in detail
+    assert "FORWARDED_HOPS" in detail
 
 
 class Unreadable(io.BytesIO):

@@ -46,7 +46,9 @@ class ChunkedUpload(FerryError):
 
 
 class CrossSiteRequest(FerryError):
-    """Another web site had the browser send this. The operator can allow it: CORS_ORIGINS."""
+    """A page of another web site had the browser send this. The operator can add that site to CORS_ORIGINS.
+
+If the page is the service's own, a proxy changes the Host: let it pass on the browser's, with the port."""
 
     slug = "cross-site-request"
 
@@ -382,7 +384,7 @@ class UnsupportedMediaType(FerryError):
 
 
 class UntrustedHost(FerryError):
-    """The request is for a host that this server does not go by. The operator can name it: TRUSTED_HOSTS."""
+    """The request is for a host that the service does not answer for. The operator can add it to TRUSTED_HOSTS."""
 
     slug = "untrusted-host"
 
