@@ -300,10 +300,7 @@ class UntrustedHost(Problem):
 
 
 class CrossSiteRequest(Problem):
-    """A page of another web site had the browser send this. The operator can add that site to CORS_ORIGINS.
-
-    If the page is the service's own, a proxy changes the Host: let it pass on the browser's, with the port.
-    """
+    """A page of another web site had the browser send this. `detail` names both, and the settings that let it."""
 
     status, title = 403, "A request from another web site"
 

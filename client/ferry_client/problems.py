@@ -46,9 +46,7 @@ class ChunkedUpload(FerryError):
 
 
 class CrossSiteRequest(FerryError):
-    """A page of another web site had the browser send this. The operator can add that site to CORS_ORIGINS.
-
-If the page is the service's own, a proxy changes the Host: let it pass on the browser's, with the port."""
+    """A page of another web site had the browser send this. `detail` names both, and the settings that let it."""
 
     slug = "cross-site-request"
 
