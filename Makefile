@@ -19,7 +19,8 @@ long: $(VENV)/.dev
 faults: $(VENV)/.dev
 	@$(BIN)/pytest -m 'not long' tests/faults
 
-# Against servers that this project did not write: radosgw, PgBouncer, replicated PostgreSQL, tinyproxy; and Go. Installs them from
+# Against servers that this project did not write: radosgw, PgBouncer, replicated PostgreSQL, tinyproxy, nginx, HAProxy; and
+# Go. Installs them from
 # Debian where that is possible; the tests of a server that is missing are skipped.
 foreign: $(VENV)/.dev
 	@$(BIN)/python -m tests.foreign.packages

@@ -199,13 +199,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """
         now = time.monotonic()
         while self.keepalived_conns and (force or self.keepalived_conns[0].timeout <= now):
-            conn = self.keepalived_conns[0]
-            if not force and is_readable(conn.sock):
-                self.on_client_socket_readable(conn, conn.sock)
-                continue
-            self.keepalived_conns.popleft()
+            conn = self.keepalived_conns.popleft()
             self.poller.unregister(conn.sock)
-            self._close(conn)
+            if not force and is_readable(conn.sock):
+                self.enqueue_req(conn)
+            else:
+                self._close(conn)
 
     def murder_pending(self) -> None:
         """Called about every second: end what has waited for too long."""

@@ -17,6 +17,8 @@ PACKAGES = {
     "radosgw": ("radosgw", "ceph-mon", "ceph-osd", "ceph-mgr", "ceph-common"),
     "pgbouncer": ("pgbouncer",),
     "tinyproxy": ("tinyproxy-bin",),
+    "haproxy": ("haproxy",),
+    "nginx": ("nginx-light",),
     "go": ("golang-go",),
 }
 """The Debian packages of each program."""
