@@ -451,6 +451,10 @@ class Config:
         """Uploads and downloads of one caller at once, in a web process: never all its threads, unless one is all."""
         return self.uploads_at_once or max(1, self.web_threads * 3 // 4)
 
+    def most_of_key(self, wanted: int) -> int:
+        """Transfers at once, in a web process, of a key with a bound of its own: an eighth of the threads is left."""
+        return min(wanted, max(1, self.web_threads - max(1, self.web_threads // 8)))
+
     @property
     def most_watchers(self) -> int:
         """Requests that only wait, at once in a web process: a quarter of its threads, and never the last of them."""

@@ -51,6 +51,7 @@ class ApiKey(Base):
     expires_at: Mapped[float | None] = mapped_column(Double)
     revoked_at: Mapped[float | None] = mapped_column(Double)
     used_at: Mapped[float | None] = mapped_column(Double)
+    uploads_at_once: Mapped[int | None]
     created_at: Mapped[float] = mapped_column(Double)
 
 
@@ -58,6 +59,7 @@ class ApiKey(Base):
 class Key:
     """A key that can be used now: what it may do, for whom, and the digests of the tokens that stand for it.
 
+    `uploads_at_once`: the key's own bound of transfers at once in a web process; None: UPLOADS_AT_ONCE counts.
     `is_noted`: that it was used, less than ten minutes before it was read.
     """
 
@@ -68,6 +70,7 @@ class Key:
     quota_bytes: int | None
     quota_files: int | None
     quota_uploads: int | None
+    uploads_at_once: int | None
     is_noted: bool
 
     def fits(self, token: str) -> bool:
@@ -90,7 +93,8 @@ def find(id: str) -> Key | None:
         return None
     digests = (row.digest, row.old_digest) if row.old_is_live else (row.digest,)
     quotas = (row.quota_bytes, row.quota_files, row.quota_uploads)
-    return Key(id, row.owner, frozenset(row.scopes.split(",")), digests, *quotas, row.is_noted)
+    scopes = frozenset(row.scopes.split(","))
+    return Key(id, row.owner, scopes, digests, *quotas, row.uploads_at_once, row.is_noted)
 
 
 def note_use(id: str) -> None:
@@ -104,14 +108,28 @@ def any_exists() -> bool:
         return bool(connection.execute(_ANY).scalar_one())
 
 
-def create(owner: str, scopes: Sequence[str], seconds: float | None, **quotas: int | None) -> str:
+def create(
+    owner: str,
+    scopes: Sequence[str],
+    seconds: float | None,
+    *,
+    uploads_at_once: int | None = None,
+    **quotas: int | None,
+) -> str:
     """Make a key for an owner, who is made if new. It expires in `seconds`, or never. Returns its token.
 
-    `quotas` of the owner are changed with it, as by `change_quota`.
+    `uploads_at_once` is its own bound, as by `change`; `quotas` of the owner are changed with it, as by `change_quota`.
     """
     id = secrets.token_hex(6)
     token = _token(id)
-    values = {"id": id, "owner": owner, "scopes": ",".join(scopes), "digest": _digest(token), "seconds": seconds}
+    values = {
+        "id": id,
+        "owner": owner,
+        "scopes": ",".join(scopes),
+        "digest": _digest(token),
+        "seconds": seconds,
+        "uploads_at_once": uploads_at_once,
+    }
 
     def work(connection: Connection) -> None:
         if connection.execute(_OWNER, {"name": owner}).one_or_none() is None:
@@ -133,6 +151,11 @@ def rotate(id: str, seconds: float) -> str | None:
 def revoke(id: str) -> bool:
     """End a key. False: there is no such key, or it had ended."""
     return bool(write(_REVOKE, {"mine": id}))
+
+
+def change(id: str, uploads_at_once: int | None) -> bool:
+    """Set a key's own bound of transfers at once; None takes it away. False: there is no such key, or it had ended."""
+    return bool(write(_SET_BOUND, {"mine": id, "bound": uploads_at_once}))
 
 
 def change_quota(owner: str, **quotas: int | None) -> bool:
@@ -179,6 +202,7 @@ _FIND = (
         _KEYS.c.scopes,
         _KEYS.c.digest,
         _KEYS.c.old_digest,
+        _KEYS.c.uploads_at_once,
         (_KEYS.c.old_until > _NOW).label("old_is_live"),
         func.coalesce(_KEYS.c.used_at >= _NOW - _NOTED, false()).label("is_noted"),
         *_QUOTAS,
@@ -190,11 +214,12 @@ _ANY = select(exists().select_from(_KEYS))
 _OWNER = select(_OWNERS.c.name).where(_OWNERS.c.name == bindparam("name")).with_for_update()
 _MAKE_OWNER = insert(_OWNERS).values(used_bytes=0, used_files=0, created_at=_NOW)
 _MAKE_FOR_EVER = insert(_KEYS).values(
-    {name: bindparam(name) for name in ("id", "owner", "scopes", "digest")} | {"created_at": _NOW}
+    {name: bindparam(name) for name in ("id", "owner", "scopes", "digest", "uploads_at_once")} | {"created_at": _NOW}
 )
 _MAKE = _MAKE_FOR_EVER.values(expires_at=_AHEAD)
 _CHANGE = update(_KEYS).where(_MINE, _LIVE).returning(_KEYS.c.id)
 _ROTATE = _CHANGE.values(old_digest=_KEYS.c.digest, old_until=_AHEAD, digest=bindparam("new"))
+_SET_BOUND = _CHANGE.values(uploads_at_once=bindparam("bound"))
 _REVOKE = _CHANGE.values(revoked_at=_NOW)
 _USED = update(_KEYS).where(_MINE).values(used_at=_NOW)
 _STATE = case((_KEYS.c.revoked_at.is_not(None), "revoked"), (_LIVE, "live"), else_="expired").label("state")

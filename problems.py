@@ -172,13 +172,13 @@ class ScopeMissing(Problem):
 
 
 class TooManyUploads(Problem):
-    """As many uploads and other bodies as this caller may have at once are on their way. Wait for one to end."""
+    """This caller has `most` uploads, other bodies and downloads on their way. Wait for one, or have `most` raised."""
 
     status, title, retry_after = 429, "Too many uploads at once", 2
 
 
 class TooManyDownloads(Problem):
-    """As many downloads and uploads as this caller may have at once are on their way. Wait for one to end."""
+    """This caller has `most` downloads, uploads and other bodies on their way. Wait for one, or have `most` raised."""
 
     status, title, retry_after = 429, "Too many downloads at once", 2
 

@@ -30,13 +30,13 @@ class Slots:
         self._path = path
 
     @contextmanager
-    def take(self, name: str, most: int, refusal: type[Problem] = TooManyUploads) -> Iterator[None]:
-        """Hold one of the `most` slots of `name`. Raises `refusal` where all are taken."""
+    def take(self, name: str, most: int, refusal: Problem | None = None) -> Iterator[None]:
+        """Hold one of the `most` slots of `name`. Raises `refusal`, or TooManyUploads, where all are taken."""
         file = self._open()
         try:
             first = _first(name)
             if not any(_lock(file, first + number) for number in range(min(most, _MOST))):
-                raise refusal(f"At most {most} at once.", most=most)
+                raise refusal or TooManyUploads(f"At most {most} at once.", most=most)
             yield
         finally:
             os.close(file)

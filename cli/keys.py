@@ -18,6 +18,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NO_END = "none"
 _LARGEST = (1 << 63) - 1
 _AT_ONCE = 500
+_OWN_BOUND = "Uploads and downloads of this key at once in a web process, instead of UPLOADS_AT_ONCE."
 
 
 class Span(click.ParamType[float]):
@@ -51,6 +52,19 @@ class Quota(click.ParamType[int | str]):
         return number
 
 
+_BOUND = click.IntRange(1, 16384)
+
+
+class Bound(click.ParamType[int | str]):
+    """A number of transfers, or `none` for UPLOADS_AT_ONCE."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Raises click.BadParameter unless `value` is `none` or from 1 to 16384."""
+        return _NO_END if value == _NO_END else _BOUND.convert(value, param, ctx)
+
+
 def _owner(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", value):
         return value
@@ -78,18 +92,34 @@ def _quotas(command: Any) -> Any:
 
 @click.group()
 def keys() -> None:
-    """API keys: make, show, rotate and revoke them."""
+    """API keys: make, show, change, rotate and revoke them."""
 
 
 @keys.command()
 @click.option("--owner", required=True, callback=_owner, help="Whom the files belong to that come with this key.")
 @click.option("--scopes", default=",".join(api_keys.SCOPES), show_default=True, callback=_scopes)
 @click.option("--expires", type=Span(), help="Time until the key ends, such as 90d. Default: it does not.")
+@click.option("--uploads-at-once", type=_BOUND, help=_OWN_BOUND)
 @_quotas
 @with_appcontext
-def create(owner: str, scopes: list[str], expires: float | None, **quotas: int | str | None) -> None:
+def create(
+    owner: str, scopes: list[str], expires: float | None, uploads_at_once: int | None, **quotas: int | str | None
+) -> None:
     """Make a key. Prints its token: it can't be shown again."""
-    click.echo(api_keys.create(owner, scopes, expires, **_wanted(quotas)))
+    _warn_of(uploads_at_once)
+    click.echo(api_keys.create(owner, scopes, expires, uploads_at_once=uploads_at_once, **_wanted(quotas)))
+
+
+@keys.command()
+@click.argument("id")
+@click.option("--uploads-at-once", type=Bound(), required=True, help=f"{_OWN_BOUND} `none`: UPLOADS_AT_ONCE.")
+@with_appcontext
+def change(id: str, uploads_at_once: int | str) -> None:
+    """Change a key. Web processes notice within seconds."""
+    bound = uploads_at_once if isinstance(uploads_at_once, int) else None
+    _warn_of(bound)
+    if not api_keys.change(id, bound):
+        raise click.ClickException(f"There is no live key {id!r}.")
 
 
 @keys.command()
@@ -124,12 +154,13 @@ def adopt(owner: str) -> None:
 @with_appcontext
 def list_() -> None:
     """Show every key, and what its owner has and may have."""
-    columns = "{:<12}  {:<20}  {:<8}  {:<18}  {:<16}  {:<16}  {}"
-    click.echo(columns.format("ID", "OWNER", "STATE", "SCOPES", "EXPIRES", "LAST USED", "BYTES, FILES (QUOTA)"))
+    columns = "{:<12}  {:<20}  {:<8}  {:<18}  {:<16}  {:<16}  {:<7}  {}"
+    heads = ("ID", "OWNER", "STATE", "SCOPES", "EXPIRES", "LAST USED", "AT ONCE", "BYTES, FILES (QUOTA)")
+    click.echo(columns.format(*heads))
     for row in api_keys.listed():
         use = f"{row.used_bytes} ({_end(row.quota_bytes)}), {row.used_files} ({_end(row.quota_files)})"
         times = (_time(row.expires_at), _time(row.used_at))
-        click.echo(columns.format(row.id, row.owner, row.state, row.scopes, *times, use))
+        click.echo(columns.format(row.id, row.owner, row.state, row.scopes, *times, row.uploads_at_once or "-", use))
 
 
 @keys.command()
@@ -152,6 +183,13 @@ def revoke(id: str) -> None:
     if not api_keys.revoke(id):
         raise click.ClickException(f"There is no live key {id!r}.")
     click.echo(f"{id} is revoked.")
+
+
+def _warn_of(bound: int | None) -> None:
+    """Say on stderr where a key's own bound is larger than what these settings grant."""
+    settings = config.current()
+    if bound and (granted := settings.most_of_key(bound)) < bound:
+        click.echo(f"With WEB_THREADS={settings.web_threads} it has {granted} at once: raise WEB_THREADS.", err=True)
 
 
 def _wanted(quotas: dict[str, Any]) -> dict[str, int | None]:

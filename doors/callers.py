@@ -157,25 +157,56 @@ def receiving() -> Iterator[Caller]:
     """
     caller: Caller = g.caller
     with ExitStack() as held:
-        held.enter_context(_thread(caller, TooManyUploads))
-        if caller.key and caller.key.quota_uploads is not None:
-            held.enter_context(slots.of().take(f"owner {caller.owner}", caller.key.quota_uploads))
+        held.enter_context(listening())
+        if caller.key and (most := caller.key.quota_uploads) is not None:
+            detail = f"At most {most} uploads of one owner at once on a host (flask keys quota, --quota-uploads)."
+            held.enter_context(slots.of().take(f"owner {caller.owner}", most, TooManyUploads(detail, most=most)))
         yield caller
 
 
 def listening() -> AbstractContextManager[None]:
     """Hold the caller's slot for a body that is no file while it comes in. Raises TooManyUploads."""
-    return _thread(g.caller, TooManyUploads)
+    bound = _bound(g.caller)
+    return _thread(bound, TooManyUploads(bound.detail, most=bound.most))
 
 
 def giving() -> AbstractContextManager[None]:
     """Hold the caller's slot for a download while its bytes go out. Raises TooManyDownloads."""
-    return _thread(g.caller, TooManyDownloads)
+    bound = _bound(g.caller)
+    return _thread(bound, TooManyDownloads(bound.detail, most=bound.most))
 
 
-def _thread(caller: Caller, refusal: type[Problem]) -> AbstractContextManager[None]:
+@dataclass(frozen=True)
+class _Bound:
+    """How many threads of a process one caller can have, under which name they are counted, and who says so."""
+
+    name: str
+    most: int
+    of: str
+    set_by: str
+
+    @property
+    def detail(self) -> str:
+        """What a refusal says: the bound, and how to raise it."""
+        return f"At most {self.most} uploads and downloads of one {self.of} at once in a web process ({self.set_by})."
+
+
+def _bound(caller: Caller) -> _Bound:
+    """A key with a bound of its own is counted by itself, all other transfers by owner or by address."""
+    settings, key = config.current(), caller.key
+    if key and key.uploads_at_once is not None:
+        most = settings.most_of_key(key.uploads_at_once)
+        return _Bound(f"key {key.id}", most, "key", "flask keys change, --uploads-at-once; at most 7/8 of WEB_THREADS")
+    if key:
+        ways = "UPLOADS_AT_ONCE, or for one key: flask keys change, --uploads-at-once"
+        return _Bound(caller.name, settings.most_uploads, "owner", ways)
+    ways = "UPLOADS_AT_ONCE; a key can have a bound of its own; behind a proxy FORWARDED_HOPS tells addresses apart"
+    return _Bound(caller.name, settings.most_uploads, "address", ways)
+
+
+def _thread(bound: _Bound, refusal: Problem) -> AbstractContextManager[None]:
     """One caller can't have all threads of a process, however slowly the bytes come and go."""
-    return slots.of().take(f"process {os.getpid()} {caller.name}", config.current().most_uploads, refusal)
+    return slots.of().take(f"process {os.getpid()} {bound.name}", bound.most, refusal)
 
 
 def _is_forwarded() -> bool:

@@ -267,3 +267,11 @@ def test_a_key_for_encryption_that_would_not_be_used_stops_the_start() -> None:
 def test_a_dialect_that_makes_no_sense_stops_the_start(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         Config.from_env({name: "no sense"})
+
+
+@pytest.mark.parametrize(
+    ("threads", "wanted", "granted"),
+    [(16, 13, 13), (16, 14, 14), (16, 15, 14), (64, 100, 56), (8, 8, 7), (4, 4, 3), (2, 5, 1), (1, 1, 1), (16, 1, 1)],
+)
+def test_a_key_never_gets_the_last_eighth_of_the_threads(threads: int, wanted: int, granted: int) -> None:
+    assert Config.from_env({"WEB_THREADS": str(threads)}).most_of_key(wanted) == granted

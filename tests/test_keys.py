@@ -123,10 +123,46 @@ def test_a_quota_is_changed_and_taken_away_in_the_shell(shell: FlaskCliRunner) -
     assert shell.invoke(args=["keys", "quota", "nobody", "--quota", "5"]).exit_code == 1
 
 
+def test_a_key_has_a_bound_of_its_own_and_loses_it_in_the_shell(shell: FlaskCliRunner) -> None:
+    args = ["keys", "create", "--owner", "alice", "--uploads-at-once", "13"]
+    id = shell.invoke(args=args).output.split("_")[1]
+
+    def bound() -> int | None:
+        key = keys.find(id)
+        assert key is not None
+        return key.uploads_at_once
+
+    assert bound() == 13
+    assert re.search(r"AT ONCE.*\n.*  13 ", shell.invoke(args=["keys", "list"]).output)
+    assert shell.invoke(args=["keys", "change", id, "--uploads-at-once", "9"]).exit_code == 0
+    assert bound() == 9
+    keys.rotate(id, 0)
+    assert bound() == 9
+    assert shell.invoke(args=["keys", "change", id, "--uploads-at-once", "none"]).exit_code == 0
+    assert bound() is None
+
+
+def test_a_bound_that_is_not_granted_is_said(shell: FlaskCliRunner) -> None:
+    made = shell.invoke(args=["keys", "create", "--owner", "alice", "--uploads-at-once", "100"])
+
+    assert made.stdout.startswith("ferry_")
+    assert made.stderr == "With WEB_THREADS=16 it has 14 at once: raise WEB_THREADS.\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [(["0" * 12, "--uploads-at-once", "3"], 1), (["x", "--uploads-at-once", "0"], 2),
+     (["x", "--uploads-at-once", "a"], 2), (["x"], 2)],
+)  # fmt: skip
+def test_nonsense_changes_no_key(shell: FlaskCliRunner, args: list[str], code: int) -> None:
+    assert shell.invoke(args=["keys", "change", *args]).exit_code == code
+
+
 @pytest.mark.parametrize(
     "args",
     [["--owner", "a b"], ["--owner", "a" * 65], ["--owner", "a", "--scopes", "admin"], ["--owner", "a", "--scopes", ""],
      ["--owner", "a", "--expires", "soon"], ["--owner", "a", "--quota", "-1"],
+     ["--owner", "a", "--uploads-at-once", "0"], ["--owner", "a", "--uploads-at-once", "none"],
      ["--owner", "a", "--quota", "9999999999TiB"], []],
 )  # fmt: skip
 def test_nonsense_makes_no_key(shell: FlaskCliRunner, args: list[str]) -> None:

@@ -316,7 +316,7 @@ class TooLarge(FerryError):
 
 
 class TooManyDownloads(FerryError):
-    """As many downloads and uploads as this caller may have at once are on their way. Wait for one to end."""
+    """This caller has `most` downloads, uploads and other bodies on their way. Wait for one, or have `most` raised."""
 
     slug = "too-many-downloads"
 
@@ -334,7 +334,7 @@ class TooManyRequests(FerryError):
 
 
 class TooManyUploads(FerryError):
-    """As many uploads and other bodies as this caller may have at once are on their way. Wait for one to end."""
+    """This caller has `most` uploads, other bodies and downloads on their way. Wait for one, or have `most` raised."""
 
     slug = "too-many-uploads"
 

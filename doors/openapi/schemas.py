@@ -18,6 +18,7 @@ BYTES: Schema = {"type": "integer", "minimum": 0}
 MODES: Schema = {"type": "string", "enum": list(get_args(Mode))}
 STATUS: Schema = {"type": "string", "enum": [str(status) for status in UploadStatus]}
 TIME: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-20T10:24:31.645Z"]}
+_COUNT: Schema = {"type": "integer", "minimum": 1}
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
 
@@ -37,6 +38,8 @@ MEMBERS: dict[str, dict[str, Schema]] = {
     "range-not-satisfiable": {"size": BYTES},
     "scope-missing": {"scope": _TEXT},
     "too-large": {"max_bytes": BYTES},
+    "too-many-downloads": {"most": _COUNT},
+    "too-many-uploads": {"most": _COUNT},
     "type-not-allowed": {
         "detected_type": _TEXT,
         "declared_type": _TEXT,
