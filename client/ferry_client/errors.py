@@ -2,7 +2,7 @@
 
 FerryError
 ├── Unreachable       no answer came
-│   └── WrongAddress  and none will: no such host, nothing listens there, TLS is refused
+│   └── WrongAddress  and none will: no such host, nothing listens there, TLS is refused, wrong path
 ├── TimedOut          wait() took longer than it may
 ├── FileChanged       the file became shorter while it was sent
 ├── Damaged           what was downloaded is not what was stored
@@ -53,8 +53,8 @@ class Unreachable(FerryError):
 class WrongAddress(Unreachable):
     """Nothing at this address has answered yet, and no pause changes that: the request is not repeated.
 
-    The host has no address, the port refuses connections, the certificate is not trusted, or the other end speaks
-    another protocol. Once a server has answered, the same failures are Unreachable, because it may be restarting.
+    The host has no address, the port refuses connections, the certificate is not trusted, the other end speaks
+    another protocol, or Ferry answers there but not below the address's path. Once a server has answered, the same failures are Unreachable, because it may be restarting.
     """
 
     slug = "wrong-address"

@@ -15,7 +15,7 @@ from urllib.request import getproxies
 import httpx
 from ferry_client.connecting import Place, failure, looks_like, refused_by_proxy
 from ferry_client.errors import FerryError, Unreachable, WrongAddress
-from ferry_client.problems import KINDS
+from ferry_client.problems import KINDS, NotFound
 from ferry_client.proxies import Proxy, is_server, proxy_for, without_credentials
 from ferry_client.version import __version__
 
@@ -68,7 +68,8 @@ class Wire:
         self._client.close()
 
     def _problem(self, answer: Answer, path: str) -> FerryError:
-        return problem(answer.status_code, answer.headers, answer.content, self.place, path)
+        error = problem(answer.status_code, answer.headers, answer.content, self.place, path)
+        return _below_a_path(error, self.place.url, path) if isinstance(error, NotFound) else error
 
     @contextmanager
     def _translated(self, *, sends_a_file: bool) -> Iterator[None]:
@@ -112,6 +113,21 @@ def problem(
     return KINDS.get(slug, FerryError)(
         detail, slug=slug, status=status, fields=fields, retry_after=retry_after(headers)
     )
+
+
+def _below_a_path(error: NotFound, url: str, path: str) -> NotFound | WrongAddress:
+    """Ferry's 404 where the address has a path of its own, which may be wrong. Without one the error stays as it is.
+
+    A path that names no file is served by every Ferry, so that the address is wrong. For an id both are possible.
+    """
+    parts = urlsplit(url)
+    if not (base := parts.path.rstrip("/")):
+        return error
+    if re.fullmatch(r"/files/(?!(status|delete)$).+", path):
+        error.detail = f"There is no such file at {url}"
+        return error
+    root = parts._replace(path="").geturl()
+    return WrongAddress(f"Ferry answers at {url}, but not to {base}{path}: its address is probably {root}")
 
 
 def _foreign(status: int, headers: Mapping[str, str], body: bytes, place: object, path: str) -> FerryError:

@@ -293,6 +293,28 @@ def test_a_redirect_names_the_address_to_use(fake: Fake, shell: Shell, location:
     assert f"{fake.url} {told} Set --url or FERRY_URL to that address" in err
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [("ls",), ("rm", "x"), ("download", "x"), ("upload", __file__, __file__, "--jobs", "1")],
+    ids=lambda argv: argv[0],
+)
+def test_a_path_too_many_in_the_address_fails_once_and_is_named(
+    fake: Fake, shell: Shell, argv: tuple[str, ...]
+) -> None:
+    code, _, err = shell(*argv, "--url", f"{fake.url}/docs/")
+    [told] = [line for line in err.splitlines() if line.startswith("ferry: ")]
+
+    assert (code, len(fake.seen)) == (1, 1)
+    assert told.startswith(f"ferry: Ferry answers at {fake.url}/docs/, but not to /docs/")
+    assert f"its address is probably {fake.url}. Set --url or FERRY_URL" in told
+
+
+def test_an_unknown_file_below_a_path_names_the_address(fake: Fake, shell: Shell) -> None:
+    code, _, err = shell("status", "x", "--url", f"{fake.url}/base")
+
+    assert (code, err) == (1, f"ferry: x: There is no such file at {fake.url}/base (not-found)\n")
+
+
 def test_nginx_that_expects_tls_says_to_use_https(fake: Fake, shell: Shell) -> None:
     body = b"<html><body><center>The plain HTTP request was sent to HTTPS port</center></body></html>"
     fake.instead = [lambda handler: handler.answer(400, body)]
