@@ -54,7 +54,8 @@ class WrongAddress(Unreachable):
     """Nothing at this address has answered yet, and no pause changes that: the request is not repeated.
 
     The host has no address, the port refuses connections, the certificate is not trusted, the other end speaks
-    another protocol, or Ferry answers there but not below the address's path. Once a server has answered, the same failures are Unreachable, because it may be restarting.
+    another protocol, or Ferry answers there but not below the address's path. Once a server has answered, the same
+    failures are Unreachable, because it may be restarting.
     """
 
     slug = "wrong-address"
