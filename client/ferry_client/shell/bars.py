@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-import sys
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 
 from ferry_client.bodies import Progress
 from ferry_client.shell.words import printable
 from rich import progress
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.text import Text
+
+
+class _Progress(progress.Progress):
+    """Bars that leave room for the `^C` which a terminal echoes.
+
+    Behind a bar of all columns it would stand in the next row, and only that row is erased then.
+    """
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """The bars, in two columns less than the terminal has."""
+        return map(_Narrower, super().get_renderables())
+
+
+class _Narrower:
+    def __init__(self, bars: RenderableType) -> None:
+        self._bars = bars
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        return console.render(self._bars, options.update_width(max(1, options.max_width - len("^C"))))
 
 
 class Bars:
     """Shown on stderr from the start of a `with` to its end."""
 
     def __init__(self, total: int | None, files: int, *, own_from: int) -> None:
-        """Files of `own_from` bytes, or of unknown size, have a bar of their own.
-
-        What stdout gets must stay there when it is no terminal: only where it is one is it moved above the bars.
-        """
+        """Files of `own_from` bytes, or of unknown size, have a bar of their own."""
         columns = (
             progress.TextColumn("{task.description}", markup=False), progress.BarColumn(), progress.DownloadColumn(),
             progress.TransferSpeedColumn(), progress.TimeRemainingColumn(),
         )  # fmt: skip
-        self._rich = progress.Progress(
-            *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty(),
+        self._rich = _Progress(
+            *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False,
             refresh_per_second=5,
         )  # fmt: skip
         self._own_from = own_from
@@ -38,6 +55,10 @@ class Bars:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._rich.stop()
+
+    def above(self, line: str) -> None:
+        """Print a line above the bars. The terminal wraps it, so that a copy of it has no line ends inside."""
+        self._rich.console.print(Text(line), soft_wrap=True)
 
     def ended(self) -> None:
         """One file more is done, or failed."""

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TextIO
@@ -62,6 +62,7 @@ class Screen:
 
     def __init__(self, *, as_json: bool, aside: bool = False, quiet: bool = False) -> None:
         self._as_json, self._aside, self._quiet = as_json, aside, quiet
+        self._above: Callable[[str], None] | None = None
 
     def aside(self) -> Screen:
         """One whose results go to stderr too: stdout is for the bytes of a file."""
@@ -112,8 +113,12 @@ class Screen:
         if stream is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         code = stream.encoding or "utf-8"  # Not every terminal can show every name.
-        stream.write(line.encode(code, "replace").decode(code) + "\n")
-        stream.flush()
+        line = line.encode(code, "replace").decode(code)
+        if self._above and stream.isatty():
+            self._above(line)
+        else:
+            stream.write(f"{line}\n")
+            stream.flush()
 
     @contextmanager
     def bars(self, sizes: Sequence[int | None]) -> Iterator[Progresses]:
@@ -125,7 +130,11 @@ class Screen:
 
         known = [size for size in sizes if size is not None]
         with Bars(sum(known) if len(known) == len(sizes) else None, len(sizes), own_from=_OWN_BAR) as bars:
-            yield bars
+            self._above = bars.above
+            try:
+                yield bars
+            finally:
+                self._above = None
 
 
 class _NoBars:
