@@ -20,8 +20,7 @@ faults: $(VENV)/.dev
 	@$(BIN)/pytest -m 'not long' tests/faults
 
 # Against servers that this project did not write: radosgw, PgBouncer, replicated PostgreSQL, tinyproxy, nginx, HAProxy; and
-# Go. Installs them from
-# Debian where that is possible; the tests of a server that is missing are skipped.
+# Go. Installs them from Debian where that is possible; the tests of a server that is missing are skipped.
 foreign: $(VENV)/.dev
 	@$(BIN)/python -m tests.foreign.packages
 	@$(BIN)/pytest -m foreign -rs tests/foreign tests/recipes

@@ -110,6 +110,25 @@ def test_the_files_that_the_docs_name_exist() -> None:
             assert (parts.ROOT / named).exists(), f"{name} names {named}"
 
 
+PAGES = ("README.md", "SECURITY.md", "CHANGELOG.md", "client/README.md", *sorted(
+    str(path.relative_to(parts.ROOT)) for path in (parts.ROOT / "docs").glob("*.md")
+))  # fmt: skip
+
+
+def headings(name: str) -> set[str]:
+    """The anchors that GitHub makes of the page's headings."""
+    lines = re.sub(r"^```.*?^```", "", read(name), flags=re.MULTILINE | re.DOTALL)
+    plain = (re.sub(r"[^\w\- ]", "", line.lower()) for line in re.findall(r"^#+ (.+)$", lines, re.MULTILINE))
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_headings_that_a_page_links_to_exist(name: str) -> None:
+    for linked, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", read(name)):
+        target = (parts.ROOT / name).parent / linked if linked else parts.ROOT / name
+        assert anchor in headings(str(target.resolve())), f"{name} links to {linked}#{anchor}"
+
+
 def compose(**env: str) -> dict[str, Any]:
     argv = [str(parts.BIN / "docker-compose"), "--env-file", "/dev/null", "config", "--format", "json"]
     ran = subprocess.run(argv, cwd=parts.ROOT, env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True)
