@@ -156,3 +156,11 @@ def test_a_scheme_is_http_or_https(settings: dict[str, str], written: str, secur
 
     assert ("Strict-Transport-Security" in answer.headers) is secure
     assert f"curl -F file=@README.md http{'s' if secure else ''}://localhost/" in answer.text
+
+
+@pytest.mark.parametrize(("written", "secure"), [("https", False), ("https, http", True), ("https, http, http", False)])
+def test_a_header_counts_with_a_value_of_each_proxy(settings: dict[str, str], written: str, secure: bool) -> None:
+    """Of two proxies the inner one appends its value: a single one may be the client's."""
+    answer = behind(settings, hops="2").get("/docs", headers={"X-Forwarded-Proto": written})
+
+    assert ("Strict-Transport-Security" in answer.headers) is secure
