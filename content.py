@@ -25,7 +25,7 @@ INLINE = frozenset(
         "application/pdf",
     )
 )
-"""Types that a browser may show, beside audio and video: it runs no script of theirs in our name."""
+"""Types that a browser may show, beside audio and video: none holds a script that it would run in Ferry's origin."""
 
 _ATTR_CHARS = "!#$&+-.^_`|~"
 """What stands for itself in an extended value, beside letters and digits (RFC 8187 §3.2.1)."""

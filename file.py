@@ -155,7 +155,7 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     """Carry `stream` to the storage as the bytes of `row`, which the caller holds, and end the row's attempt.
 
     The row becomes COMPLETE only after the storage has been asked for the object. Raises what went wrong, as a
-    Problem, after the row says so too; the row of an invalid request goes. `bound` is the most bytes that can come,
+    Problem, after the row says so too; deletes the row of an invalid request. `bound` is the most bytes that can come,
     where that is known and the row does not know; MAX_FILE_SIZE elsewhere, so that parts are of one size in any case.
     """
     most = config.current().max_file_size if bound is None else bound

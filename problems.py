@@ -138,7 +138,7 @@ class TooLarge(Problem):
 
 
 class UnsupportedMediaType(Problem):
-    """The body is neither a form nor a file. Send multipart/form-data, or the bytes with the file's own type."""
+    """The body is compressed, a part of the form is encoded, or JSON is not declared as such: see `detail`."""
 
     status, title = 415, "This type of body is not accepted"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import storage  # noqa: F401  its errors are problems too
-from problems import all_problems
+from problems import IncompleteBody, all_problems
 
 
 def page() -> str:
@@ -22,7 +22,8 @@ def page() -> str:
             "`instance`, `request_id`, and sometimes members of its own. `type` is `/problems/` and the name below,",
             "after the path that a proxy serves Ferry under (X-Forwarded-Prefix); it leads to the same words.",
             "`request_id` is also the header `X-Request-ID`, and stands in the server's log.",
-            "A file that ended as ERROR, or waits after a failure, has the name in `error`.",
+            "A file that ended as ERROR, or waits after a failure, has the name in `error`;",
+            f"`{IncompleteBody().reason}` there is `{IncompleteBody.slug()}`.",
             "",
             "| name | status | title | cause and cure |",
             "|---|---|---|---|",

@@ -16,14 +16,14 @@ PAGE_POLICY = (
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
-"""Of what somebody has uploaded: it may not even count as ours (`sandbox` gives it an origin of its own).
+"""The policy of uploaded files: `sandbox` gives them an origin of their own, apart from the pages.
 
 `style-src`: browsers put a picture that is opened by itself into a document with a style of theirs.
 """
 VIEWER_POLICY = (
     "default-src 'none'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 )
-"""Of PDF, audio and video: their viewer is a document that loads the file again, from the same origin.
+"""The policy of PDF, audio and video: their viewer is a document that loads the file again, from the same origin.
 
 WebKit shows a sandboxed PDF as a blank page, and Chromium plays no sandboxed video. What protects instead: the type is
 by the bytes and `nosniff` keeps it, none of these types holds a script for the page, and no script is allowed.

@@ -193,9 +193,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._linger(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """Called about every second: end connections that were idle for too long.
+        """Called about every second: close connections that were idle for too long.
 
-        Not one whose next request has just come (RFC 9112 §9.5): it would get a reset, and its proxy answer 502.
+        Serve those whose next request has just come (RFC 9112 §9.5): a reset would make their proxy answer 502.
         """
         now = time.monotonic()
         while self.keepalived_conns and (force or self.keepalived_conns[0].timeout <= now):

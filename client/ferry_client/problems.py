@@ -376,7 +376,7 @@ class UnexpectedFile(FerryError):
 
 
 class UnsupportedMediaType(FerryError):
-    """The body is neither a form nor a file. Send multipart/form-data, or the bytes with the file's own type."""
+    """The body is compressed, a part of the form is encoded, or JSON is not declared as such: see `detail`."""
 
     slug = "unsupported-media-type"
 

@@ -61,7 +61,7 @@ def schemas() -> dict[str, Schema]:
 
 
 def shapes() -> dict[str, Schema]:
-    """Those of bodies that are no problems, by name."""
+    """The schemas of bodies other than problems, by name."""
     return dict(_SHAPES)
 
 
