@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ferry_client.errors import Unreachable, WrongAddress
+from ferry_client.errors import Unreachable, WrongAddress, WrongProxy
 from ferry_client.proxies import Proxy
 
 _NAMES = ("EAI_NONAME", "EAI_NODATA", "EAI_FAIL", "EAI_ADDRFAMILY")
@@ -48,33 +48,33 @@ def failure(error: Exception, place: Place, *, answered: bool, idle: float) -> U
     hopeless = _hopeless(cause, place)
     text = _text(cause) or str(error) or type(error).__name__
     if hopeless and not answered:
-        return WrongAddress(hopeless)
+        return hopeless
     return Unreachable(f"{place} can't be reached: {text}", idle=idle)
 
 
 def refused_by_proxy(said: str, place: Place, *, answered: bool) -> Unreachable:
     """The error for a proxy that does not connect. `said` is its answer to CONNECT (RFC 9110 §9.3.6): 4xx is final."""
     text = f"{place} can't be reached: the proxy refuses: {said}"
-    return WrongAddress(text) if said.startswith("4") and not answered else Unreachable(text)
+    return WrongProxy(text) if said.startswith("4") and not answered else Unreachable(text)
 
 
-def _hopeless(cause: OSError | None, place: Place) -> str | None:
-    """The sentence for what no pause mends."""
-    where = f"The proxy {place.proxy}" if place.proxy else place.url
+def _hopeless(cause: OSError | None, place: Place) -> WrongAddress | None:
+    """The error for what no pause mends."""
+    where, kind = (f"The proxy {place.proxy}", WrongProxy) if place.proxy else (place.url, WrongAddress)
     if isinstance(cause, socket.gaierror) and cause.errno in _UNKNOWN_NAME:
         host = urlsplit(place.proxy.url if place.proxy else place.url).hostname
-        return f"{where} can't be reached: the host {host} is unknown ({_text(cause)})"
+        return kind(f"{where} can't be reached: the host {host} is unknown ({_text(cause)})")
     if isinstance(cause, ConnectionRefusedError):
-        return f"{where} can't be reached: {_text(cause)}: no server listens there"
+        return kind(f"{where} can't be reached: {_text(cause)}: no server listens there")
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"{place} can't be reached: its certificate is not trusted: {cause.verify_message}"
+        return WrongAddress(f"{place} can't be reached: its certificate is not trusted: {cause.verify_message}")
     if not isinstance(cause, ssl.SSLError) or isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return None
     if cause.reason not in _PLAIN:
-        return f"{place} can't be reached: TLS failed: {_text(cause)}"
+        return WrongAddress(f"{place} can't be reached: TLS failed: {_text(cause)}")
     if place.proxy and place.proxy.scheme == "https":
-        return f"{where} speaks no TLS: use http:// in {place.proxy.source}"
-    return f"{place} can't be reached: no TLS is spoken there: use {place.other_scheme}"
+        return WrongProxy(f"{where} speaks no TLS: use http:// in {place.proxy.source}")
+    return WrongAddress(f"{place} can't be reached: no TLS is spoken there: use {place.other_scheme}")
 
 
 def _cause(error: BaseException | None) -> OSError | None:

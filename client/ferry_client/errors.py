@@ -3,6 +3,7 @@
 FerryError
 ├── Unreachable       no answer came
 │   └── WrongAddress  and none will: no such host, nothing listens there, TLS is refused, wrong path
+│       └── WrongProxy    because of the proxy that the environment names
 ├── TimedOut          wait() took longer than it may
 ├── FileChanged       the file became shorter while it was sent
 ├── Damaged           what was downloaded is not what was stored
@@ -59,6 +60,12 @@ class WrongAddress(Unreachable):
     """
 
     slug = "wrong-address"
+
+
+class WrongProxy(WrongAddress):
+    """The proxy that the environment names can't be reached, or refuses to connect to the server."""
+
+    slug = "wrong-proxy"
 
 
 class TimedOut(FerryError):

@@ -23,6 +23,11 @@ except ImportError:  # Windows
 SUFFIX = ".ferry-part"
 
 
+def is_partial(name: str) -> bool:
+    """Whether a file of this name is a download that has not ended."""
+    return name.startswith(".") and name.endswith(SUFFIX)
+
+
 class Partial:
     """`stream` holds what has come so far. Nobody else writes to it."""
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from ferry_client import Ferry, FerryError, Unreachable, WrongAddress
+from ferry_client import Ferry, FerryError, Unreachable, WrongAddress, WrongProxy
 from ferry_client.connecting import Place, failure
 from ferry_client.proxies import Proxy
 
@@ -68,7 +68,7 @@ def test_what_no_pause_mends_is_a_wrong_address(cause: OSError, place: Place, to
     first = failure(_wrapped(cause), place, answered=False, idle=0)
     later = failure(_wrapped(cause), place, answered=True, idle=0)
 
-    assert (type(first), type(later)) == (WrongAddress, Unreachable)
+    assert (type(first), type(later)) == (WrongProxy if place.proxy else WrongAddress, Unreachable)
     assert told in first.detail
     assert "secret" not in first.detail + later.detail
 

@@ -213,3 +213,12 @@ def test_a_proxy_that_refuses_to_connect_is_asked_once(fake: Fake, variables: py
     with Ferry("https://ferry.example", patience=30) as ferry, pytest.raises(WrongAddress, match=r"https_proxy.*403"):
         list(ferry.list())
     assert len(fake.seen) == 1
+
+
+def test_a_wrong_proxy_is_not_blamed_on_the_address(shell: Shell, variables: pytest.MonkeyPatch) -> None:
+    variables.setenv("http_proxy", "http://127.0.0.1:1")
+    code, _, err = shell("ls", "--url", _REMOTE)
+
+    assert (code, err.count("\n")) == (1, 1)
+    assert err.endswith("Correct or unset the variable, or name the server in no_proxy. (wrong-proxy)\n")
+    assert "--url" not in err

@@ -9,7 +9,11 @@ import pytest
 from ferry_client import Ferry
 from ferry_client.bodies import Body
 from ferry_client.rate_limit import RateLimit
+from ferry_client.shell.exits import Exit
+from ferry_client.shell.uploads import LOWEST_RATE
 
+from config import Config
+from tests.client.conftest import Shell
 from tests.client.fake import Fake
 
 
@@ -87,3 +91,13 @@ def test_uploads_and_downloads_keep_to_it(fake: Fake, tmp_path: Path, monkeypatc
         ferry.download_into(file, io.BytesIO())
 
     assert (sent, sum(taken)) == ([131_072, 131_072, 37_856], 900_000)
+
+
+def test_an_upload_that_ferry_would_give_up_is_wrong_usage(fake: Fake, shell: Shell) -> None:
+    """Only bodies have a least rate: a download may be as slow as it likes."""
+    (code, _, err), (slow, _, _) = (
+        shell("upload", __file__, "--limit-rate", rate, "--url", fake.url) for rate in ("9999", "10k")
+    )
+    assert (code, slow, "at least 10k" in err) == (Exit.USAGE, Exit.OK, True)
+    assert shell("download", fake.add(b"x"), "--to", "-", "--limit-rate", "1", "--url", fake.url)[0] == Exit.OK
+    assert Config.from_env({}).min_rate == LOWEST_RATE

@@ -155,3 +155,16 @@ def test_a_prefix_that_is_not_utf_8_finds_what_was_sent_so(fake: Fake, command: 
     fake.add(b"x", "?.txt")
 
     assert command(fake.url, "ls", "--prefix", "\udcff").stdout.endswith("?.txt\n")
+
+
+def test_a_manifest_that_is_missing_is_named(fake: Fake, command: Run, tmp_path: Path) -> None:
+    ran = command(fake.url, "download", "--manifest", tmp_path / "none")
+
+    assert (ran.returncode, ran.stderr) == (1, f"ferry: {tmp_path / 'none'}: No such file or directory\n")
+
+
+def test_a_link_that_ferry_would_refuse_is_wrong_usage(fake: Fake, shell: Shell) -> None:
+    id = fake.add(b"x")
+
+    assert shell("link", id, "--expires-in", "16m", "--url", fake.url)[0] == Exit.USAGE
+    assert shell("link", id, "--expires-in", "15m", "--url", fake.url)[0] == Exit.OK

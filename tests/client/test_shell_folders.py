@@ -45,6 +45,16 @@ def test_what_has_no_bytes_is_named_and_is_no_failure(fake: Fake, command: Run, 
     assert "pipe" not in ran.stdout
 
 
+def test_a_download_that_was_cut_is_not_sent_with_its_folder(fake: Fake, command: Run, folder: Path) -> None:
+    unfinished = folder / ".0198f3c2.ferry-part"
+    unfinished.write_text("x")
+
+    ran = command(fake.url, "upload", "-r", folder)
+    assert "ferry: folder/.0198f3c2.ferry-part: ignored: an unfinished download\n" in ran.stderr
+    assert (ran.returncode, ran.stdout.count("sent")) == (0, 4)
+    assert command(fake.url, "upload", unfinished).stdout.startswith("sent")
+
+
 def test_what_was_ignored_is_in_the_manifest_and_not_asked_for(
     fake: Fake, command: Run, folder: Path, tmp_path: Path
 ) -> None:

@@ -94,12 +94,21 @@ def made(name: str, **more: Any) -> File:
         (made("a.txt"), 80, f"{ID}      1.2 kB  2026-11-20  a.txt"),
         (made("a.txt", status="PROCESSING"), 80, f"{ID}  PROCESSING  2026-11-20  a.txt"),
         (made("x", status="ERROR", error="too-large"), 80, f"{ID}       ERROR  2026-11-20  x  too-large"),
+        (
+            made("3-crossing.mp4", status="ERROR", error="client-disconnected"), 80,
+            f"{ID}       ERROR  3-cr….mp4  client-disconnected",
+        ),
+        (
+            made("3-crossing.mp4", status="PENDING", error="storage-unavailable"), 80,
+            f"{ID}     PENDING  3-cr….mp4  storage-unavailable",
+        ),
         (made("holiday pictures 2026 (12).jpeg"), 80, f"{ID}      1.2 kB  2026-11-20  holiday p…12).jpeg"),
         (made("旅行の写真と日記二〇二六年.jpeg"), 80, f"{ID}      1.2 kB  2026-11-20  旅行の写真…年.jpeg"),
     ],
-)
+)  # fmt: skip
 def test_a_line_fits_the_terminal(file: File, width: int | None, line: str) -> None:
     assert row(file, width) == line
+    assert width is None or len(line) <= width
 
 
 def test_a_narrow_terminal_shows_the_status_where_it_is_asked_for() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.client.conftest import Run, environment
 from tests.client.fake import Fake, refuse
+from tests.client.terminal import Terminal
 from tests.client.test_client_downloads import BODY, ranges
 from tests.stack import Stack
 
@@ -213,3 +214,12 @@ def test_what_went_in_by_a_pipe_comes_out_by_one(stack: Stack, mode: str) -> Non
     assert stack.ended(id)["status"] == "COMPLETE"
 
     assert piped(stack.url, "download", id, "--to", "-").stdout == BODY
+
+
+def test_a_terminal_shows_the_bytes_of_a_file_and_no_bar(fake: Fake, tmp_path: Path) -> None:
+    id = fake.add(b"first\nlast\n")
+    with Terminal(command(fake.url, "download", id, "--to", "-"), tmp_path, environment()) as terminal:
+        code = terminal.ended()
+
+    assert (code, terminal.lines[:2]) == (0, ["first", "last"])
+    assert [line.split()[0] for line in terminal.lines[2:]] == ["fetched", "1"]

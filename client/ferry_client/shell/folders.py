@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ferry_client.bodies import PIECE
 from ferry_client.files import File
+from ferry_client.partial import is_partial
 from ferry_client.shell.patterns import Excluded
 from ferry_client.shell.standard import NAME, STANDARD
 
@@ -84,6 +85,8 @@ def _member(path: Path, label: str) -> Local | Ignored | OSError:
         kind = _NO_FILES.get(stat.S_IFMT(path.stat().st_mode))
     except OSError as error:
         return error
+    if is_partial(path.name):
+        kind = "an unfinished download"
     return Ignored(label, kind) if kind else _local(path, label)
 
 

@@ -8,6 +8,7 @@ _ADDRESS = "Set --url or FERRY_URL to the address of Ferry"
 
 _HINTS = {
     "wrong-address": _ADDRESS,
+    "wrong-proxy": "Correct or unset the variable, or name the server in no_proxy",
     "not-ferry": _ADDRESS,
     "http-404": _ADDRESS,
     "http-405": _ADDRESS,

@@ -25,7 +25,8 @@ def main(argv: list[str] | None = None) -> Exit:
         return Exit.FAILED
     except (FerryError, OSError) as error:
         _forget_output()
-        screen.complain(said(error))
+        path = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        screen.complain(f"{path}{said(error)}")
         return Exit.FAILED
 
 

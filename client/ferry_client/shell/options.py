@@ -76,7 +76,10 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     changing.add_argument("--quiet", "-q", action="store_true", help="show errors only")
     several = argparse.ArgumentParser(add_help=False, parents=[changing])
     several.add_argument(
-        "--limit-rate", type=rate, metavar="RATE", help="bytes a second in all, such as 500k or 10M (default: no limit)"
+        "--limit-rate",
+        type=rate,
+        metavar="RATE",
+        help="bytes a second in all, such as 500k or 10M; at least 10k for uploads (default: no limit)",
     )
     several.add_argument("--jobs", type=count, default=_JOBS, metavar="N", help="files at once (default: %(default)s)")
 
@@ -126,7 +129,7 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     status.add_argument("id", nargs="+", metavar="ID", help=ID)
     status.add_argument("--watch", action="store_true", help="wait until they are COMPLETE or ERROR")
 
-    link = command("link", "print links that download files without a key", links.link)
+    link = command("link", "print links that download files without a key", links.link, mistake=links.mistake)
     link.add_argument("id", nargs="+", metavar="ID", help=ID)
     link.add_argument(
         "--expires-in", type=duration, metavar="TIME", help="such as 90 or 10m, at most 15m (default: 5m)"

@@ -14,7 +14,8 @@ from ferry_client.shell.words import fitted, printable, size
 _WIDE = 100
 """Cells from which a line shows everything: 79 before the name."""
 
-_SHORTEST_NAME = 12
+_SHORTEST_NAME = 7
+"""Cells. Where an error leaves less than that beside the date, the date is left out."""
 
 
 def ls(ferry: Ferry, options: Namespace, screen: Screen) -> int:
@@ -55,7 +56,7 @@ def row(file: File, width: int | None) -> str:
     """One file of a list in a line of `width` cells; None: as long as it takes, for a script.
 
     A terminal of 80 cells has no room for everything: there the size gives way to a status other than COMPLETE, the
-    time loses its minutes, and a long name its middle.
+    time loses its minutes, or gives way to an error, and a long name its middle.
     """
     return _line(file, width, size_first=file.status == "COMPLETE")
 
@@ -72,5 +73,8 @@ def _line(file: File, width: int | None, *, size_first: bool) -> str:
         made = f"{file.created_at:%Y-%m-%d %H:%M}" if file.created_at else ""
         return f"{file.id}  {file.status:<10}  {amount:>9}  {made:<16}  {file.name}{error}"
     made = f"{file.created_at:%Y-%m-%d}" if file.created_at else ""
-    head = f"{file.id}  {amount if size_first else file.status:>10}  {made:<10}  "
-    return f"{head}{fitted(printable(file.name), max(width - len(head) - len(error), _SHORTEST_NAME))}{error}"
+    head, date = f"{file.id}  {amount if size_first else file.status:>10}  ", f"{made:<10}  "
+    room = width - len(head) - len(error)
+    if room - len(date) >= _SHORTEST_NAME:
+        head, room = head + date, room - len(date)
+    return f"{head}{fitted(printable(file.name), max(room, _SHORTEST_NAME))}{error}"

@@ -122,8 +122,9 @@ class Screen:
 
     @contextmanager
     def bars(self, sizes: Sequence[int | None]) -> Iterator[Progresses]:
-        """Bars for files of these sizes, on a terminal."""
-        if self._quiet or not (sys.stderr and sys.stderr.isatty()):
+        """Bars for files of these sizes, on a terminal; none where it shows the bytes of a file itself."""
+        bytes_too = self._aside and sys.stdout and sys.stdout.isatty()
+        if self._quiet or bytes_too or not (sys.stderr and sys.stderr.isatty()):
             yield _NoBars()
             return
         from ferry_client.shell.bars import Bars  # rich takes longer to import than a small file to send.
