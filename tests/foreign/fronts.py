@@ -14,6 +14,8 @@ from tests.tls import Certificate
 
 NGINX_IDLE, HAPROXY_PURGE, FERRY_IDLE = 2.4, 0.2, 3
 """Seconds in place of nginx's 60, HAProxy's 5 and Ferry's 75: a 25th of what docs/running.md says."""
+NGINX_CLIENT_IDLE, HAPROXY_CLIENT_IDLE = 3, 2.4
+"""Seconds that a client's idle connection stays open, in place of nginx's 75 (its default) and HAProxy's 60."""
 
 _NGINX = """
 {user}daemon off;
@@ -23,6 +25,7 @@ error_log {folder}/error.log;
 events {{ worker_connections 512; }}
 http {{
 access_log off;
+keepalive_timeout {client_idle}ms;
 client_body_temp_path {folder}/body;
 proxy_temp_path {folder}/proxy;
 fastcgi_temp_path {folder}/fastcgi;
@@ -59,7 +62,8 @@ def nginx(folder: Path, port: int, ferry: int, own: Certificate, *, prefix: bool
         }
     user = "user root;\n" if os.geteuid() == 0 else ""
     conf = folder / "nginx.conf"
-    conf.write_text(_NGINX.format(user=user, folder=folder, printed=_changed(printed("upstream ferry"), changes)))
+    block, client_idle = _changed(printed("upstream ferry"), changes), f"{NGINX_CLIENT_IDLE * 1000:.0f}"
+    conf.write_text(_NGINX.format(user=user, folder=folder, printed=block, client_idle=client_idle))
     argv = [require("nginx"), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(conf)]
     return _started(Process("nginx", argv, log=folder / "nginx.log"), port)
 
@@ -78,6 +82,7 @@ def haproxy(
     changes = {
         "bind :::443 v4v6": f"bind 127.0.0.1:{port}{f',::1:{port}' if ipv6 else ''}",
         "127.0.0.1:5000": f"{'[::1]' if ipv6 else '127.0.0.1'}:{ferry}",
+        "timeout http-keep-alive 60s": f"timeout http-keep-alive {HAPROXY_CLIENT_IDLE * 1000:.0f}ms",
         "pool-purge-delay 5s": f"pool-purge-delay {HAPROXY_PURGE * 1000:.0f}ms",
         "/etc/haproxy/ferry.pem": str(pem),
     }

@@ -9,12 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from ferry_client import Ferry, Mode
 
 from dev import parts
 from dev.process import Process, free_port
@@ -29,6 +31,7 @@ Start = Callable[..., Process]
 FRONTS = {"nginx": fronts.nginx, "haproxy": fronts.haproxy}
 UPLOADS, AT_ONCE = 1000, 25
 IDLE = {"nginx": fronts.NGINX_IDLE, "haproxy": fronts.HAPROXY_PURGE}
+CLIENT_IDLE = {"nginx": fronts.NGINX_CLIENT_IDLE, "haproxy": fronts.HAPROXY_CLIENT_IDLE}
 AROUND = (-0.1, -0.05, -0.01, 0, 0.01, 0.05, 0.1)
 BODY = form(part("file", bytes(1000), "a.bin"))
 
@@ -93,6 +96,22 @@ def test_no_upload_fails_whatever_the_pause_before_it(
 
     assert answers == {("async", 202): UPLOADS // 2, ("normal", 201): UPLOADS // 2}
     assert eventually(lambda: len(ferry.objects()) == before + UPLOADS, 60)
+
+
+def test_no_upload_of_the_client_fails_whatever_the_pause_before_it(
+    front: str, ferry: Stack, own: Certificate, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bursts on connections that were idle for about as long as the proxy keeps a client's."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(own.cert))
+    idle, before = CLIENT_IDLE[request.node.callspec.params["front"]], len(ferry.objects())
+    mode: Mode
+    with Ferry(front, patience=10) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+        for mode, step in zip(cycle(("async", "normal")), AROUND):
+            sent = [pool.submit(client.upload, BytesIO(bytes(1000)), mode=mode, name="a.bin") for _ in range(AT_ONCE)]
+            assert len({each.result().id for each in sent}) == AT_ONCE
+            time.sleep(idle + step)
+
+    assert eventually(lambda: len(ferry.objects()) == before + AT_ONCE * len(AROUND), 60)
 
 
 def test_a_connection_is_used_again(front: str, ferry: Stack, own: Certificate) -> None:
