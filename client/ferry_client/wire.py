@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
@@ -17,6 +17,7 @@ from ferry_client.connecting import Place, failure, looks_like, refused_by_proxy
 from ferry_client.errors import FerryError, Unreachable, WrongAddress
 from ferry_client.problems import KINDS, NotFound
 from ferry_client.proxies import Proxy, is_server, proxy_for, without_credentials
+from ferry_client.silence import QUIET_SECONDS, Silence
 from ferry_client.version import __version__
 
 Answer = httpx.Response
@@ -47,7 +48,10 @@ class Wire:
 
     def ask(self, method: str, path: str, **request: Any) -> Answer:
         """The whole answer. Raises FerryError for all but success, and a 304 to who asked for one."""
-        with self._translated(sends_a_file="content" in request):
+        content, held = request.get("content"), (request.get("params") or {}).get("wait", 0)
+        with self._translated(sends_a_file=content is not None), self._watched(held) as silence:
+            if content is not None and not isinstance(content, bytes):
+                request["content"] = silence.sent(content)
             answer = self._client.request(method, path, **request)
         self._answered = True
         if answer.is_success or answer.status_code == NOT_MODIFIED:
@@ -57,7 +61,9 @@ class Wire:
     @contextmanager
     def opened(self, path: str, headers: Mapping[str, str]) -> Iterator[Answer]:
         """An answer whose body is read by iter_raw(). Raises FerryError as ask(), and out of reading too."""
-        with self._translated(sends_a_file=True), self._client.stream("GET", path, headers=headers) as answer:
+        with self._translated(sends_a_file=True), ExitStack() as stack:
+            with self._watched():
+                answer = stack.enter_context(self._client.stream("GET", path, headers=headers))
             self._answered = True
             if not answer.is_success:
                 answer.read()
@@ -66,6 +72,10 @@ class Wire:
 
     def close(self) -> None:
         self._client.close()
+
+    def _watched(self, held: float = 0) -> Silence:
+        """A watch over a request whose answer the server may hold back for so many seconds."""
+        return Silence(self.place, QUIET_SECONDS + held, _TIMEOUT.read)
 
     def _problem(self, answer: Answer, path: str) -> FerryError:
         error = problem(answer.status_code, answer.headers, answer.content, self.place, path)
