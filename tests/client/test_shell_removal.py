@@ -54,6 +54,7 @@ def test_a_terminal_is_asked(
 
     assert (ran.returncode, len(fake.files)) == (code, left)
     assert ran.stderr.startswith("Delete 2 files (4 B) whose names start with 'log-'? [y/N] ")
+    assert answer or ran.stderr.endswith("[y/N] \nferry: nothing was deleted\n")
 
 
 def test_an_empty_prefix_does_not_mean_everything(fake: Fake, ids: list[str], command: Run) -> None:

@@ -223,3 +223,12 @@ def test_a_terminal_shows_the_bytes_of_a_file_and_no_bar(fake: Fake, tmp_path: P
 
     assert (code, terminal.lines[:2]) == (0, ["first", "last"])
     assert [line.split()[0] for line in terminal.lines[2:]] == ["fetched", "1"]
+
+
+def test_what_is_typed_is_not_drawn_over(fake: Fake, tmp_path: Path) -> None:
+    with Terminal(command(fake.url, "upload", "-"), tmp_path, environment()) as terminal:
+        terminal.press("typed\n\x04")
+        code = terminal.ended()
+
+    assert (code, terminal.lines[0], fake.seen[0].body) == (0, "typed", b"typed\n")
+    assert [line.split()[0] for line in terminal.lines[1:]] == ["sent", "1"]

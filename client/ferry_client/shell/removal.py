@@ -11,6 +11,7 @@ from ferry_client.ferry import Ferry
 from ferry_client.files import File
 from ferry_client.problems import NotFound
 from ferry_client.shell.screen import Outcome, Screen
+from ferry_client.shell.standard import is_typed
 from ferry_client.shell.transfers import shown
 from ferry_client.shell.words import counted, forecast, size
 
@@ -30,7 +31,7 @@ def mistake(options: Namespace) -> str | None:
     """What is wrong with the options, if anything."""
     if options.prefix == "":
         return "--prefix '' would delete every file: say which"
-    if options.prefix and not (options.yes or options.dry_run or _can_answer()):
+    if options.prefix and not (options.yes or options.dry_run or is_typed()):
         return "rm --prefix asks before it deletes: without a terminal it needs --yes"
     return None
 
@@ -77,13 +78,12 @@ def _failed(id: str) -> Outcome:
     return Outcome("failed", id, error=NotFound("There is no such file.", status=404))
 
 
-def _can_answer() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
 def _agreed(items: Sequence[Doomed], prefix: str) -> bool:
     bytes = sum(item.file.size or 0 for item in items if item.file)
     files = f"{len(items)} file{'s' * (len(items) != 1)}"
     sys.stderr.write(f"Delete {files} ({size(bytes)}) whose names start with {prefix!r}? [y/N] ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    answer = sys.stdin.readline()
+    if not answer:  # Ctrl-D, which moves no terminal to its next line.
+        sys.stderr.write("\n")
+    return answer.strip().lower() in ("y", "yes")

@@ -121,9 +121,9 @@ class Screen:
             stream.flush()
 
     @contextmanager
-    def bars(self, sizes: Sequence[int | None]) -> Iterator[Progresses]:
-        """Bars for files of these sizes, on a terminal; none where it shows the bytes of a file itself."""
-        bytes_too = self._aside and sys.stdout and sys.stdout.isatty()
+    def bars(self, sizes: Sequence[int | None], *, typed: bool = False) -> Iterator[Progresses]:
+        """Bars for files of these sizes, on a terminal; none where a file is typed into it or shown in it."""
+        bytes_too = typed or (self._aside and sys.stdout and sys.stdout.isatty())
         if self._quiet or bytes_too or not (sys.stderr and sys.stderr.isatty()):
             yield _NoBars()
             return

@@ -29,6 +29,11 @@ def standard_input() -> BinaryIO:
     return open(0, "rb", buffering=0, closefd=False)
 
 
+def is_typed() -> bool:
+    """Whether standard input is a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def standard_output() -> BinaryIO:
     """Its write() takes all that it is given."""
     _must_be_open(sys.stdout)

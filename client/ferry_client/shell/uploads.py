@@ -13,7 +13,7 @@ from ferry_client.shell import folders
 from ferry_client.shell.folders import Ignored, Local
 from ferry_client.shell.known import Known
 from ferry_client.shell.screen import Outcome, Screen
-from ferry_client.shell.standard import NAME, STANDARD, standard_input
+from ferry_client.shell.standard import NAME, STANDARD, is_typed, standard_input
 from ferry_client.shell.transfers import each, jobs_within, outcome, shown, took
 from ferry_client.shell.words import forecast, size
 
@@ -55,7 +55,8 @@ def upload(ferry: Ferry, options: Namespace, screen: Screen) -> int:
         file = ferry.upload(source, mode=options.mode, name=name, expires_in=options.expires_in, on_progress=progress)
         return outcome(done, file, local.label, file.size or 0)
 
-    with screen.bars([local.size for local in locals]) as bars:
+    typed = STANDARD in options.path and is_typed()
+    with screen.bars([local.size for local in locals], typed=typed) as bars:
         ended = each(jobs, locals, lambda local: (local.label, local.size), bars, send)
         return shown(screen, done, before, ended, len(locals), last, _again(options, len(locals)))
 
