@@ -50,6 +50,10 @@ CALLS: dict[str, Callable[[str], Any]] = {
 LINES = {
     "curl -X POST -T": "curl -X POST -T notes.txt '{url}/normal_upload?name=notes.txt'",
     "curl -X POST -T -": "curl -X POST -T - '{url}/normal_upload?name=notes.txt' < notes.txt",
+    "curl -F 'file[]=@'": "curl -sS -F 'file[]=@notes.txt' {url}/normal_upload",
+    "curl -F with fields before the file": (
+        "curl -sS -F name=notes.txt -F expires_in=3600 -F 'file=@notes.txt;filename=other.txt' {url}/normal_upload"
+    ),
     "curl -T - with --http1.0": "curl --http1.0 -T notes.txt {url}/normal_upload/",
     "curl with Content-Disposition": (
         "curl --data-binary @notes.txt -H 'Content-Disposition: attachment; filename=\"notes.txt\"' {url}/normal_upload"
@@ -64,6 +68,10 @@ LINES = {
 
 REFUSED = {
     "curl -F with two files in one field": ("curl -sS -F file=@one.csv,two.csv {url}/normal_upload", 400),
+    "curl -F with expires_in after the file": (
+        "curl -sS -F file=@notes.txt -F expires_in=3600 {url}/normal_upload", 400,
+    ),
+    "curl with an unknown query parameter": ("curl -sS -T notes.txt '{url}/normal_upload/?expires=3600'", 400),
     "curl -F twice": ("curl -sS -F file=@one.csv -F file=@two.csv {url}/normal_upload", 400),
     "curl -T - without a name": ("curl -sS -T - {url}/normal_upload/ < notes.txt", 400),
     "wget --post-file without a name": (

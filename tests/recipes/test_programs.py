@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,13 @@ def test_a_line_of_the_shell_uploads_a_file(program: str, ferry: Ferry, tmp_path
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     _check_notes(ferry, json.loads(ran.stdout))
+
+
+def test_a_form_field_before_the_file_sets_its_end(ferry: Ferry, tmp_path: Path) -> None:
+    file = json.loads(_shell(LINES["curl -F with fields before the file"], ferry, tmp_path).stdout)
+
+    created, expires = (datetime.fromisoformat(file[name]) for name in ("created_at", "expires_at"))
+    assert 3599 <= (expires - created).total_seconds() <= 3601
 
 
 @pytest.mark.parametrize("program", REFUSED)
