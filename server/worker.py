@@ -96,9 +96,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().wait_for_and_dispatch_events(timeout)
 
     def _make_room(self) -> bool:
-        """End one connection that waits, of the client that has the most of them. False: most are at work.
+        """End one connection that waits, of the client that has the most of them.
 
-        Those that are idle between two requests go first: their client just opens another.
+        False: most are at work, or that one has just got its next request.
+
+        Those that are idle between two requests go first: their client opens another.
         """
         waiting = [*self.keepalived_conns, *self.pending_conns, *self._heads, *self._lingering]
         if 2 * len(waiting) < self.nr_conns:
@@ -106,17 +108,36 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         clients = [network(address_of(conn.client)) for conn in waiting]
         number = crowding(clients)
         conn, client = waiting[number], clients[number]
+        if conn not in self.keepalived_conns:
+            self._end_waiting(conn)
+        elif not self._end_idle(conn):
+            return False
         self._crowded_out[client] += 1
+        return True
+
+    def _end_waiting(self, conn: Any) -> None:
+        """Close a connection that waits for a head or for its client to hang up. A begun head is answered."""
         if conn in self._heads:
             with suppress(OSError):
                 problem = RequestTimeout("Too many connections wait.")
                 conn.sock.send(refusal(problem, chosen(None), readable=self._readable), socket.MSG_DONTWAIT)
         self._heads.let_go(conn)
         self._lingering.let_go(conn)
-        for idle in (self.keepalived_conns, self.pending_conns):
-            if conn in idle:
-                idle.remove(conn)
-                self.poller.unregister(conn.sock)
+        if conn in self.pending_conns:
+            self.pending_conns.remove(conn)
+            self.poller.unregister(conn.sock)
+        self._close(conn)
+
+    def _end_idle(self, conn: Any) -> bool:
+        """Close a connection between two requests. False: the next one has just come, and is served (RFC 9112 §9.5).
+
+        A reset would make a proxy answer 502.
+        """
+        self.keepalived_conns.remove(conn)
+        self.poller.unregister(conn.sock)
+        if is_readable(conn.sock):
+            self.enqueue_req(conn)
+            return False
         self._close(conn)
         return True
 
@@ -193,18 +214,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._linger(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """Called about every second: close connections that were idle for too long.
-
-        Serve those whose next request has just come (RFC 9112 §9.5): a reset would make their proxy answer 502.
-        """
+        """Called about every second: close connections that were idle for too long; `force`: all that are idle."""
+        if force:
+            super().murder_keepalived(force=True)
         now = time.monotonic()
-        while self.keepalived_conns and (force or self.keepalived_conns[0].timeout <= now):
-            conn = self.keepalived_conns.popleft()
-            self.poller.unregister(conn.sock)
-            if not force and is_readable(conn.sock):
-                self.enqueue_req(conn)
-            else:
-                self._close(conn)
+        while self.keepalived_conns and self.keepalived_conns[0].timeout <= now:
+            self._end_idle(self.keepalived_conns[0])
 
     def murder_pending(self) -> None:
         """Called about every second: end what has waited for too long."""

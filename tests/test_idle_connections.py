@@ -5,7 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,23 +60,25 @@ class Conn:
         self.sock, self.other = socket.socketpair()
         self.timeout = timeout
         self.is_closed = False
+        self.client = ("127.0.0.1", 1)
 
     def close(self) -> None:
         self.is_closed = True
         self.sock.close()
 
 
-def worker(*conns: Conn) -> Any:
-    """One that keeps these connections, and notes those that it would serve."""
+def worker(work: str, *conns: Conn) -> Any:
+    """One that keeps these connections, and notes those that it would serve. Its method `work` is called once."""
     with selectors.DefaultSelector() as poller:
         made: Any = Worker.__new__(Worker)
         made.served = []
         vars(made).update(
-            keepalived_conns=deque(conns), poller=poller, nr_conns=len(conns), enqueue_req=made.served.append
-        )
+            keepalived_conns=deque(conns), pending_conns=deque(), _heads=(), _lingering=(), _crowded_out=Counter(),
+            poller=poller, nr_conns=len(conns), enqueue_req=made.served.append,
+        )  # fmt: skip
         for conn in conns:
             poller.register(conn.sock, selectors.EVENT_READ)
-        made.murder_keepalived()
+        getattr(made, work)()
         for conn in conns:
             conn.sock.close()
             conn.other.close()
@@ -88,7 +90,18 @@ def test_a_connection_ends_only_when_it_is_overdue_and_nothing_has_come_on_it() 
     past, future = time.monotonic() - 1, time.monotonic() + 60
     silent, late, also_silent, young = Conn(past), Conn(past), Conn(past), Conn(future)
     late.other.send(ASKED)
-    after = worker(silent, late, also_silent, young)
+    after = worker("murder_keepalived", silent, late, also_silent, young)
 
     assert [conn.is_closed for conn in (silent, late, also_silent, young)] == [True, False, True, False]
     assert (after.served, after.kept, after.number) == ([late], [young], 2)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_full_process_closes_no_connection_whose_next_request_has_just_come(*, asks: bool) -> None:
+    oldest, other = Conn(time.monotonic() + 60), Conn(time.monotonic() + 60)
+    if asks:
+        oldest.other.send(ASKED)
+    after = worker("_make_room", oldest, other)
+
+    assert oldest.is_closed is not asks
+    assert (after.served, after.kept, after.number) == ([oldest] if asks else [], [other], 1 + asks)
