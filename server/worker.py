@@ -214,7 +214,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._linger(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """Called about every second: close connections that were idle for too long; `force`: all that are idle."""
+        """Called at least every second: close connections that were idle for too long; `force`: all that are idle."""
         if force:
             super().murder_keepalived(force=True)
         now = time.monotonic()
@@ -222,7 +222,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._end_idle(self.keepalived_conns[0])
 
     def murder_pending(self) -> None:
-        """Called about every second: end what has waited for too long."""
+        """Called at least every second: end what has waited for too long."""
         super().murder_pending()
         for client, number in self._crowded_out.items():
             self.log.warning("connections nearly full: %d of %s closed", number, client or "a Unix socket")
