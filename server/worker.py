@@ -75,6 +75,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._lingering = Waiting(self.poller, self._stall)
         self._opening: dict[Any, float] = {}
         self._crowded_out: Counter[str] = Counter()
+        self._reported = 0.0
         for listener in self.sockets:
             if hasattr(socket, "TCP_DEFER_ACCEPT") and listener.family != socket.AF_UNIX:
                 # The kernel keeps a connection for itself until something has come: mostly it is the whole head.
@@ -224,9 +225,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def murder_pending(self) -> None:
         """Called at least every second: end what has waited for too long."""
         super().murder_pending()
-        for client, number in self._crowded_out.items():
-            self.log.warning("connections nearly full: %d of %s closed", number, client or "a Unix socket")
-        self._crowded_out.clear()
+        self._report()
         for conn in self._heads.overdue():
             if conn.parser.unreader.buf.getvalue():
                 self._refuse(conn, RequestTimeout("The head of the request did not come in time."))
@@ -238,6 +237,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if deadline < time.monotonic():
                 with suppress(OSError):
                     socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
+
+    def _report(self) -> None:
+        """Log once a second whose connections were closed to make room: a flood of them is no flood of lines."""
+        now = time.monotonic()
+        if self._crowded_out and now >= self._reported + 1:
+            self._reported = now
+            for client, number in self._crowded_out.items():
+                self.log.warning("connections nearly full: %d of %s closed", number, client or "a Unix socket")
+            self._crowded_out.clear()
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Called when the process is to stop."""

@@ -96,6 +96,21 @@ def test_a_connection_ends_only_when_it_is_overdue_and_nothing_has_come_on_it() 
     assert (after.served, after.kept, after.number) == ([late], [young], 2)
 
 
+def test_connections_that_are_closed_to_make_room_are_logged_once_a_second() -> None:
+    made: Any = Worker.__new__(Worker)
+    lines: list[tuple[object, ...]] = []
+    log = SimpleNamespace(warning=lambda *line: lines.append(line[1:]))
+    vars(made).update(_crowded_out=Counter(), _reported=0.0, log=log)
+    for _ in range(100):
+        made._crowded_out["192.0.2.1"] += 1
+        made._report()
+    assert lines == [(1, "192.0.2.1")]
+
+    made._reported -= 1
+    made._report()
+    assert lines[1:] == [(99, "192.0.2.1")]
+
+
 @pytest.mark.parametrize("asks", [True, False])
 def test_a_full_process_closes_no_connection_whose_next_request_has_just_come(*, asks: bool) -> None:
     oldest, other = Conn(time.monotonic() + 60), Conn(time.monotonic() + 60)
