@@ -66,7 +66,7 @@ class Terminal:
     def ended(self, seconds: float = 20) -> int:
         """The exit code of the command, whose output is read to its end."""
         self.wait_for(lambda _: False, seconds)
-        return self.process.wait(1)
+        return self.process.wait(seconds)
 
     def _read(self) -> bool:
         """Take what the command has written within 0.1 s. False: it has closed its terminal."""
