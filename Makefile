@@ -26,10 +26,11 @@ foreign: $(VENV)/.dev
 	@$(BIN)/pytest -m foreign -rs tests/foreign tests/recipes
 
 # Uploaders, viewers and the pages in Debian's Chromium; axios in Node. Skipped where Chromium or npm is missing and can't be installed.
+# A test that hangs ends the run after two minutes, with a traceback: a page without JavaScript can stop Playwright for good.
 browser: $(VENV)/.browser
 	@$(BIN)/python -m tests.foreign.packages chromium npm
 	@if command -v npm > /dev/null; then npm ci --prefix tests/browser --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error; fi
-	@$(BIN)/pytest -m browser -rs tests/browser tests/recipes
+	@$(BIN)/pytest -m browser -rs -o faulthandler_timeout=120 -o faulthandler_exit_on_timeout=true tests/browser tests/recipes
 
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED)) --n $(or $(N),200) --database $(or $(DATABASE),sqlite)
