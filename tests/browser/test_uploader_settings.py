@@ -66,6 +66,44 @@ def test_a_setting_to_leave_off_does_no_harm_to_one_small_file(
     check_stored(place, paths)
 
 
+RAW = {
+    "Uppy": ("endpoint: (file) => `${ferry}/async_upload/${encodeURIComponent(file.name)}`", "formData: false"),
+    "Dropzone": ("url: ([file]) => `${ferry}/async_upload/${encodeURIComponent(file.name)}`", "binaryBody: true"),
+}
+"""The address with the file's name, and the setting that sends the bytes alone."""
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_an_uploader_sends_raw_bytes_to_an_address_with_the_name(
+    page: Page, place: Place, tmp_path: Path, name: str
+) -> None:
+    address, setting = RAW[name]
+    paths = new_files(tmp_path, 2)
+    code = with_setting(name, setting).replace(f"{address.split(':')[0]}: `${{ferry}}/async_upload`", address)
+    assert address in code
+    start(page, place, code)
+
+    UPLOADERS[name].choose(page, paths)
+    UPLOADERS[name].wait_until_done(page, 2)
+
+    check_stored(place, paths)
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_raw_bytes_without_a_name_are_refused_with_a_reason(
+    page: Page, place: Place, tmp_path: Path, name: str
+) -> None:
+    sent = start(page, place, with_setting(name, RAW[name][1]))
+
+    UPLOADERS[name].choose(page, new_files(tmp_path, 1))
+    reasons = UPLOADERS[name].reasons(page)
+
+    [answer] = [request.response() for request in sent]
+    assert answer is not None
+    assert answer.status == 400
+    assert reasons[0].startswith("Send the name in the path")
+
+
 def test_tus_in_uppy_is_refused_with_a_reason(page: Page, place: Place, tmp_path: Path) -> None:
     paths = new_files(tmp_path, 1)
     code = UPLOADERS["Uppy"].bare.replace("XHRUpload", "Tus").replace("OPTIONS", "")
