@@ -8,15 +8,19 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 FLASK_APP=app HOST=0.0.0.0 FERRY_DAT
 WORKDIR /ferry
 COPY --from=build /venv /venv
 COPY *.py ./
-COPY sniffing sniffing
-COPY server server
-COPY sent sent
-COPY storage storage
-COPY moves moves
-COPY modes modes
-COPY sweep sweep
+COPY api api
+COPY auth auth
 COPY cli cli
-COPY doors doors
+COPY content content
+COPY database database
+COPY lifecycle lifecycle
+COPY modes modes
+COPY quotas quotas
+COPY relay relay
+COPY security security
+COPY server server
+COPY storage storage
+COPY sweep sweep
 COPY migrations migrations
 COPY templates templates
 COPY static static

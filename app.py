@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,77 +16,54 @@ from flask import Flask
 
 import cli
 import config
-import lease
 import models
-import rates
-import removal
-import slots
-import spool
 import storage
 import tasks
-import watching
-import window
-from doors import (
-    answers,
-    any_path,
-    browsers,
-    callers,
-    headers,
-    hosts,
-    pages,
-    parameters,
-    query_names,
-    request_ids,
-)
-from doors.api_docs import api_docs
-from doors.downloads import downloads
-from doors.statuses import statuses
-from modes import async_, hand_out
+from api import any_path, pages, parameters, query_names, request_ids, responses
+from api.docs import api_docs
+from api.downloads import downloads
+from api.files import statuses
+from auth import guards
+from auth.key_cache import KeyCache
+from background import BackgroundPool
+from config import Config
+from lifecycle import deletion
+from lifecycle.changes import ChangePoller
+from lifecycle.leases import LeaseRenewer
 from modes import celery as celery_mode
+from modes import dispatch
+from quotas.concurrency import ConcurrencyLimiter
+from quotas.rate_limits import RateLimiter
+from relay.channel import Relay
 from routes import routes
+from security import cross_site, headers, trusted_hosts
+from services import EXTENSION, Services, current_services
+from spool import Spool
 from sweep.sweeper import Sweeper
 
 
-def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
+def create_app(overrides: Mapping[str, str] | None = None, services: Mapping[str, Any] | None = None) -> Flask:
     """The service, with the settings of the environment and `overrides` in front of them.
 
-    Connects to nothing and writes nothing. Raises config.ConfigError for settings that make no sense.
+    `services` replaces fields of `Services`, by name: `create_app(services={"storage": MemoryStorage()})`.
+    Connects to nothing and writes nothing. Raises config.ConfigError for invalid settings.
     """
     cli.prepare_process()
     settings = config.load(overrides)
     app = Flask(__name__)
     app.config["FERRY"] = settings
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    models.init_app(app, settings.sqlalchemy_database_uri, settings.web_threads + settings.store_threads)
-    storage.init_app(app, settings)
-    spool.init_app(app, settings.spool_dir, settings.spool_budget)
-    slots.init_app(app, settings.ferry_data)
-    rates.init_app(app, settings.redis)
-    callers.init_app(app)
-    lease.init_app(app, settings.lease_seconds)
-    watching.init_app(app, settings.most_watchers)
-    window.init_app(app, settings)
-    tasks.init_app(app, settings)
-    async_.init_app(app, settings.store_threads)
-    celery_mode.init_app(app)
-    removal.init_app(app)
-    app.extensions["sweep"] = Sweeper(
-        app,
-        hand_out,
-        every=settings.sweep_seconds,
-        uploads_every=settings.sweep_storage_seconds,
-        objects_every=settings.sweep_grace,
-        recall=celery_mode.recall,
-        recall_every=2 * settings.lease_seconds,
-    )
+    built = _services(app, settings)
+    app.extensions[EXTENSION] = replace(built, **(services or {}))
+    guards.init_app(app)
     any_path.init_app(app)
     request_ids.init_app(app)
-    hosts.init_app(app, settings.forwarded_hops)
-    browsers.init_app(app)
+    trusted_hosts.init_app(app, settings.forwarded_hops)
+    cross_site.init_app(app)
     parameters.init_app(app)
     query_names.init_app(app)
     headers.init_app(app)
-    answers.init_app(app)
+    responses.init_app(app)
     pages.init_app(app)
     cli.init_app(app)
     app.register_blueprint(routes)
@@ -95,10 +73,39 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     return app
 
 
+def _services(app: Flask, settings: Config) -> Services:
+    return Services(
+        database=models.init_app(app, settings.sqlalchemy_database_uri, settings.web_threads + settings.store_threads),
+        storage=storage.from_config(settings),
+        spool=Spool(settings.spool_dir, settings.spool_budget),
+        transfers=ConcurrencyLimiter(settings.ferry_data / "slots"),
+        rate_limits=RateLimiter(settings.redis),
+        authenticator=guards.Authenticator(KeyCache()),
+        leases=LeaseRenewer(app, settings.lease_seconds),
+        changes=ChangePoller(app, settings.most_watchers),
+        celery=tasks.create_celery(app, settings),
+        relay=Relay(settings.redis, settings.celery_window, settings.celery_redis_budget, settings.celery_inline_max),
+        store_pool=BackgroundPool(app, "ferry-store", settings.store_threads),
+        dispatch_pool=BackgroundPool(app, "ferry-send", celery_mode.DISPATCHERS),
+        relay_server=celery_mode.RelayServer(app),
+        removal_pool=BackgroundPool(app, "ferry-remove", deletion.THREADS),
+        sweeper=Sweeper(
+            app,
+            dispatch,
+            every=settings.sweep_seconds,
+            uploads_every=settings.sweep_storage_seconds,
+            objects_every=settings.sweep_grace,
+            recall=celery_mode.recall,
+            recall_every=2 * settings.lease_seconds,
+        ),
+    )
+
+
 @cache
 def _celery() -> Any:
     os.umask(0o077)  # A worker's files are for its own user alone, as the web service's are.
-    return create_app().extensions["celery"]
+    with create_app().app_context():
+        return current_services().celery
 
 
 def __getattr__(name: str) -> Any:

@@ -20,8 +20,8 @@ from flask import current_app
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-import redis_options
-from redis_options import RedisOptions
+from database import redis_options
+from database.redis_options import RedisOptions
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 

@@ -15,22 +15,17 @@ from typing import Literal, overload
 import uuid_utils
 from pybase64 import b64encode_as_string
 
-import attempts
 import config
-import lease
-import lookups
-import moves
-import owners
-import removal
-import spool
-import storage
-from content import served
-from database import AWAY, ping, was_undone
+from content.filenames import safe_name
+from content.policy import safe_headers
+from database.engine import UNAVAILABLE, ping, was_undone
+from lifecycle import attempts, deletion, queries, transitions
+from lifecycle.hashing import HashingStream
 from logs import about
-from measured import Measured
 from models import File, UploadStatus
-from names import safe_name
 from problems import AttemptsExhausted, LeaseLost, Problem, is_invalid_request
+from quotas import storage_quota
+from services import current_services
 
 log = logging.getLogger("ferry.file")
 
@@ -48,7 +43,7 @@ def process_file_to_stream(id: str) -> Iterator[bytes]: ...
 def process_file_to_stream(id: str, *, as_text: Literal[True]) -> str: ...
 def process_file_to_stream(id: str, *, as_text: bool = False) -> Iterator[bytes] | str:
     """The spooled bytes of a file as a stream or, where a JSON task will carry them, all at once as base64 text."""
-    stream = spool.of().open(id)
+    stream = current_services().spool.open(id)
     return b64encode_as_string(b"".join(stream)) if as_text else stream
 
 
@@ -96,28 +91,28 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None, client
     if row.owner is None:
         ping()
     else:
-        room = owners.room(row.owner)
-    measured = Measured(stream, room=room)
-    spool.of().keep(row.id, measured.chunks(), bound, client)
-    row.size, row.sha256, row.spool = measured.size, measured.sha256, spool.of().identity
+        room = storage_quota.remaining(row.owner)
+    measured = HashingStream(stream, room=room)
+    current_services().spool.write(row.id, measured.chunks(), bound, client)
+    row.size, row.sha256, row.spool = measured.size, measured.sha256, current_services().spool.identity
     row.reserved = measured.size
     try:
-        moves.accept(row, lease.keeper().seconds)
-    except AWAY as error:
+        transitions.insert_row(row, current_services().leases.seconds)
+    except UNAVAILABLE as error:
         if was_undone(error):
-            spool.of().discard(row.id)
+            current_services().spool.delete(row.id)
         raise
     except BaseException:
-        if lookups.find(row.id) is None:
-            spool.of().discard(row.id)
+        if queries.get(row.id) is None:
+            current_services().spool.delete(row.id)
         raise
     log.info("accepted, %d bytes", row.size, extra=about(row.id))
 
 
 def upload_file(id: str) -> None:
     """Claim a file and store it from the spool. Does nothing where somebody else has it, or it has ended."""
-    row = lookups.find(id)
-    if row is None or attempts.already_stored(row):
+    row = queries.get(id)
+    if row is None or attempts.recover_if_stored(row):
         return
     upload_file_from_stream(id, lambda row: process_file_to_stream(row.id))
 
@@ -128,11 +123,11 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
     A failure is written to the row and logged, not raised: the row is what everybody looks at. Returns whether
     somebody else holds the file, so that it may have to be asked for again; it may also have ended, or be unknown.
     """
-    row = lookups.find(id)
+    row = queries.get(id)
     if row and row.attempts >= config.current().max_attempts:
         # A task that comes again and again must not outrun the sweep. Does nothing where the file is not abandoned.
-        moves.drop(row, AttemptsExhausted.slug())
-    if row is None or not moves.claim(row, lease.keeper().seconds):
+        transitions.fail_abandoned(row, AttemptsExhausted.slug())
+    if row is None or not transitions.claim(row, current_services().leases.seconds):
         log.info("nothing to do", extra=about(id))
         return row is not None and row.upload_status == UploadStatus.PROCESSING
     with suppress(Problem):
@@ -142,12 +137,12 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
 
 def hold(row: File, bound: int | None) -> None:
     """Commit the row of a new file as held by us, before its bytes are read: up to `bound` of them, where known."""
-    row.reserved = min(owners.STEP, config.current().max_file_size) if bound is None else bound
-    moves.accept(row, lease.keeper().seconds, held=True)
+    row.reserved = min(storage_quota.RESERVATION_STEP, config.current().max_file_size) if bound is None else bound
+    transitions.insert_row(row, current_services().leases.seconds, held=True)
 
 
 def _reserve(row: File, size: int) -> None:
-    if not moves.reserve(row, size):
+    if not transitions.reserve(row, size):
         raise LeaseLost
 
 
@@ -160,22 +155,26 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
     """
     most = config.current().max_file_size if bound is None else bound
     bound = most if row.size is None else row.size
-    room = owners.Room(row.owner, row.reserved, partial(_reserve, row)) if row.owner and row.size is None else None
+    room = (
+        storage_quota.QuotaReservation(row.owner, row.reserved, partial(_reserve, row))
+        if row.owner and row.size is None
+        else None
+    )
     try:
-        kind, shown = served(row.name, row.detected_type)
-        with lease.keeper().hold(row) as hold:
-            with Measured(stream, row.size, row.sha256, hold=hold, room=room) as measured:
-                stored = storage.of().put(
-                    row.key, measured.unseen(), bound=bound, content_type=kind, disposition=shown, witness=measured,
+        kind, shown = safe_headers(row.name, row.detected_type)
+        with current_services().leases.renewing(row) as hold:
+            with HashingStream(stream, row.size, row.sha256, hold=hold, room=room) as measured:
+                stored = current_services().storage.put(
+                    row.key, measured.raw(), bound=bound, content_type=kind, disposition=shown, witness=measured,
                     attempt=0 if row.mode == "normal" else row.attempt,
                 )  # fmt: skip
             hold.check()
             attempts.complete(row, measured.size, measured.sha256, stored.version)
     except LeaseLost as error:
-        raise attempts.overtaken(row) from error
+        raise attempts.lease_lost_error(row) from error
     except Exception as error:
         if row.mode == "normal" and is_invalid_request(error):
-            removal.discard(row, error)
+            deletion.discard(row, error)
         else:
             attempts.fail(row, error)
         raise

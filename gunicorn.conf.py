@@ -8,11 +8,12 @@ from contextlib import suppress
 from functools import partial
 
 import logs
+import shutdown
 from app import create_app
+from auth.exposure import check_exposure
 from config import ConfigError, load
-from doors.strangers import check_start
-from modes import ending
 from server.worker import keep_stops_over_forks
+from services import current_services
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 
@@ -55,7 +56,7 @@ def when_ready(server):
     """Nobody is let in by accident, whatever `bind` the command line says."""
     app = create_app()
     try:
-        check_start(app, [listener.sock.getsockname() for listener in server.LISTENERS])
+        check_exposure(app, [listener.sock.getsockname() for listener in server.LISTENERS])
     except ConfigError as error:
         sys.exit(str(error))
     with app.app_context():
@@ -77,11 +78,12 @@ def post_fork(server, worker):
 
 def post_worker_init(worker):
     """Sweep; and let a stopped process hand back what it can't finish in time, before its master kills it."""
-    worker.wsgi.extensions["sweep"].start()
+    with worker.wsgi.app_context():
+        current_services().sweeper.start()
     limit = max(graceful_timeout - 5, graceful_timeout / 2)
-    worker.when_stopping = partial(ending.begin, worker.wsgi, limit)
+    worker.when_stopping = partial(shutdown.begin, worker.wsgi, limit)
 
 
 def worker_exit(server, worker):
     """Finish the files in hand; those that wait are rows and will be found again."""
-    ending.close(worker.wsgi)
+    shutdown.close(worker.wsgi)

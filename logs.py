@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from logging.config import dictConfig
 from typing import Any, TextIO
 
-from redaction import without_secrets
+from content.redaction import without_secrets
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 caller: ContextVar[Mapping[str, str] | None] = ContextVar("caller", default=None)

@@ -8,24 +8,21 @@ from typing import Any
 
 from flask import Blueprint, Response, g, render_template, request
 
-import attempts
 import config
 import file
-import idempotency
-import lookups
-import owners
-import removal
-from content import admit
-from database import ping
-from doors.answers import accepted, as_json, uploaded
-from doors.bodies import ids_in, json_of
-from doors.callers import Caller, everybody_may, needs, open_to_all, receiving
-from doors.lookup import among, one
-from doors.parameters import expires_in, page_of
+from api.json_bodies import ids_in, json_of
+from api.lookup import get_file_or_404, get_files
+from api.parameters import expires_in, page_of
+from api.responses import serialize, upload_response, uploaded
+from api.upload_request import least, parse
+from auth.guards import Principal, anonymous_allowed, public, requires_scope, upload_slot
+from content.policy import check_allowed
+from database.engine import ping
+from lifecycle import attempts, deletion, idempotency, queries
 from modes import UPLOADS
 from modes import celery as celery_mode
 from problems import NotFound, all_problems
-from sent import least, take
+from quotas import storage_quota
 
 routes = Blueprint("ferry", __name__)
 
@@ -43,7 +40,7 @@ Answer = tuple[dict[str, Any], int, dict[str, str]]
 
 
 @routes.get("/")
-@open_to_all
+@public
 def index() -> str:
     """A page with a form that uploads one file."""
     settings = config.current()
@@ -51,14 +48,14 @@ def index() -> str:
         "index.html",
         max_bytes=settings.max_file_size,
         allowed_types=settings.allowed_types,
-        needs_key=not everybody_may(),
+        needs_key=not anonymous_allowed(),
         modes=_MODES,
     )
 
 
 @routes.route("/normal_upload", methods=_METHODS)
 @routes.route("/normal_upload/<any_path:name>", methods=_METHODS)
-@needs("upload")
+@requires_scope("upload")
 def normal_upload(name: str | None = None) -> Response:
     """Store the file while it arrives; answer when it is stored."""
     return _upload("normal", 201, name)
@@ -66,7 +63,7 @@ def normal_upload(name: str | None = None) -> Response:
 
 @routes.route("/async_upload", methods=_METHODS)
 @routes.route("/async_upload/<any_path:name>", methods=_METHODS)
-@needs("upload")
+@requires_scope("upload")
 def async_upload(name: str | None = None) -> Response:
     """Keep the file; answer; a thread stores it."""
     return _upload("async", 202, name)
@@ -74,59 +71,59 @@ def async_upload(name: str | None = None) -> Response:
 
 @routes.route("/celery_upload", methods=_METHODS)
 @routes.route("/celery_upload/<any_path:name>", methods=_METHODS)
-@needs("upload")
+@requires_scope("upload")
 def celery_upload(name: str | None = None) -> Response:
     """Keep the file; answer; a Celery worker stores it."""
     return _upload("celery", 202, name)
 
 
 @routes.post("/files/<id>/retry")
-@needs("upload")
+@requires_scope("upload")
 def retry(id: str) -> Answer:
     """Try a file once more that ended as ERROR, if its bytes are still kept."""
-    row = one(id)
-    attempts.try_again(row)
-    return accepted(row, 202)
+    row = get_file_or_404(id)
+    attempts.retry(row)
+    return upload_response(row, 202)
 
 
 @routes.delete("/files/<id>")
-@needs("delete")
+@requires_scope("delete")
 def delete(id: str) -> tuple[str, int]:
     """Delete a file."""
-    if not removal.delete(one(id)):
+    if not deletion.delete(get_file_or_404(id)):
         raise NotFound
     return "", 204
 
 
 @routes.post("/files/delete")
-@needs("delete")
+@requires_scope("delete")
 def delete_many() -> dict[str, list[str]]:
     """Delete several files; say which of the ids were of none."""
     ids = ids_in(json_of(request))
-    rows = among(ids)
-    deleted = [id for id in ids if id in rows and removal.delete(rows[id])]
+    rows = get_files(ids)
+    deleted = [id for id in ids if id in rows and deletion.delete(rows[id])]
     return {"deleted": deleted, "unknown": [id for id in ids if id not in deleted]}
 
 
 @routes.get("/files")
-@needs("read")
+@requires_scope("read")
 def files() -> dict[str, Any]:
     """A page of files, newest first unless asked otherwise. `next` continues it, and is null at the end."""
     limit, which = page_of(request.args)
-    rows = lookups.page(g.caller.owner, limit + 1, **which)
+    rows = queries.page(g.principal.owner, limit + 1, **which)
     more = len(rows) > limit
-    return {"files": [as_json(row) for row in rows[:limit]], "next": rows[limit - 1].id if more else None}
+    return {"files": [serialize(row) for row in rows[:limit]], "next": rows[limit - 1].id if more else None}
 
 
 @routes.get("/healthz")
-@open_to_all
+@public
 def healthz() -> dict[str, str]:
     """The process serves requests."""
     return {"status": "ok"}
 
 
 @routes.get("/healthz/ready")
-@open_to_all
+@public
 def ready() -> dict[str, Any]:
     """The process can accept files: the database answers. What waits for a worker is named, and refuses nothing."""
     ping()
@@ -135,7 +132,7 @@ def ready() -> dict[str, Any]:
 
 
 @routes.get("/problems/<slug>")
-@open_to_all
+@public
 def problem_page(slug: str) -> Response:
     """What a problem's `type` leads to: its cause and its cure."""
     kind = all_problems().get(slug)
@@ -149,29 +146,29 @@ def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
     settings = config.current()
     ttl = expires_in(request.args, settings.default_expiry)
     key = request.headers.get("Idempotency-Key")
-    with receiving() as caller:
+    with upload_slot() as caller:
         if key is None:
             _check_quota(caller)
-        sent = replace(take(request, settings.max_file_size, name), client=caller.name)
+        sent = replace(parse(request, settings.max_file_size, name), client=caller.name)
         ttl = expires_in(sent.settings, ttl)
         key = sent.settings.get("idempotency_key", key)
-        admit(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)
+        check_allowed(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)
         row = file.new(
             sent.name, sent.content_type, mode,
             detected_type=sent.detected_type, owner=caller.owner, expires_in=ttl,
         )  # fmt: skip
-        with idempotency.once(key, row) as before:
+        with idempotency.idempotent(key, row) as before:
             if before is None:
                 if key is not None:  # One that comes again takes no more of the quota, and got as far as here.
                     _check_quota(caller)
                 UPLOADS[mode](row, sent)
                 return uploaded(row, status)
-            answer = uploaded(idempotency.compare(before, row, sent.stream), status)
+            answer = uploaded(idempotency.require_same_request(before, row, sent.stream), status)
     answer.headers["Idempotency-Replayed"] = "true"
     return answer
 
 
-def _check_quota(caller: Caller) -> None:
+def _check_quota(caller: Principal) -> None:
     """Raises QuotaExceeded where what is announced can't fit. What does is only reserved later."""
-    if caller.key and caller.key.quota_bytes is not None and (room := owners.room(caller.key.owner)):
+    if caller.key and caller.key.quota_bytes is not None and (room := storage_quota.remaining(caller.key.owner)):
         room.check(least(request))

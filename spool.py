@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from flask import Flask, current_app
-
-from budget import Budget
-from names import ID
+from content.filenames import ID
 from problems import BytesLost, StorageFull
+from quotas.spool_budget import SpoolBudget
 
 CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"
@@ -35,7 +33,7 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno
 
 
 @dataclass(frozen=True)
-class Kept:
+class SpooledFile:
     """One file of the spool: the row's id, bytes, seconds since it was last written, whether it is whole."""
 
     id: str
@@ -50,7 +48,7 @@ class Spool:
     def __init__(self, folder: Path, budget: int | None = None) -> None:
         """`budget`: the most bytes that may be kept, to the precision of what other processes receive just then."""
         self.folder = folder
-        self._budget = None if budget is None else Budget(budget, self._bytes_beside)
+        self._budget = None if budget is None else SpoolBudget(budget, self._bytes_beside)
 
     @cached_property
     def identity(self) -> str:
@@ -67,7 +65,7 @@ class Spool:
             sync_folder(self.folder)
         return place.read_text()
 
-    def keep(self, id: str, stream: Iterator[bytes], bound: int | None = None, client: str = "") -> None:
+    def write(self, id: str, stream: Iterator[bytes], bound: int | None = None, client: str = "") -> None:
         """Write all that `stream` yields, at most `bound` bytes if known; on return it would survive a power cut.
 
         Bytes on their way are counted for `client`. Raises StorageFull where the disk has no room,
@@ -104,7 +102,7 @@ class Spool:
         except OSError as error:
             raise BytesLost from error
 
-    def discard(self, id: str) -> None:
+    def delete(self, id: str) -> None:
         """Remove the kept bytes, where there are any: a worker on another machine has no spool."""
         self.path(id).unlink(missing_ok=True)
 
@@ -112,15 +110,15 @@ class Spool:
         """Whether all bytes of the file are here."""
         return self.path(id).exists()
 
-    def may_be_here(self, identity: str | None) -> bool:
+    def is_local(self, identity: str | None) -> bool:
         """Whether bytes kept under that identity would be here."""
         return identity in (None, self.identity)
 
-    def may_have(self, id: str, identity: str | None) -> bool:
+    def may_hold(self, id: str, identity: str | None) -> bool:
         """Whether the bytes of a file may still be somewhere: here, or in another spool, of that identity."""
         return identity is not None and (identity != self.identity or self.has(id))
 
-    def files(self) -> Iterator[Kept]:
+    def files(self) -> Iterator[SpooledFile]:
         """Everything in the spool, whole or not. What came or went meanwhile may be missing."""
         with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             for entry in entries:
@@ -128,9 +126,9 @@ class Spool:
                     with suppress(FileNotFoundError):
                         found = entry.stat()
                         whole = not entry.name.endswith(_UNFINISHED)
-                        yield Kept(match["id"], found.st_size, time.time() - found.st_mtime, whole)
+                        yield SpooledFile(match["id"], found.st_size, time.time() - found.st_mtime, whole)
 
-    def remove(self, kept: Kept) -> None:
+    def remove(self, kept: SpooledFile) -> None:
         """Remove what `files` has shown, and nothing else of that id."""
         place = self.path(kept.id)
         (place if kept.whole else place.with_name(place.name + _UNFINISHED)).unlink(missing_ok=True)
@@ -219,14 +217,3 @@ def sync_folder(folder: Path) -> bool:
     finally:
         os.close(entry)
     return True
-
-
-def init_app(app: Flask, folder: Path, budget: int | None) -> None:
-    """Give the app its spool. Touches no disk yet."""
-    app.extensions["spool"] = Spool(folder, budget)
-
-
-def of() -> Spool:
-    """The spool of the current app. Needs an app context."""
-    spool: Spool = current_app.extensions["spool"]
-    return spool

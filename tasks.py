@@ -12,15 +12,13 @@ from celery.worker.consumer import consumer
 from flask import Flask
 from pybase64 import b64decode
 
-import broker
 import file
-import lease
 import logs
-import window
-import worker_probe
 from config import Config
 from models import db
 from problems import BytesDamaged
+from relay import transport, worker_probe
+from services import current_services
 
 log = logging.getLogger("ferry.tasks")
 
@@ -38,7 +36,9 @@ def upload(self: Task, id: str, text: str) -> None:
 @shared_task(bind=True, name="ferry.upload_pieces", max_retries=None)  # type: ignore[untyped-decorator]
 def upload_pieces(self: Task, id: str, web: str) -> None:
     """Store a file from the pieces of its bytes that the web process `web` sends when it is asked."""
-    if file.upload_file_from_stream(id, lambda row: window.of().stream(web, row.id, row.attempt, row.size)):
+    if file.upload_file_from_stream(
+        id, lambda row: current_services().relay.stream(web, row.id, row.attempt, row.size)
+    ):
         _ask_again(self, id)
 
 
@@ -50,7 +50,7 @@ def send_whole(id: str, turn: int = 0) -> None:
 
 def send_for_pieces(id: str, turn: int = 0) -> None:
     """Queue a file; the worker that takes it will ask this process for its bytes."""
-    upload_pieces.apply_async((id, window.of().name), argsrepr=_shown(id), headers={"ferry_turn": turn})
+    upload_pieces.apply_async((id, current_services().relay.name), argsrepr=_shown(id), headers={"ferry_turn": turn})
 
 
 def _ask_again(task: Task, id: str) -> None:
@@ -58,7 +58,7 @@ def _ask_again(task: Task, id: str) -> None:
 
     It may have died: a task that Redis hands out again mostly comes long before that can be seen in the row.
     """
-    raise task.retry(countdown=lease.keeper().seconds, argsrepr=_shown(id))
+    raise task.retry(countdown=current_services().leases.seconds, argsrepr=_shown(id))
 
 
 def _shown(id: str) -> str:
@@ -128,7 +128,7 @@ class _Celery(Celery):  # type: ignore[misc]
         return super().connection_for_write(self.conf["broker_url"], **options)
 
 
-def init_app(app: Flask, config: Config) -> Celery:
+def create_celery(app: Flask, config: Config) -> Celery:
     """The app's Celery: every task runs inside the app's context. Connects to nothing yet."""
 
     class ContextTask(Task):  # type: ignore[misc]
@@ -145,7 +145,7 @@ def init_app(app: Flask, config: Config) -> Celery:
         log.info("tasks come from the queue %s of %s", config.redis.queue, config.redis.shown)
         consumer.dump_body = _size_only
 
-    broker.register()
+    transport.register()
     celery = _Celery(app.name, task_cls=ContextTask)
     celery.config_from_object(settings(config))
     celery.set_default()
@@ -153,5 +153,4 @@ def init_app(app: Flask, config: Config) -> Celery:
     worker_process_init.connect(forget_connections, weak=False)
     setup_logging.connect(own_logs, weak=False)
     worker_probe.init_app(config.lease_seconds)
-    app.extensions["celery"] = celery
     return celery

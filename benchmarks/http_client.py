@@ -12,7 +12,7 @@ from lab import Lab
 from measure import by_turns, ratio
 from rows import MIB, Row, median
 
-from storage.http import HttpClient
+from storage.s3.http import HttpClient
 
 PUTS = {4096: 1000, 8 * MIB: 40}
 """How many objects of each size one turn sends."""

@@ -14,7 +14,7 @@ from rows import MIB, Row, median, rate
 from upload import form_request, get_request, upload_form
 from werkzeug.test import EnvironBuilder
 
-from sent import take
+from api.upload_request import parse
 
 
 def small(lab: Lab, rounds: int) -> dict[str, list[Row]]:
@@ -101,7 +101,7 @@ def _parse(body: bytes) -> float:
         "CONTENT_LENGTH": str(len(whole)),
     }
     began = time.perf_counter()
-    got = sum(len(chunk) for chunk in take(Request(environ), 1 << 40).stream)
+    got = sum(len(chunk) for chunk in parse(Request(environ), 1 << 40).stream)
     seconds = time.perf_counter() - began
     assert got == len(body)
     return seconds

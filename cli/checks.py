@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy.exc import DBAPIError
 
 import config
-import database
-import redaction
+from content import redaction
+from database import engine
 from problems import Problem
 from storage import Check
 
@@ -36,7 +36,7 @@ def attempt(subject: str, look: Callable[[], Check], advice: Advice) -> Check:
 def words_of(error: Exception) -> str:
     """What went wrong, on one line, without secrets: the server's own message where there is one."""
     if isinstance(error, DBAPIError):
-        words = database.reason(error)
+        words = engine.reason(error)
     elif isinstance(error, Problem):
         words = error.detail or error.title
     elif isinstance(error, OSError) and (name := errno.errorcode.get(error.errno or 0)):

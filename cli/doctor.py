@@ -9,22 +9,19 @@ from contextlib import suppress
 import click
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 import config
-import database
 import logs
-import postgresql
-import storage
-import window
 from cli.checks import Advice, attempt
 from cli.spool_checks import spool_checks
+from content.redaction import without_secrets
+from database import engine, postgresql
 from models import db, migrate
 from modes import celery as celery_mode
-from redaction import without_secrets
+from services import current_services
 from storage import Check
 
 _DATABASE_ADVICE: Advice = (
@@ -67,7 +64,14 @@ _CLOCKS_APART = 30.0
 def doctor() -> None:
     """Check the database, the broker, the storage and the spool."""
     logs.set_up(config.current().log_format, "WARNING")
-    checks = [*_database(), *_broker(), *_workers(), *_region(), *storage.of().examine(), *spool_checks()]
+    checks = [
+        *_database(),
+        *_broker(),
+        *_workers(),
+        *_region(),
+        *current_services().storage.diagnose(),
+        *spool_checks(),
+    ]
     for check in checks:
         click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {without_secrets(f'{check.subject}: {check.detail}')}")
     if not all(check.ok for check in checks):
@@ -89,12 +93,12 @@ def _schema(subject: str) -> Check:
     wanted = ScriptDirectory.from_config(migrate.get_config()).get_heads()
     if set(here) != set(wanted):
         return Check(subject, False, "the schema is not up to date. Run: flask db upgrade")
-    database.ping()
+    engine.ping()
     return Check(subject, True, f"reached{pooler}, schema up to date")
 
 
 def _database_clock() -> Iterator[Check]:
-    apart = database.now() - time.time()
+    apart = engine.now() - time.time()
     if abs(apart) > _CLOCKS_APART:
         ahead = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this host's"
         yield Check("clock", False, f"the database's is {ahead}. Set both by NTP: links are signed by this host's.")
@@ -113,8 +117,8 @@ def _broker() -> Iterator[Check]:
     subject = f"broker {redis.shown}"
 
     def look() -> Check:
-        window.of().ping()
-        with current_app.extensions["celery"].connection() as connection:
+        current_services().relay.ping()
+        with current_services().celery.connection() as connection:
             connection.ensure_connection(max_retries=1, timeout=3)
         return Check(subject, True, f"reached; queue {redis.queue}, which must be the worker's too")
 

@@ -10,9 +10,9 @@ from types import TracebackType
 import click
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-import database
 from config import ConfigError
-from redaction import without_secrets
+from content.redaction import without_secrets
+from database import engine
 from storage.base import StorageError
 
 _NO_SCHEMA = re.compile(r"no such (table|column)|relation .* does not exist|column .* does not exist|42P01|42703")
@@ -31,8 +31,8 @@ def explained(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, DBAPIError) and _NO_SCHEMA.search(str(error.orig)):
         return "The database has no schema, or an old one. Run: flask db upgrade"
-    if isinstance(error, SQLAlchemyError) and isinstance(error, database.AWAY):
-        reason = " ".join(database.reason(error).split()).rstrip(".")
+    if isinstance(error, SQLAlchemyError) and isinstance(error, engine.UNAVAILABLE):
+        reason = " ".join(engine.reason(error).split()).rstrip(".")
         return f"The database failed: {reason}. Look closer with: flask doctor"
     if isinstance(error, StorageError):
         return f"{error.detail or error.title} ({error.slug()}). Look closer with: flask doctor"

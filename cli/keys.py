@@ -10,8 +10,8 @@ import click
 from flask.cli import with_appcontext
 
 import config
-import keys as api_keys
-import moves
+from auth import api_keys as api_keys
+from lifecycle import transitions
 from problems import QuotaExceeded
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -142,7 +142,7 @@ def adopt(owner: str) -> None:
         raise click.ClickException(f"There is no owner {owner!r}: make a key first.")
     adopted = 0
     try:
-        while some := moves.adopt(owner, _AT_ONCE):
+        while some := transitions.assign_owner(owner, _AT_ONCE):
             adopted += some
     except QuotaExceeded as problem:
         said = f"{adopted} files adopted. The next are too much for the quota of {owner!r}."

@@ -12,10 +12,10 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 import config
-import slots
 import spool
 from cli.checks import Advice, attempt
 from problems import BytesLost
+from services import current_services
 from storage import Check
 
 _BYTES = b"ferry"
@@ -47,7 +47,7 @@ def spool_checks() -> Iterator[Check]:
 
 
 def _write() -> Check:
-    here, id = spool.of(), str(uuid.uuid4())
+    here, id = current_services().spool, str(uuid.uuid4())
     subject, status = f"spool {here.folder}", _status(here.folder)
     if status is not None and status.st_uid != os.geteuid():
         # What another user writes here Ferry could not read.
@@ -56,12 +56,12 @@ def _write() -> Check:
         return Check(
             subject, False, f"{here.folder}/.identity is damaged. Its text is what `spool` says in its files' rows."
         )
-    here.keep(id, iter([_BYTES]))
+    here.write(id, iter([_BYTES]))
     try:
         if b"".join(here.open(id)) != _BYTES:
             raise BytesLost
     finally:
-        here.discard(id)
+        here.delete(id)
     room = os.statvfs(here.folder)
     said = f"written, read and removed; {room.f_bavail * room.f_frsize // 10**6} MB free"
     if not spool.sync_folder(here.folder):
@@ -70,7 +70,7 @@ def _write() -> Check:
 
 
 def _lock() -> Check:
-    with slots.of().take("doctor", 8):
+    with current_services().transfers.acquire("doctor", 8):
         return Check(f"locks {config.current().ferry_data}", True, "taken and given back")
 
 

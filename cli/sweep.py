@@ -13,8 +13,8 @@ import config
 import file
 import logs
 from models import File
-from sweep.files import sweep_deleted, sweep_failed, sweep_files
-from sweep.leftovers import sweep_objects, sweep_spool, sweep_uploads
+from sweep.orphans import sweep_objects, sweep_spool, sweep_uploads
+from sweep.reclaim import sweep_deleted, sweep_failed, sweep_files
 from sweep.report import KINDS, Report
 
 

@@ -6,9 +6,9 @@ from models import File
 from modes import async_, celery, normal
 
 UPLOADS = {"normal": normal.upload, "async": async_.upload, "celery": celery.upload}
-_CARRIERS = {"async": async_.hand_out, "celery": celery.hand_out}
+_DISPATCHERS = {"async": async_.dispatch, "celery": celery.hand_out}
 
 
-def hand_out(row: File) -> None:
+def dispatch(row: File) -> None:
     """Have a waiting file stored by whom its mode says. In normal mode none waits."""
-    _CARRIERS[row.mode](row)
+    _DISPATCHERS[row.mode](row)

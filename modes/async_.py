@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Flask, current_app
-
 import file
+from api.upload_request import IncomingFile
 from models import File
-from pool import Pool
-from sent import Sent
+from services import current_services
 
 
-def upload(row: File, sent: Sent) -> None:
+def upload(row: File, sent: IncomingFile) -> None:
     """Keep `sent`; the row is PENDING on return."""
     file.receive(row, sent.stream, sent.bound, sent.client)
-    hand_out(row)
+    dispatch(row)
 
 
-def hand_out(row: File) -> None:
+def dispatch(row: File) -> None:
     """Have a thread store a waiting file."""
-    current_app.extensions["async"].submit(file.upload_file, row.id)
-
-
-def init_app(app: Flask, threads: int) -> None:
-    """Give the app the threads that store files, at most so many at once."""
-    app.extensions["async"] = Pool(app, "ferry-store", threads)
+    current_services().store_pool.submit(file.upload_file, row.id)

@@ -6,33 +6,32 @@ import logging
 import threading
 from contextlib import suppress
 
-from flask import Flask, current_app
+from flask import Flask
 
-import attempts
 import config
 import file
-import lease
-import lookups
-import moves
-import spool
 import tasks
-import window
+from api.upload_request import IncomingFile
+from background import BackgroundPool
+from lifecycle import attempts, queries, transitions
 from logs import about
 from models import File, UploadStatus
-from pool import Pool
 from problems import RelayLost
-from sent import Sent
+from services import current_services
 
 log = logging.getLogger("ferry.celery")
 
-_SENDERS, _FEEDERS = 2, 16
-"""Threads that queue tasks, and threads that feed workers. A feeder mostly waits for its worker."""
+DISPATCHERS = 2
+"""Threads that queue tasks."""
+
+_RELAYS = 16
+"""Threads that send bytes to workers. Such a thread mostly waits for its worker."""
 
 _PAUSE = 1.0
 """Seconds before demands are read again after that has failed."""
 
 
-def upload(row: File, sent: Sent) -> None:
+def upload(row: File, sent: IncomingFile) -> None:
     """Keep `sent`; the row is PENDING on return. Redis is spoken to after the answer: without it the file waits."""
     file.receive(row, sent.stream, sent.bound, sent.client)
     hand_out(row)
@@ -40,24 +39,24 @@ def upload(row: File, sent: Sent) -> None:
 
 def hand_out(row: File) -> None:
     """Have a worker store a waiting file."""
-    current_app.extensions["celery-senders"].submit(dispatch, row.id)
+    current_services().dispatch_pool.submit(dispatch, row.id)
 
 
 def dispatch(id: str) -> None:
     """Queue a task for a waiting file, unless one is queued, its object is there already or its bytes are gone."""
-    row = lookups.find(id)
-    if row is None or row.size is None or attempts.already_stored(row):
+    row = queries.get(id)
+    if row is None or row.size is None or attempts.recover_if_stored(row):
         return
-    if not spool.of().has(id):
+    if not current_services().spool.has(id):
         file.upload_file(id)
         return
     try:
-        if (turn := window.of().reserve_task(id)) is not None:
+        if (turn := current_services().relay.reserve_task(id)) is not None:
             _queue(id, row.size, turn)
     except Exception:
         with suppress(RelayLost):
-            window.of().release_task(id)
-        moves.put_off(row, min(lease.keeper().seconds, config.current().retry_seconds))
+            current_services().relay.release_task(id)
+        transitions.defer(row, min(current_services().leases.seconds, config.current().retry_seconds))
         raise
 
 
@@ -66,25 +65,26 @@ def waiting() -> tuple[int, float]:
 
     None runs, or all are busy, or deaf, or have another queue.
     """
-    return lookups.waiting_for_workers(2 * lease.keeper().seconds, attempts.LONGEST_WAIT)
+    return queries.waiting_for_workers(2 * current_services().leases.seconds, attempts.MAX_WAIT)
 
 
 def recall() -> None:
     """Have waiting files queued again that Redis has lost the tasks of, however far off their next turn is."""
-    current_app.extensions["celery-senders"].submit(_recall, "recall")
+    current_services().dispatch_pool.submit(_recall, "recall")
 
 
 def _recall(_: str) -> None:
-    if window.of().may_have_lost_tasks() and (found := moves.recall(2 * lease.keeper().seconds)):
+    services = current_services()
+    if services.relay.may_have_lost_tasks() and (found := transitions.recall(2 * services.leases.seconds)):
         log.warning("tasks.lost: Redis has no task for some of %d waiting files; they are queued again", found)
-    window.of().remember()
+    services.relay.remember()
 
 
 def _queue(id: str, size: int, turn: int) -> None:
-    if window.of().fits_a_task(size):
+    if current_services().relay.fits_in_message(size):
         tasks.send_whole(id, turn)
     else:
-        current_app.extensions["celery-feeder"].listen()
+        current_services().relay_server.start()
         tasks.send_for_pieces(id, turn)
 
 
@@ -100,23 +100,23 @@ def feed(id: str, attempt: int) -> None:
 
     Who can write to Redis can ask for anything: nothing but the file of a running attempt in this spool is sent.
     """
-    if not may_be_fed(lookups.find(id), attempt, spool.of().identity):
+    if not may_be_fed(queries.get(id), attempt, current_services().spool.identity):
         log.warning("relay.demand_refused: attempt %d of this file is not running", attempt, extra=about(id))
         return
-    window.of().feed(id, attempt, file.process_file_to_stream(id))
+    current_services().relay.feed(id, attempt, file.process_file_to_stream(id))
 
 
-class Feeder:
+class RelayServer:
     """Hears what workers ask this process for, on a thread of its own from the first time that they may ask."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._pool = Pool(app, "ferry-feed", _FEEDERS)
+        self._pool = BackgroundPool(app, "ferry-feed", _RELAYS)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def listen(self) -> None:
+    def start(self) -> None:
         """Start to hear, if we do not yet."""
         with self._lock:
             if self._thread is None:
@@ -124,23 +124,23 @@ class Feeder:
                 self._thread = threading.Thread(target=self._run, name="ferry-feeder", daemon=True)
                 self._thread.start()
 
-    def drain(self, *, drop_waiting: bool) -> None:
+    def drain(self, *, cancel_pending: bool) -> None:
         """Return when nobody is fed any more. Nobody new is."""
         with self._lock:
             thread, self._thread = self._thread, None
         if thread:
             self._stop.set()
             with suppress(RelayLost), self._app.app_context():
-                window.of().wake()
+                current_services().relay.wake()
             thread.join()
-        self._pool.drain(drop_waiting=drop_waiting)
+        self._pool.drain(cancel_pending=cancel_pending)
 
     def _run(self) -> None:
         away = False
         with self._app.app_context():
             while not self._stop.is_set():
                 try:
-                    for id, attempt in window.of().demands():
+                    for id, attempt in current_services().relay.requests():
                         self._pool.submit(feed, id, attempt)
                     away = False
                 except RelayLost as error:
@@ -153,9 +153,3 @@ class Feeder:
                 except Exception:  # Without this thread no worker would ever get bytes of this process again.
                     log.exception("relay.demands_unread")
                     self._stop.wait(_PAUSE)
-
-
-def init_app(app: Flask) -> None:
-    """Give the app the threads that send tasks and feed workers."""
-    app.extensions["celery-senders"] = Pool(app, "ferry-send", _SENDERS)
-    app.extensions["celery-feeder"] = Feeder(app)

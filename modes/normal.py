@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import file
+from api.upload_request import IncomingFile
 from models import File
-from sent import Sent
 
 
-def upload(row: File, sent: Sent) -> None:
+def upload(row: File, sent: IncomingFile) -> None:
     """Store `sent`; the row is COMPLETE on return. It is committed before the first byte leaves."""
     file.hold(row, sent.bound)
     file.store(row, sent.stream, sent.bound)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from filename_encoding import words
-from names import display_name
+from api.upload_request.filename import agreed_name, required_name
+from content.filename_encoding import decode_words
+from content.filenames import display_name
 from problems import InvalidParameter, UnsupportedMediaType
-from sent.names import agreed_name, required_name
 
 FILE_FIELD = re.compile(r"files?(\[[0-9]*\])?|filepond")
 """Names of the file's field: `file` and, as PHP's arrays, axios, Dropzone, Uppy and FilePond write it, its variants."""
@@ -59,7 +59,7 @@ class Fields:
         if not text.strip():
             return
         if field == "name":
-            self._names.append(("the form's field name", words(text)))
+            self._names.append(("the form's field name", decode_words(text)))
         elif self._given.get(field, text) != text or self._from_form.setdefault(field, text) != text:
             raise InvalidParameter(f"{field} has two different values in this request: send one.", parameter=field)
 
@@ -76,7 +76,7 @@ class Fields:
         if not text.strip():
             return
         if field == "name":
-            holds = display_name(words(text)) == self._file_name
+            holds = display_name(decode_words(text)) == self._file_name
         else:
             holds = text == self._given.get(field, self._from_form.get(field))
         if not holds:

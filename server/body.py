@@ -22,14 +22,14 @@ from gunicorn.http.unreader import SocketUnreader
 from werkzeug.exceptions import ClientDisconnected
 
 from problems import BadRequest, IncompleteBody
-from server.pace import Pace
+from server.min_rate import MinRate
 
 READ = 3 << 18
 """Bytes asked for at once. Reads of 1 MiB are hardly faster, and take some 10 MiB more for one large upload and
 some 40 MiB for eight at once."""
 
 
-def has_left(connection: socket.socket | None) -> bool:
+def is_disconnected(connection: socket.socket | None) -> bool:
     """Whether the client has closed its connection. Unknown, and so False, over TLS, which can't be peeked into."""
     if type(connection) is not socket.socket:
         return False
@@ -61,7 +61,7 @@ def body_of(request: Request) -> Iterator[bytes]:
         raise IncompleteBody(f"{got} of {announced} bytes arrived.")
 
 
-def is_owed(body: Body) -> bool:
+def has_unread_body(body: Body) -> bool:
     """Whether some of a body may still have to come: then nobody knows where on the connection the next request starts.
 
     What has come along with the head can be dropped without waiting.
@@ -80,7 +80,7 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.pace = Pace(math.inf, 0)
+        self.pace = MinRate(math.inf, 0)
         self._unended = bytearray()
 
     def early(self) -> bytearray | None:
@@ -114,18 +114,18 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """As gunicorn calls it: the next bytes, however many."""
-        return self._patiently(super().chunk, size_hint)
+        return self._recv_with_deadline(super().chunk, size_hint)
 
     def full(self, size: int) -> bytes:
         """So many bytes, or what came of them until the socket gave up, or none at the end."""
-        return self._patiently(self.sock.recv, size, socket.MSG_WAITALL)
+        return self._recv_with_deadline(self.sock.recv, size, socket.MSG_WAITALL)
 
-    def _patiently(self, receive: Callable[..., bytes], *args: Any) -> bytes:
+    def _recv_with_deadline(self, receive: Callable[..., bytes], *args: Any) -> bytes:
         while True:
             began, piece = time.monotonic(), None
             with suppress(BlockingIOError, TimeoutError):
                 piece = receive(*args)
-            self.pace.came(len(piece or b""), time.monotonic() - began)
+            self.pace.record(len(piece or b""), time.monotonic() - began)
             if piece is not None:
                 return piece
 
@@ -155,11 +155,11 @@ def _pieces(request: Request) -> Iterator[bytes]:
     if isinstance(reader, LengthReader) and type(reader.unreader.sock) is socket.socket:
         if isinstance(body, ExpectedBody):
             body.ask_for()
-        return _straight(reader)
+        return _recv_direct(reader)
     return iter(lambda: request.stream.read(READ), b"")
 
 
-def _straight(reader: LengthReader) -> Iterator[bytes]:
+def _recv_direct(reader: LengthReader) -> Iterator[bytes]:
     """What came along with the head, then full pieces: one system call, one copy, one turn of Python's lock."""
     early = reader.unreader.take_buffered()
     if len(early) > reader.length:

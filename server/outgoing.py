@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from problems import RequestTimeout
-from server.pace import Pace
+from server.min_rate import MinRate
 
 
 class Places:
@@ -41,7 +41,7 @@ class Places:
 class Outgoing:
     """A plain socket as gunicorn writes to it. What the kernel does not take at once needs a place and keeps a pace."""
 
-    def __init__(self, straight: socket.socket, client: str, places: Places, pace: Pace) -> None:
+    def __init__(self, straight: socket.socket, client: str, places: Places, pace: MinRate) -> None:
         self.straight = straight
         self._client, self._places, self._pace = client, places, pace
 
@@ -60,7 +60,7 @@ class Outgoing:
             with suppress(BlockingIOError):
                 taken = self.straight.send(rest)
             try:
-                self._pace.came(taken, time.monotonic() - began)
+                self._pace.record(taken, time.monotonic() - began)
             except RequestTimeout as error:
                 raise _reset("it reads too slowly") from error
             rest = rest[taken:]

@@ -27,13 +27,13 @@ from gunicorn.workers.gthread import ThreadWorker
 from logs import of_request
 from problems import HeadersTooLarge, Problem, RequestTimeout
 from server.addresses import address_of, network
-from server.answer import Answer, problem_of, refusal
-from server.body import ExpectedBody, Unreader, is_owed
-from server.head import Verdict, judge
-from server.ids import chosen
+from server.body import ExpectedBody, Unreader, has_unread_body
+from server.deadlines import Deadlines, crowding, is_readable
+from server.error_responses import BoundedResponse, error_response, problem_of
+from server.min_rate import MinRate
 from server.outgoing import Places
-from server.pace import Pace
-from server.waiting import Waiting, crowding, is_readable
+from server.request_head import HeadState, head_state
+from server.request_ids import request_id
 
 TICK = 0.5
 """Seconds after which a socket without a byte gives up, to be asked again: the precision of a stall."""
@@ -57,22 +57,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         # gunicorn makes these itself and has no setting for their classes.
-        wsgi.Response, parser.SocketUnreader = Answer, Unreader
+        wsgi.Response, parser.SocketUnreader = BoundedResponse, Unreader
         super().init_process()
 
     def init_signals(self) -> None:
         super().init_signals()
-        _hold_stops(False)
+        _block_stop_signals(False)
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
         settings = self.wsgi.config["FERRY"]
         self._stall, self._rate = settings.stall_seconds, settings.min_rate
         self._readable = bool(settings.cors_origins)
-        Answer.places = Places(max(1, min(settings.most_uploads, settings.web_threads - 1)))
-        Answer.pace = partial(Pace, self._stall, self._rate)
-        self._heads = Waiting(self.poller, self._stall)
-        self._lingering = Waiting(self.poller, self._stall)
+        BoundedResponse.places = Places(max(1, min(settings.most_uploads, settings.web_threads - 1)))
+        BoundedResponse.pace = partial(MinRate, self._stall, self._rate)
+        self._heads = Deadlines(self.poller, self._stall)
+        self._lingering = Deadlines(self.poller, self._stall)
         self._opening: dict[Any, float] = {}
         self._crowded_out: Counter[str] = Counter()
         self._reported = 0.0
@@ -121,9 +121,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if conn in self._heads:
             with suppress(OSError):
                 problem = RequestTimeout("Too many connections wait.")
-                conn.sock.send(refusal(problem, chosen(None), readable=self._readable), socket.MSG_DONTWAIT)
-        self._heads.let_go(conn)
-        self._lingering.let_go(conn)
+                conn.sock.send(error_response(problem, request_id(None), readable=self._readable), socket.MSG_DONTWAIT)
+        self._heads.remove(conn)
+        self._lingering.remove(conn)
         if conn in self.pending_conns:
             self.pending_conns.remove(conn)
             self.poller.unregister(conn.sock)
@@ -160,15 +160,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _look(self, conn: Any, _: socket.socket) -> None:
         conn.init()
         came = conn.parser.unreader.early()
-        verdict = judge(came, self.cfg.limit_request_line, getattr(conn, "judged", 0))
-        conn.judged = len(came) if came and verdict is Verdict.MORE else 0
-        if verdict is Verdict.MORE:
-            self._heads.keep(conn, self._look)
+        verdict = head_state(came, self.cfg.limit_request_line, getattr(conn, "judged", 0))
+        conn.judged = len(came) if came and verdict is HeadState.MORE else 0
+        if verdict is HeadState.MORE:
+            self._heads.add(conn, self._look)
             return
-        self._heads.let_go(conn)
-        if verdict is Verdict.WHOLE:
+        self._heads.remove(conn)
+        if verdict is HeadState.WHOLE:
             super().enqueue_req(conn)
-        elif verdict is Verdict.TOO_LARGE:
+        elif verdict is HeadState.TOO_LARGE:
             self._refuse(conn, HeadersTooLarge())
         else:
             self._close(conn)
@@ -184,12 +184,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         self._opening.pop(conn, None)
-        conn.parser.unreader.pace = Pace(self._stall, self._rate)
+        conn.parser.unreader.pace = MinRate(self._stall, self._rate)
         if self.cfg.is_ssl:
             conn.sock.settimeout(self._stall)
         if req._expected_100_continue:
             req._expected_100_continue = False
-            if is_owed(req.body):
+            if has_unread_body(req.body):
                 req.body = ExpectedBody(req.body.reader, conn.sock)
         try:
             return super().handle_request(req, conn)
@@ -199,14 +199,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         if isinstance(exc, ssl.SSLError):
             return
-        problem, id = problem_of(exc), chosen(None)
+        problem, id = problem_of(exc), request_id(None)
         if type(problem) is Problem:
             self.log.exception("unexpected failure outside of the app", extra=of_request(id))
         else:
             who, why = address_of(addr), type(exc).__name__
             self.log.warning("%s refused: %s (%s)", who, problem.slug(), why, extra=of_request(id))
         with suppress(OSError):
-            client.sendall(refusal(problem, id, readable=self._readable))
+            client.sendall(error_response(problem, id, readable=self._readable))
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
         if fs.cancelled() or fs.exception() or fs.result():
@@ -252,13 +252,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super()._cap_keepalive(deadline)
         self.when_stopping()
         for waiting in (self._heads, self._lingering):
-            waiting.hurry(deadline - time.monotonic())
+            waiting.shorten(deadline - time.monotonic())
 
     def _refuse(self, conn: Any, problem: Problem) -> None:
-        id = chosen(None)
+        id = request_id(None)
         self.log.warning("%s refused: %s", address_of(conn.client), problem.slug(), extra=of_request(id))
         with suppress(OSError):
-            conn.sock.send(refusal(problem, id, readable=self._readable), socket.MSG_DONTWAIT)
+            conn.sock.send(error_response(problem, id, readable=self._readable), socket.MSG_DONTWAIT)
         self._linger(conn)
 
     def _linger(self, conn: Any) -> None:
@@ -266,7 +266,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.sock.setblocking(False)
             conn.sock.shutdown(socket.SHUT_WR)
             conn.lingering = LINGER_BYTES
-            self._lingering.keep(conn, self._drain)
+            self._lingering.add(conn, self._drain)
         except OSError:
             self._close(conn)
 
@@ -279,7 +279,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             dropped = 0
         conn.lingering -= dropped
         if not dropped or conn.lingering <= 0:
-            self._lingering.let_go(conn)
+            self._lingering.remove(conn)
             self._close(conn)
 
     def _close(self, conn: Any) -> None:
@@ -293,10 +293,10 @@ def keep_stops_over_forks() -> None:
     A new worker has its master's handlers until it sets its own. A SIGTERM in between would be noted for a master
     that it is not, and the worker would have to be killed when the time to stop in is over.
     """
-    os.register_at_fork(before=lambda: _hold_stops(True), after_in_parent=lambda: _hold_stops(False))
+    os.register_at_fork(before=lambda: _block_stop_signals(True), after_in_parent=lambda: _block_stop_signals(False))
 
 
-def _hold_stops(held: bool) -> None:
+def _block_stop_signals(held: bool) -> None:
     """Have the kernel keep signals that end the process for later, or deliver them."""
     signal.pthread_sigmask(signal.SIG_BLOCK if held else signal.SIG_UNBLOCK, _STOPS)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from problems import Problem
-from storage.parts import Witness
+from storage.parts import Observer
 
 
 class StorageError(Problem):
@@ -122,7 +122,7 @@ class Stat:
 
 
 @dataclass(frozen=True)
-class Begun:
+class MultipartUpload:
     """An upload in parts that has been begun and not ended: the key it is for, and the storage's name for it."""
 
     key: str
@@ -161,7 +161,7 @@ class Storage(ABC):
         bound: int | None = None,
         content_type: str,
         disposition: str | None = None,
-        witness: Witness | None = None,
+        witness: Observer | None = None,
         attempt: int = 0,
     ) -> Stat:
         """Store all that `stream` yields under `key`, in memory that does not grow with its length.
@@ -193,11 +193,11 @@ class Storage(ABC):
         """Remove the object, or this version of it for good. One that is not there is no error."""
 
     @abstractmethod
-    def scan(self, prefix: str = "") -> Iterator[Stat]:
+    def list_objects(self, prefix: str = "") -> Iterator[Stat]:
         """Yield the objects whose keys start with `prefix`, in the order of their keys."""
 
     @abstractmethod
-    def proven(self, key: str, size: int, stream: Iterator[bytes]) -> Stat | None:
+    def matches(self, key: str, size: int, stream: Iterator[bytes]) -> Stat | None:
         """The object, if it is there and the storage's own digest proves that it is what `stream` yields.
 
         `size` is how many bytes that is, and was known when the object was put. A storage that gives no digest that
@@ -205,11 +205,11 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def begun(self, prefix: str = "") -> Iterator[Begun]:
+    def multipart_uploads(self, prefix: str = "") -> Iterator[MultipartUpload]:
         """Yield the uploads in parts that have not ended, for keys that start with `prefix`."""
 
     @abstractmethod
-    def abort(self, begun: Begun) -> None:
+    def abort_multipart_upload(self, begun: MultipartUpload) -> None:
         """End such an upload, and remove its parts. One that has ended is no error."""
 
     @abstractmethod
@@ -217,11 +217,11 @@ class Storage(ABC):
         """The public address of an object, whether or not it is there. Raises StorageError."""
 
     @abstractmethod
-    def link(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
+    def presigned_url(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
         """An address that gives the object, with these headers, to whoever has it, for `expires` seconds."""
 
     @abstractmethod
-    def examine(self) -> Iterator[Check]:
+    def diagnose(self) -> Iterator[Check]:
         """Look at all that the service will need: reach, rights, the bucket, a write. Leaves nothing behind."""
 
     def close(self) -> None:  # noqa: B027

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from storage.base import Begun, Check, Stat, Storage, StorageMismatch, StorageMissing, Stream
-from storage.parts import Buffers, Witness, cut, part_sizes
+from storage.base import Check, MultipartUpload, Stat, Storage, StorageMismatch, StorageMissing, Stream
+from storage.parts import Buffers, Observer, part_sizes, split
 
 _CHUNK = 1 << 20
 
@@ -28,16 +28,16 @@ class MemoryStorage(Storage):
         bound: int | None = None,
         content_type: str,
         disposition: str | None = None,
-        witness: Witness | None = None,
+        witness: Observer | None = None,
         attempt: int = 0,
     ) -> Stat:
-        parts = cut(stream, part_sizes(bound), self._buffers, witness)
+        parts = split(stream, part_sizes(bound), self._buffers, witness)
         body = []
         for part in parts:
             body.append(bytes(part.body))
             part.release()
             if witness:
-                witness.landed(len(body[-1]))
+                witness.on_stored(len(body[-1]))
         self._objects[key] = b"".join(body)
         self.headers[key] = content_type, disposition
         return self.stat(key)
@@ -57,25 +57,25 @@ class MemoryStorage(Storage):
         self._objects.pop(key, None)
         self.headers.pop(key, None)
 
-    def scan(self, prefix: str = "") -> Iterator[Stat]:
+    def list_objects(self, prefix: str = "") -> Iterator[Stat]:
         return (self.stat(key) for key in sorted(self._objects) if key.startswith(prefix))
 
-    def proven(self, key: str, size: int, stream: Iterator[bytes]) -> Stat | None:
+    def matches(self, key: str, size: int, stream: Iterator[bytes]) -> Stat | None:
         return self.stat(key) if self._objects.get(key) == b"".join(stream) else None
 
-    def begun(self, prefix: str = "") -> Iterator[Begun]:
+    def multipart_uploads(self, prefix: str = "") -> Iterator[MultipartUpload]:
         return iter(())
 
-    def abort(self, begun: Begun) -> None:
+    def abort_multipart_upload(self, begun: MultipartUpload) -> None:
         pass
 
     def url(self, key: str) -> str:
         return f"{self._base_url or 'memory:'}/{key}"
 
-    def link(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
+    def presigned_url(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
         return f"memory:{key}"
 
-    def examine(self) -> Iterator[Check]:
+    def diagnose(self) -> Iterator[Check]:
         yield Check("storage", True, "in memory: everything is lost when the process ends")
 
     def _get(self, key: str) -> bytes:

@@ -11,7 +11,7 @@ from itertools import chain, repeat
 from typing import Protocol
 
 MIB = 1 << 20
-SMALL, USUAL = 5 * MIB, 8 * MIB
+MIN_PART, DEFAULT_PART = 5 * MIB, 8 * MIB
 _OVERLAP_BELOW = 256 * MIB
 _AIMED_PARTS = 9_500
 
@@ -24,10 +24,10 @@ def part_sizes(bound: int | None) -> Iterator[int]:
     bound there is room for 78 GiB.
     """
     if bound is None:
-        return repeat(USUAL)
+        return repeat(DEFAULT_PART)
     if bound < _OVERLAP_BELOW:
-        return repeat(SMALL)
-    return repeat(max(USUAL, -(-bound // _AIMED_PARTS // MIB) * MIB))
+        return repeat(MIN_PART)
+    return repeat(max(DEFAULT_PART, -(-bound // _AIMED_PARTS // MIB) * MIB))
 
 
 class Buffers:
@@ -45,19 +45,19 @@ class Buffers:
     def free(self) -> int:
         return len(self._free)
 
-    def take(self, size: int) -> bytearray:
+    def acquire(self, size: int) -> bytearray:
         """Memory for at least `size` bytes."""
-        if size > USUAL:
+        if size > DEFAULT_PART:
             return bytearray(size)
         try:
             return self._free.pop()
         except IndexError:
             self.made += 1
-            return bytearray(USUAL)
+            return bytearray(DEFAULT_PART)
 
-    def give(self, buffer: bytearray) -> None:
+    def release(self, buffer: bytearray) -> None:
         """Put memory back that was taken."""
-        if len(buffer) == USUAL:
+        if len(buffer) == DEFAULT_PART:
             self._free.append(buffer)
 
 
@@ -72,7 +72,7 @@ class Part:
         self._lock, self._users = threading.Lock(), 1
         self._then: Callable[[], None] | None = None
         self._buffers, self._room = buffers, size
-        self._memory: bytearray | bytes = buffers.take(size) if buffers else whole
+        self._memory: bytearray | bytes = buffers.acquire(size) if buffers else whole
         self._length = 0 if buffers else len(whole)
 
     @property
@@ -92,12 +92,12 @@ class Part:
         self._length += taken
         return chunk[taken:]
 
-    def share(self) -> None:
+    def retain(self) -> None:
         """One more will call `release`."""
         with self._lock:
             self._users += 1
 
-    def when_free(self, call: Callable[[], None]) -> None:
+    def on_release(self, call: Callable[[], None]) -> None:
         """Call this once everybody has released the part. Only one can ask, and only who has not released it yet."""
         self._then = call
 
@@ -108,26 +108,26 @@ class Part:
             if self._users != 0:
                 return
         if self._buffers and isinstance(self._memory, bytearray):
-            self._buffers.give(self._memory)
+            self._buffers.release(self._memory)
         if self._then:
             self._then()
 
 
-class Witness(Protocol):
+class Observer(Protocol):
     """Somebody who looks at every byte, and has the last word."""
 
-    def see(self, part: Part) -> None:
+    def on_part(self, part: Part) -> None:
         """Look at a full part, in its turn. Shares the part if it takes longer."""
 
-    def vouch(self) -> None:
+    def verify(self) -> None:
         """All parts have been seen. Raises what keeps them from becoming an object."""
 
-    def landed(self, size: int) -> None:
+    def on_stored(self, size: int) -> None:
         """So many more bytes are in the storage, by its own word. Called from any thread, in any order."""
 
 
-def cut(
-    stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers, witness: Witness | None = None
+def split(
+    stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers, witness: Observer | None = None
 ) -> Generator[Part, None, None]:
     """Yield the stream in parts of the given sizes; the last is shorter. At least one part, which may be empty.
 
@@ -161,9 +161,9 @@ def cut(
             part.release()
 
 
-def _seen(witness: Witness | None, part: Part, *, last: bool = False) -> None:
+def _seen(witness: Observer | None, part: Part, *, last: bool = False) -> None:
     part.last = last
     if witness:
-        witness.see(part)
+        witness.on_part(part)
         if last:
-            witness.vouch()
+            witness.verify()

@@ -23,17 +23,17 @@ def id_in(key: str, prefix: str) -> str | None:
     return match["id"] if match else None
 
 
-def made_at(id: str) -> float:
+def created_at(id: str) -> float:
     """When a UUIDv7 was made, in seconds since the epoch (RFC 9562 §5.7)."""
     return (uuid.UUID(id).int >> 80) / 1000
 
 
-def is_spent(row: File, most: int) -> bool:
+def is_exhausted(row: File, most: int) -> bool:
     """Whether a file whose holder fell silent had its last chance. In normal mode its bytes went with the holder."""
     return row.mode == "normal" or row.attempts >= most
 
 
-def upload_is_left(row: File | None, age: float, grace: float, quiet: float) -> bool:
+def is_orphan_upload(row: File | None, age: float, grace: float, quiet: float) -> bool:
     """Whether an upload in parts will not be ended: the holder of the file may end it, or its next holder.
 
     `quiet`: seconds since the row last changed. The storage may still be putting together what it was asked to
@@ -45,12 +45,12 @@ def upload_is_left(row: File | None, age: float, grace: float, quiet: float) -> 
     return row.upload_status not in at_work and quiet > min(COMPLETE_GRACE, grace)
 
 
-def object_is_left(row: File | None, age: float, grace: float, *, can_retry: bool) -> bool:
+def is_orphan_object(row: File | None, age: float, grace: float, *, can_retry: bool) -> bool:
     """Whether an object belongs to no file. One in ERROR has none, but may get one as long as it can be tried again."""
     return age > grace if row is None else row.upload_status == UploadStatus.ERROR and not can_retry
 
 
-def bytes_are_left(row: File | None, age: float, grace: float, ended: float, keep_errors: float) -> bool:
+def is_orphan_spool_file(row: File | None, age: float, grace: float, ended: float, keep_errors: float) -> bool:
     """Whether nobody needs a file of the spool any more. `ended`: seconds since the row last changed."""
     if row is None:
         return age > grace

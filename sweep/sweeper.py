@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 from flask import Flask
 
-import locks
-import spool
-from database import AWAY, reason
-from idempotency import forget_old
+from database import locks
+from database.engine import UNAVAILABLE, reason
+from lifecycle.idempotency import delete_expired
 from models import File
+from services import current_services
 from storage.base import StorageError
-from sweep.files import sweep_deleted, sweep_failed, sweep_files
-from sweep.leftovers import sweep_objects, sweep_spool, sweep_uploads
+from sweep.orphans import sweep_objects, sweep_spool, sweep_uploads
+from sweep.reclaim import sweep_deleted, sweep_failed, sweep_files
 from sweep.report import Report
 
 log = logging.getLogger("ferry.sweep")
@@ -51,7 +51,7 @@ class Sweeper:
             ("uploads", uploads_every, sweep_uploads),
             ("objects", objects_every, sweep_objects),
             ("tasks", recall_every, lambda _: recall()),
-            ("idempotency keys", objects_every, lambda _: forget_old()),
+            ("idempotency keys", objects_every, lambda _: delete_expired()),
         ]
         self._me = str(uuid.uuid4())
         self._stop = threading.Event()
@@ -66,15 +66,15 @@ class Sweeper:
         """Hand out nothing more. May be called by a signal's handler."""
         self._stop.set()
 
-    def turn(self) -> None:
+    def run_once(self) -> None:
         """Do what is due, if no other process does. The turn at rows is kept; the others come round for everybody."""
-        here = spool.of().identity
-        if locks.take(f"sweep {here}", self._me, 2 * self._every):
+        here = current_services().spool.identity
+        if locks.acquire(f"sweep {here}", self._me, 2 * self._every):
             sweep_files(Report(), self._unless_stopped)
             sweep_failed(Report())
             sweep_deleted(Report())
         for name, every, sweep in self._rounds:
-            if locks.take(name.format(here=here), str(uuid.uuid4()), every):
+            if locks.acquire(name.format(here=here), str(uuid.uuid4()), every):
                 sweep(Report())
 
     def _unless_stopped(self, row: File) -> None:
@@ -86,8 +86,8 @@ class Sweeper:
             began = time.monotonic()
             try:
                 with self._app.app_context():
-                    self.turn()
-            except AWAY as error:
+                    self.run_once()
+            except UNAVAILABLE as error:
                 log.warning("a sweep was cut short, the database is not available: %s", reason(error))
             except StorageError as error:
                 log.warning("a sweep was cut short: %s", type(error).__name__)

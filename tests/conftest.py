@@ -13,11 +13,12 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
+import shutdown
 from app import create_app
 from config import Config
 from dev import parts
 from dev.process import Process, free_port
-from modes import ending
+from tests.fakes import services_of
 from tests.faults.postgres import Postgres, url
 from tests.stack import Stack
 
@@ -72,13 +73,13 @@ def settings(tmp_path: Path, empty_database: Path, valkey: str) -> dict[str, str
 def app(settings: dict[str, str]) -> Iterator[Flask]:
     """An app whose Celery tasks are run where they are sent."""
     app = create_app(settings)
-    app.extensions["celery"].conf.task_always_eager = True
+    services_of(app).celery.conf.task_always_eager = True
     with app.app_context():
         yield app
-        app.extensions["watching"].stop()
+        services_of(app).changes.stop()
         drain(app)
-        app.extensions["storage"].close()
-        app.extensions["window"].close()
+        services_of(app).storage.close()
+        services_of(app).relay.close()
         app.extensions["sqlalchemy"].engine.dispose()
 
 
@@ -100,7 +101,7 @@ def app_on_postgresql(postgresql_server: str, settings: dict[str, str]) -> Itera
     app = create_app(settings | {"SQLALCHEMY_DATABASE_URI": postgresql_server})
     with app.app_context():
         yield app
-        app.extensions["window"].close()
+        services_of(app).relay.close()
         app.extensions["sqlalchemy"].engine.dispose()
 
 
@@ -129,7 +130,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def drain(app: Flask) -> None:
     """Return when the work after the answers is done."""
-    ending.drain(app, drop_waiting=False)
+    shutdown.drain(app, cancel_pending=False)
 
 
 def _served(process: Process, port: int) -> Iterator[str]:

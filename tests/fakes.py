@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask
 
-import lookups
+from lifecycle import queries
 from models import File
+from services import EXTENSION, Services, current_services
 from storage.base import Stat, StorageError
 from storage.memory import MemoryStorage
 
@@ -68,12 +70,24 @@ def eventually(holds: Callable[[], bool], seconds: float = 8) -> bool:
 
 def failing(app: Flask, error: Exception) -> FailingStorage:
     """Give the app a storage whose put raises `error`."""
-    app.extensions["storage"] = FailingStorage(error)  # type: ignore[arg-type]
-    return app.extensions["storage"]  # type: ignore[no-any-return]
+    storage = FailingStorage(error)  # type: ignore[arg-type]
+    replace_services(app, storage=storage)
+    return storage
 
 
 def found(row: File) -> File:
     """The file as its row says now."""
-    other = lookups.find(row.id)
+    other = queries.get(row.id)
     assert other is not None
     return other
+
+
+def services_of(app: Flask) -> Services:
+    """The services of an app, also outside its context."""
+    with app.app_context():
+        return current_services()
+
+
+def replace_services(app: Flask, **fields: Any) -> None:
+    """Give an app that is already made other services, by the names of the fields of `Services`."""
+    app.extensions[EXTENSION] = replace(services_of(app), **fields)

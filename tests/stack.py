@@ -11,8 +11,8 @@ import requests
 
 from dev import parts
 from dev.process import Process, free_port
-from storage.s3 import S3Storage
-from sweep.leftovers import MARK
+from storage.s3.storage import S3Storage
+from sweep.orphans import OWNER_MARKER
 from tests.fakes import FORM, form, part
 
 ENDED = ("COMPLETE", "ERROR")
@@ -88,7 +88,7 @@ class Stack:
     def objects(self) -> dict[str, Path]:
         """What is in the bucket, by key, but the sweep's mark."""
         found = (self.data / "s3" / parts.BUCKET).iterdir()
-        return {path.name: path for path in found if path.name[0] != "." and path.name != MARK}
+        return {path.name: path for path in found if path.name[0] != "." and path.name != OWNER_MARKER}
 
     def spooled(self) -> list[str]:
         folder = self.data / "spool"

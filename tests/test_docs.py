@@ -15,10 +15,10 @@ import pytest
 import redis
 
 from config import Config
+from database.redis_options import parse
 from dev import parts
 from dev.errors import page
 from dev.process import Process, free_port
-from redis_options import parse
 from tests.faults.safeguards import SAFEGUARDS, Safeguard
 from tests.stack import Stack
 

@@ -11,14 +11,11 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 import file
-import lease
-import lookups
-import moves
-import spool
-import storage
+from lifecycle import queries, transitions
 from models import File, UploadStatus
 from problems import IncompleteBody, LeaseLost
-from tests.fakes import FailingStorage, breaking, chunks, found
+from services import current_services
+from tests.fakes import FailingStorage, breaking, chunks, found, replace_services
 
 BODY = b"what was sent"
 
@@ -35,7 +32,7 @@ def waiting(app: Flask) -> File:
 def held(app: Flask) -> File:
     """A file of normal mode that this test holds."""
     row = file.new("a.txt", "text/plain", "normal")
-    moves.accept(row, 30, held=True)
+    transitions.insert_row(row, 30, held=True)
     return row
 
 
@@ -49,7 +46,7 @@ def test_two_files_of_one_name_in_one_second_have_keys_of_their_own(app: Flask) 
 def test_receiving_leaves_the_bytes_in_the_spool_and_the_row_waiting(waiting: File) -> None:
     row = found(waiting)
 
-    assert b"".join(spool.of().open(row.id)) == BODY
+    assert b"".join(current_services().spool.open(row.id)) == BODY
     assert (row.upload_status, row.size) == (UploadStatus.PENDING, len(BODY))
     assert row.sha256 == hashlib.sha256(BODY).hexdigest()
 
@@ -59,43 +56,43 @@ def test_a_body_that_breaks_while_it_is_received_leaves_no_row_and_no_spool_file
     with pytest.raises(IncompleteBody):
         file.receive(row, breaking(b"half", IncompleteBody()))
 
-    assert lookups.find(row.id) is None
-    assert list(spool.of().files()) == []
+    assert queries.get(row.id) is None
+    assert list(current_services().spool.files()) == []
 
 
 @pytest.mark.parametrize("committed", [False, True])
 def test_bytes_whose_row_may_have_been_committed_stay(
     app: Flask, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
-    accept = moves.accept
+    accept = transitions.insert_row
 
     def lost_answer(row: File, lease: float) -> None:
         if committed:
             accept(row, lease)
         raise OperationalError("INSERT", {}, Exception("the server closed the connection"))
 
-    monkeypatch.setattr(moves, "accept", lost_answer)
+    monkeypatch.setattr(transitions, "insert_row", lost_answer)
     row = file.new("a.txt", "text/plain", "async")
     with pytest.raises(OperationalError):
         file.receive(row, iter([BODY]))
 
-    assert b"".join(spool.of().open(row.id)) == BODY
-    assert (lookups.find(row.id) is not None) == committed
+    assert b"".join(current_services().spool.open(row.id)) == BODY
+    assert (queries.get(row.id) is not None) == committed
 
 
 def test_bytes_whose_row_was_committed_stay_whatever_else_fails(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    accept = moves.accept
+    accept = transitions.insert_row
 
     def interrupted(row: File, lease: float) -> None:
         accept(row, lease)
         raise RuntimeError
 
-    monkeypatch.setattr(moves, "accept", interrupted)
+    monkeypatch.setattr(transitions, "insert_row", interrupted)
     row = file.new("a.txt", "text/plain", "async")
     with pytest.raises(RuntimeError):
         file.receive(row, iter([BODY]))
 
-    assert spool.of().has(row.id)
+    assert current_services().spool.has(row.id)
 
 
 def test_a_database_that_is_away_is_told_before_the_bytes_are_read(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,11 +111,11 @@ def test_a_row_that_cannot_be_written_leaves_no_spool_file(app: Flask, monkeypat
     def away(row: File, lease: float) -> None:
         raise OSError("database is away")
 
-    monkeypatch.setattr(moves, "accept", away)
+    monkeypatch.setattr(transitions, "insert_row", away)
     with pytest.raises(OSError, match="away"):
         file.receive(file.new("a.txt", "text/plain", "async"), iter([BODY]))
 
-    assert list(spool.of().files()) == []
+    assert list(current_services().spool.files()) == []
 
 
 def test_a_file_from_the_spool_becomes_complete_and_leaves_the_spool(waiting: File) -> None:
@@ -127,8 +124,8 @@ def test_a_file_from_the_spool_becomes_complete_and_leaves_the_spool(waiting: Fi
     row = found(waiting)
     assert (row.upload_status, row.stored_bytes) == (UploadStatus.COMPLETE, len(BODY))
     assert row.url == f"https://cdn.example.com/{row.key}"
-    assert b"".join(storage.of().open(row.key)) == BODY
-    assert list(spool.of().files()) == []
+    assert b"".join(current_services().storage.open(row.key)) == BODY
+    assert list(current_services().spool.files()) == []
 
 
 def test_a_second_order_to_store_a_file_does_nothing(waiting: File) -> None:
@@ -137,7 +134,7 @@ def test_a_second_order_to_store_a_file_does_nothing(waiting: File) -> None:
     file.upload_file_from_stream(waiting.id, lambda row: iter([b"other bytes"]))
 
     assert found(waiting).attempt == 1
-    assert b"".join(storage.of().open(waiting.key)) == BODY
+    assert b"".join(current_services().storage.open(waiting.key)) == BODY
 
 
 def test_an_order_for_a_file_that_is_not_there_does_nothing(app: Flask) -> None:
@@ -149,8 +146,8 @@ def test_bytes_that_are_not_those_received_never_become_an_object(waiting: File,
     file.upload_file_from_stream(waiting.id, lambda row: iter([other]))
 
     assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.PENDING, "bytes-damaged")
-    assert list(storage.of().scan()) == []
-    assert spool.of().path(waiting.id).exists()
+    assert list(current_services().storage.list_objects()) == []
+    assert current_services().spool.path(waiting.id).exists()
 
 
 def test_the_row_is_there_before_the_first_byte_leaves(app: Flask, held: File) -> None:
@@ -167,15 +164,15 @@ def test_a_holder_that_was_overtaken_touches_nothing(app: Flask, waiting: File) 
     """Its lease runs out while it works; another takes the file; its own end must not show."""
 
     stale = found(waiting)
-    assert moves.claim(stale, -1)
+    assert transitions.claim(stale, -1)
     rival = found(waiting)
-    assert moves.claim(rival, 30)
+    assert transitions.claim(rival, 30)
 
     with pytest.raises(LeaseLost):
         file.store(stale, iter([BODY]))
 
     assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.PROCESSING, 2)
-    assert spool.of().path(waiting.id).exists()
+    assert current_services().spool.path(waiting.id).exists()
 
 
 def test_a_lease_that_is_lost_while_the_storage_works_is_noticed_before_the_end(app: Flask, held: File) -> None:
@@ -184,10 +181,10 @@ def test_a_lease_that_is_lost_while_the_storage_works_is_noticed_before_the_end(
     class Stolen(FailingStorage):
         def put(self, *args: Any, **kwargs: Any) -> Any:
             found = super().put(*args, **kwargs)
-            lease.keeper().release_all()
+            current_services().leases.revoke_all()
             return found
 
-    app.extensions["storage"] = Stolen()
+    replace_services(app, storage=Stolen())
     with pytest.raises(LeaseLost):
         file.store(held, iter([BODY]))
 

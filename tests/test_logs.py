@@ -21,16 +21,16 @@ from flask import Flask
 
 import config
 import file
-import keys
 import logs
-import moves
 import tasks
 from app import create_app
+from auth import api_keys
+from background import BackgroundPool
 from dev import parts
 from dev.process import free_port
+from lifecycle import transitions
 from models import File, db
-from pool import Pool
-from tests.fakes import FORM, form, part
+from tests.fakes import FORM, form, part, services_of
 
 SECRET = "hunter2hunter2"
 TOKEN = f"ferry_0123456789ab_{'aB3-_xY9zQ' * 4}end"
@@ -171,9 +171,9 @@ def test_a_task_and_a_thread_log_the_file_that_they_work_on(app: Flask, monkeypa
 
     monkeypatch.setattr(file, "upload_file_from_stream", work)
     tasks.upload.apply(("01a1", ""))
-    pool = Pool(app, "test", 1)
+    pool = BackgroundPool(app, "test", 1)
     pool.submit(work, "01a2")
-    pool.drain(drop_waiting=False)
+    pool.drain(cancel_pending=False)
 
     assert seen == [("01a1", "01a1"), ("01a2", "01a2")]
 
@@ -241,7 +241,7 @@ def test_the_lines_of_an_upload_are_found_by_request_and_by_file(web: Running) -
 
 def test_the_lines_of_a_request_say_whose_key_it_came_with(web: Running, app: Flask) -> None:
     """Those of its refusal too; nobody who has no key is named, and nothing of it goes out."""
-    token = keys.create("alice", ["upload"], None)
+    token = api_keys.create("alice", ["upload"], None)
     url, who = f"http://127.0.0.1:{web.port}", {"owner": "alice", "key": token.split("_")[1]}
     headers = {"Content-Type": FORM, "Authorization": f"Bearer {token}"}
     sent = requests.post(f"{url}/normal_upload", data=form(part("file", b"x", "a")), headers=headers, timeout=10)
@@ -292,14 +292,14 @@ def test_no_byte_of_a_file_is_in_the_log_of_a_worker_or_in_the_head_of_a_message
     with app.app_context():
         row = file.new("a.bin", "application/octet-stream", "celery")
         file.receive(row, iter([body]))
-        assert moves.claim(row, 6)
+        assert transitions.claim(row, 6)
         tasks.send_whole(row.id)
         worker.until(lambda line: "retry: Retry in" in line["message"])
         taken = queue.hvals(config.current().redis.key("unacked"))
         again = json.loads(taken[-1])[0] if taken else None
         done = worker.until(lambda line: line["message"].startswith("complete"))
 
-        celery = app.extensions["celery"]
+        celery = services_of(app).celery
         celery.send_task("ferry.upload", (row.id, text, "one too many"), argsrepr="(...)")
         celery.send_task("ferry.unheard_of", (row.id, text), argsrepr="(...)")
         with db.engine.begin() as connection:
@@ -320,7 +320,7 @@ def test_no_byte_of_a_file_is_in_the_log_of_a_worker_or_in_the_head_of_a_message
 
 def test_the_head_of_a_queued_task_holds_no_bytes(app: Flask) -> None:
     """Nobody takes it: there is no worker."""
-    celery = app.extensions["celery"]
+    celery = services_of(app).celery
     celery.conf.task_always_eager = False
     options = config.current().redis
     queue = redis.Redis.from_url(options.url)

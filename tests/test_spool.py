@@ -30,14 +30,14 @@ def spool(tmp_path: Path) -> Spool:
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5])
 def test_what_is_kept_can_be_read_back(spool: Spool, size: int) -> None:
     body = os.urandom(size)
-    spool.keep(ID, iter([body[:7], body[7:]]))
+    spool.write(ID, iter([body[:7], body[7:]]))
 
     assert b"".join(spool.open(ID)) == body
 
 
 def test_a_stream_that_breaks_leaves_nothing(spool: Spool) -> None:
     with pytest.raises(ConnectionError):
-        spool.keep(ID, breaking(b"half", ConnectionError()))
+        spool.write(ID, breaking(b"half", ConnectionError()))
 
     assert list(spool.folder.iterdir()) == []
 
@@ -48,7 +48,7 @@ def test_nothing_is_seen_before_all_is_there(spool: Spool) -> None:
         assert not spool.path(ID).exists()
         yield b"second"
 
-    spool.keep(ID, watched())
+    spool.write(ID, watched())
 
     assert spool.path(ID).read_bytes() == b"firstsecond"
 
@@ -69,7 +69,7 @@ def test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_retur
 
     monkeypatch.setattr(Path, "rename", told_rename)
     monkeypatch.setattr(os, "fsync", told_sync)
-    spool.keep(ID, chunks(5))
+    spool.write(ID, chunks(5))
 
     assert seen == ["fsync file", "rename", "fsync folder"]
 
@@ -77,7 +77,7 @@ def test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_retur
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_told_and_cleaned(spool: Spool, code: int) -> None:
     with pytest.raises(StorageFull):
-        spool.keep(ID, breaking(b"half", OSError(code, "full")))
+        spool.write(ID, breaking(b"half", OSError(code, "full")))
 
     assert list(spool.folder.iterdir()) == []
 
@@ -89,7 +89,7 @@ def test_a_disk_that_is_really_full_is_told_and_cleaned(spool: Spool) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
-            spool.keep(ID, chunks(60_000, 60_000))
+            spool.write(ID, chunks(60_000, 60_000))
         except StorageFull:
             os._exit(0 if list(spool.folder.iterdir()) == [] else 2)
         os._exit(1)
@@ -131,8 +131,8 @@ def test_what_is_no_id_names_no_path(spool: Spool, id: str) -> None:
     for use in (
         spool.path,
         spool.has,
-        spool.discard,
-        lambda id: spool.keep(id, chunks(5)),
+        spool.delete,
+        lambda id: spool.write(id, chunks(5)),
         lambda id: [*spool.open(id)],
     ):
         with pytest.raises(ValueError, match="not the id of a file"):
@@ -143,16 +143,16 @@ def test_what_is_no_id_names_no_path(spool: Spool, id: str) -> None:
 
 
 def test_discarding_may_be_repeated(spool: Spool) -> None:
-    spool.keep(ID, chunks(5))
-    spool.discard(ID)
-    spool.discard(ID)
+    spool.write(ID, chunks(5))
+    spool.delete(ID)
+    spool.delete(ID)
 
     assert list(spool.folder.iterdir()) == []
 
 
 def test_what_is_announced_as_larger_than_the_disk_is_refused_unread(spool: Spool) -> None:
     with pytest.raises(StorageFull):
-        spool.keep(ID, unread(), bound=1 << 60)
+        spool.write(ID, unread(), bound=1 << 60)
 
     assert list(spool.folder.iterdir()) == []
 
@@ -165,29 +165,29 @@ class TestBudget:
         return Spool(tmp_path / "spool", 100)
 
     def test_what_fits_is_kept_and_what_does_not_is_refused_unread(self, spool: Spool) -> None:
-        spool.keep(ids[0], iter([bytes(60)]), bound=60)
+        spool.write(ids[0], iter([bytes(60)]), bound=60)
         with pytest.raises(TooMuchWaiting):
-            spool.keep(ids[1], unread(), bound=41)
-        spool.keep(ids[2], iter([bytes(40)]), bound=40)
+            spool.write(ids[1], unread(), bound=41)
+        spool.write(ids[2], iter([bytes(40)]), bound=40)
 
         assert {kept.id for kept in spool.files()} == {ids[0], ids[2]}
 
     def test_what_leaves_makes_room(self, spool: Spool) -> None:
-        spool.keep(ids[0], iter([bytes(60)]), bound=60)
-        spool.discard(ids[0])
+        spool.write(ids[0], iter([bytes(60)]), bound=60)
+        spool.delete(ids[0])
         forget_sizes(spool)
-        spool.keep(ids[1], iter([bytes(60)]), bound=60)
+        spool.write(ids[1], iter([bytes(60)]), bound=60)
 
     def test_what_other_processes_keep_counts(self, spool: Spool) -> None:
-        Spool(spool.folder).keep(ids[0], iter([bytes(60)]))
+        Spool(spool.folder).write(ids[0], iter([bytes(60)]))
         with pytest.raises(TooMuchWaiting):
-            spool.keep(ids[1], unread(), bound=41)
+            spool.write(ids[1], unread(), bound=41)
 
     def test_a_stream_of_unknown_length_is_cut_when_it_gets_too_long(self, spool: Spool) -> None:
         with pytest.raises(TooMuchWaiting):
-            spool.keep(ids[0], chunks(60, 60))
+            spool.write(ids[0], chunks(60, 60))
         assert list(spool.files()) == []
-        spool.keep(ids[0], chunks(60, 40))
+        spool.write(ids[0], chunks(60, 40))
 
     def test_what_is_being_received_counts_as_what_has_come(self, spool: Spool) -> None:
         """And a step, of 6 bytes here."""
@@ -195,40 +195,40 @@ class TestBudget:
         def watched() -> Iterator[bytes]:
             yield bytes(30)
             with pytest.raises(TooMuchWaiting):
-                spool.keep(ids[1], unread(), bound=65, client="b")
-            spool.keep(ids[1], iter([bytes(64)]), bound=64, client="b")
+                spool.write(ids[1], unread(), bound=65, client="b")
+            spool.write(ids[1], iter([bytes(64)]), bound=64, client="b")
             yield bytes(7)
 
         with pytest.raises(TooMuchWaiting):
-            spool.keep(ids[0], watched(), bound=100, client="a")
+            spool.write(ids[0], watched(), bound=100, client="a")
         assert [(kept.id, kept.size, kept.whole) for kept in spool.files()] == [(ids[1], 64, True)]
 
     def test_one_client_leaves_half_of_it_to_others(self, spool: Spool) -> None:
         def watched() -> Iterator[bytes]:
             yield bytes(30)
             with pytest.raises(TooMuchWaiting):
-                spool.keep(ids[1], unread(), bound=15, client="a")
+                spool.write(ids[1], unread(), bound=15, client="a")
             with pytest.raises(TooMuchWaiting):
-                spool.keep(ids[1], chunks(10, 10), client="a")
-            spool.keep(ids[1], iter([bytes(50)]), bound=50, client="b")
+                spool.write(ids[1], chunks(10, 10), client="a")
+            spool.write(ids[1], iter([bytes(50)]), bound=50, client="b")
 
-        spool.keep(ids[0], watched(), bound=100, client="a")
+        spool.write(ids[0], watched(), bound=100, client="a")
         assert {(kept.id, kept.size) for kept in spool.files()} == {(ids[0], 30), (ids[1], 50)}
 
     def test_a_file_larger_than_half_of_it_comes_by_itself(self, spool: Spool) -> None:
         def watched() -> Iterator[bytes]:
             yield bytes(40)
-            spool.keep(ids[1], iter([b"x"]), bound=1, client="a")
+            spool.write(ids[1], iter([b"x"]), bound=1, client="a")
             yield bytes(59)
 
-        spool.keep(ids[0], watched(), bound=99, client="a")
+        spool.write(ids[0], watched(), bound=99, client="a")
 
     def test_what_breaks_gives_its_room_back(self, spool: Spool) -> None:
         for _ in range(3):
             with pytest.raises(ConnectionError):
-                spool.keep(ids[0], breaking(b"half", ConnectionError()), bound=90)
+                spool.write(ids[0], breaking(b"half", ConnectionError()), bound=90)
             forget_sizes(spool)
-        spool.keep(ids[1], iter([bytes(100)]), bound=100)
+        spool.write(ids[1], iter([bytes(100)]), bound=100)
 
 
 def test_a_spool_has_one_name_for_ever_whoever_asks_first(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_an_identity_that_can_not_be_written_leaves_nothing(spool: Spool, monkey
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_disk_that_can_not_sync_folders_keeps_files(spool: Spool, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     monkeypatch.setattr(os, "fsync", unsynced_folders(code))
-    spool.keep(ids[0], iter([b"x"]))
+    spool.write(ids[0], iter([b"x"]))
 
     assert b"".join(spool.open(ids[0])) == b"x"
     assert len(spool.identity) == 36
@@ -311,7 +311,7 @@ def test_a_disk_that_can_not_sync_folders_keeps_files(spool: Spool, monkeypatch:
 def test_a_folder_that_fails_to_sync_is_a_failure(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", unsynced_folders(errno.EIO))
     with pytest.raises(OSError, match="5"):
-        spool.keep(ids[0], iter([b"x"]))
+        spool.write(ids[0], iter([b"x"]))
 
     assert list(spool.folder.iterdir()) == []
 
@@ -331,7 +331,7 @@ def test_the_spool_is_for_its_own_user_alone(spool: Spool) -> None:
     """Whatever the umask is."""
     before = os.umask(0)
     try:
-        spool.keep(ids[0], iter([b"x"]))
+        spool.write(ids[0], iter([b"x"]))
         assert spool.identity
     finally:
         os.umask(before)

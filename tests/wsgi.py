@@ -7,7 +7,7 @@ import io
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from sent import Sent, take
+from api.upload_request import IncomingFile, parse
 from tests.fakes import FORM
 
 LIMIT = 1 << 20
@@ -49,6 +49,6 @@ def request(
     return Request(environ)
 
 
-def taken(*args: object, limit: int = LIMIT, **kwargs: object) -> tuple[Sent, bytes]:
-    sent = take(request(*args, **kwargs), limit)  # type: ignore[arg-type]
+def taken(*args: object, limit: int = LIMIT, **kwargs: object) -> tuple[IncomingFile, bytes]:
+    sent = parse(request(*args, **kwargs), limit)  # type: ignore[arg-type]
     return sent, b"".join(sent.stream)

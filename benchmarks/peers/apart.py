@@ -9,27 +9,26 @@ from flask import Flask
 from sqlalchemy import Engine
 
 import app
-import commits
-import database
+from database import engine, group_commit
 
 
-class Apart(commits.Alone):
+class Apart(group_commit.DirectCommit):
     """One write of this process at a time."""
 
     def __init__(self, engine: Engine, autocommit: Engine, _: Path) -> None:
         super().__init__(engine, autocommit)
         self._lock = threading.Lock()
 
-    def one(self, work: commits.Work[commits.T]) -> commits.T:
+    def one(self, work: group_commit.Work[group_commit.T]) -> group_commit.T:
         with self._lock:
             return super().one(work)
 
-    def several(self, work: commits.Work[commits.T]) -> commits.T:
+    def several(self, work: group_commit.Work[group_commit.T]) -> group_commit.T:
         with self._lock:
             return super().several(work)
 
 
 def create_app() -> Flask:
     """The app, whose database is made with it."""
-    database.Together = Apart  # type: ignore[assignment, misc]
+    engine.Together = Apart  # type: ignore[assignment, misc]
     return app.create_app()

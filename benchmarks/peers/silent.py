@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import app
-import lease
+from lifecycle import leases
 
-lease._TELL_EVERY = float("inf")
+leases._WRITE_INTERVAL = float("inf")
 
 
 def create_app() -> object:

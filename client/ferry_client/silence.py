@@ -24,7 +24,7 @@ class Silence:
 
     def __init__(self, place: object, quiet: float, most: float | None) -> None:
         """`quiet`: seconds until the line; `most`: those of the time-out, which the line names."""
-        self._place, self._quiet, self._most = place, quiet, most
+        self._slot, self._quiet, self._most = place, quiet, most
         self._since: float | None = time.monotonic()
         self._over = threading.Event()
 
@@ -51,5 +51,5 @@ class Silence:
         while not self._over.wait(min(_LOOK_SECONDS, self._quiet)):
             since = self._since
             if since is not None and time.monotonic() - since >= self._quiet:
-                log.info("%s has not answered for %.0f s; waiting, %s s at most", self._place, self._quiet, self._most)
+                log.info("%s has not answered for %.0f s; waiting, %s s at most", self._slot, self._quiet, self._most)
                 return

@@ -179,7 +179,7 @@ def check(ferry: Ferry, row: tuple[bytes, int, str], *, end: bool = False) -> No
     for mode in MODES:
         reply = ferry.ask(in_mode(mode, request), end=end)
 
-        assert reply.told == (status, PROBLEM, slug), mode
+        assert reply.last_written == (status, PROBLEM, slug), mode
         assert {"title", "detail", "instance", "status"} <= set(reply.json)
         assert reply.json.get("max_bytes") == {"too-large": LIMIT, "filename-too-long": 255}.get(slug)
         assert "server" not in reply.headers
@@ -262,7 +262,7 @@ def test_a_raw_body_that_goes_on_is_a_file_and_a_bad_request(ferry: Ferry, mode:
         assert wire.ended()
 
     assert ferry.keep(file)["size"] == 4
-    assert rest.told == (400, PROBLEM, "bad-request")
+    assert rest.last_written == (400, PROBLEM, "bad-request")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -273,7 +273,7 @@ def test_a_key_stands_for_one_upload(ferry: Ferry, mode: str) -> None:
 
     assert (first.status, again.status) == (MODES[mode], MODES[mode])
     assert again.json["id"] == first.json["id"]
-    assert other.told == (422, PROBLEM, "idempotency-key-reused")
+    assert other.last_written == (422, PROBLEM, "idempotency-key-reused")
     ferry.keep(first)
 
 

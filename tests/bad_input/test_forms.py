@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import MultiPartParser
 
-from names import display_name
+from api.upload_request import media_type, parse
+from content.filenames import display_name
 from problems import Problem
-from sent import media_type, take
 from tests.fakes import form, part
 from tests.wsgi import request, taken
 
@@ -190,7 +190,7 @@ def test_what_has_stopped_other_parsers_takes_neither_time_nor_memory(place: str
 def drained(asked: Request) -> int:
     """What comes of a request whose bytes nobody keeps."""
     try:
-        for _ in take(asked, 2 * LENGTH).stream:
+        for _ in parse(asked, 2 * LENGTH).stream:
             pass
     except Problem as problem:
         return problem.status

@@ -13,9 +13,9 @@ import pytest
 import requests
 
 from dev.parts import ROOT
+from server.deadlines import crowding
+from server.min_rate import MinRate
 from server.outgoing import Outgoing, Places
-from server.pace import Pace
-from server.waiting import crowding
 from tests.bad_input.conftest import Ferry, settings
 from tests.bad_input.wire import Wire, get
 
@@ -115,7 +115,7 @@ class Reader:
 
 
 def outgoing(reader: Reader, most: int, stall: float = 60) -> Outgoing:
-    return Outgoing(reader, "a", Places(most), Pace(stall, 10))  # type: ignore[arg-type]
+    return Outgoing(reader, "a", Places(most), MinRate(stall, 10))  # type: ignore[arg-type]
 
 
 def test_what_the_kernel_takes_at_once_needs_no_place() -> None:

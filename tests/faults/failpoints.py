@@ -25,27 +25,27 @@ from typing import Any
 from flask import Flask
 
 import app
-import broker
-import moves
 import tasks
+from lifecycle import transitions
+from relay import transport
 from spool import Spool
-from storage.s3 import S3Storage
+from storage.s3.storage import S3Storage
 
 Place = tuple[Any, str]
 """Whose attribute a function is, and its name."""
 
 _IN_ORDER: dict[str, tuple[str, tuple[Place, ...]]] = {
     "spool_fsynced": ("after", ((Spool, "keep"),)),
-    "row_committed": ("after", ((moves, "accept"),)),
+    "row_committed": ("after", ((transitions, "accept"),)),
     "enqueued": ("after", ((tasks, "send_whole"), (tasks, "send_for_pieces"))),
-    "claimed": ("after", ((moves, "claim"),)),
+    "claimed": ("after", ((transitions, "claim"),)),
     "multipart_created": ("after", ((S3Storage, "_begin"),)),
     "part_sent": ("after", ((S3Storage, "_send"),)),
     "before_complete": ("before", ((S3Storage, "_complete"),)),
     "after_complete": ("before", ((S3Storage, "_verified"),)),
     "after_head": ("after", ((S3Storage, "_verified"),)),
-    "before_finish_update": ("before", ((moves, "complete"),)),
-    "after_finish_update": ("after", ((moves, "complete"),)),
+    "before_finish_update": ("before", ((transitions, "complete"),)),
+    "after_finish_update": ("after", ((transitions, "complete"),)),
     "spool_discarded": ("after", ((Spool, "discard"),)),
 }
 """The places, in the order in which a file passes them. `after_complete`: the object is there, nobody has looked."""
@@ -106,7 +106,7 @@ def wrap() -> None:
     for point, (moment, places) in _IN_ORDER.items():
         for owner, name in places:
             setattr(owner, name, _wrapped(getattr(owner, name), point, moment))
-    broker.QoS.can_consume = _may_be_deaf(broker.QoS.can_consume)  # type: ignore[method-assign]
+    transport.QoS.can_consume = _may_be_deaf(transport.QoS.can_consume)  # type: ignore[method-assign]
 
 
 def _may_be_deaf(can_consume: Callable[[Any], bool]) -> Callable[[Any], bool]:

@@ -12,6 +12,7 @@ import pytest
 from app import create_app
 from dev import parts
 from tasks import send_whole
+from tests.fakes import services_of
 from tests.faults import looking, sessions
 from tests.faults.checker import wait
 from tests.faults.client import Upload
@@ -121,9 +122,9 @@ def queued_again(world: World, upload: Upload) -> None:
         if (world.data / "spool" / str(upload.id)).exists():
             send_whole(str(upload.id))
         else:
-            app.extensions["celery"].send_task("ferry.upload", (upload.id, ""))
+            services_of(app).celery.send_task("ferry.upload", (upload.id, ""))
         app.extensions["sqlalchemy"].engine.dispose()
-        app.extensions["celery"].close()
+        services_of(app).celery.close()
 
 
 @pytest.mark.parametrize("mode", ["async", "celery"])

@@ -14,7 +14,7 @@ import pytest
 
 from dev import parts
 from storage.base import StorageError, StorageMismatch, StorageUnavailable
-from storage.s3 import S3Storage
+from storage.s3.storage import S3Storage
 from tests.faults.operations import operation
 from tests.faults.proxy import Proxy
 
@@ -69,7 +69,7 @@ def test_without_faults_all_goes_through(proxy: Proxy, storage: S3Storage, size:
     key, body = put(storage, size)
 
     assert b"".join(storage.open(key)) == body
-    assert [found.key for found in storage.scan(key)] == [key]
+    assert [found.key for found in storage.list_objects(key)] == [key]
     storage.delete(key)
     assert proxy.seen("head_object") == 1
     assert proxy.seen("put_object" if size < MIB else "complete_multipart") == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storage.connection import SILENCE_SECONDS
+from storage.s3.connection import SILENCE_SECONDS
 from tests.faults.checker import wait
 from tests.faults.client import MODES
 from tests.faults.looking import bodies_sent, ends_as, is_now, later, objects, row

@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from storage.base import Storage, StorageDenied
-from storage.s3 import S3Storage
-from tests.test_storage_s3 import S3Contract, closed, s3
+from storage.s3.storage import S3Storage
+from tests.storage.test_storage_s3 import S3Contract, closed, s3
 
 __all__ = ["closed"]
 
@@ -21,7 +21,7 @@ class TestRadosgw(S3Contract):
 
     def test_a_link_is_good_for_nothing_but_what_was_signed(self, storage: S3Storage, key: str) -> None:
         storage.put(key, iter([b"linked"]), content_type="text/plain")
-        link = storage.link(key, 60, content_type="application/octet-stream", disposition="attachment")
+        link = storage.presigned_url(key, 60, content_type="application/octet-stream", disposition="attachment")
 
         for signed, other in (("octet-stream", "html"), ("attachment", "inline"), (key, f"{key}-other")):
             assert requests.get(link.replace(signed, other), timeout=10).status_code == 403

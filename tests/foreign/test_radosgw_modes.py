@@ -8,15 +8,26 @@ import random
 import pytest
 import requests
 
-from storage.parts import MIB, SMALL, USUAL
+from storage.parts import DEFAULT_PART, MIB, MIN_PART
 from tests.faults.client import MODES
 from tests.faults.looking import ends_as
 from tests.faults.world import World
 
 pytestmark = pytest.mark.foreign
 
-SIZES = [0, 1, 4096, SMALL - 1, SMALL, SMALL + 1, USUAL - 1, USUAL, USUAL + 1, 100 * 10**6]
-EDGE = SMALL - 5
+SIZES = [
+    0,
+    1,
+    4096,
+    MIN_PART - 1,
+    MIN_PART,
+    MIN_PART + 1,
+    DEFAULT_PART - 1,
+    DEFAULT_PART,
+    DEFAULT_PART + 1,
+    100 * 10**6,
+]
+EDGE = MIN_PART - 5
 RANGES = {
     "bytes=0-0": (0, 1),
     "bytes=1-1": (1, 2),
@@ -41,7 +52,7 @@ def test_a_file_comes_back_as_it_was_sent(world: World, mode: str, size: int) ->
 
 @pytest.mark.parametrize("asked", RANGES)
 def test_a_range_comes_back(world: World, asked: str) -> None:
-    body = random.Random(1).randbytes(SMALL + MIB)
+    body = random.Random(1).randbytes(MIN_PART + MIB)
     upload = world.client.upload("normal", body)
     answer = requests.get(f"{world.client.url}/files/{upload.id}/content", headers={"Range": asked}, timeout=60)
 
@@ -50,6 +61,6 @@ def test_a_range_comes_back(world: World, asked: str) -> None:
 
 
 def test_a_deleted_file_leaves_nothing(world: World) -> None:
-    upload = world.client.upload("normal", bytes(SMALL + MIB))
+    upload = world.client.upload("normal", bytes(MIN_PART + MIB))
     assert requests.delete(f"{world.client.url}/files/{upload.id}", timeout=10).status_code == 204
     world.client.uploads.clear()

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-import keys
 from app import create_app
+from auth import api_keys
 from tests.recipes.expected import PHOTO
 from tests.stack import Stack
 
@@ -24,7 +24,7 @@ class Ferry(Stack):
         super().__enter__()
         app = create_app(self.env)
         with app.app_context():
-            self.key = keys.create("alice", keys.SCOPES, None)
+            self.key = api_keys.create("alice", api_keys.SCOPES, None)
             app.extensions["sqlalchemy"].engine.dispose()
         self.photo = self.upload("normal", PHOTO, "photo.jpg").json()["id"]
         return self

@@ -1,0 +1,1 @@
+"""The HTTP API beside the upload endpoints: files, downloads, archives, events, documentation."""

@@ -1,0 +1,74 @@
+"""The doors to what the API is: a document for machines, and the same for people."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, render_template, request
+
+from api.openapi import curl, document
+from api.openapi.operations import AUTH, COMMON, OPERATIONS, ROUTING, UNSAFE
+from api.openapi.schemas import Schema, shapes
+from auth.guards import public
+from problems import all_problems
+
+api_docs = Blueprint("api_docs", __name__)
+
+_COMMON = (
+    ("Any request", COMMON),
+    ("One that needs a scope", AUTH),
+    ("One that changes something", UNSAFE),
+    ("Any other address or method", ROUTING),
+)
+
+
+@api_docs.get("/openapi.json")
+@public
+def openapi_json() -> dict[str, Any]:
+    """The API as OpenAPI 3.1."""
+    return {**document(), "servers": [{"url": request.script_root or "/"}]}
+
+
+@api_docs.get("/docs")
+@public
+def docs() -> str:
+    """The API as a page."""
+    return render_template(
+        "docs.html",
+        document=document(),
+        chapters=[(tag, list(found)) for tag, found in groupby(OPERATIONS, lambda operation: operation.tag)],
+        common=_COMMON,
+        shapes=shapes(),
+        fields=fields,
+        shape_of=shape_of,
+        curl=lambda operation: curl(operation, request.url_root.rstrip("/")),
+        problems=sorted(all_problems().items()),
+    )
+
+
+def shape_of(schema: Schema) -> str | None:
+    """The name of the shape that a schema refers to; None where it refers to none."""
+    return schema["$ref"].rpartition("/")[2] if "$ref" in schema else None
+
+
+def fields(schema: Schema, prefix: str = "") -> list[tuple[str, str, str]]:
+    """Name, type and meaning of each field of an object, and of the objects in it under dotted names."""
+    found = []
+    for name, field in schema["properties"].items():
+        found.append((prefix + name, _type(field), field.get("description", "")))
+        if "properties" in field:
+            found += fields(field, f"{prefix}{name}.")
+    return found
+
+
+def _type(field: Schema) -> str:
+    if "$ref" in field:
+        return str(shape_of(field))
+    if "const" in field:
+        return "string"
+    if field["type"] == "array":
+        return f"list of {_type(field['items'])}"
+    kinds = " or ".join([field["type"]] if isinstance(field["type"], str) else field["type"])
+    choices = f": {', '.join(field['enum'])}" if "enum" in field else ""
+    return f"{kinds} ({field['format']})" if "format" in field else kinds + choices

@@ -1,0 +1,111 @@
+"""The API as an OpenAPI 3.1 document: plain data, which the page of docs is made from too."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from functools import cache
+from http import HTTPStatus
+from itertools import groupby
+from typing import Any
+
+from api.openapi.components import HEADERS
+from api.openapi.operations import AUTH, COMMON, OPERATIONS, ROUTING, UNSAFE, Operation
+from api.openapi.schemas import ref, schemas
+from problems import Problem, RangeNotSatisfiable, Unauthorized, UntrustedHost
+
+VERSION = "0.1.0"
+
+_ABOUT = """Takes uploads over HTTP and carries them to object storage. A file that was accepted is never lost.
+
+JSON names are snake_case, times RFC 3339 UTC, sizes bytes. Every failure is application/problem+json (RFC 9457), whose
+type leads to its cause and its cure. Any other address is 404 not-found, any other method 405 method-not-allowed."""
+
+_KEY = """An API key that has the scope which the operation names. On the machine that Ferry runs on none is needed
+until the first one is made."""
+
+_IN_PATHS = {"id": "$ID", "slug": "too-large", "name": "README.md"}
+_UPLOADS = {
+    ("post", False): " -F file=@README.md {}",
+    ("put", False): " -X PUT -F file=@README.md {}",
+    ("post", True): " --data-binary @README.md {}",
+    ("put", True): " -T README.md {}",
+}
+"""The curl options of an upload, by its method and whether its path has the file's name."""
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The whole document. Nobody may change it."""
+    paths: dict[str, dict[str, Any]] = defaultdict(dict)
+    for operation in OPERATIONS:
+        paths[operation.path][operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Ferry",
+            "version": VERSION,
+            "description": _ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in OPERATIONS)],
+        "paths": dict(paths),
+        "components": {
+            "schemas": schemas(),
+            "headers": HEADERS,
+            "responses": {kind.slug(): _error_response([kind]) for kind in ROUTING},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _KEY}},
+        },
+    }
+
+
+def problems_of(operation: Operation) -> list[type[Problem]]:
+    """All that it may answer with, by status."""
+    kinds = {*COMMON, *operation.problems}
+    kinds |= set(AUTH) if operation.scope else set()
+    kinds |= set(UNSAFE) if operation.method != "get" else set()
+    if operation.path.startswith("/healthz"):
+        kinds.discard(UntrustedHost)
+    return sorted(kinds, key=lambda kind: (kind.status, kind.slug()))
+
+
+def curl(operation: Operation, root: str) -> str:
+    """A line for the shell that does it, with a file's id in `ID`. `root` is the service's address, without a slash."""
+    path = re.sub(r"\{(\w+)\}", lambda found: _IN_PATHS[found[1]], operation.path)
+    options = {
+        "fetch_archive": ' -o files.zip "{}?ids=$ID"',
+        "watch_file": " -N {}",
+        "delete_file": " -X DELETE {}",
+        "retry_file": " -X POST {}",
+    }
+    default = " {}" if operation.body is None else _UPLOADS[operation.method, "{name}" in operation.path]
+    if operation.body and "application/json" in operation.body["content"]:
+        default = " -H 'Content-Type: application/json' -d '{{\"ids\": [\"'$ID'\"]}}' {}"
+    return "curl" + options.get(operation.id, default).format(f"{root}{path}")
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    by_status = groupby(problems_of(operation), lambda kind: kind.status)
+    return {
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        **({"parameters": list(operation.parameters)} if operation.parameters else {}),
+        **({"requestBody": operation.body} if operation.body else {}),
+        "responses": operation.answers | {str(status): _error_response(list(kinds)) for status, kinds in by_status},
+        "security": [{"key": [operation.scope]}, {}] if operation.scope else [],
+    }
+
+
+def _error_response(kinds: list[type[Problem]]) -> dict[str, Any]:
+    """An answer that is one of these problems, which have one status."""
+    headers = ["X-Request-ID"]
+    headers += ["Retry-After"] if any(kind.status in (409, 429, 503, 507) for kind in kinds) else []
+    headers += ["WWW-Authenticate"] if Unauthorized in kinds else []
+    headers += ["Content-Range"] if RangeNotSatisfiable in kinds else []
+    choices = [ref(kind.slug()) for kind in kinds]
+    return {
+        "description": f"{HTTPStatus(kinds[0].status).phrase}: {', '.join(f'`{kind.slug()}`' for kind in kinds)}.",
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "content": {"application/problem+json": {"schema": choices[0] if len(choices) == 1 else {"oneOf": choices}}},
+    }

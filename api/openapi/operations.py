@@ -1,0 +1,194 @@
+"""Every operation: what it takes and what it may answer. Tests hold this table to the doors and their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import problems as p
+from api.openapi.components import (
+    ANY_NUMBER_OF_IDS,
+    CONDITIONS,
+    ID_IN_PATH,
+    IDS,
+    LAST_EVENT_ID,
+    NAME_IN_PATH,
+    PAGE,
+    RANGES,
+    SLUG_IN_PATH,
+    STATE_CONDITIONS,
+    UPLOAD,
+    UPLOAD_PARAMETERS,
+    flag,
+    number,
+    or_page,
+    query,
+    response,
+)
+from api.openapi.schemas import ref
+from auth.guards import Scope
+from storage.base import ObjectMissing, StorageError, StorageUnavailable
+
+Kinds = tuple[type[p.Problem], ...]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one address. `problems` are those beside the ones that any request, or any scope, may meet."""
+
+    id: str
+    method: str
+    path: str
+    tag: str
+    scope: Scope | None
+    summary: str
+    answers: dict[str, dict[str, Any]]
+    problems: Kinds = ()
+    parameters: tuple[dict[str, Any], ...] = ()
+    body: dict[str, Any] | None = None
+
+
+COMMON: Kinds = (
+    p.Problem, p.BadRequest, p.BadEncoding, p.UntrustedHost, p.RequestTimeout, p.UriTooLong, p.ExpectationFailed,
+    p.HeadersTooLarge, p.TransferCodingUnknown, p.VersionNotSupported,
+)  # fmt: skip
+AUTH: Kinds = (p.Unauthorized, p.ScopeMissing, p.TooManyRequests, p.DatabaseUnavailable, p.InvalidParameter)
+UNSAFE: Kinds = (p.CrossSiteRequest,)
+"""Of every method but GET."""
+
+ROUTING: Kinds = (p.NotFound, p.MethodNotAllowed)
+"""Of addresses and methods that are none of these."""
+
+_STORAGE: Kinds = (
+    StorageError,
+    *StorageError.__subclasses__(),
+    *StorageUnavailable.__subclasses__(),
+)
+_JSON: Kinds = (p.UnsupportedMediaType, p.TooLarge, p.IncompleteBody, p.InvalidBody, p.TooManyUploads)
+_UPLOAD: Kinds = (
+    p.MissingFile, p.MissingFilename, p.FilenameTooLong, p.TooManyFiles, p.UnexpectedFile, p.ChunkedUpload,
+    p.MalformedMultipart, p.FormTooLarge, p.IncompleteBody, p.TooLarge, p.UnsupportedMediaType, p.TypeNotAllowed,
+    p.LengthRequired, p.TooManyUploads, p.QuotaExceeded, p.IdempotencyKeyInvalid,
+    p.IdempotencyKeyInUse, p.IdempotencyKeyReused,
+)  # fmt: skip
+_STORED: Kinds = (p.Deleted, p.LeaseLost, *_STORAGE)
+_KEPT: Kinds = (p.StorageFull, p.TooMuchWaiting)
+_FETCH: Kinds = (p.NotFound, p.NotReady, ObjectMissing, *_STORAGE, p.TooManyDownloads)
+
+
+def _uploads(mode: str, status: str, summary: str, more: Kinds) -> Iterator[Operation]:
+    """POST and PUT, with and without the file's name in the path."""
+    done = response("The file.", ref("File"), headers=("Location", "Idempotency-Replayed"), links_to_file=True)
+    seen = response(
+        "The same, for a client that prefers text/html, such as a browser's form: the file's page is at Location.",
+        headers=("Location", "Idempotency-Replayed"),
+    )
+    for suffix, path, parameters in (("", "", ()), ("_named", "/{name}", (NAME_IN_PATH,))):
+        for prefix, method in (("", "post"), ("put_", "put")):
+            yield Operation(
+                f"{prefix}{mode}_upload{suffix}", method, f"/{mode}_upload{path}", "Upload", "upload", summary,
+                {status: done, "303": seen}, (*_UPLOAD, *more), (*parameters, *UPLOAD_PARAMETERS), UPLOAD,
+            )  # fmt: skip
+
+
+OPERATIONS = (
+    *_uploads("normal", "201", "Store the file while it arrives; answer when it is stored.", _STORED),
+    *_uploads("async", "202", "Keep the file; answer; a thread stores it.", _KEPT),
+    *_uploads("celery", "202", "Keep the file; answer; a Celery worker stores it.", _KEPT),
+    Operation(
+        "retry_file", "post", "/files/{id}/retry", "Upload", "upload",
+        "Try a file once more that ended as ERROR, if its bytes are still kept.",
+        {"202": response("The file, which waits again.", ref("File"), headers=("Location",))},
+        (p.NotFound, p.NotFailed, p.BytesGone, p.QuotaExceeded), (ID_IN_PATH,),
+    ),
+    Operation(
+        "get_file", "get", "/files/{id}", "Watch", "read",
+        "What has become of a file; with wait as soon as it has changed.",
+        {
+            "200": or_page(response(
+                "The file; a page without an ETag for a client that prefers text/html.",
+                ref("File"), headers=("ETag", "Retry-After"),
+            )),
+            "304": response("It is as the ETag says.", headers=("ETag", "Retry-After")),
+        },
+        (p.NotFound, p.PreconditionFailed),
+        (ID_IN_PATH, number("wait", 1, 60, "Seconds to wait for another status; with If-None-Match for another ETag."),
+         *STATE_CONDITIONS),
+    ),
+    Operation(
+        "watch_file", "get", "/files/{id}/events", "Watch", "read",
+        "All that becomes of a file, as server-sent events: event file, the file as JSON in data, its ETag as id.",
+        {
+            "200": response("Events, until the file has ended.", ref("Event"), "text/event-stream"),
+            "204": response("The file has ended, and the client knows it."),
+        },
+        (p.NotFound, p.TooManyWatchers), (ID_IN_PATH, *LAST_EVENT_ID),
+    ),
+    Operation(
+        "get_statuses", "post", "/files/status", "Watch", "read", "What has become of up to 100 files.",
+        {"200": response("Those that there are.", ref("Statuses"))}, _JSON, body=IDS,
+    ),
+    Operation(
+        "fetch_file", "get", "/files/{id}/content", "Fetch", "read",
+        "The bytes of a file, or of a part of it. HEAD is answered too, and never leads elsewhere.",
+        {
+            "200": response("All bytes.", {}, "*/*", RANGES),
+            "206": response("Those of the range.", {}, "*/*", (*RANGES, "Content-Range")),
+            "302": response("With redirect=1: where the storage has them, for 300 s.", {}, "text/plain", ("Location",)),
+            "304": response("The client has them.", headers=("ETag", "Accept-Ranges")),
+        },
+        (*_FETCH, p.PreconditionFailed, p.RangeNotSatisfiable),
+        (ID_IN_PATH, flag("redirect", "1: lead to the storage instead."), *CONDITIONS),
+    ),
+    Operation(
+        "get_link", "get", "/files/{id}/link", "Fetch", "read",
+        "An address at the storage that gives the file to whoever has it, for a while.",
+        {"200": response("The address.", ref("Link"))},
+        _FETCH,
+        (ID_IN_PATH, number("expires", 1, 900, "Seconds for which it is good.", 300)),
+    ),
+    Operation(
+        "fetch_archive", "get", "/files.zip", "Fetch", "read",
+        "Up to 1000 files as one zip: those of ids, or those whose names begin with prefix.",
+        {"200": response("The archive.", {}, "application/zip", ("Content-Disposition",))},
+        _FETCH, (ANY_NUMBER_OF_IDS, query("prefix", {"type": "string", "minLength": 1}, "How the names start.")),
+    ),
+    Operation(
+        "list_files", "get", "/files", "List and delete", "read",
+        "A page of files, newest first unless asked otherwise.",
+        {"200": response("The page.", ref("FileList"))}, (), PAGE,
+    ),
+    Operation(
+        "delete_file", "delete", "/files/{id}", "List and delete", "delete", "Delete a file.",
+        {"204": response("It is gone, for everybody.")}, (p.NotFound,), (ID_IN_PATH,),
+    ),
+    Operation(
+        "delete_files", "post", "/files/delete", "List and delete", "delete", "Delete up to 100 files.",
+        {"200": response("Which there were.", ref("Deleted"))}, _JSON, body=IDS,
+    ),
+    Operation(
+        "index", "get", "/", "Service", None, "A page with a form that uploads one file.",
+        {"200": response("The page.", {"type": "string"}, "text/html")}, (p.DatabaseUnavailable,),
+    ),
+    Operation(
+        "live", "get", "/healthz", "Service", None, "Whether the process serves requests.",
+        {"200": response("It does.", ref("Health"))},
+    ),
+    Operation(
+        "ready", "get", "/healthz/ready", "Service", None, "Whether the process can accept files.",
+        {"200": response("It can.", ref("Readiness"))}, (p.DatabaseUnavailable,),
+    ),
+    Operation(
+        "get_problem", "get", "/problems/{slug}", "Service", None, "The cause and the cure of a problem.",
+        {"200": response("Both.", {"type": "string"}, "text/plain")}, (p.NotFound,), (SLUG_IN_PATH,),
+    ),
+    Operation(
+        "get_openapi", "get", "/openapi.json", "Service", None, "This document.",
+        {"200": response("OpenAPI 3.1.", {"type": "object"})},
+    ),
+    Operation(
+        "get_docs", "get", "/docs", "Service", None, "The same as a page.",
+        {"200": response("The page.", {"type": "string"}, "text/html")},
+    ),
+)  # fmt: skip

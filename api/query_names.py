@@ -1,0 +1,54 @@
+"""Unknown and repeated query parameters are refused, by the parameters that the OpenAPI document lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from functools import cache
+
+from flask import Flask, request
+from werkzeug.datastructures import MultiDict
+
+from api.chunked_uploads import refuse, refuse_parameters
+from api.openapi.components import UPLOAD
+from api.openapi.operations import OPERATIONS, Operation
+from problems import InvalidParameter
+
+_OPERATIONS = {(operation.method, operation.path): operation for operation in OPERATIONS}
+_LONGEST = 64
+
+
+def check_names(args: MultiDict[str, str], known: Collection[str]) -> None:
+    """Raise InvalidParameter for a parameter that is not in `known`, or that is given more than once."""
+    for name in args:
+        shown = name[:_LONGEST]
+        if name not in known:
+            takes = f"takes {', '.join(known)}" if known else "takes none"
+            raise InvalidParameter(f"There is no parameter {shown!r}: this operation {takes}.", parameter=shown)
+        if len(args.getlist(name)) > 1:
+            raise InvalidParameter(f"{shown} is given more than once.", parameter=shown)
+
+
+def _check() -> None:
+    """Check the query of an operation that needs a scope. Load balancers and trackers add parameters to the others.
+
+    A chunk's numbers in the query of an upload stay ChunkedUpload, which names what to switch off.
+    """
+    operation = _operation(request.method, request.url_rule.rule) if request.query_string and request.url_rule else None
+    if operation and operation.scope:
+        if operation.body is UPLOAD:
+            refuse(request.headers, request.args.items(multi=True))
+            refuse_parameters(request.args)
+        check_names(request.args, [each["name"] for each in operation.parameters if each["in"] == "query"])
+
+
+@cache
+def _operation(method: str, rule: str) -> Operation | None:
+    """The operation behind a URL rule of Flask; None for OPTIONS and what the document does not list."""
+    path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
+    return _OPERATIONS.get(("get" if method == "HEAD" else method.lower(), path))
+
+
+def init_app(app: Flask) -> None:
+    """Check the query parameters of each request."""
+    app.before_request(_check)

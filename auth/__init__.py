@@ -1,0 +1,1 @@
+"""API keys, scopes, and what anonymous clients may do."""

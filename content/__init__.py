@@ -1,0 +1,1 @@
+"""Rules about file names, types and texts. No HTTP, no I/O."""

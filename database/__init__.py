@@ -1,0 +1,1 @@
+"""The database engine, group commit for SQLite, connections to PostgreSQL, locks, Redis URLs."""

@@ -1,0 +1,1 @@
+"""The life of a file: transitions, queries, leases, attempts, deletion, idempotency, changes."""

@@ -1,0 +1,1 @@
+"""Limits of clients and owners: storage quota, request rate, concurrent transfers, spool space."""

@@ -1,0 +1,1 @@
+"""HTTP hardening: cross-site requests, trusted hosts, response headers."""

@@ -1,0 +1,145 @@
+"""COMPLETE files whose object something else has removed: 404 on every way to their bytes, until it is back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
+from werkzeug.test import TestResponse
+
+from lifecycle import queries, transitions
+from models import File
+from services import current_services
+from storage.base import ObjectMissing, StorageUnavailable, Stream
+from storage.memory import MemoryStorage
+from tests.api.test_downloads import BODY, assert_nothing_is_held, sent, with_storage
+from tests.api.test_endpoints import assert_problem
+from tests.fakes import found
+
+ASKED = [
+    ("GET", "/files/{}/content", {}),
+    ("GET", "/files/{}/content", {"Range": "bytes=0-0"}),
+    ("GET", "/files/{}/content", {"Range": "bytes=-5"}),
+    ("GET", "/files/{}/content", {"If-None-Match": '"other"'}),
+    ("GET", "/files/{}/content?redirect=1", {}),
+    ("GET", "/files/{}/link", {}),
+    ("GET", "/files/{}/link?expires=1", {}),
+    ("GET", "/files.zip?ids={}", {}),
+    ("GET", "/files.zip?prefix=a", {}),
+]
+OF_THE_ROW = [
+    ("GET", "/files/{}/content", {"If-None-Match": "*"}),
+    ("GET", "/files/{}/content", {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}),
+    ("HEAD", "/files/{}/content", {}),
+    ("HEAD", "/files/{}/content?redirect=1", {}),
+    ("HEAD", "/files/{}/content", {"Range": "bytes=0-9"}),
+    ("HEAD", "/files/{}/link", {}),
+    ("HEAD", "/files.zip?ids={}", {}),
+]
+
+
+@pytest.fixture
+def row(client: FlaskClient) -> File:
+    """A file whose object is gone, which no row says yet."""
+    row = queries.get(sent(client))
+    assert row is not None
+    current_services().storage.delete(row.key)
+    return row
+
+
+def ask(client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]) -> TestResponse:
+    return client.open(path.format(row.id), method=method, headers=headers)
+
+
+@pytest.mark.parametrize(("method", "path", "headers"), ASKED)
+def test_a_file_whose_object_is_gone_is_missing_on_every_way(
+    client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
+) -> None:
+    """Found by this request, or said by the row before it."""
+    for _ in range(2):
+        answer = ask(client, row, method, path, headers)
+        assert_problem(answer, 404, "object-missing")
+        assert answer.get_json()["ids"] == [row.id]
+        assert (found(row).error, client.get(f"/files/{row.id}").get_json()["error"]) == ("object-missing",) * 2
+    assert_nothing_is_held(client)
+
+
+@pytest.mark.parametrize(("method", "path", "headers"), [*ASKED, *OF_THE_ROW])
+def test_a_row_that_says_so_is_believed_when_the_storage_agrees(
+    client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
+) -> None:
+    """`storage-missing`: what an earlier version wrote."""
+    assert transitions.set_error(row, "storage-missing")
+    answer = ask(client, row, method, path, headers)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+    assert found(row).error == "object-missing"
+
+
+@pytest.mark.parametrize(("method", "path", "headers"), [*ASKED, *OF_THE_ROW])
+def test_an_object_that_is_back_is_given_out_and_its_row_says_so(
+    client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
+) -> None:
+    assert transitions.set_error(row, ObjectMissing.slug())
+    current_services().storage.put(row.key, iter([BODY]), content_type="text/plain")
+
+    assert ask(client, row, method, path, headers).status_code in (200, 206, 302, 304)
+    assert found(row).error is None
+
+
+class Away(MemoryStorage):
+    def stat(self, key: str) -> Any:
+        raise StorageUnavailable
+
+    def open(self, key: str, start: int = 0, length: int | None = None, **options: Any) -> Stream:
+        raise StorageUnavailable
+
+
+@pytest.mark.parametrize(("method", "path", "headers"), ASKED)
+def test_a_storage_that_is_away_takes_nothing_for_gone(
+    client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
+) -> None:
+    with_storage(client, Away())
+    assert_problem(ask(client, row, method, path, headers), 503, "storage-unavailable")
+    assert found(row).error is None
+
+    assert transitions.set_error(row, ObjectMissing.slug())
+    assert_problem(ask(client, row, method, path, headers), 503, "storage-unavailable")
+    assert found(row).error == "object-missing"
+
+
+def test_a_member_found_gone_on_the_way_cuts_the_archive_and_is_named_the_next_time(client: FlaskClient) -> None:
+    ids = [sent(client, bytes(100_000), name) for name in ("a", "b")]
+    gone = queries.get(ids[1])
+    assert gone is not None
+    current_services().storage.delete(gone.key)
+
+    answer = client.get(f"/files.zip?ids={','.join(ids)}")
+    assert answer.status_code == 200
+    with pytest.raises(ConnectionResetError):
+        list(answer.iter_encoded())
+    answer.close()
+    assert_nothing_is_held(client)
+    assert found(gone).error == "object-missing"
+    again = client.get(f"/files.zip?ids={','.join(ids)}")
+    assert_problem(again, 404, "object-missing")
+    assert again.get_json()["ids"] == [gone.id]
+
+
+def test_a_row_that_can_not_be_written_changes_no_answer(
+    client: FlaskClient, row: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("", None, Exception())
+
+    monkeypatch.setattr(transitions, "set_error", away)
+
+    assert_problem(client.get(f"/files/{row.id}/link"), 404, "object-missing")
+
+
+def test_a_file_whose_object_is_gone_can_be_deleted(client: FlaskClient, row: File) -> None:
+    client.get(f"/files/{row.id}/content")
+    assert client.delete(f"/files/{row.id}").status_code == 204
+    assert_problem(client.get(f"/files/{row.id}/content"), 404, "not-found")

@@ -1,0 +1,156 @@
+"""The operator's commands."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from flask import Flask
+
+import models
+from app import create_app
+from cli.doctor import _DATABASE_ADVICE
+from database import postgresql
+from dev import parts
+from dev.process import free_port
+from storage.s3 import retries
+from storage.s3.storage import S3Storage
+from tests.fakes import replace_services
+
+
+@pytest.fixture
+def healthy(app: Flask, rclone: str) -> Flask:
+    storage = S3Storage(
+        bucket=parts.BUCKET, endpoint=rclone, aws_access_key_id=parts.ACCESS_KEY, aws_secret_access_key=parts.SECRET_KEY
+    )
+    replace_services(app, storage=storage)
+    return app
+
+
+def test_doctor_finds_a_healthy_service_healthy(healthy: Flask) -> None:
+    ran = healthy.test_cli_runner().invoke(args=["doctor"])
+
+    assert ran.exit_code == 0, ran.output
+    lines = ran.output.splitlines()
+    assert {line[:4] for line in lines} == {"ok  "}
+    assert [line[6:].split()[0].rstrip(":") for line in lines] == [
+        "database", "broker", "workers", "storage", "clock", "bucket", "write", "dialect", "spool", "locks",
+        "permissions",
+    ]  # fmt: skip
+
+
+def test_doctor_says_what_to_do_about_each_failure_and_shows_no_password(
+    settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x" * 16)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2-hunter2")
+    (tmp_path / "file").write_text("")
+    port = free_port()
+    app = create_app(
+        settings
+        | {
+            "STORAGE": "s3",
+            "S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "SQLALCHEMY_DATABASE_URI": f"postgresql+psycopg://me:hunter2@127.0.0.1:{port}/ferry",
+            "CELERY_BROKER_URL": f"redis://:hunter2@127.0.0.1:{port}/0",
+            "SPOOL_DIR": str(tmp_path / "file" / "spool"),
+        }
+    )
+    ran = app.test_cli_runner().invoke(args=["doctor"])
+
+    assert ran.exit_code == 1
+    assert "hunter2" not in ran.output
+    for setting in ("SQLALCHEMY_DATABASE_URI", "CELERY_BROKER_URL", "S3_ENDPOINT_URL", "S3_BUCKET_NAME", "SPOOL_DIR"):
+        assert setting in ran.output
+    assert ran.output.count("FAIL") == 6
+
+
+def test_doctor_notices_a_schema_that_is_missing(settings: dict[str, str], tmp_path: Path) -> None:
+    app = create_app(settings | {"SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path}/fresh.db"})
+    ran = app.test_cli_runner().invoke(args=["doctor"])
+
+    assert ran.exit_code == 1
+    assert "flask db upgrade" in ran.output
+
+
+def doctor(app: Flask) -> list[str]:
+    """The doctor's lines about the database."""
+    lines = app.test_cli_runner().invoke(args=["doctor"]).output.splitlines()
+    return [line for line in lines if line[6:].startswith(("database", "clock"))]
+
+
+@contextmanager
+def altered(url: str, word: str, back: str) -> Iterator[None]:
+    """The role that Ferry connects as is altered, and back again. No connection of before is left."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"ALTER ROLE ferry {word}")
+        models.db.engine.dispose()
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER ROLE ferry {back}")
+
+
+def test_doctor_shows_what_the_database_says(app_on_postgresql: Flask, postgresql_server: str) -> None:
+    assert [line[:4] for line in doctor(app_on_postgresql)] == ["ok  "]
+    with altered(postgresql_server, "NOLOGIN", "LOGIN"):
+        refused = doctor(app_on_postgresql)
+
+    assert 'FATAL: role "ferry" is not permitted to log in. Check SQLALCHEMY_DATABASE_URI' in refused[0]
+
+
+def test_doctor_names_a_database_that_takes_no_changes(app_on_postgresql: Flask, postgresql_server: str) -> None:
+    name = "default_transaction_read_only"
+    with altered(postgresql_server, f"SET {name} = on", f"RESET {name}"):
+        refused = doctor(app_on_postgresql)
+
+    assert refused[0].startswith("FAIL")
+    assert "25006: the server is read-only. A standby" in refused[0]
+
+
+def test_doctor_names_a_pooler(app_on_postgresql: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "is_pooled", lambda _: True)
+
+    assert "reached, through a connection pooler, schema up to date" in doctor(app_on_postgresql)[0]
+
+
+@pytest.mark.parametrize(("skew", "said"), [(3600, "3600 s behind"), (-3600, "3600 s ahead of")])
+def test_doctor_holds_two_clocks_side_by_side(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, skew: float, said: str
+) -> None:
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + skew)
+
+    assert said in doctor(app)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("25006: the server is read-only", "target_session_attrs"),
+        ("OperationalError: connection failed: FATAL:  session is read-only", "target_session_attrs"),
+        ("OperationalError: attempt to write a readonly database", "must be writable"),
+        ("08P01: query_wait_timeout", "pooler"),
+        ("OperationalError: connection failed: FATAL:  sorry, too many clients already", "max_connections"),
+        ('OperationalError: FATAL:  too many connections for role "ferry"', "max_connections"),
+        ("OperationalError: FATAL:  remaining connection slots are reserved for roles", "max_connections"),
+        ("OperationalError: FATAL:  no more connections allowed (max_client_conn)", "pooler"),
+        ("OperationalError: FATAL:  server login has been failing, try again later (server_login_retry)", "pooler"),
+        ("OperationalError: connection refused", "that the database of SQLALCHEMY_DATABASE_URI runs"),
+    ],
+)
+def test_advice_goes_by_what_the_database_says(words: str, advice: str) -> None:
+    assert advice in next(cure for pattern, cure in _DATABASE_ADVICE if re.search(pattern, words))
+
+
+def test_doctor_says_which_region_counts_where_two_are_set(settings: dict[str, str]) -> None:
+    app = create_app(settings | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "eu-central-1"})
+    ran = app.test_cli_runner().invoke(args=["doctor"])
+
+    assert "AWS_DEFAULT_REGION=eu-west-1 counts, AWS_REGION=eu-central-1 does not" in ran.output

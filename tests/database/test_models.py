@@ -1,0 +1,64 @@
+"""The table of files, and how SQLite keeps it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import flask_migrate
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask import Flask
+from sqlalchemy import text
+
+import file
+from app import create_app
+from dev import parts
+from lifecycle import transitions
+from models import UploadStatus, db
+
+LEASE = 30.0
+
+
+def test_the_four_statuses_are_exactly_these() -> None:
+    assert list(UploadStatus) == ["PENDING", "PROCESSING", "COMPLETE", "ERROR"]
+
+
+def test_sqlite_writers_do_not_refuse_each_other(app: Flask) -> None:
+    """A deferred BEGIN would: it fails at once when another has written since it read."""
+
+    def live(number: int) -> bool:
+        with app.app_context():
+            row = file.new(f"{number}", "text/plain", "async")
+            transitions.insert_row(row, LEASE)
+            with db.engine.begin() as connection:
+                connection.execute(text("SELECT count(*) FROM files"))
+                connection.execute(text("UPDATE files SET name = 'seen' WHERE id = :id"), {"id": row.id})
+            return transitions.claim(row, LEASE) and transitions.complete(row, url="u", size=0, sha256="")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(live, range(80)))
+
+
+def test_sqlite_is_opened_so_that_a_commit_survives_a_power_cut(app: Flask) -> None:
+    with db.engine.connect() as connection:
+        pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+
+    assert pragmas == ["wal", 2]
+
+
+def test_the_migrations_make_the_models_schema(app: Flask) -> None:
+    with db.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), db.metadata) == []
+
+
+def test_the_migrations_can_be_taken_back(tmp_path: Path) -> None:
+    app = create_app({"FERRY_DATA": str(tmp_path), "STORAGE": "memory"})
+    with app.app_context():
+        flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))
+        flask_migrate.downgrade(directory=str(parts.ROOT / "migrations"), revision="base")
+        with db.engine.connect() as connection:
+            tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
+        db.engine.dispose()
+
+    assert tables == ["alembic_version"]

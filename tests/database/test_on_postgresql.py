@@ -1,0 +1,152 @@
+"""What several statements of one transaction promise, on PostgreSQL too: there rows are locked, not the database."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+import file
+from auth import api_keys
+from database.engine import now
+from lifecycle import queries, transitions
+from quotas import storage_quota
+from tests.fakes import found
+from tests.lifecycle.test_clocks import set_clock
+from tests.quotas.test_storage_quota import accepted_at_once, has, held
+
+LEASE = 30.0
+
+
+@pytest.fixture
+def app(app_on_postgresql: Flask) -> Flask:
+    return app_on_postgresql
+
+
+@pytest.mark.parametrize("quota", [{"quota_files": 3}, {"quota_bytes": 15}])
+def test_uploads_at_the_same_time_never_exceed_a_quota(app: Flask, quota: dict[str, int]) -> None:
+    owner = "-".join(quota)
+    api_keys.create(owner, ["upload"], None)
+    api_keys.change_quota(owner, **quota)
+
+    assert accepted_at_once(app, owner) == 3
+    assert has(owner) == (15, 3)
+
+
+def test_moves_at_the_same_time_count_each_once(app: Flask) -> None:
+    api_keys.create("carol", ["upload"], None)
+    rows = [held("carol", 10) for _ in range(12)]
+
+    def end(number: int) -> None:
+        with app.app_context():
+            row = rows[number]
+            [
+                lambda: transitions.complete(row, url="", size=4, sha256="0" * 64),
+                lambda: transitions.fail(row, "x"),
+                lambda: transitions.delete(row),
+            ][number % 3]()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(end, range(12)))
+    assert has("carol") == (16, 4)
+
+
+def test_a_key_lives_its_life(app: Flask) -> None:
+    token = api_keys.create("dave", ["read", "upload"], 60)
+    id = token.split("_")[1]
+    new = api_keys.rotate(id, 60)
+
+    key = api_keys.find(id)
+    assert key is not None
+    assert (key.owner, key.verify(token), key.verify(str(new))) == ("dave", True, True)
+    api_keys.record_use(id)
+    assert (key.use_recorded, api_keys.find(id)) == (False, replace(key, use_recorded=True))
+    assert [row.state for row in api_keys.listed() if row.id == id] == ["live"]
+    assert api_keys.revoke(id)
+    assert api_keys.find(id) is None
+
+
+def test_a_deleted_file_is_found_by_the_sweep_and_by_nobody_else(app: Flask) -> None:
+    row = file.new("a", "text/plain", "async", expires_in=-5)
+    row.size, row.sha256 = 1, "0" * 64
+    transitions.insert_row(row, LEASE)
+    assert [one.id for one in queries.expired(9)] == [row.id]
+
+    transitions.claim(row, LEASE)
+    transitions.delete(row)
+    assert (queries.get(row.id), queries.page(None, 9, prefix="a"), queries.expired(9)) == (None, [], [])
+    assert queries.deleted("", 9, -1) == []
+    assert not transitions.complete(row, url="", size=1, sha256="")
+
+
+def test_files_in_error_are_bounded_in_time_and_number(app: Flask) -> None:
+    api_keys.create("ivan", ["upload"], None)
+    rows = [held("ivan", 1) for _ in range(5)]
+    for row in rows:
+        transitions.fail(row, "incomplete-body")
+    assert [row.id for row in queries.failed(9, -1, -1) if row.owner == "ivan"] == [row.id for row in rows]
+    assert queries.failed(9, 60, 60) == []
+    assert "ivan" in queries.failed_over_limit(4, 60)
+    assert "ivan" not in queries.failed_over_limit(5, 60)
+
+    assert transitions.purge_failed("ivan", 2, 60) == 3
+    assert [row.id for row in queries.page("ivan", 9, newest_first=False)] == [row.id for row in rows[3:]]
+    assert transitions.delete_failed(rows[3])
+    assert not transitions.delete_failed(rows[3])
+    assert (transitions.purge_failed(None, 10**6, 60), has("ivan")) == (0, (0, 0))
+
+
+def test_what_an_owner_may_send_is_read_alike(app: Flask) -> None:
+    api_keys.create("erin", ["upload"], None)
+    api_keys.change_quota("erin", quota_bytes=5)
+
+    assert storage_quota.remaining("erin") == storage_quota.QuotaReservation("erin", 5)
+
+
+def test_files_of_nobody_are_adopted_once(app: Flask) -> None:
+    for owner in ("gina", "hank"):
+        api_keys.create(owner, ["read"], None)
+    for _ in range(20):
+        row = file.new("a", "text/plain", "normal")
+        file.hold(row, 4)
+        transitions.complete(row, url="", size=4, sha256="0" * 64)
+
+    def adopt(number: int) -> int:
+        with app.app_context():
+            return transitions.assign_owner(("gina", "hank")[number % 2], 3)
+
+    with ThreadPoolExecutor(8) as threads:
+        adopted = sum(threads.map(adopt, range(16)))
+    while more := adopt(0):  # Two that want the same rows get them once.
+        adopted += more
+    assert (adopted, has("gina")[1] + has("hank")[1]) == (20, 20)
+
+
+def test_a_file_of_unknown_length_reserves_as_it_comes(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_quota, "RESERVATION_STEP", 10)
+    api_keys.create("frank", ["upload"], None)
+    api_keys.change_quota("frank", quota_bytes=34)
+    row = file.new("a", "text/plain", "normal", owner="frank")
+
+    file.hold(row, None)
+    file.store(row, iter([b"12345"] * 6))
+    assert has("frank") == (30, 1)
+
+
+@pytest.mark.parametrize("owner", [None, "iris"])
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_times_are_the_databases(app: Flask, monkeypatch: pytest.MonkeyPatch, owner: str | None, seconds: int) -> None:
+    if owner:
+        api_keys.create(owner, ["upload"], None)
+    set_clock(monkeypatch, seconds)
+    row = file.new("a", "text/plain", "normal", owner=owner, expires_in=60)
+    file.hold(row, 1)
+    endless = file.new("a", "text/plain", "normal", owner=owner)
+    file.hold(endless, 1)
+
+    assert row.created_at == pytest.approx(now(), abs=5)
+    assert row.updated_at == pytest.approx(row.created_at, abs=0.01)
+    assert (row.expires_at, endless.expires_at) == (pytest.approx(row.created_at + 60, abs=0.01), None)
+    assert found(row).expires_at == row.expires_at

@@ -1,0 +1,115 @@
+"""What a failure of PostgreSQL means, by its SQLSTATE, and what of it is for the log."""
+
+from __future__ import annotations
+
+import sqlite3
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+from sqlalchemy import exc
+
+from database import postgresql
+from database.engine import UNAVAILABLE, reason, was_undone
+from database.postgresql import Connections
+
+USELESS = (
+    "25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P04", "57P05",
+    "08000", "08001", "08003", "08004", "08006", "08007", "08P01", "26000", "42P05", "0A000",
+)  # fmt: skip
+AWAY_ONLY = ("53000", "53100", "53200", "53300", "53400", "40001", "40003", "40P01", "55P03", "57014", "58030", "58P01")
+NEITHER = ("23505", "22P02", "42501", "42P01", "42601", "XX000", "25P02")
+
+
+def raised(code: str, text: str = "words") -> Any:
+    """What SQLAlchemy raises for an error of this code, and whether its connection is thrown away."""
+    cause = errors.lookup(code)(text)
+    wrapped = exc.DBAPIError.instance("INSERT", {"a": 1}, cause, psycopg.Error, hide_parameters=True)
+    context = SimpleNamespace(original_exception=cause, statement="INSERT", is_disconnect=False)
+    return Connections().failed(context) or wrapped, context.is_disconnect  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code", USELESS)
+def test_a_useless_connection_is_thrown_away_and_the_database_is_away(code: str) -> None:
+    error, thrown = raised(code)
+
+    assert (isinstance(error, UNAVAILABLE), thrown, error.connection_invalidated) == (True, True, True)
+    assert reason(error) == f"{code}: words"
+
+
+@pytest.mark.parametrize("code", AWAY_ONLY)
+def test_a_statement_that_may_work_later_keeps_its_connection(code: str) -> None:
+    error, thrown = raised(code)
+
+    assert (isinstance(error, UNAVAILABLE), thrown) == (True, False)
+
+
+@pytest.mark.parametrize("code", NEITHER)
+def test_a_defect_is_no_database_that_is_away(code: str) -> None:
+    error, thrown = raised(code)
+
+    assert (isinstance(error, UNAVAILABLE), thrown) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("code", "times"),
+    [("40001", 4), ("40P01", 4), ("25006", 1), ("26000", 1), ("42P05", 1), ("57P01", 0), ("08006", 0), ("23505", 0)],
+)
+def test_what_was_undone_is_done_again_at_once(code: str, times: int) -> None:
+    error, _ = raised(code)
+
+    assert postgresql.repeats(error) == times
+    assert was_undone(error) is (not code.startswith(("57P", "08")))
+
+
+def test_what_had_no_answer_may_have_been_done() -> None:
+    lost = exc.OperationalError("INSERT", {}, psycopg.OperationalError("server closed the connection unexpectedly"))
+
+    assert not was_undone(lost)
+    assert not was_undone(raised("40003")[0])
+    assert was_undone(exc.TimeoutError("QueuePool limit of size 5 overflow 8 reached"))
+
+
+@pytest.mark.parametrize(
+    ("name", "undone"), [("SQLITE_READONLY", True), ("SQLITE_BUSY", True), ("SQLITE_IOERR", False)]
+)
+def test_sqlite_says_by_name_what_it_did(name: str, undone: bool) -> None:
+    cause = sqlite3.OperationalError("words")
+    cause.sqlite_errorname = name
+    error = exc.OperationalError("INSERT", {}, cause)
+
+    assert (reason(error), was_undone(error)) == (f"{name}: words", undone)
+
+
+def test_values_behind_the_first_line_stay_out_of_the_log() -> None:
+    assert (
+        reason(raised("40001", "could not serialize\nDETAIL:  Key (name)=(secret)")[0]) == "40001: could not serialize"
+    )
+
+
+def test_why_no_host_was_reached_is_said_of_each() -> None:
+    error = exc.OperationalError(None, None, psycopg.OperationalError("no.\nAll failures were:\n- a: no\n- b: no"))
+
+    assert reason(error) == "OperationalError: no.; All failures were:; - a: no; - b: no"
+    assert len(reason(exc.OperationalError(None, None, psycopg.OperationalError("x" * 9999)))) == 500
+    assert reason(exc.OperationalError(None, None, psycopg.OperationalError(""))) == "OperationalError: "
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("connection failed: FATAL:  unsupported startup parameter: options", True),
+        ("FATAL:  unsupported startup parameter in options: ferry.session", True),
+        ("FATAL:  Feature not supported: RDS Proxy currently doesn\u2019t support command-line options.", True),
+        ('FATAL:  password authentication failed for user "ferry"', False),
+        ("FATAL:  the database system is starting up", False),
+        ("FATAL:  sorry, too many clients already", False),
+        ("server login has been failing, try again later (server_login_retry)", False),
+        ("no more connections allowed (max_client_conn)", False),
+        ("connection refused", False),
+    ],
+)
+def test_a_refusal_of_the_options_is_told_from_others(text: str, refused: bool) -> None:
+    assert postgresql.refuses_options(text) is refused

@@ -1,0 +1,99 @@
+"""A web host whose clock is wrong: every time in a row is by the database's clock."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+import file
+from database import engine
+from lifecycle import idempotency, queries, transitions
+from models import File
+from sweep import orphans
+from sweep.reclaim import sweep_deleted
+from sweep.report import Report
+from tests.fakes import FORM, form, found, part
+
+HOUR = 3600.0
+
+
+@pytest.fixture(params=[-HOUR, HOUR], ids=["behind", "ahead"])
+def skew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
+    """By how many seconds the clock of the host that takes uploads is off."""
+    set_clock(monkeypatch, request.param)
+    return float(request.param)
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    class Skewed(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:
+            return datetime.now(UTC) + timedelta(seconds=seconds)
+
+    monkeypatch.setattr(file, "datetime", Skewed)
+
+
+def accepted(life: float | None, mode: file.Mode = "async") -> File:
+    row = file.new("a.txt", "text/plain", mode, expires_in=life)
+    file.receive(row, iter([b"1"])) if mode == "async" else file.hold(row, 1)
+    return row
+
+
+@pytest.mark.parametrize("mode", ["async", "normal"])
+def test_times_of_a_row_are_by_the_databases_clock(app: Flask, skew: float, mode: file.Mode) -> None:
+    row, now = accepted(HOUR, mode), engine.now()
+
+    assert [abs(at - now) < 5 for at in (row.created_at, row.updated_at)] == [True, True]
+    assert row.expires_at == pytest.approx(row.created_at + HOUR, abs=0.001)
+    assert vars(found(row)).items() >= {key: vars(row)[key] for key in ("created_at", "expires_at")}.items()
+
+
+def test_a_file_expires_neither_early_nor_late(app: Flask, skew: float) -> None:
+    late, early = accepted(HOUR), accepted(-1)
+    sweep_deleted(Report())
+
+    assert (queries.get(late.id) is not None, queries.get(early.id)) == (True, None)
+
+
+def test_a_file_without_an_end_gets_none(app: Flask, skew: float) -> None:
+    assert accepted(None).expires_at is None
+
+
+def test_a_waiting_file_is_due_again_after_a_lease(app: Flask, skew: float) -> None:
+    row = file.new("a.txt", "text/plain", "async")
+    row.size = 1
+    transitions.insert_row(row, -1.0)
+
+    assert transitions.reserve_dispatch(row, 30.0)
+    due = found(row).due_at
+    assert due == pytest.approx(engine.now() + 30, abs=5)
+
+
+def test_a_request_is_known_again_by_a_host_with_another_clock(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = []
+    for seconds in (0, HOUR, -HOUR):
+        set_clock(monkeypatch, seconds)
+        body = form(part("file", b"1", "a"))
+        headers = {"Idempotency-Key": "k"}
+        answer = client.post("/normal_upload?expires_in=60", data=body, content_type=FORM, headers=headers)
+        assert answer.status_code == 201
+        ids.append(answer.get_json()["id"])
+    assert len(set(ids)) == 1
+    assert idempotency.delete_expired() == 0
+
+
+@pytest.mark.parametrize(("host", "base"), [(HOUR, 0), (0, HOUR)], ids=["host", "database"])
+def test_ids_are_held_against_the_slower_clock(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, host: float, base: float
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + host)
+    monkeypatch.setattr(engine, "now", lambda: now + base)
+
+    assert orphans._now() == now

@@ -1,0 +1,63 @@
+"""The settings without which a task, and sometimes its file, gets lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from celery.exceptions import Retry
+from flask import Flask
+
+import file
+import tasks
+from lifecycle import queries, transitions
+from tests.fakes import services_of
+
+KEPT: dict[str, Any] = {
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "task_ignore_result": True,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "worker_prefetch_multiplier": 1,
+    "worker_cancel_long_running_tasks_on_connection_loss": True,
+    "worker_enable_remote_control": False,
+    "broker_connection_max_retries": None,
+    "broker_channel_error_retry": True,
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_setting_is_as_it_has_to_be(app: Flask, name: str) -> None:
+    assert services_of(app).celery.conf[name] == KEPT[name]
+
+
+def test_redis_hands_no_task_out_again_that_may_still_run(app: Flask) -> None:
+    conf = services_of(app).celery.conf
+
+    assert conf.broker_transport_options["visibility_timeout"] > 2 * conf.task_time_limit
+
+
+def test_a_task_whose_file_is_held_comes_back_after_the_lease(app: Flask) -> None:
+    """The holder may be dead: Redis hands its task out again long before that can be seen."""
+    row = file.new("a.txt", "text/plain", "celery")
+    file.receive(row, iter([b"x"]))
+    assert transitions.claim(row, 30)
+    services_of(app).celery.conf.task_always_eager = False
+
+    for task in (tasks.upload, tasks.upload_pieces):
+        task.push_request(args=(row.id, "eA=="), called_directly=False)
+        with pytest.raises(Retry) as again:
+            task.run(row.id, "eA==")
+        assert again.value.when == 3
+        task.pop_request()
+
+
+def test_a_task_whose_file_has_ended_does_not_come_back(app: Flask) -> None:
+    row = file.new("a.txt", "text/plain", "celery")
+    file.receive(row, iter([b"x"]))
+    assert transitions.claim(row, 30)
+    assert transitions.fail(row, "storage-denied")
+
+    tasks.upload(row.id, "eA==")
+    assert queries.get(row.id).attempt == 1  # type: ignore[union-attr]

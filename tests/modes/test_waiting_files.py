@@ -1,0 +1,94 @@
+"""Files that have waited for a worker for more than two leases are named by `/healthz/ready` and `flask doctor`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+import file
+from database import engine
+from lifecycle import attempts, queries, transitions
+from models import File
+
+PAUSE = attempts.MAX_WAIT
+
+
+def a_file(mode: file.Mode = "celery") -> File:
+    row = file.new("a.txt", "text/plain", mode)
+    file.receive(row, iter([b"x"]))
+    return row
+
+
+def later(seconds: float) -> None:
+    """As if so much time had passed since."""
+    for column in ("created_at", "updated_at", "due_at"):
+        engine.execute(text(f"UPDATE files SET {column} = {column} - :seconds"), {"seconds": seconds})
+
+
+def ready(app: Flask) -> Any:
+    answer = app.test_client().get("/healthz/ready")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "ready")
+    return answer.get_json()["celery"]
+
+
+def test_a_file_that_has_waited_for_two_leases_is_named(app: Flask) -> None:
+    a_file()
+    later(5)
+    assert ready(app) == {"waiting": 0, "oldest_seconds": 0}
+    a_file()
+    later(2)
+
+    assert ready(app) == {"waiting": 1, "oldest_seconds": 7}
+    [line] = [line for line in app.test_cli_runner().invoke(args=["doctor"]).output.splitlines() if "workers" in line]
+    assert line.startswith("FAIL  workers: 1 files wait for one, the longest for 7 s. Check that one runs")
+
+
+def test_dispatching_it_again_does_not_make_it_younger(app: Flask) -> None:
+    row = a_file()
+    later(100)
+    assert transitions.reserve_dispatch(row, 3)
+
+    assert ready(app) == {"waiting": 1, "oldest_seconds": 100}
+
+
+def test_nothing_else_waits_for_a_worker(app: Flask) -> None:
+    """Another mode, at work, failed, deleted."""
+    a_file("async")
+    claimed, failed, deleted = a_file(), a_file(), a_file()
+    for row in (claimed, failed):
+        assert transitions.claim(row, 1e6)
+    assert transitions.fail(failed, "storage-denied")
+    assert transitions.delete(deleted)
+    later(100)
+
+    assert ready(app) == {"waiting": 0, "oldest_seconds": 0}
+    assert "ok    workers: no file has waited long for one" in app.test_cli_runner().invoke(args=["doctor"]).output
+
+
+@pytest.mark.parametrize(("age", "waiting"), [(100, 0), (PAUSE + 5, 0), (PAUSE + 8, 1)])
+def test_the_pause_after_a_failed_attempt_does_not_count(app: Flask, age: float, waiting: int) -> None:
+    row = a_file()
+    assert transitions.claim(row, 3)
+    assert transitions.requeue(row, "storage-unavailable", 900)
+    later(age)
+
+    assert ready(app) == {"waiting": waiting, "oldest_seconds": 8 * waiting}
+
+
+def test_no_pause_is_longer_than_the_longest() -> None:
+    pauses = [attempts.retry_delay("celery", Exception(), attempt, 1000, 900) for attempt in range(1, 1000)]
+
+    assert max(pause or 0 for pause in pauses) * 1.25 == PAUSE
+
+
+def test_it_is_the_same_on_postgresql(app_on_postgresql: Flask) -> None:
+    assert queries.waiting_for_workers(6, PAUSE) == (0, 0)
+    row = a_file()
+    later(100)
+
+    count, seconds = queries.waiting_for_workers(6, PAUSE)
+    assert (count, int(seconds)) == (1, 100)
+    transitions.delete(row)

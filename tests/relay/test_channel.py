@@ -1,0 +1,206 @@
+"""The window: any file goes through a bounded piece of Redis, and a side that dies is noticed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+
+import pytest
+import redis
+
+from database.redis_options import parse
+from dev.process import free_port
+from problems import RelayLost
+from relay import channel
+from relay.channel import PIECE, Relay
+from tests.fakes import breaking
+
+MIB = 1 << 20
+ID = "01a1f87c-8038-72c3-a4d1-740c5f09daa4"
+
+
+@pytest.fixture
+def client(valkey: str) -> Iterator[redis.Redis]:
+    client = redis.Redis.from_url(valkey)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def make(valkey: str, client: redis.Redis) -> Iterator[type[Relay]]:
+    """Makes windows on valkey, of 8 MiB, in a budget of 64 MiB, for tasks of up to 256 KiB."""
+    made: list[Relay] = []
+
+    def build(size: int = 8 * MIB, budget: int = 64 * MIB, inline_max: int = 256 << 10) -> Relay:
+        made.append(Relay(parse(valkey), size, budget, inline_max))
+        return made[-1]
+
+    yield build  # type: ignore[misc]
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "_PING_SECONDS", 0.2)
+    monkeypatch.setattr(channel, "_SILENCE_SECONDS", 1)
+
+
+def carried(web: Relay, worker: Relay, body: bytes) -> bytes:
+    """`body` as it comes out of the worker's side of a window."""
+
+    def feed() -> None:
+        for id, attempt in web.requests():
+            web.feed(id, attempt, (body[at : at + 700_001] for at in range(0, len(body), 700_001)))
+            return
+
+    with ThreadPoolExecutor(1) as threads:
+        fed = threads.submit(feed)
+        out = b"".join(worker.stream(web.name, ID, 1))
+        fed.result(5)
+    return out
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 4 * PIECE, 8 * MIB + 1, 30 * MIB])
+def test_what_goes_in_comes_out(make: type[Relay], client: redis.Redis, size: int) -> None:
+    body = os.urandom(size)
+
+    assert carried(make(), make(), body) == body
+    assert [key for key in client.scan_iter() if not key.startswith(b"ferry:credits")] == []
+    assert all(0 < client.ttl(key) <= 60 for key in client.scan_iter())
+
+
+def test_redis_never_holds_more_than_the_window(make: type[Relay], client: redis.Redis) -> None:
+    """The worker does not take anything out beyond what it can hold itself."""
+    web, worker = make(), make()
+    stream = worker.stream(web.name, ID, 1)
+    held = threading.Event()
+
+    def body() -> Iterator[bytes]:
+        for _ in range(40):
+            yield bytes(PIECE)
+            waiting = sum(client.memory_usage(key) or 0 for key in client.keys("ferry:pieces:*"))
+            assert waiting <= 8 * MIB + 2 * MIB
+        held.set()
+
+    with ThreadPoolExecutor(1) as threads:
+        fed = threads.submit(lambda: [web.feed(id, attempt, body()) for id, attempt in web.requests()])
+        first = next(stream)
+        assert not held.wait(1), "nothing but the window holds the feeder back"
+        assert sum(map(len, stream)) + len(first) == 40 * PIECE
+        web.wake()
+        fed.result(10)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_web_process_that_is_not_there_is_noticed(make: type[Relay]) -> None:
+    with pytest.raises(RelayLost):
+        next(make().stream("nobody", ID, 1))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_web_process_that_dies_on_the_way_is_noticed(make: type[Relay]) -> None:
+    web, worker = make(), make()
+
+    def feed() -> None:
+        for id, attempt in web.requests():
+            with pytest.raises(OSError, match="gone"):
+                web.feed(id, attempt, chain([bytes(PIECE)] * 2, breaking(bytes(PIECE), OSError("gone"))))
+            return
+
+    with ThreadPoolExecutor(1) as threads:
+        fed = threads.submit(feed)
+        with pytest.raises(RelayLost):
+            list(worker.stream(web.name, ID, 1))
+        fed.result(5)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_worker_that_dies_on_the_way_is_noticed(make: type[Relay]) -> None:
+    with pytest.raises(RelayLost):
+        make().feed(ID, 1, iter([bytes(PIECE)] * 40))
+
+
+def test_a_worker_that_stops_tells_the_web_process(make: type[Relay]) -> None:
+    web, worker = make(), make()
+    stream = worker.stream(web.name, ID, 1)
+
+    def feed() -> None:
+        for id, attempt in web.requests():
+            with pytest.raises(RelayLost):
+                web.feed(id, attempt, iter([bytes(PIECE)] * 40))
+            return
+
+    with ThreadPoolExecutor(1) as threads:
+        fed = threads.submit(feed)
+        next(stream)
+        stream.close()  # type: ignore[attr-defined]
+        fed.result(5)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_slow_worker_is_not_taken_for_a_dead_one(make: type[Relay]) -> None:
+    web, worker = make(), make()
+    pause = threading.Event()
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(lambda: [web.feed(*asked, iter([bytes(PIECE)] * 20)) for asked in web.requests()])
+        stream = worker.stream(web.name, ID, 1)
+        taken = len(next(stream))
+        pause.wait(2.5)
+        assert taken + sum(map(len, stream)) == 20 * PIECE
+        web.wake()
+
+
+def test_two_attempts_never_mix(make: type[Relay], client: redis.Redis) -> None:
+    web, worker = make(), make()
+    client.rpush(f"ferry:pieces:{ID}:1", b"b2xk")
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(lambda: [web.feed(*asked, iter([b"new"])) for asked in web.requests()])
+        assert b"".join(worker.stream(web.name, ID, 2)) == b"new"
+        web.wake()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_windows_wait_for_a_place_in_the_budget(make: type[Relay], client: redis.Redis) -> None:
+    web = make(size=8 * MIB, budget=16 * MIB)
+    client.zadd("ferry:places", {"another:1": client.time()[0] + 60})
+
+    with pytest.raises(RelayLost):
+        web.feed(ID, 1, iter([b"x"]))
+    client.delete("ferry:places")
+    web.feed(ID, 1, iter([b"x"]))
+    assert client.lrange(f"ferry:pieces:{ID}:1", 0, -1)[-2:] == [b"eA==", b"."]
+
+
+def test_the_place_of_a_process_that_died_is_free_again(make: type[Relay], client: redis.Redis) -> None:
+    client.zadd("ferry:places", {"dead:1": client.time()[0] - 1})
+    make(size=8 * MIB, budget=16 * MIB).feed(ID, 1, iter([b"x"]))
+
+    assert client.zcard("ferry:places") == 0
+
+
+def test_small_files_go_inside_their_tasks_until_too_many_wait(make: type[Relay], client: redis.Redis) -> None:
+    web = make(budget=4 * MIB)
+
+    assert web.fits_in_message(256 << 10)
+    assert not web.fits_in_message((256 << 10) + 1)
+    client.rpush("ferry:ferry", *[b"task"] * 6)
+    assert not web.fits_in_message(1)
+
+
+def test_a_redis_that_is_not_there_is_told() -> None:
+    away = Relay(parse(f"redis://127.0.0.1:{free_port()}/0"), 8 * MIB, 64 * MIB, 256 << 10)
+
+    with pytest.raises(RelayLost):
+        away.fits_in_message(1)
+    with pytest.raises(RelayLost):
+        next(away.stream("web", ID, 1))
+    with pytest.raises(RelayLost):
+        away.feed(ID, 1, iter([b"x"]))
+    away.close()

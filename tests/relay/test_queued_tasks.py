@@ -1,0 +1,196 @@
+"""A waiting file has one task in the queue, however often it is dispatched, and a new one when that is gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+from sqlalchemy import text
+
+import config
+import file
+from database import engine
+from lifecycle import queries, transitions
+from models import File
+from modes import celery as celery_mode
+from problems import RelayLost
+from services import current_services
+from tests.fakes import services_of
+
+
+class Queue:
+    """The app's queue in Redis, and what is noted of it."""
+
+    def __init__(self, client: redis.Redis, key: Callable[..., str], name: str) -> None:
+        self.client, self.key, self.name = client, key, key(name)
+
+    def ids(self) -> list[str]:
+        """The ids of the files in it, oldest first."""
+        found: Any = self.client.lrange(self.name, 0, -1)
+        return [json.loads(json.loads(message)["body"])[0][0] for message in reversed(found)]
+
+    def revoke(self) -> None:
+        """As if all tasks had been lost a while ago."""
+        self.client.delete(self.name)
+        self.client.zunionstore(self.key("queued"), {self.key("queued"): 0.999})
+
+
+@pytest.fixture
+def queue(app: Flask, valkey: str) -> Iterator[Queue]:
+    """An empty queue; tasks are queued and not run."""
+    services_of(app).celery.conf.task_always_eager = False
+    options = config.current().redis
+    with redis.Redis.from_url(valkey) as client:
+        queue = Queue(client, options.key, options.queue)
+        yield queue
+        client.delete(queue.name, options.key("queued"), options.key("memory"))
+
+
+def a_file(size: int = 1) -> File:
+    row = file.new("a.txt", "text/plain", "celery")
+    file.receive(row, iter([b"x" * size]))
+    return row
+
+
+@pytest.mark.parametrize("size", [1, 300_000], ids=["whole", "pieces"])
+def test_a_file_that_is_dispatched_again_has_one_task(queue: Queue, size: int) -> None:
+    rows = [a_file(size) for _ in range(3)]
+    for _ in range(4):
+        for row in rows:
+            celery_mode.dispatch(row.id)
+
+    assert queue.ids() == [row.id for row in rows]
+
+
+def test_a_task_that_was_taken_out_makes_place_for_the_next(queue: Queue) -> None:
+    rows = [a_file() for _ in range(3)]
+    for row in rows:
+        celery_mode.dispatch(row.id)
+    queue.client.rpop(queue.name)
+    for row in rows:
+        celery_mode.dispatch(row.id)
+
+    assert queue.ids() == [rows[1].id, rows[2].id, rows[0].id]
+
+
+@pytest.mark.parametrize("lost", [[], ["queued"]], ids=["queue", "everything"])
+def test_a_queue_that_redis_has_lost_is_filled_again(queue: Queue, lost: list[str]) -> None:
+    rows = [a_file() for _ in range(3)]
+    for row in rows:
+        celery_mode.dispatch(row.id)
+    queue.revoke()
+    queue.client.delete("", *map(queue.key, lost))
+    for row in rows:
+        celery_mode.dispatch(row.id)
+
+    assert queue.ids() == [row.id for row in rows]
+
+
+@pytest.mark.parametrize("oldest", [b"no JSON", b"[]", b"{}", b'{"headers": []}', b'{"headers": {"ferry_turn": "9"}}'])
+def test_a_message_without_a_turn_only_delays_the_next_task(queue: Queue, oldest: bytes) -> None:
+    """It is of another version, or of another program: whether the tasks behind it are there shows when it is gone."""
+    row = a_file()
+    queue.client.rpush(queue.name, oldest)
+    celery_mode.dispatch(row.id)
+    celery_mode.dispatch(row.id)
+    assert queue.client.llen(queue.name) == 2
+    queue.revoke()
+    celery_mode.dispatch(row.id)
+
+    assert queue.ids() == [row.id]
+
+
+def test_a_task_that_is_on_its_way_to_an_empty_queue_is_not_forgotten(queue: Queue) -> None:
+    ids = ["one", "two", "three"]
+
+    assert None not in [current_services().relay.reserve_task(id) for id in ids]
+    assert [current_services().relay.reserve_task(id) for id in ids] == [None] * 3
+
+
+def test_a_task_that_could_not_be_queued_leaves_no_turn(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, row = a_file(), a_file()
+    celery_mode.dispatch(first.id)
+
+    def away(*_: Any) -> None:
+        raise RelayLost
+
+    with monkeypatch.context() as patch:
+        patch.setattr(celery_mode, "_queue", away)
+        with pytest.raises(RelayLost):
+            celery_mode.dispatch(row.id)
+    celery_mode.dispatch(row.id)
+
+    assert queue.ids() == [first.id, row.id]
+
+
+class TestRecall:
+    """Where the queue is empty, or all is forgotten, tasks of waiting files are lost."""
+
+    @pytest.fixture
+    def waiting(self, queue: Queue) -> File:
+        """A file that has waited for an hour, and is due again in an hour."""
+        row = a_file()
+        engine.execute(text("UPDATE files SET updated_at = updated_at - 3600, due_at = due_at + 3600"))
+        return row
+
+    def is_due(self, row: File) -> bool:
+        found = queries.get(row.id)
+        assert found is not None
+        assert found.due_at is not None
+        return found.due_at <= engine.now()
+
+    def test_a_file_whose_task_is_lost_is_due(self, waiting: File) -> None:
+        celery_mode._recall("")
+
+        assert self.is_due(waiting)
+
+    def test_a_file_whose_task_may_be_queued_is_not(self, queue: Queue, waiting: File) -> None:
+        celery_mode.dispatch(a_file().id)
+        current_services().relay.remember()
+        celery_mode._recall("")
+
+        assert not self.is_due(waiting)
+
+    def test_redis_may_have_forgotten_all_and_have_got_new_tasks_since(self, queue: Queue, waiting: File) -> None:
+        current_services().relay.remember()
+        queue.client.delete(queue.key("memory"))
+        celery_mode.dispatch(a_file().id)
+        celery_mode._recall("")
+
+        assert self.is_due(waiting)
+        assert queue.client.exists(queue.key("memory"))
+
+    def test_a_file_that_has_just_come_is_not(self, queue: Queue) -> None:
+        row = a_file()
+
+        assert transitions.recall(6) == 0
+        assert not self.is_due(row)
+
+    def test_a_file_that_waits_for_its_next_attempt_is_not(self, queue: Queue) -> None:
+        row = a_file()
+        assert transitions.claim(row, 3)
+        assert transitions.requeue(row, "storage-unavailable", 900)
+        engine.execute(text("UPDATE files SET updated_at = updated_at - 600"))
+
+        assert transitions.recall(6) == 0
+        assert not self.is_due(row)
+
+    def test_a_file_of_another_mode_is_not(self, queue: Queue) -> None:
+        row = file.new("a.txt", "text/plain", "async")
+        file.receive(row, iter([b"x"]))
+        engine.execute(text("UPDATE files SET updated_at = updated_at - 600"))
+
+        assert transitions.recall(6) == 0
+
+    def test_without_redis_nothing_is_known(self, waiting: File, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away() -> bool:
+            raise RelayLost
+
+        monkeypatch.setattr(current_services().relay, "may_have_lost_tasks", away)
+        with pytest.raises(RelayLost):
+            celery_mode._recall("")
+        assert not self.is_due(waiting)

@@ -1,0 +1,69 @@
+"""A prefetch slot is free again whatever Redis says to the acknowledgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from kombu import Connection
+
+import tasks
+from config import Config
+from relay import transport
+from tests.fakes import services_of
+
+
+@pytest.fixture
+def channel(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A channel with one slot, and one message in it, whatever it says."""
+    monkeypatch.setattr(transport, "is_task", lambda message: True)
+    monkeypatch.setattr(transport, "is_unacknowledged", lambda entry: True)
+    with services_of(app).celery.connection_for_read() as connection:
+        channel = connection.channel()
+        queue = connection.SimpleQueue("ferry-test-slots", channel=channel)
+        channel.basic_qos(0, 1, False)
+        queue.put("x")
+        message = queue.get(timeout=5)
+        assert not channel.qos.can_consume()
+        channel.held = message
+        yield channel
+        channel.queue_purge("ferry-test-slots")
+
+
+def away(*_: Any, **__: Any) -> None:
+    raise ConnectionError
+
+
+@pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
+def test_a_slot_is_free_when_redis_was_away(channel: Any, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.setattr(channel.qos, "_remove_from_indices", away)
+    with pytest.raises(ConnectionError):
+        getattr(channel.held, end)()
+
+    assert channel.qos.can_consume()
+
+
+@pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
+def test_a_slot_is_free_when_redis_has_answered(channel: Any, end: str) -> None:
+    getattr(channel.held, end)()
+
+    assert channel.qos.can_consume()
+    assert not channel.client.hexists(channel.unacked_key, channel.held.delivery_tag)
+
+
+def test_what_was_taken_is_counted(channel: Any) -> None:
+    before = transport.QoS.taken
+    channel.qos.append(channel.held, "another")
+
+    assert transport.QoS.taken == before + 1
+    channel.qos.ack("another")
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_every_connection_to_redis_frees_its_slots(app: Flask, settings: dict[str, str], scheme: str) -> None:
+    url = settings["CELERY_BROKER_URL"].replace("redis:", f"{scheme}:")
+    conf = tasks.settings(Config.from_env({**settings, "CELERY_BROKER_URL": url}))
+
+    assert Connection(conf["broker_url"]).transport.Channel.QoS is transport.QoS

@@ -1,0 +1,90 @@
+"""Ferry where addresses are IPv6: as the address it listens on, as its clients', as its storage's."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev import parts
+from dev.process import Process, free_port
+from storage.s3.storage import S3Storage
+from tests.fakes import FORM, eventually, form, part
+
+SLOW = (
+    b"POST /normal_upload?name=a.bin HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 99\r\n"
+    b"Expect: 100-continue\r\n\r\n"
+)
+
+
+@pytest.fixture
+def web(request: pytest.FixtureRequest, settings: dict[str, str], tmp_path: Path) -> Iterator[int]:
+    """The port of a Ferry that listens on the HOST of the test's parameter."""
+    port, host = free_port(), request.param
+    env = settings | {"PORT": str(port), "HOST": host, "WEB_WORKERS": "1", "UPLOADS_AT_ONCE": "1"}
+    process = parts.web(env, tmp_path / "web.log")
+    try:
+        process.wait_for(port, host=host)
+        yield port
+    finally:
+        process.stop()
+
+
+def upload(port: int, host: str, source: str | None = None) -> int:
+    """The status of an upload that is sent from the address `source`."""
+    client = http.client.HTTPConnection(host, port, timeout=10, source_address=(source, 0) if source else None)
+    client.request("POST", "/normal_upload", form(part("file", b"x", "a.txt")), {"Content-Type": FORM})
+    status = client.getresponse().status
+    client.close()
+    return status
+
+
+@pytest.mark.parametrize("web", ["::1"], indirect=True)
+def test_loopback_is_local_in_ipv6_too(web: int, tmp_path: Path) -> None:
+    """Without a key, and with its own address as Host."""
+    assert upload(web, "::1") == 201
+    assert eventually(lambda: '"address": "::1"' in (tmp_path / "web.log").read_text())
+
+
+@pytest.mark.parametrize("web", ["::ffff:127.0.0.1"], indirect=True)
+def test_an_ipv4_client_of_an_ipv6_socket_has_its_own_slots(web: int, tmp_path: Path) -> None:
+    """As behind HOST=::, but for this machine alone."""
+    with socket.create_connection(("127.0.0.1", web), 10, ("127.0.0.2", 0)) as slow:
+        slow.sendall(SLOW)
+        assert slow.recv(999).startswith(b"HTTP/1.1 100 ")  # It is asked for its body: it has the slot.
+        assert upload(web, "127.0.0.1", "127.0.0.2") == 429
+        assert upload(web, "127.0.0.1", "127.0.0.3") == 201
+    assert eventually(lambda: '"address": "127.0.0.3"' in (tmp_path / "web.log").read_text())
+    assert "::ffff:127.0.0.3" not in (tmp_path / "web.log").read_text()
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> Iterator[str]:
+    """A real S3 server that listens on ::1."""
+    port = free_port()
+    (tmp_path / parts.BUCKET).mkdir()
+    argv = [str(parts.BIN / "rclone"), "--config", "", "serve", "s3", "--addr", f"[::1]:{port}", str(tmp_path)]
+    env = {"RCLONE_AUTH_KEY": f'"{parts.ACCESS_KEY},{parts.SECRET_KEY}"'}
+    process = Process("s3", argv, env, tmp_path / "s3.log")
+    try:
+        process.wait_for(port, host="::1")
+        yield f"http://[::1]:{port}"
+    finally:
+        process.stop(5)
+
+
+def test_a_storage_with_an_ipv6_address_works(endpoint: str) -> None:
+    storage = S3Storage(
+        bucket=parts.BUCKET,
+        endpoint=endpoint,
+        aws_access_key_id=parts.ACCESS_KEY,
+        aws_secret_access_key=parts.SECRET_KEY,
+    )
+    try:
+        assert [check for check in storage.diagnose() if not check.ok] == []
+        assert storage.url("a.txt") == f"{endpoint}/{parts.BUCKET}/a.txt"
+    finally:
+        storage.close()

@@ -1,0 +1,253 @@
+"""What every storage promises. A backend's tests inherit this and supply `storage`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from itertools import islice
+from uuid import uuid4
+
+import pytest
+
+from storage.base import Storage, StorageMismatch, StorageMissing
+from storage.parts import DEFAULT_PART, MIN_PART, Part
+from tests.fakes import breaking
+
+MIB = 1 << 20
+EDGES = [0, 1, MIN_PART - 1, MIN_PART, MIN_PART + 1, DEFAULT_PART, 2 * MIN_PART, 2 * MIN_PART + 1, 21 * MIB + 3]
+
+
+class Broken(Exception):
+    """What goes wrong in a stream, from the storage's point of view: anything."""
+
+
+class Onlooker:
+    """A witness that notes what it sees and hears."""
+
+    def __init__(self, *, vouches: bool = True) -> None:
+        self._vouches = vouches
+        self.seen: list[int] = []
+        self.heard: list[int] = []
+        self.ran_ahead = False
+
+    def on_part(self, part: Part) -> None:
+        self.seen.append(len(part.body))
+
+    def verify(self) -> None:
+        if not self._vouches:
+            raise Broken
+
+    def on_stored(self, size: int) -> None:
+        self.heard.append(size)
+        self.ran_ahead |= sum(self.heard) > sum(self.seen)
+
+
+class StorageContract:
+    """Promises of `Storage`."""
+
+    @pytest.fixture
+    def storage(self) -> Storage:
+        raise NotImplementedError
+
+    def headers_of(self, storage: Storage, key: str) -> tuple[str | None, str | None]:
+        """The type and the disposition that an object is given out with."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def key(self) -> str:
+        return f"{uuid4()}--20261120101500--report.pdf"
+
+    @pytest.mark.parametrize("bound", ["known", "unknown"])
+    @pytest.mark.parametrize("size", EDGES)
+    def test_what_is_put_can_be_read_back(self, storage: Storage, key: str, size: int, bound: str) -> None:
+        body = os.urandom(size)
+
+        put = storage.put(key, pieces(body), bound=size if bound == "known" else None, content_type="text/plain")
+
+        assert (put.key, put.size) == (key, size)
+        assert storage.stat(key) == put
+        assert digest(storage.open(key)) == hashlib.sha256(body).hexdigest()
+
+    @pytest.mark.parametrize("size", [0, 1, 2 * MIN_PART + 1], ids=["empty", "whole", "in parts"])
+    def test_an_object_is_given_out_with_the_headers_it_was_put_with(
+        self, storage: Storage, key: str, size: int
+    ) -> None:
+        disposition = "attachment; filename=\"file.pdf\"; filename*=UTF-8''%E6%96%87%20%22%3B.pdf"
+        storage.put(key, pieces(bytes(size)), content_type="image/png", disposition=disposition)
+        assert self.headers_of(storage, key) == ("image/png", disposition)
+
+        storage.put(key, pieces(bytes(size)), content_type="text/plain")
+        assert self.headers_of(storage, key) == ("text/plain", None)
+
+    def test_putting_again_replaces(self, storage: Storage, key: str) -> None:
+        storage.put(key, iter([b"first"]), content_type="text/plain")
+        storage.put(key, iter([b"second"]), content_type="text/plain")
+
+        assert b"".join(storage.open(key)) == b"second"
+        assert [found.key for found in storage.list_objects(key)] == [key]
+
+    @pytest.mark.parametrize("size", [0, 1, MIN_PART, 2 * MIN_PART + 1, 21 * MIB + 3])
+    def test_an_object_is_known_again_by_its_bytes(self, storage: Storage, key: str, size: int) -> None:
+        body = os.urandom(size)
+        storage.put(key, pieces(body), bound=size, content_type="text/plain")
+
+        assert storage.matches(key, size, pieces(body))
+        assert not storage.matches(key, size, pieces(body[:-1] + bytes([body[-1] ^ 1])) if size else iter([b"?"]))
+        assert not storage.matches(key + "-not-there", size, pieces(body))
+
+    def test_no_upload_stays_begun(self, storage: Storage, key: str) -> None:
+        storage.put(key, pieces(bytes(2 * MIN_PART)), content_type="text/plain")
+        with pytest.raises(Broken):
+            storage.put(key, breaking(bytes(3 * MIN_PART), Broken()), content_type="text/plain")
+
+        assert list(storage.multipart_uploads(key)) == []
+
+    @pytest.mark.parametrize("sent", [0, 10, MIN_PART + 1, 4 * MIN_PART])
+    def test_a_stream_that_breaks_leaves_nothing(self, storage: Storage, key: str, sent: int) -> None:
+        with pytest.raises(Broken):
+            storage.put(key, breaking(bytes(sent), Broken()), bound=10 * MIN_PART, content_type="text/plain")
+
+        with pytest.raises(StorageMissing):
+            storage.stat(key)
+        assert list(storage.list_objects(key)) == []
+
+    @pytest.mark.parametrize("size", [0, 10, MIN_PART, 3 * MIN_PART + 1])
+    def test_what_a_witness_does_not_vouch_for_leaves_nothing(self, storage: Storage, key: str, size: int) -> None:
+        doubtful = Onlooker(vouches=False)
+        with pytest.raises(Broken):
+            storage.put(key, pieces(bytes(size)), bound=10 * MIN_PART, content_type="text/plain", witness=doubtful)
+
+        assert sum(doubtful.seen) == size
+        assert list(storage.list_objects(key)) == []
+
+    @pytest.mark.parametrize("bound", ["known", "unknown"])
+    @pytest.mark.parametrize("size", EDGES)
+    def test_a_witness_hears_of_every_byte_that_lands(self, storage: Storage, key: str, size: int, bound: str) -> None:
+        onlooker = Onlooker()
+        known = size if bound == "known" else None
+        storage.put(key, pieces(bytes(size)), bound=known, content_type="text/plain", witness=onlooker)
+
+        assert sum(onlooker.heard) == size
+        assert sorted(onlooker.heard) == sorted(onlooker.seen)
+        assert not onlooker.ran_ahead
+
+    def test_of_a_stream_that_breaks_a_witness_hears_only_what_had_left(self, storage: Storage, key: str) -> None:
+        onlooker = Onlooker()
+        stream = breaking(bytes(3 * MIN_PART), Broken())
+        with pytest.raises(Broken):
+            storage.put(key, stream, bound=10 * MIN_PART, content_type="text/plain", witness=onlooker)
+
+        assert sum(onlooker.heard) <= sum(onlooker.seen) < 3 * MIN_PART
+
+    def test_a_stream_that_breaks_leaves_the_object_before_it(self, storage: Storage, key: str) -> None:
+        storage.put(key, iter([b"first"]), content_type="text/plain")
+        with pytest.raises(Broken):
+            storage.put(key, breaking(bytes(MIN_PART + 1), Broken()), bound=10 * MIN_PART, content_type="text/plain")
+
+        assert b"".join(storage.open(key)) == b"first"
+
+    @pytest.mark.parametrize(
+        ("start", "length", "expected"),
+        [
+            (0, None, "0123456789"),
+            (0, 0, ""),
+            (0, 1, "0"),
+            (0, 2, "01"),
+            (0, 4, "0123"),
+            (0, 9, "012345678"),
+            (0, 10, "0123456789"),
+            (0, 11, "0123456789"),
+            (1, 1, "1"),
+            (1, 9, "123456789"),
+            (2, 0, ""),
+            (3, None, "3456789"),
+            (3, 4, "3456"),
+            (8, 9, "89"),
+            (9, None, "9"),
+            (9, 1, "9"),
+        ],
+    )
+    def test_a_range_can_be_read(
+        self, storage: Storage, key: str, start: int, length: int | None, expected: str
+    ) -> None:
+        storage.put(key, iter([b"01234", b"56789"]), content_type="text/plain")
+
+        assert b"".join(storage.open(key, start, length)).decode() == expected
+
+    def test_what_is_not_there_is_missing(self, storage: Storage, key: str) -> None:
+        with pytest.raises(StorageMissing):
+            storage.stat(key)
+        with pytest.raises(StorageMissing):
+            storage.open(key)
+        with pytest.raises(StorageMissing):
+            storage.open(key, 0, 0)
+
+    @pytest.mark.parametrize(("start", "length"), [(0, None), (0, 0), (0, 4), (3, None), (3, 2)])
+    def test_an_object_of_another_size_is_not_opened(
+        self, storage: Storage, key: str, start: int, length: int | None
+    ) -> None:
+        storage.put(key, iter([b"0123456789"]), content_type="text/plain")
+
+        for size in (0, 9, 11):
+            with pytest.raises(StorageMismatch):
+                storage.open(key, start, length, size=size)
+        storage.open(key, start, length, size=10).close()
+
+    @pytest.mark.parametrize("read", [0, 1, 2, 100])
+    def test_a_stream_may_be_closed_at_any_time_and_more_than_once(self, storage: Storage, key: str, read: int) -> None:
+        body = os.urandom(3 * MIB)
+        storage.put(key, pieces(body), content_type="text/plain")
+
+        for _ in range(3):
+            stream = storage.open(key)
+            begun = b"".join(islice(stream, read))
+            stream.close()
+            stream.close()
+            assert body.startswith(begun)
+            assert list(stream) == []
+        assert b"".join(storage.open(key)) == body
+
+    def test_deleting_removes_and_may_be_repeated(self, storage: Storage, key: str) -> None:
+        storage.put(key, iter([b"x"]), content_type="text/plain")
+        storage.delete(key)
+        storage.delete(key)
+
+        with pytest.raises(StorageMissing):
+            storage.stat(key)
+
+    def test_a_list_has_the_keys_of_its_prefix_in_order(self, storage: Storage, key: str) -> None:
+        for end in ("c", "a", "b"):
+            storage.put(f"{key}-{end}", iter([end.encode()]), content_type="text/plain")
+        storage.put(f"z{key}", iter([b"other"]), content_type="text/plain")
+
+        assert [(found.key[-1], found.size) for found in storage.list_objects(f"{key}-")] == [
+            ("a", 1),
+            ("b", 1),
+            ("c", 1),
+        ]
+        assert storage.stat(f"z{key}") in list(storage.list_objects())
+
+    def test_a_link_names_the_key(self, storage: Storage, key: str) -> None:
+        storage.put(key, iter([b"linked"]), content_type="text/plain")
+
+        assert key in storage.presigned_url(key, 60, content_type="text/plain", disposition="attachment")
+
+    def test_a_healthy_storage_has_nothing_to_complain_about(self, storage: Storage) -> None:
+        before = list(storage.list_objects())
+
+        assert [check.detail for check in storage.diagnose() if not check.ok] == []
+        assert list(storage.list_objects()) == before
+
+
+def pieces(body: bytes, size: int = 700_001) -> Iterator[bytes]:
+    """`body` in chunks that fit no part."""
+    return (body[at : at + size] for at in range(0, len(body), size))
+
+
+def digest(stream: Iterator[bytes]) -> str:
+    """The SHA-256 of at most 1,000 chunks."""
+    found = hashlib.sha256()
+    for chunk in islice(stream, 1000):
+        found.update(chunk)
+    return found.hexdigest()

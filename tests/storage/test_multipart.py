@@ -1,0 +1,83 @@
+"""Parts on their way: never too many, and none left behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+
+import pytest
+
+from storage.parts import Buffers, Part, split
+from storage.s3.multipart import PartUploader
+from tests.fakes import eventually
+
+
+@pytest.fixture
+def sender() -> Iterator[PartUploader]:
+    sender = PartUploader(at_once=4)
+    yield sender
+    sender.close()
+
+
+class Gate:
+    """Sends parts when it is opened; counts how many are in front of it."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.waiting = 0
+        self.most = 0
+        self._lock = threading.Lock()
+
+    def send(self, number: int, part: Part) -> int:
+        with self._lock:
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+        assert self.open.wait(10)
+        with self._lock:
+            self.waiting -= 1
+        return number
+
+
+def parts(buffers: Buffers, number: int) -> Iterator[Part]:
+    return split(iter([b"x" * 10] * number), repeat(10), buffers)
+
+
+def test_results_come_in_the_order_of_the_parts(sender: PartUploader) -> None:
+    gate = Gate()
+    gate.open.set()
+
+    assert sender.upload(parts(Buffers(), 20), gate.send) == list(range(1, 21))
+
+
+def test_memory_has_a_bound(sender: PartUploader) -> None:
+    """One upload: three parts on their way and one being filled. Many: four on their way, and one each being filled."""
+    buffers, gate = Buffers(), Gate()
+
+    with ThreadPoolExecutor(8) as threads:
+        try:
+            uploads = [threads.submit(sender.upload, parts(buffers, 20), gate.send)]
+            assert eventually(lambda: (gate.waiting, buffers.made) == (3, 4))
+            uploads += [threads.submit(sender.upload, parts(buffers, 20), gate.send) for _ in range(7)]
+            assert eventually(lambda: gate.waiting == 4)
+        finally:
+            gate.open.set()
+        assert [len(upload.result(10)) for upload in uploads] == [20] * 8
+
+    assert gate.most == 4
+    assert buffers.made <= 4 + 8
+    assert buffers.free == buffers.made
+
+
+def test_a_part_that_fails_stops_the_others_and_is_told(sender: PartUploader) -> None:
+    buffers, sent = Buffers(), []
+
+    def send(number: int, part: Part) -> None:
+        sent.append(number)
+        raise OSError(f"part {number}")
+
+    with pytest.raises(OSError, match="part 1"):
+        sender.upload(parts(buffers, 100), send)
+    assert len(sent) < 10
+    assert buffers.free == buffers.made

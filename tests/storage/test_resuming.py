@@ -1,0 +1,218 @@
+"""An attempt that fails in the middle leaves its parts, and the next one sends only what is missing."""
+
+from __future__ import annotations
+
+import os
+from itertools import chain
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+import file
+from models import UploadStatus
+from problems import LeaseLost
+from storage.base import (
+    Stat,
+    StorageDenied,
+    StorageError,
+    StorageMismatch,
+    StorageNoUpload,
+    StorageUnavailable,
+    StorageUnsupported,
+)
+from storage.parts import MIN_PART
+from storage.s3.checksums import Digests, UploadedPart
+from storage.s3.http import Response
+from storage.s3.resuming import LeftPart, is_resumable, uploaded_before
+from storage.s3.storage import S3Storage
+from tests.fakes import breaking, found, replace_services
+from tests.storage.contract import Broken, Onlooker, pieces
+from tests.storage.test_storage_s3 import Tampered, closed, never_sent
+
+__all__ = ["closed"]
+
+BODY = os.urandom(3 * MIN_PART + 9)
+SENT = Digests(b"123456789")
+
+
+@pytest.mark.parametrize(
+    ("left", "landed"),
+    [
+        (None, None),
+        (LeftPart(9, SENT.md5), UploadedPart(9, SENT.md5)),
+        (LeftPart(9, SENT.md5, SENT.crc32), UploadedPart(9, SENT.md5, SENT.crc32)),
+        (LeftPart(9, "opaque", SENT.crc32), UploadedPart(9, "opaque", SENT.crc32)),
+        (LeftPart(9, SENT.md5, "AAAAAA=="), None),
+        (LeftPart(9, "0" * 32), None),
+        (LeftPart(9, "opaque"), None),
+        (LeftPart(9, ""), None),
+        (LeftPart(8, SENT.md5), None),
+    ],
+)
+def test_a_part_counts_where_a_digest_proves_it(left: LeftPart | None, landed: UploadedPart | None) -> None:
+    assert uploaded_before(left, SENT) == landed
+
+
+@pytest.mark.parametrize(
+    ("error", "resumable"),
+    [
+        (StorageUnavailable(), True),
+        (LeaseLost(), True),
+        (Broken(), True),
+        (StorageDenied(), False),
+        (StorageUnsupported(), False),
+        (StorageMismatch(), False),
+        (StorageNoUpload(), False),
+    ],
+)
+def test_parts_stay_for_what_may_pass(error: Exception, resumable: bool) -> None:
+    assert is_resumable(error) is resumable
+
+
+class Cut(Tampered):
+    """A storage to which parts from the `first_lost`th on do not get through, until `heal`."""
+
+    def __init__(self, endpoint: str, first_lost: int = 3, lost: Any = never_sent) -> None:
+        self.key, self._first_lost, self._lost = str(uuid4()), first_lost, lost
+        super().__init__(endpoint, PART=self._part)
+
+    def _part(self, send: Any) -> Any:
+        return self._lost(send) if self._first_lost and self.sent.count("PART") >= self._first_lost else send()
+
+    def heal(self) -> None:
+        self._first_lost = 0
+        self.sent.clear()
+
+    def attempt(self, number: int, body: bytes = BODY, witness: Onlooker | None = None) -> Stat:
+        return self.storage.put(
+            self.key, pieces(body), bound=len(body), content_type="text/plain", witness=witness, attempt=number
+        )
+
+    @property
+    def multipart_uploads(self) -> int:
+        return len(list(self.storage.multipart_uploads(self.key)))
+
+
+@pytest.fixture(params=["moto", "rclone"])
+def cut(request: pytest.FixtureRequest) -> Cut:
+    return Cut(request.getfixturevalue(request.param))
+
+
+def read(storage: S3Storage, key: str) -> bytes:
+    return b"".join(storage.open(key))
+
+
+def test_the_next_attempt_sends_only_what_is_missing(cut: Cut) -> None:
+    with pytest.raises(StorageUnavailable):
+        cut.attempt(1)
+    assert cut.multipart_uploads == 1
+    arrived = cut.sent.count("PART") - 2
+    assert arrived <= 2
+
+    cut.heal()
+    onlooker = Onlooker()
+    assert cut.attempt(2, witness=onlooker).size == len(BODY) == sum(onlooker.heard)
+    assert cut.sent.count("PART") == 2
+    assert cut.multipart_uploads == 0
+    assert read(cut.storage, cut.key) == BODY
+    assert cut.storage.buffers.free == cut.storage.buffers.made
+
+
+def test_an_attempt_that_no_other_follows_leaves_nothing(cut: Cut) -> None:
+    with pytest.raises(StorageUnavailable):
+        cut.attempt(0)
+
+    assert cut.multipart_uploads == 0
+
+
+def test_what_breaks_in_the_stream_leaves_its_parts_too(cut: Cut) -> None:
+    stream = chain(pieces(BODY[: 2 * MIN_PART + 1]), breaking(b"", Broken()))
+    with pytest.raises(Broken):
+        cut.storage.put(cut.key, stream, bound=len(BODY), content_type="text/plain", attempt=1)
+    cut.heal()
+
+    assert cut.attempt(2).size == len(BODY)
+    assert cut.sent.count("PART") == 2
+    assert read(cut.storage, cut.key) == BODY
+
+
+def test_parts_of_other_bytes_are_not_used(cut: Cut) -> None:
+    """On rclone, which has no part replaced, the attempt after that begins anew."""
+    other = BODY[:5] + b"?" + BODY[6:]
+    with pytest.raises(StorageUnavailable):
+        cut.attempt(1, other)
+    cut.heal()
+    try:
+        cut.attempt(2)
+    except StorageNoUpload:
+        assert cut.multipart_uploads == 0
+        cut.attempt(3)
+
+    assert read(cut.storage, cut.key) == BODY
+    assert cut.multipart_uploads == 0
+
+
+def test_an_upload_that_is_gone_or_not_listed_is_begun_anew(cut: Cut) -> None:
+    with pytest.raises(StorageUnavailable):
+        cut.attempt(1)
+    for begun in list(cut.storage.multipart_uploads(cut.key)):
+        cut.storage.abort_multipart_upload(begun)
+    cut.heal()
+
+    assert cut.attempt(2).size == len(BODY)
+    assert cut.sent.count("PART") == 4
+
+
+def test_a_listing_that_fails_is_no_failure(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: Any) -> Any:
+        raise StorageDenied
+
+    cut.heal()
+    monkeypatch.setattr(cut.storage, "multipart_uploads", denied)
+
+    assert cut.attempt(2).size == len(BODY)
+
+
+@pytest.mark.parametrize("answer", [b"<Code>AccessDenied</Code>", b"<Code>NoSuchUpload</Code>"])
+def test_what_can_not_be_gone_on_with_is_aborted(moto: str, answer: bytes) -> None:
+    cut = Cut(moto, lost=lambda send: Response(403, {}, answer))
+    with pytest.raises(StorageError):
+        cut.attempt(1)
+
+    assert cut.multipart_uploads == 0
+
+
+def test_the_first_attempt_lists_nothing(moto: str) -> None:
+    cut = Cut(moto, first_lost=0)
+    cut.attempt(1)
+
+    assert "get_paginator" not in cut.boto.calls
+
+
+def test_a_waiting_file_keeps_its_parts_and_an_ended_one_does_not(app: Flask, moto: str) -> None:
+    cut = Cut(moto)
+    replace_services(app, storage=cut.storage)
+    row = file.new("a.bin", "text/plain", "async")
+    file.receive(row, pieces(BODY))
+    cut.key = row.key
+    for attempt in range(1, 6):
+        file.upload_file(row.id)
+        ended = attempt == 5
+        assert found(row).upload_status == (UploadStatus.ERROR if ended else UploadStatus.PENDING)
+        assert cut.multipart_uploads == (0 if ended else 1)
+
+
+def test_a_file_is_stored_by_two_attempts_that_share_the_work(app: Flask, moto: str) -> None:
+    cut = Cut(moto)
+    replace_services(app, storage=cut.storage)
+    row = file.new("a.bin", "text/plain", "async")
+    file.receive(row, pieces(BODY))
+    file.upload_file(row.id)
+    cut.heal()
+    file.upload_file(row.id)
+
+    assert (found(row).upload_status, found(row).attempt) == (UploadStatus.COMPLETE, 2)
+    assert cut.sent.count("PART") == 2
+    assert read(cut.storage, row.key) == BODY

@@ -1,0 +1,749 @@
+"""The S3 storage keeps the contract on moto and on a real rclone, and beyond it what only S3 has."""
+
+from __future__ import annotations
+
+import email
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import botocore.exceptions
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from config import Config
+from dev import parts
+from dev.process import free_port
+from storage import from_config
+from storage.base import (
+    Stat,
+    Storage,
+    StorageDenied,
+    StorageError,
+    StorageMismatch,
+    StorageMissing,
+    StorageNoBucket,
+    StorageNoUpload,
+    StorageQuotaExceeded,
+    StorageRejected,
+    StorageUnavailable,
+    StorageUnsupported,
+)  # fmt: skip
+from storage.parts import MIN_PART, Observer
+from storage.s3 import retries
+from storage.s3.checksums import CRC32
+from storage.s3.client import map_error
+from storage.s3.dialect import SSE, Dialect
+from storage.s3.http import Response
+from storage.s3.storage import S3Storage
+from tests.fakes import breaking, chunks
+from tests.storage.contract import Broken, Onlooker, StorageContract
+
+_opened: list[S3Storage] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Close what `s3` opened."""
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
+def s3(endpoint: str, **options: Any) -> S3Storage:
+    options = {"aws_access_key_id": parts.ACCESS_KEY, "aws_secret_access_key": parts.SECRET_KEY} | options
+    _opened.append(S3Storage(**{"bucket": parts.BUCKET, "endpoint": endpoint} | options))
+    return _opened[-1]
+
+
+class S3Contract(StorageContract):
+    """The contract, and what holds on every S3 server."""
+
+    def headers_of(self, storage: S3Storage, key: str) -> tuple[str | None, str | None]:  # type: ignore[override]
+        headers = storage._request("HEAD", key).headers
+        return headers.get("content-type"), headers.get("content-disposition")
+
+    def test_no_part_of_a_broken_upload_stays(self, storage: S3Storage, key: str) -> None:
+        with pytest.raises(Broken):
+            storage.put(key, breaking(bytes(4 * MIN_PART), Broken()), bound=10 * MIN_PART, content_type="text/plain")
+
+        assert "Uploads" not in storage._s3.list_multipart_uploads(Bucket=parts.BUCKET)
+
+    def test_an_upload_that_was_left_is_found_and_can_be_ended(self, storage: S3Storage, key: str) -> None:
+        targets = [storage._begin(f"{key}-{number}", {}) for number in range(2)]
+        storage._s3.upload_part(**targets[0], PartNumber=1, Body=b"x")
+
+        left = list(storage.multipart_uploads(key))
+        assert [begun.key for begun in left] == [f"{key}-0", f"{key}-1"]
+        assert list(storage.multipart_uploads("another prefix")) == []
+        for begun in (*left, left[0]):
+            storage.abort_multipart_upload(begun)
+        assert list(storage.multipart_uploads(key)) == []
+        assert list(storage.multipart_uploads()) == []
+
+    def test_a_list_goes_on_over_pages(self, storage: S3Storage, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        for number in range(5):
+            storage.put(f"{key}-{number}", iter([b"x"]), content_type="text/plain")
+        listing = storage._s3.list_objects_v2
+        monkeypatch.setattr(storage._s3, "list_objects_v2", lambda **more: listing(**more | {"MaxKeys": 2}))
+
+        assert [found.key[-1] for found in storage.list_objects(f"{key}-")] == list("01234")
+
+    @pytest.mark.parametrize("size", [0, 6, MIN_PART + 1], ids=["empty", "whole", "in parts"])
+    def test_a_link_gives_the_object_with_its_headers_to_whoever_has_it(
+        self, storage: S3Storage, key: str, size: int
+    ) -> None:
+        disposition = "attachment; filename=\"my_a.png\"; filename*=UTF-8''my%20%C3%A4.png"
+        storage.put(key, iter([bytes(size)]), content_type="text/html", disposition="inline")
+        link = storage.presigned_url(key, 60, content_type="application/octet-stream", disposition=disposition)
+
+        ran = subprocess.run(["curl", "-sSfi", link], capture_output=True, timeout=10, check=True)
+        head, _, body = ran.stdout.partition(b"\r\n\r\n")
+        headers = email.message_from_bytes(head.partition(b"\r\n")[2])
+        assert body == bytes(size)
+        assert headers["Content-Type"] == "application/octet-stream"
+        assert headers["Content-Disposition"] == disposition
+
+    def test_a_bucket_that_is_not_there_is_told_apart(self, storage: S3Storage, key: str) -> None:
+        lost = s3(storage.endpoint, bucket="nobody-made-this")
+
+        with pytest.raises(StorageNoBucket):
+            lost.put(key, iter([b"x"]), content_type="text/plain")
+        checks = {check.subject: check for check in lost.diagnose()}
+        assert checks["storage"].ok
+        for subject in ("bucket nobody-made-this", "write to nobody-made-this"):
+            assert not checks[subject].ok
+            assert "No such bucket" in checks[subject].detail
+
+    def test_the_examination_names_the_dialect(self, storage: S3Storage) -> None:
+        dialect = next(check for check in storage.diagnose() if check.subject == "dialect")
+
+        assert dialect.ok
+        assert "region us-east-1, path addressing at http://127.0.0.1:" in dialect.detail
+
+
+class TestMoto(S3Contract):
+    @pytest.fixture
+    def storage(self, moto: str) -> Storage:
+        return s3(moto)
+
+
+class TestRclone(S3Contract):
+    @pytest.fixture
+    def storage(self, rclone: str) -> Storage:
+        return s3(rclone)
+
+    def test_a_link_is_good_for_nothing_but_what_was_signed(self, storage: S3Storage, key: str) -> None:
+        """Neither to see a file as a page, nor to see another."""
+        storage.put(key, iter([b"linked"]), content_type="text/plain")
+        link = storage.presigned_url(key, 60, content_type="application/octet-stream", disposition="attachment")
+
+        for signed, other in (("octet-stream", "html"), ("attachment", "inline"), (key, f"{key}-other")):
+            assert requests.get(link.replace(signed, other), timeout=10).status_code == 403
+
+    def test_a_wrong_secret_is_denied(self, rclone: str, key: str) -> None:
+        stranger = s3(rclone, aws_secret_access_key="guessed-secret-key")
+
+        with pytest.raises(StorageDenied):
+            stranger.put(key, iter([b"x"]), content_type="text/plain")
+
+
+class Interposed:
+    """An object whose named methods go through ours first: `method(real, *arguments)`."""
+
+    def __init__(self, real: Any, **methods: Any) -> None:
+        self._real, self._methods = real, methods
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._real, name)
+        if name in self._methods:
+            return lambda *args, **kwargs: self._methods[name](method, *args, **kwargs)
+        if not callable(method):
+            return method
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append(name)
+            return method(*args, **kwargs)
+
+        return call
+
+
+class Tampered:
+    """A storage on moto with `verb(answer, send)` between it and the network: PUT, PART, HEAD or COMPLETE."""
+
+    def __init__(
+        self, endpoint: str, *, bucket: str = parts.BUCKET, dialect: Dialect | None = None, **verbs: Any
+    ) -> None:
+        self.storage, self._verbs = s3(endpoint, bucket=bucket, dialect=dialect), verbs
+        made = self.storage._made
+        self.boto = Interposed(made.client.boto)
+        self.sent: list[str] = []
+        made.client.boto = self.boto
+        self.storage._made_once = replace(made, http=Interposed(made.http, request=self._request))
+
+    def _request(self, send: Any, method: str, target: str, *rest: Any) -> Any:
+        verb = "PART" if "partNumber" in target else "COMPLETE" if method == "POST" else method
+        self.sent.append(verb)
+        return self._verbs.get(verb, lambda send: send())(lambda: send(method, target, *rest))
+
+    def put_whole(self, witness: Observer | None = None) -> Stat:
+        return self.storage.put(str(uuid4()), iter([b"four"]), content_type="text/plain", witness=witness)
+
+    def put_parts(self, number: int = 2, witness: Observer | None = None) -> Stat:
+        stream = chunks(*[MIN_PART] * (number - 1), 9)
+        return self.storage.put(str(uuid4()), stream, bound=12 * MIN_PART, content_type="text/plain", witness=witness)
+
+    def put(self, how: str, witness: Observer | None = None) -> Stat:
+        return self.put_whole(witness) if how == "whole" else self.put_parts(witness=witness)
+
+
+def lost_answer(send: Any) -> Any:
+    """The server did it; we never heard."""
+    send()
+    raise StorageUnavailable
+
+
+def never_sent(send: Any) -> Any:
+    raise StorageUnavailable
+
+
+def with_headers(**headers: str | None) -> Any:
+    """Answers with other headers than the server gave."""
+
+    def tamper(send: Any) -> Response:
+        answer: Response = send()
+        changed = {**answer.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        return replace(answer, headers={name: value for name, value in changed.items() if value is not None})
+
+    return tamper
+
+
+def test_an_upload_whose_answer_was_lost_counts_when_the_object_is_there(moto: str) -> None:
+    assert Tampered(moto, PUT=lost_answer).put_whole().size == 4
+
+
+def test_a_complete_whose_answer_was_lost_counts_when_the_object_is_there(moto: str) -> None:
+    tampered = Tampered(moto, COMPLETE=lost_answer)
+
+    assert tampered.put_parts().size == MIN_PART + 9
+    assert "abort_multipart_upload" not in tampered.boto.calls
+
+
+def test_an_upload_that_never_happened_does_not_count(moto: str, impatient: None) -> None:
+    tampered = Tampered(moto, PUT=never_sent, COMPLETE=never_sent)
+
+    for how in ("whole", "parts"):
+        with pytest.raises(StorageUnavailable):
+            tampered.put(how)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)
+
+
+def test_an_upload_whose_complete_has_no_answer_is_not_aborted(moto: str, impatient: None) -> None:
+    tampered = Tampered(moto, COMPLETE=never_sent)
+
+    with pytest.raises(StorageUnavailable):
+        tampered.put_parts()
+    assert "abort_multipart_upload" not in tampered.boto.calls
+
+
+def test_a_complete_is_repeated_after_a_look_at_the_object(moto: str, impatient: None) -> None:
+    tampered = Tampered(moto, COMPLETE=at_first(3, never_sent))
+
+    assert tampered.put_parts().size == MIN_PART + 9
+    assert tampered.sent == ["PART", "PART", *["COMPLETE", "HEAD"] * 4]
+
+
+def test_an_object_that_appears_late_counts(moto: str, impatient: None) -> None:
+    """The storage is slow, and something between cuts each Complete; meanwhile it knows no such upload."""
+    answers: list[Any] = []
+
+    def late(send: Any) -> Any:
+        answers.append(send)
+        if len(answers) == 4:
+            answers[0]()
+        if len(answers) < 3:
+            raise StorageUnavailable
+        return NO_UPLOAD
+
+    tampered = Tampered(moto, COMPLETE=late)
+    assert tampered.put_parts().size == MIN_PART + 9
+    assert len(answers) == 4
+
+
+NO_UPLOAD = Response(404, {}, b"<Error><Code>NoSuchUpload</Code></Error>")
+
+
+def test_an_upload_that_is_gone_is_given_up_at_once(moto: str, impatient: None) -> None:
+    tampered = Tampered(moto, COMPLETE=lambda _: NO_UPLOAD)
+    with pytest.raises(StorageNoUpload):
+        tampered.put_parts()
+    assert tampered.sent.count("HEAD") == 1
+
+
+def test_an_upload_whose_complete_is_refused_is_aborted(moto: str, impatient: None) -> None:
+    too_small = Response(400, {}, b"<Error><Code>EntityTooSmall</Code></Error>")
+    tampered = Tampered(moto, COMPLETE=lambda _: too_small)
+    with pytest.raises(StorageRejected):
+        tampered.put_parts()
+    assert tampered.boto.calls[-1] == "abort_multipart_upload"
+
+
+@pytest.mark.parametrize("how", ["whole", "parts"])
+@pytest.mark.parametrize("headers", [{"content_length": "3"}, {"etag": '"' + "0" * 32 + '-9"'}])
+def test_a_success_is_not_believed_before_the_object_was_looked_at(
+    moto: str, how: str, headers: dict[str, str]
+) -> None:
+    with pytest.raises(StorageMismatch):
+        Tampered(moto, HEAD=with_headers(**headers)).put(how)
+
+
+def at_first(times: int, tamper: Any) -> Any:
+    """`tamper` with the first `times` answers only."""
+    left = [times]
+
+    def work(send: Any) -> Any:
+        left[0] -= 1
+        return tamper(send) if left[0] >= 0 else send()
+
+    return work
+
+
+WRONG = {
+    "crc": with_headers(x_amz_checksum_crc32="AAAAAA=="),
+    "md5": with_headers(x_amz_checksum_crc32=None, etag=f'"{"0" * 32}"'),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize(("how", "verb"), [("whole", "PUT"), ("parts", "PART")])
+def test_bytes_that_arrive_damaged_are_sent_again_while_they_are_in_memory(
+    moto: str, how: str, verb: str, wrong: str
+) -> None:
+    tampered, onlooker = Tampered(moto, **{verb: at_first(2, WRONG[wrong])}), Onlooker()
+
+    assert tampered.put(how, onlooker).size == sum(onlooker.heard)
+    assert tampered.sent.count(verb) == {"whole": 3, "parts": 4}[how]
+    assert tampered.storage.buffers.free == tampered.storage.buffers.made
+
+
+@pytest.mark.parametrize("wrong", [{"content_length": "3"}, {"etag": f'"{"0" * 32}"'}])
+def test_an_object_that_is_found_wrong_is_sent_again(moto: str, wrong: dict[str, str]) -> None:
+    tampered = Tampered(moto, HEAD=at_first(2, with_headers(**wrong)))
+
+    assert tampered.put_whole().size == 4
+    assert tampered.sent == ["PUT", "HEAD"] * 3
+
+
+def test_an_object_that_is_gone_at_once_is_sent_again(moto: str) -> None:
+    def gone(send: Any) -> Response:
+        return Response(404, {}, b"")
+
+    assert Tampered(moto, HEAD=at_first(1, gone)).put_whole().size == 4
+
+
+def test_how_often_damaged_bytes_are_sent_is_bounded_and_the_digests_are_told(moto: str) -> None:
+    for how, verb, most in (("whole", "PUT", 3), ("parts", "PART", 6)):
+        tampered = Tampered(moto, **{verb: WRONG["md5"]})
+        with pytest.raises(StorageMismatch, match="0" * 32):
+            tampered.put(how)
+        assert 3 <= tampered.sent.count(verb) <= most
+
+
+def test_a_storage_that_has_no_part_replaced_is_blamed_for_what_it_did_first(moto: str) -> None:
+    answers = [WRONG["md5"]]
+
+    def once_and_no_more(send: Any) -> Response:
+        return answers.pop()(send) if answers else Response(501, {}, b"<Code>NotImplemented</Code>")
+
+    tampered = Tampered(moto, PUT=once_and_no_more)
+    with pytest.raises(StorageMismatch):
+        tampered.put_whole()
+    assert "checksums crc32" in tampered.storage.described()
+
+
+def completed(etag: str | None) -> Any:
+    """An answer to Complete with this ETag; None: without one."""
+
+    def tamper(send: Any) -> Response:
+        answer: Response = send()
+        element = b"" if etag is None else f"<ETag>{etag}</ETag>".encode()
+        body = re.sub(rb"<ETag>.*?</ETag>", element, answer.body)
+        assert body != answer.body
+        return replace(answer, body=body)
+
+    return tamper
+
+
+@pytest.mark.parametrize("etag", ["", '""', None])
+def test_a_complete_without_an_etag_is_compared_with_what_the_parts_prove(moto: str, etag: str | None) -> None:
+    """As radosgw has it."""
+    assert Tampered(moto, COMPLETE=completed(etag)).put_parts(3).size == 2 * MIN_PART + 9
+
+    other = with_headers(etag=f'"{"0" * 32}-3"')
+    with pytest.raises(StorageMismatch, match=f"{'0' * 32}-3"):
+        Tampered(moto, COMPLETE=completed(etag), HEAD=other).put_parts(3)
+
+
+def test_where_nothing_can_be_proven_the_size_decides(moto: str) -> None:
+    """Neither a CRC32 nor an MD5 of the parts, nor an ETag of the whole."""
+    opaque = with_headers(x_amz_checksum_crc32=None, x_amz_server_side_encryption="aws:kms")
+    verbs = {"COMPLETE": completed(""), "PART": opaque}
+
+    assert Tampered(moto, **verbs).put_parts(3).size == 2 * MIN_PART + 9
+    with pytest.raises(StorageMismatch, match="3"):
+        Tampered(moto, **verbs, HEAD=with_headers(content_length="3")).put_parts(3)
+
+
+def test_wrong_bytes_leave_no_version_behind(moto: str) -> None:
+    tampered = Tampered(moto, bucket="wrong-versions", PUT=WRONG["md5"])
+    tampered.boto.create_bucket(Bucket="wrong-versions")
+    tampered.boto.put_bucket_versioning(Bucket="wrong-versions", VersioningConfiguration={"Status": "Enabled"})
+    with pytest.raises(StorageMismatch):
+        tampered.put_whole()
+
+    listed = tampered.boto.list_object_versions(Bucket="wrong-versions")
+    assert "Versions" not in listed
+    assert "DeleteMarkers" not in listed
+
+
+@pytest.mark.parametrize("how", ["whole", "parts"])
+@pytest.mark.parametrize(
+    "headers", [{"x_amz_checksum_crc32": "AAAAAA=="}, {"x_amz_checksum_crc32": None, "etag": '"' + "0" * 32 + '"'}]
+)
+def test_a_digest_of_other_bytes_is_noticed(moto: str, how: str, headers: dict[str, str]) -> None:
+    with pytest.raises(StorageMismatch):
+        Tampered(moto, PUT=with_headers(**headers), PART=with_headers(**headers)).put(how)
+
+
+def test_a_failing_part_ends_the_upload_aborts_it_and_gives_all_memory_back(moto: str) -> None:
+    tampered = Tampered(moto, PART=never_sent)
+
+    with pytest.raises(StorageUnavailable):
+        tampered.put_parts(30)
+    assert tampered.boto.calls[-1] == "abort_multipart_upload"
+    assert tampered.sent.count("PART") < 10
+    assert tampered.storage.buffers.free == tampered.storage.buffers.made
+
+
+@pytest.mark.parametrize(
+    ("how", "verbs"),
+    [
+        ("whole", {"PUT": never_sent}),
+        ("whole", {"HEAD": with_headers(content_length="3")}),
+        ("parts", {"PART": never_sent}),
+        ("parts", {"PART": with_headers(x_amz_checksum_crc32="AAAAAA==")}),
+    ],
+)
+def test_bytes_that_the_storage_has_not_confirmed_have_not_landed(moto: str, how: str, verbs: dict[str, Any]) -> None:
+    onlooker = Onlooker()
+    with pytest.raises(StorageError):
+        Tampered(moto, **verbs).put(how, onlooker)
+
+    assert onlooker.heard == []
+
+
+def test_at_no_time_has_more_landed_than_the_storage_lists(moto: str) -> None:
+    storage, said = s3(moto), []
+
+    class Auditor(Onlooker):
+        def on_stored(self, size: int) -> None:
+            super().on_stored(size)
+            [upload] = storage.multipart_uploads("audited")
+            listed = storage._s3.list_parts(Bucket=parts.BUCKET, Key="audited", UploadId=upload.id)["Parts"]
+            said.append((sum(self.heard), sum(part["Size"] for part in listed)))
+
+    storage.put("audited", chunks(*[MIN_PART] * 4), bound=5 * MIN_PART, content_type="text/plain", witness=Auditor())
+
+    assert len(said) == 4
+    assert all(heard <= listed for heard, listed in said)
+
+
+def test_an_object_whose_answer_was_lost_has_landed(moto: str) -> None:
+    onlooker = Onlooker()
+    Tampered(moto, PUT=lost_answer).put("whole", onlooker)
+
+    assert onlooker.heard == [4]
+
+
+def test_a_part_is_asked_for_by_its_own_crc32(moto: str) -> None:
+    seen: list[str] = []
+    storage = s3(moto)
+    send = storage._made.http.request
+
+    def request(method: str, target: str, signed: Any, *rest: Any) -> Response:
+        seen.append(signed().get(CRC32, ""))
+        return send(method, target, signed, *rest)
+
+    storage._made_once = replace(
+        storage._made, http=Interposed(storage._made.http, request=lambda _, *rest: request(*rest))
+    )
+    storage.put("crc", iter([b"123456789"]), content_type="text/plain")
+
+    assert seen == ["y/Q5Jg==", ""]
+
+
+@pytest.mark.parametrize(("sign", "payload"), [(False, "UNSIGNED-PAYLOAD"), (True, sha256(b"x").hexdigest())])
+def test_the_payload_is_signed_where_it_has_to_be(moto: str, sign: bool, payload: str) -> None:
+    storage = s3(moto, sign_payload=sign)
+    seen: list[str] = []
+    signed = storage._made.client.signed
+    storage._made.client.signed = lambda *args: seen.append(args[3]) or signed(*args)  # type: ignore[func-returns-value, method-assign]
+    storage.put("signed", iter([b"x"]), content_type="text/plain")
+
+    assert seen[0] == payload
+
+
+def test_five_hundred_broken_uploads_leave_no_memory_missing(moto: str) -> None:
+    storage = s3(moto)
+    for number in range(500):
+        with pytest.raises(Broken):
+            storage.put("broken", breaking(bytes(number * 100), Broken()), content_type="text/plain")
+
+    assert storage.buffers.free == storage.buffers.made <= 1
+
+
+def test_a_storage_that_is_not_there_may_come_back() -> None:
+    storage = s3(f"http://127.0.0.1:{free_port()}")
+
+    with pytest.raises(StorageUnavailable) as failed:
+        storage.stat("any")
+    assert not failed.value.permanent
+
+
+KEYS = {"aws_access_key_id": "k" * 16, "aws_secret_access_key": "s" * 16}
+
+
+@pytest.mark.parametrize(
+    ("bucket", "endpoint", "region", "addressing", "url"),
+    [
+        ("ferry", "", "us-east-1", "auto", "https://ferry.s3.amazonaws.com/"),
+        ("ferry", "", "us-east-1", "path", "https://s3.amazonaws.com/ferry/"),
+        ("ferry", "", "eu-central-1", "auto", "https://ferry.s3.eu-central-1.amazonaws.com/"),
+        ("ferry", "", "eu-central-2", "auto", "https://ferry.s3.eu-central-2.amazonaws.com/"),
+        ("ferry", "", "cn-north-1", "auto", "https://ferry.s3.cn-north-1.amazonaws.com.cn/"),
+        ("dotted.name", "", "eu-central-1", "auto", "https://s3.eu-central-1.amazonaws.com/dotted.name/"),
+        ("dotted.name", "", "cn-north-1", "auto", "https://s3.cn-north-1.amazonaws.com.cn/dotted.name/"),
+        ("ferry", "http://s3:9000", "us-east-1", "auto", "http://s3:9000/ferry/"),
+        ("ferry", "http://s3:9000", "us-east-1", "virtual", "http://ferry.s3:9000/"),
+        ("ferry", "https://oss.example.com", "oss-1", "virtual", "https://ferry.oss.example.com/"),
+        ("ferry", "https://example.com/s3", "us-east-1", "auto", "https://example.com/s3/ferry/"),
+    ],
+)
+def test_objects_are_looked_for_where_boto3_would_and_their_url_is_there(
+    bucket: str, endpoint: str, region: str, addressing: str, url: str
+) -> None:
+    storage = s3(endpoint, bucket=bucket, dialect=Dialect(addressing=addressing, region=region), **KEYS)
+    client = storage._made.client
+
+    assert f"{client.scheme}://{client.netloc}{client.path}" == url
+    assert storage.url("a-key") == f"{url}a-key"
+    assert storage.presigned_url("a-key", 60, content_type="a/b", disposition="inline").startswith(f"{url}a-key?")
+    assert (client.region, storage._s3.meta.region_name) == (region, region)
+
+
+def test_the_address_of_a_cdn_comes_first() -> None:
+    assert s3("http://s3:9000", base_url="https://cdn.example.com/x").url("k") == "https://cdn.example.com/x/k"
+
+
+@pytest.mark.parametrize(
+    ("env", "region"),
+    [
+        ({}, "us-east-1"),
+        ({"AWS_REGION": "eu-central-1"}, "eu-central-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+    ],
+)
+def test_the_region_is_that_of_boto3_and_else_that_of_the_other_programs(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], region: str
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    storage = from_config(Config.from_env(env | {"S3_ENDPOINT_URL": "http://127.0.0.1:1"}))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k" * 16)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s" * 16)
+    assert isinstance(storage, S3Storage)
+
+    assert f"region {region}," in storage.described()
+    storage.close()
+
+
+class Choosy:
+    """What answers requests that carry certain headers with a refusal, and notes the digests of those it lets by."""
+
+    def __init__(self, moto: str, refused: str, answer: Response, **dialect: str) -> None:
+        self.storage = s3(moto, dialect=Dialect(**dialect))
+        made, self.seen = self.storage._made, list[str]()
+        self._refused, self._answer = refused, answer
+        self.multipart_uploads: list[dict[str, Any]] = []
+        made.client.boto = Interposed(made.client.boto, create_multipart_upload=self._create)
+        self.storage._made_once = replace(made, http=Interposed(made.http, request=self._request))
+
+    def _request(self, send: Any, method: str, target: str, signed: Any, *rest: Any) -> Any:
+        headers = [name.lower() for name in signed()]
+        self.seen += [name for name in headers if name in (CRC32, "content-md5")] if method == "PUT" else []
+        refused = method == "PUT" and any(re.search(self._refused, name) for name in headers)
+        return self._answer if refused else send(method, target, signed, *rest)
+
+    def _create(self, send: Any, **given: Any) -> Any:
+        self.multipart_uploads.append(given)
+        if re.search(self._refused, "x-amz-checksum") and "ChecksumAlgorithm" in given:
+            raise ClientError({"Error": {"Code": "NotImplemented"}, "ResponseMetadata": {"HTTPStatusCode": 501}}, "C")
+        return send(**given)
+
+
+NAMED = Response(400, {}, b"<Error><Code>InvalidArgument</Code><Message>Unsupported header</Message>"
+               b"<ArgumentName>x-amz-checksum-crc32</ArgumentName></Error>")  # fmt: skip
+NOT_IMPLEMENTED = Response(501, {}, b"<Error><Code>NotImplemented</Code><Message>A header</Message></Error>")
+
+
+@pytest.mark.parametrize("answer", [NAMED, NOT_IMPLEMENTED, Response(501, {}, b"")])
+@pytest.mark.parametrize("size", [4, MIN_PART + 1], ids=["whole", "in parts"])
+def test_a_checksum_that_the_storage_refuses_is_left_out_from_then_on(
+    moto: str, caplog: pytest.LogCaptureFixture, answer: Response, size: int
+) -> None:
+    choosy = Choosy(moto, "x-amz-checksum", answer)
+    for _ in range(2):
+        assert choosy.storage.put("choosy", iter([bytes(size)]), bound=size, content_type="text/plain").size == size
+
+    assert choosy.seen.count(CRC32) <= 1
+    assert choosy.seen[-1] == "content-md5"
+    assert [record.message for record in caplog.records if "refuses S3_CHECKSUM=crc32" in record.message] != []
+    assert len([record for record in caplog.records if "refuses" in record.message]) == 1
+    assert "checksums md5" in choosy.storage.described()
+
+
+def test_a_storage_that_refuses_every_digest_is_sent_none_and_compared_all_the_same(moto: str) -> None:
+    choosy = Choosy(moto, "x-amz-checksum|content-md5", NOT_IMPLEMENTED)
+
+    assert choosy.storage.put("choosy", iter([b"four"]), content_type="text/plain").size == 4
+    assert "checksums none" in choosy.storage.described()
+    tampered = Tampered(moto, PUT=WRONG["md5"], dialect=Dialect(checksum="none"))
+    with pytest.raises(StorageMismatch):
+        tampered.put_whole()
+
+
+def test_a_refusal_that_no_dialect_helps_is_raised_as_it_was_first_and_nothing_is_learnt(moto: str) -> None:
+    choosy = Choosy(moto, "content-type", NOT_IMPLEMENTED)
+
+    with pytest.raises(StorageUnsupported, match="NotImplemented"):
+        choosy.storage.put("choosy", iter([b"four"]), content_type="text/plain")
+    assert choosy.seen == [CRC32, "content-md5"]
+    assert "checksums crc32" in choosy.storage.described()
+
+
+@pytest.mark.parametrize(
+    "answer", [Response(403, {}, b"<Code>AccessDenied</Code>"), Response(400, {}, b"<Code>EntityTooLarge</Code>")]
+)
+def test_another_refusal_is_not_one_of_the_checksum(moto: str, answer: Response) -> None:
+    choosy = Choosy(moto, "content-type", answer)
+
+    with pytest.raises(StorageError):
+        choosy.storage.put("choosy", iter([b"four"]), content_type="text/plain")
+    assert choosy.seen == [CRC32]
+
+
+@pytest.mark.parametrize(
+    ("checksum", "header", "algorithm"),
+    [("crc32", [CRC32], {"ChecksumAlgorithm": "CRC32"}), ("md5", ["content-md5"], {}), ("none", [], {})],
+)
+def test_the_digest_that_is_set_is_sent(moto: str, checksum: str, header: list[str], algorithm: dict[str, str]) -> None:
+    choosy = Choosy(moto, "nothing", NAMED, checksum=checksum)
+    choosy.storage.put("set", iter([bytes(MIN_PART + 1)]), bound=MIN_PART + 1, content_type="text/plain")
+
+    assert choosy.seen == header * 2
+    assert {name: value for name, value in choosy.multipart_uploads[0].items() if "Checksum" in name} == algorithm
+
+
+def test_encryption_is_asked_for_with_the_object_and_not_with_its_parts(moto: str) -> None:
+    dialect = Dialect(encryption="aws:kms", kms_key="alias/ferry")
+    tampered, sent = Tampered(moto, dialect=dialect), []
+    signed = tampered.storage._made.client.signed
+    tampered.storage._made.client.signed = lambda *args: sent.append(args) or signed(*args)  # type: ignore[func-returns-value, method-assign]
+    for how in ("whole", "parts"):
+        key = tampered.put(how).key
+        head = tampered.boto.head_object(Bucket=parts.BUCKET, Key=key)
+        assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/ferry")
+
+    asked = [(method, target.partition("?")[2][:10], SSE in headers) for method, target, headers, _ in sent]
+    asked = [each for each in asked if each[0] != "POST"]
+    assert set(asked) == {("PUT", "", True), ("HEAD", "", False), ("PUT", "partNumber", False)}
+
+
+def test_an_etag_is_no_md5_where_kms_was_asked_for(moto: str) -> None:
+    """Whether or not the answer says so."""
+    strange = with_headers(x_amz_checksum_crc32=None, etag=f'"{"0" * 32}"', x_amz_server_side_encryption=None)
+    head = with_headers(etag=f'"{"0" * 32}"')
+    tampered = Tampered(moto, PUT=strange, HEAD=head, dialect=Dialect(encryption="aws:kms"))
+
+    assert tampered.put_whole().size == 4
+
+
+def client_error(status: int, code: str) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": "said the vendor"}, "ResponseMetadata": {"HTTPStatusCode": status}},
+        "PutObject",
+    )
+
+
+def test_an_answer_to_boto3_becomes_our_error() -> None:
+    error = map_error(client_error(403, "QuotaExceeded"))
+
+    assert type(error) is StorageQuotaExceeded
+    assert (error.code, error.message) == ("QuotaExceeded", "said the vendor")
+
+
+def test_an_answer_to_ourselves_becomes_our_error(moto: str) -> None:
+    body = b"<?xml version='1.0'?><Error><Code>QuotaExceeded</Code><Message>a &amp; b</Message><Key>x</Key></Error>"
+
+    with pytest.raises(StorageQuotaExceeded) as raised:
+        Tampered(moto, PUT=lambda send: Response(403, {}, body)).put_whole()
+    assert raised.value.cause == "QuotaExceeded: a & b"
+
+
+def test_every_error_of_botocore_becomes_ours() -> None:
+    """Also those that a later botocore invents."""
+    queue: list[type[Exception]] = [botocore.exceptions.BotoCoreError]
+    while queue:
+        kind = queue.pop()
+        queue += kind.__subclasses__()
+        assert isinstance(map_error(kind.__new__(kind)), StorageError)
+
+
+def test_what_cannot_pass_is_permanent_and_what_can_is_not() -> None:
+    assert {kind.permanent for kind in (StorageUnavailable, StorageMismatch)} == {False}
+    permanent = (StorageDenied, StorageNoBucket, StorageRejected, StorageMissing)
+    assert {kind.permanent for kind in permanent} == {True}
+
+
+def test_the_version_of_an_object_is_known_and_can_be_removed_for_good(moto: str) -> None:
+    s3 = S3Storage(
+        bucket="versioned", endpoint=moto,
+        aws_access_key_id=parts.ACCESS_KEY, aws_secret_access_key=parts.SECRET_KEY,
+    )  # fmt: skip
+    s3._s3.create_bucket(Bucket="versioned")
+    s3._s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    first, second = (s3.put("a", iter([body]), content_type="text/plain") for body in (b"1", b"22"))
+
+    assert None not in (first.version, second.version)
+    assert first.version != second.version
+    assert s3.matches("a", 2, iter([b"22"])) == second
+    before = s3._s3.list_object_versions(Bucket="versioned")
+    assert all(check.ok for check in s3.diagnose())
+    after = s3._s3.list_object_versions(Bucket="versioned")
+    assert (after["Versions"], after.get("DeleteMarkers")) == (before["Versions"], None)
+    s3.delete("a", second.version)
+    assert (s3.stat("a").version, s3.stat("a").size) == (first.version, 1)
+    s3.close()
