@@ -98,9 +98,9 @@ def _answered(handler: Handler) -> None:
         (
             ("upload", "--jobs", "1", "-r"),
             3,
-            "2 of 4 files not finished. Run it again: what is stored already is skipped.",
+            "files not finished. Run it again: what is stored already is skipped.",
         ),
-        (("upload", "--jobs", "1", "-r", "--quiet"), 3, "2 of 4 files not finished. Run it again"),
+        (("upload", "--jobs", "1", "-r", "--quiet"), 3, "files not finished. Run it again"),
     ],
 )
 def test_ctrl_c_says_how_many_are_missing(
@@ -109,7 +109,8 @@ def test_ctrl_c_says_how_many_are_missing(
     code, err = _interrupted(fake, *argv, folder, ends=ends)
 
     assert code == Exit.INTERRUPTED
-    assert f"ferry: interrupted: {told}" in err
+    # Whether the second file's line was printed before the signal is a race.
+    assert re.search(rf"^ferry: interrupted: [23] of 4 {re.escape(told)}", err, re.MULTILINE)
     assert "Traceback" not in err
 
 
