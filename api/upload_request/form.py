@@ -10,6 +10,7 @@ from flask import Request
 from multipart import MultipartSegment
 
 from api.chunked_uploads import refuse, refuse_part
+from api.upload_request.fields import FILE_FIELD, READ, Fields, check_transfer_encoding
 from api.upload_request.parser import Event, events
 from content.filename_encoding import part_filename
 from problems import (
@@ -22,7 +23,6 @@ from problems import (
     TooManyFiles,
     UnexpectedFile,
 )  # fmt: skip
-from sent.fields import FILE_FIELD, READ, Fields, check_transfer_encoding
 
 FIELD = "file"
 MAX_FIELDS_BYTES = 64 << 10

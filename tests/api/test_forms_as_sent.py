@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import file
+from api.upload_request.fields import FILE_FIELD
 from database.engine import execute
 from lifecycle import queries, transitions
 from models import File
@@ -22,7 +23,6 @@ from problems import (
     UnexpectedFile,
     UnsupportedMediaType,
 )  # fmt: skip
-from sent.fields import FILE_FIELD
 from services import current_services
 from tests.conftest import drain
 from tests.fakes import FORM, breaking, eventually, form, part

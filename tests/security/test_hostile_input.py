@@ -31,6 +31,7 @@ from api.parameters import page_of
 from api.query_names import check_names
 from api.ranges import parse_range
 from api.upload_request import media_type, parse
+from api.upload_request.fields import FILE_FIELD, READ
 from api.upload_request.filename import agreed_name, names_of
 from auth.api_keys import id_in
 from content.filename_encoding import check_query, decode_words, part_filename
@@ -41,7 +42,6 @@ from lifecycle.idempotency import idempotent
 from problems import Problem
 from security.cross_site import is_cross_site
 from security.trusted_hosts import is_trusted
-from sent.fields import FILE_FIELD, READ
 from server.body import Unreader
 from server.request_head import MOST, head_state
 from server.request_ids import request_id
