@@ -159,7 +159,7 @@ class Spool:
             if bound is None:
                 self._check_disk(size)
             if self._budget:
-                self._budget.count(id, size)
+                self._budget.record(id, size)
             yield chunk
 
 

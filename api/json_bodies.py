@@ -9,7 +9,7 @@ from flask import Request
 
 from auth.guards import body_slot
 from problems import BadRequest, InvalidBody, TooLarge, UnsupportedMediaType
-from server.body import body_of
+from server.body import iter_body
 
 _LONGEST = 64 << 10
 _MOST_IDS = 100
@@ -56,7 +56,7 @@ def _bounded(request: Request) -> bytes:
     if (request.content_length or 0) > _LONGEST:
         raise too_large
     body = b""
-    for piece in body_of(request):
+    for piece in iter_body(request):
         body += piece
         if len(body) > _LONGEST:
             raise too_large

@@ -79,13 +79,13 @@ class Key:
         return any(found)
 
 
-def id_in(token: str) -> str | None:
+def key_id_in_token(token: str) -> str | None:
     """The id of the key that `token` would stand for; None where it does not look like one of ours."""
     match = re.fullmatch(r"ferry_([0-9a-f]{12})_[A-Za-z0-9_-]{43}", token)
     return match and match[1]
 
 
-def find(id: str) -> Key | None:
+def get_live(id: str) -> Key | None:
     """The key with this id, if it can be used by the database's clock."""
     with connect() as connection:
         row = connection.execute(_FIND, {"mine": id}).one_or_none()
@@ -153,12 +153,12 @@ def revoke(id: str) -> bool:
     return bool(execute(_REVOKE, {"mine": id}))
 
 
-def change(id: str, uploads_at_once: int | None) -> bool:
+def set_transfer_limit(id: str, uploads_at_once: int | None) -> bool:
     """Set a key's own bound of transfers at once; None takes it away. False: there is no such key, or it had ended."""
     return bool(execute(_SET_BOUND, {"mine": id, "bound": uploads_at_once}))
 
 
-def change_quota(owner: str, **quotas: int | None) -> bool:
+def set_quotas(owner: str, **quotas: int | None) -> bool:
     """Set those of the owner's quotas `quota_bytes`, `quota_files`, `quota_uploads`. False: there is no such owner."""
     return bool(execute(_changed(owner, quotas)))
 
@@ -167,13 +167,13 @@ def _changed(owner: str, quotas: Mapping[str, int | None]) -> Update:
     return update(_OWNERS).where(_OWNERS.c.name == owner).values(**quotas).returning(_OWNERS.c.name)
 
 
-def is_owner(name: str) -> bool:
+def owner_exists(name: str) -> bool:
     """Whether there is an owner of this name: one is made with the first key."""
     with connect() as connection:
         return connection.execute(_OWNER, {"name": name}).one_or_none() is not None
 
 
-def listed() -> Sequence[Row[Any]]:
+def list_keys() -> Sequence[Row[Any]]:
     """Every key with its owner's quotas and use, and `state`: live, expired or revoked."""
     with connect() as connection:
         return connection.execute(_LIST).all()

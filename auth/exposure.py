@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import config
 from auth import api_keys
 from config import ConfigError
-from server.addresses import is_loopback, place
+from server.addresses import format_address, is_loopback
 
 log = logging.getLogger("ferry.strangers")
 
@@ -22,7 +22,7 @@ def check_exposure(app: Flask, addresses: Sequence[object]) -> None:
 
     A database that does not answer does not decide it: until it does, strangers are refused.
     """
-    outside = ", ".join(place(address) for address in addresses if not _is_loopback(address))
+    outside = ", ".join(format_address(address) for address in addresses if not _is_loopback(address))
     if not outside:
         return
     with app.app_context():

@@ -42,7 +42,7 @@ class KeyCache:
 
         That it was used is noted, to ten minutes.
         """
-        id = api_keys.id_in(token)
+        id = api_keys.key_id_in_token(token)
         if id is None:
             return None
         known = self._known.get(id)
@@ -69,7 +69,7 @@ class KeyCache:
         return known.key.verify(token) or now < known.doubted_at + NEGATIVE_TTL
 
     def _read(self, id: str, token: str) -> _Known | None:
-        now, key, before = self._clock(), api_keys.find(id), self._known.pop(id, None)
+        now, key, before = self._clock(), api_keys.get_live(id), self._known.pop(id, None)
         if key is None:
             return None
         if len(self._known) >= _MOST:

@@ -118,7 +118,7 @@ def change(id: str, uploads_at_once: int | str) -> None:
     """Change a key. Web processes notice within seconds."""
     bound = uploads_at_once if isinstance(uploads_at_once, int) else None
     _warn_of(bound)
-    if not api_keys.change(id, bound):
+    if not api_keys.set_transfer_limit(id, bound):
         raise click.ClickException(f"There is no live key {id!r}.")
 
 
@@ -129,7 +129,7 @@ def change(id: str, uploads_at_once: int | str) -> None:
 def quota(owner: str, **quotas: int | str | None) -> None:
     """Change what an owner may have."""
     wanted = _wanted(quotas)
-    if not wanted or not api_keys.change_quota(owner, **wanted):
+    if not wanted or not api_keys.set_quotas(owner, **wanted):
         raise click.ClickException(f"There is no owner {owner!r}, or nothing to change.")
 
 
@@ -138,7 +138,7 @@ def quota(owner: str, **quotas: int | str | None) -> None:
 @with_appcontext
 def adopt(owner: str) -> None:
     """Give an owner all stored files that belong to nobody: they were sent while there was no key."""
-    if not api_keys.is_owner(owner):
+    if not api_keys.owner_exists(owner):
         raise click.ClickException(f"There is no owner {owner!r}: make a key first.")
     adopted = 0
     try:
@@ -157,7 +157,7 @@ def list_() -> None:
     columns = "{:<12}  {:<20}  {:<8}  {:<18}  {:<16}  {:<16}  {:<7}  {}"
     heads = ("ID", "OWNER", "STATE", "SCOPES", "EXPIRES", "LAST USED", "AT ONCE", "BYTES, FILES (QUOTA)")
     click.echo(columns.format(*heads))
-    for row in api_keys.listed():
+    for row in api_keys.list_keys():
         use = f"{row.used_bytes} ({_end(row.quota_bytes)}), {row.used_files} ({_end(row.quota_files)})"
         times = (_time(row.expires_at), _time(row.used_at))
         click.echo(columns.format(row.id, row.owner, row.state, row.scopes, *times, row.uploads_at_once or "-", use))

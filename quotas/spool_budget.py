@@ -51,7 +51,7 @@ class SpoolBudget:
                 raise TooMuchWaiting
             self._uploads[id] = upload
 
-    def count(self, id: str, came: int) -> None:
+    def record(self, id: str, came: int) -> None:
         """Count what has come of a file that has begun. Raises TooMuchWaiting where that is too much."""
         with self._lock:
             upload = self._uploads[id]

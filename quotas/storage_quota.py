@@ -41,31 +41,34 @@ class QuotaReservation:
 
     owner: str
     size: int
-    more: Callable[[int], None] | None = None
+    reserve_more: Callable[[int], None] | None = None
 
     def check(self, size: int) -> None:
         """Raises QuotaExceeded where `size` bytes have come, and are too many."""
         if size <= self.size:
             return
-        owner = _found(self.owner)
-        if self.more is None:
+        owner = get_owner(self.owner)
+        if self.reserve_more is None:
             raise _exceeded(owner)
-        step = allowed(owner.quota_bytes, owner.used_bytes, max(RESERVATION_STEP, size - self.size), whole=False) or 0
+        step = (
+            allowed(owner.quota_bytes, owner.used_bytes, max(RESERVATION_STEP, size - self.size), all_or_nothing=False)
+            or 0
+        )
         if self.size + step < size:
             raise _exceeded(owner, self.size, 1)
-        self.more(step)
+        self.reserve_more(step)
         self.size += step
 
 
 def remaining(name: str) -> QuotaReservation | None:
     """How much more the owner may send; None where there is no end. Nothing is reserved. Raises QuotaExceeded."""
-    owner = _found(name)
-    if allowed(owner.quota_files, owner.used_files, 1, whole=True) is None:
+    owner = get_owner(name)
+    if allowed(owner.quota_files, owner.used_files, 1, all_or_nothing=True) is None:
         raise _exceeded(owner)
     return None if owner.quota_bytes is None else QuotaReservation(name, max(owner.quota_bytes - owner.used_bytes, 0))
 
 
-def allowed(quota: int | None, used: int, more: int, *, whole: bool) -> int | None:
+def allowed(quota: int | None, used: int, more: int, *, all_or_nothing: bool) -> int | None:
     """How much of `more` fits beside `used`. None: less than all of it, where the `whole` has to fit.
 
     What is given back always fits.
@@ -73,24 +76,24 @@ def allowed(quota: int | None, used: int, more: int, *, whole: bool) -> int | No
     room = more if quota is None else max(quota - used, 0)
     if more <= room:
         return more
-    return None if whole else room
+    return None if all_or_nothing else room
 
 
-def adjust(connection: Connection, name: str, size: int, files: int, *, whole: bool = True) -> int:
+def adjust(connection: Connection, name: str, size: int, files: int, *, all_or_nothing: bool = True) -> int:
     """Count `size` bytes and `files` files more as the owner's, or fewer; returns the bytes that were counted.
 
     They are less than `size` where only so many fit, and it needs not be the whole. The owner's row is locked until
     the transaction ends: two uploads can't have the same room. Raises QuotaExceeded.
     """
     owner = connection.execute(_LOCKED, {"owner": name}).one()
-    fits = allowed(owner.quota_bytes, owner.used_bytes, size, whole=whole)
-    if fits is None or allowed(owner.quota_files, owner.used_files, files, whole=True) is None:
+    fits = allowed(owner.quota_bytes, owner.used_bytes, size, all_or_nothing=all_or_nothing)
+    if fits is None or allowed(owner.quota_files, owner.used_files, files, all_or_nothing=True) is None:
         raise _exceeded(owner)
     connection.execute(_ADD, {"owner": name, "size": fits, "files": files})
     return fits
 
 
-def _found(name: str) -> Row[Any]:
+def get_owner(name: str) -> Row[Any]:
     with connect() as connection:
         return connection.execute(_FIND, {"owner": name}).one()
 

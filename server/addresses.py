@@ -61,12 +61,12 @@ def canonical(written: str) -> str:
     return str(parse(written) or "unknown") if written else ""
 
 
-def address_of(peer: object) -> str:
+def peer_address(peer: object) -> str:
     """The address in what a socket says of its other end; empty for a Unix socket's."""
     return canonical(str(peer[0])) if isinstance(peer, tuple) else ""
 
 
-def place(name: object) -> str:
+def format_address(name: object) -> str:
     """A socket's own name for people: address and port, IPv6 in brackets (RFC 3986 §3.2.2), or a Unix socket's path."""
     if not isinstance(name, tuple):
         return str(name)

@@ -24,7 +24,7 @@ from werkzeug.exceptions import ClientDisconnected
 from problems import BadRequest, IncompleteBody
 from server.min_rate import MinRate
 
-READ = 3 << 18
+READ_SIZE = 3 << 18
 """Bytes asked for at once. Reads of 1 MiB are hardly faster, and take some 10 MiB more for one large upload and
 some 40 MiB for eight at once."""
 
@@ -41,7 +41,7 @@ def is_disconnected(connection: socket.socket | None) -> bool:
         return True
 
 
-def body_of(request: Request) -> Iterator[bytes]:
+def iter_body(request: Request) -> Iterator[bytes]:
     """Yield the body in pieces of up to READ bytes. Raises IncompleteBody unless it has the announced length.
 
     The count is ours to take: under gunicorn a body that was cut looks like a normal end. Raises RequestTimeout for one
@@ -156,7 +156,7 @@ def _pieces(request: Request) -> Iterator[bytes]:
         if isinstance(body, ExpectedBody):
             body.ask_for()
         return _recv_direct(reader)
-    return iter(lambda: request.stream.read(READ), b"")
+    return iter(lambda: request.stream.read(READ_SIZE), b"")
 
 
 def _recv_direct(reader: LengthReader) -> Iterator[bytes]:
@@ -165,8 +165,8 @@ def _recv_direct(reader: LengthReader) -> Iterator[bytes]:
     if len(early) > reader.length:
         reader.unreader.unread(early[reader.length :])
         early = early[: reader.length]
-    piece = early or reader.unreader.full(min(READ, reader.length))
+    piece = early or reader.unreader.full(min(READ_SIZE, reader.length))
     while piece:
         reader.length -= len(piece)
         yield piece
-        piece = reader.unreader.full(min(READ, reader.length))
+        piece = reader.unreader.full(min(READ_SIZE, reader.length))

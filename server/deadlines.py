@@ -60,7 +60,7 @@ def is_readable(sock: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def crowding(clients: Sequence[str]) -> int:
+def index_to_evict(clients: Sequence[str]) -> int:
     """Which of the connections of these clients, oldest first, is to go: the oldest of the client that has the most."""
     counts = Counter(clients)
     return clients.index(max(counts, key=counts.__getitem__))

@@ -22,10 +22,10 @@ from problems import (
     UriTooLong,
     VersionNotSupported,
 )
-from server.addresses import address_of, network
+from server.addresses import network, peer_address
 from server.body import has_unread_body
 from server.min_rate import MinRate
-from server.outgoing import Outgoing, Places
+from server.outgoing import ResponseSocket, SendSlots
 from server.request_ids import HEADER
 
 _KINDS: list[tuple[type[Exception], type[Problem]]] = [
@@ -48,14 +48,14 @@ class BoundedResponse(Response):  # type: ignore[misc]
     pieces has a slot of its caller already.
     """
 
-    places: Places
+    places: SendSlots
     pace: Callable[[], MinRate]
 
     def __init__(self, req: Any, sock: Any, cfg: Any) -> None:
         super().__init__(req, sock, cfg)
         if type(sock) is socket.socket:
-            client = network(address_of(req.peer_addr))
-            self.sock = Outgoing(sock, client, type(self).places, type(self).pace())
+            client = network(peer_address(req.peer_addr))
+            self.sock = ResponseSocket(sock, client, type(self).places, type(self).pace())
 
     def can_sendfile(self) -> bool:
         """No: the files of the page are small, and go out like any other body."""
@@ -72,7 +72,7 @@ class BoundedResponse(Response):  # type: ignore[misc]
         return [line for line in super().default_headers() if not line.startswith("Server:")]
 
 
-def problem_of(error: Exception) -> Problem:
+def to_problem(error: Exception) -> Problem:
     """What gunicorn could not take, or what the app has let through, in our words. Nothing of the input is repeated."""
     if isinstance(error, Problem):
         return error

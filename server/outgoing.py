@@ -14,7 +14,7 @@ from problems import RequestTimeout
 from server.min_rate import MinRate
 
 
-class Places:
+class SendSlots:
     """Threads of a process that may wait for the clients of one network to read."""
 
     def __init__(self, most: int) -> None:
@@ -38,10 +38,10 @@ class Places:
                     del self._taken[client]
 
 
-class Outgoing:
+class ResponseSocket:
     """A plain socket as gunicorn writes to it. What the kernel does not take at once needs a place and keeps a pace."""
 
-    def __init__(self, straight: socket.socket, client: str, places: Places, pace: MinRate) -> None:
+    def __init__(self, straight: socket.socket, client: str, places: SendSlots, pace: MinRate) -> None:
         self.straight = straight
         self._client, self._places, self._pace = client, places, pace
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-MOST = 32 << 10
+MAX_HEAD_BYTES = 32 << 10
 """Bytes of a head that are waited for. gunicorn's own limits would allow half a MiB to each connection."""
 
 
@@ -29,7 +29,7 @@ def head_state(came: bytes | bytearray | None, line_limit: int, seen: int = 0) -
     lines = new.removeprefix(b"\n") if seen else new
     if b"\r\n\r\n" in new or lines.count(b"\n") != lines.count(b"\r\n") or _is_too_long(came, line_limit, seen):
         return HeadState.WHOLE
-    return HeadState.MORE if len(came) < MOST else HeadState.TOO_LARGE
+    return HeadState.MORE if len(came) < MAX_HEAD_BYTES else HeadState.TOO_LARGE
 
 
 def _is_too_long(came: bytes | bytearray, limit: int, seen: int) -> bool:

@@ -26,12 +26,12 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from logs import of_request
 from problems import HeadersTooLarge, Problem, RequestTimeout
-from server.addresses import address_of, network
+from server.addresses import network, peer_address
 from server.body import ExpectedBody, Unreader, has_unread_body
-from server.deadlines import Deadlines, crowding, is_readable
-from server.error_responses import BoundedResponse, error_response, problem_of
+from server.deadlines import Deadlines, index_to_evict, is_readable
+from server.error_responses import BoundedResponse, error_response, to_problem
 from server.min_rate import MinRate
-from server.outgoing import Places
+from server.outgoing import SendSlots
 from server.request_head import HeadState, head_state
 from server.request_ids import request_id
 
@@ -69,7 +69,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         settings = self.wsgi.config["FERRY"]
         self._stall, self._rate = settings.stall_seconds, settings.min_rate
         self._readable = bool(settings.cors_origins)
-        BoundedResponse.places = Places(max(1, min(settings.most_uploads, settings.web_threads - 1)))
+        BoundedResponse.places = SendSlots(max(1, min(settings.most_uploads, settings.web_threads - 1)))
         BoundedResponse.pace = partial(MinRate, self._stall, self._rate)
         self._heads = Deadlines(self.poller, self._stall)
         self._lingering = Deadlines(self.poller, self._stall)
@@ -106,8 +106,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         waiting = [*self.keepalived_conns, *self.pending_conns, *self._heads, *self._lingering]
         if 2 * len(waiting) < self.nr_conns:
             return False
-        clients = [network(address_of(conn.client)) for conn in waiting]
-        number = crowding(clients)
+        clients = [network(peer_address(conn.client)) for conn in waiting]
+        number = index_to_evict(clients)
         conn, client = waiting[number], clients[number]
         if conn not in self.keepalived_conns:
             self._end_waiting(conn)
@@ -199,11 +199,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         if isinstance(exc, ssl.SSLError):
             return
-        problem, id = problem_of(exc), request_id(None)
+        problem, id = to_problem(exc), request_id(None)
         if type(problem) is Problem:
             self.log.exception("unexpected failure outside of the app", extra=of_request(id))
         else:
-            who, why = address_of(addr), type(exc).__name__
+            who, why = peer_address(addr), type(exc).__name__
             self.log.warning("%s refused: %s (%s)", who, problem.slug(), why, extra=of_request(id))
         with suppress(OSError):
             client.sendall(error_response(problem, id, readable=self._readable))
@@ -256,7 +256,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _refuse(self, conn: Any, problem: Problem) -> None:
         id = request_id(None)
-        self.log.warning("%s refused: %s", address_of(conn.client), problem.slug(), extra=of_request(id))
+        self.log.warning("%s refused: %s", peer_address(conn.client), problem.slug(), extra=of_request(id))
         with suppress(OSError):
             conn.sock.send(error_response(problem, id, readable=self._readable), socket.MSG_DONTWAIT)
         self._linger(conn)

@@ -15,7 +15,7 @@ from api.upload_request.form import MAX_FIELDS_BYTES, read_form
 from api.upload_request.parser import MAX_OVERHEAD
 from content.sniffing import SNIFF_BYTES, UNKNOWN, detect
 from problems import LengthRequired, MissingFilename, TooLarge, UnsupportedMediaType
-from server.body import body_of
+from server.body import iter_body
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ def _check_framing(request: Request) -> None:
 def _from_body(request: Request, name: str | None) -> IncomingFile:
     if name is None:
         raise MissingFilename(HOW_TO_NAME)
-    return IncomingFile(name, media_type(request.mimetype), request.content_length, body_of(request))
+    return IncomingFile(name, media_type(request.mimetype), request.content_length, iter_body(request))
 
 
 def _from_form(request: Request, names: Iterable[tuple[str, str]]) -> IncomingFile:
-    form = read_form(request, body_of(request), names)
+    form = read_form(request, iter_body(request), names)
     length = request.content_length
     return IncomingFile(form.name, media_type(form.content_type), length, form.stream, settings=form.settings)
 

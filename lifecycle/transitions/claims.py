@@ -43,15 +43,15 @@ def insert_row(row: File, lease: float, *, held: bool = False) -> None:
     if row.owner is None:
         (made,) = execute(insert, asked)
     else:
-        made = transaction(partial(_counted, insert, asked, row.owner, whole=not held))
+        made = transaction(partial(_counted, insert, asked, row.owner, all_or_nothing=not held))
     vars(row).update(values, **made._mapping)
 
 
 def _counted(
-    insert: ReturningInsert[Any], values: dict[str, Any], owner: str, connection: Connection, *, whole: bool
+    insert: ReturningInsert[Any], values: dict[str, Any], owner: str, connection: Connection, *, all_or_nothing: bool
 ) -> Row[Any]:
     """Insert a row of an owner, as large as fits."""
-    fits = storage_quota.adjust(connection, owner, values["reserved"], 1, whole=whole)
+    fits = storage_quota.adjust(connection, owner, values["reserved"], 1, all_or_nothing=all_or_nothing)
     return connection.execute(insert, values | {"reserved": fits}).one()
 
 

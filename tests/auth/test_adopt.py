@@ -37,7 +37,7 @@ def test_an_owner_gets_the_files_of_nobody(shell: FlaskCliRunner, sent: list[Fil
 
     assert (done.exit_code, done.output) == (0, "3 files adopted\n")
     assert [found(row).owner for row in sent] == ["alice", "alice", "alice", None]
-    assert (storage_quota._found("alice").used_bytes, storage_quota._found("alice").used_files) == (8, 2)
+    assert (storage_quota.get_owner("alice").used_bytes, storage_quota.get_owner("alice").used_files) == (8, 2)
     assert shell.invoke(args=["keys", "adopt", "alice"]).output == "0 files adopted\n"
 
 
@@ -47,7 +47,7 @@ def test_who_had_looked_before_counts_right(shell: FlaskCliRunner, sent: list[Fi
 
     assert transitions.delete(before[0])
     assert not transitions.retry(before[2])
-    assert (storage_quota._found("alice").used_bytes, storage_quota._found("alice").used_files) == (4, 1)
+    assert (storage_quota.get_owner("alice").used_bytes, storage_quota.get_owner("alice").used_files) == (4, 1)
 
 
 def test_not_more_than_the_quota(shell: FlaskCliRunner, sent: list[File]) -> None:

@@ -25,7 +25,7 @@ def made(owner: str = "alice", seconds: float | None = None) -> tuple[str, str]:
 
 
 def is_good(id: str, token: str) -> bool:
-    key = api_keys.find(id)
+    key = api_keys.get_live(id)
     return key is not None and key.verify(token)
 
 
@@ -52,7 +52,7 @@ def test_a_key_that_has_expired_or_was_revoked_is_none(app: Flask) -> None:
     revoked, _ = made()
     api_keys.revoke(revoked)
 
-    assert (api_keys.find(expired), api_keys.find(revoked), api_keys.find("0" * 12)) == (None, None, None)
+    assert (api_keys.get_live(expired), api_keys.get_live(revoked), api_keys.get_live("0" * 12)) == (None, None, None)
 
 
 def test_a_rotated_key_has_a_new_token_and_keeps_the_old_one_for_a_while(app: Flask) -> None:
@@ -80,7 +80,7 @@ def test_what_has_ended_can_be_neither_rotated_nor_revoked(app: Flask) -> None:
      "ferry_0123456789ab_" + "ä" * 43, "xferry_0123456789ab_" + "a" * 43, "ferry_0123456789ab_" + "a" * 43 + "\n"],
 )  # fmt: skip
 def test_what_does_not_look_like_a_token_is_none(token: str) -> None:
-    assert api_keys.id_in(token) is None
+    assert api_keys.key_id_in_token(token) is None
 
 
 def test_a_key_is_made_in_the_shell_and_shown_once(shell: FlaskCliRunner) -> None:
@@ -103,7 +103,7 @@ def test_a_key_is_rotated_and_revoked_in_the_shell(shell: FlaskCliRunner) -> Non
     assert is_good(id, new)
     assert is_good(id, old)
     assert shell.invoke(args=["keys", "revoke", id]).exit_code == 0
-    assert api_keys.find(id) is None
+    assert api_keys.get_live(id) is None
     assert "revoked" in shell.invoke(args=["keys", "list"]).output
     assert shell.invoke(args=["keys", "revoke", id]).exit_code == 1
     assert shell.invoke(args=["keys", "rotate", id]).exit_code == 1
@@ -113,11 +113,11 @@ def test_a_quota_is_changed_and_taken_away_in_the_shell(shell: FlaskCliRunner) -
     id, _ = made()
 
     assert shell.invoke(args=["keys", "quota", "alice", "--quota", "5", "--quota-uploads", "3"]).exit_code == 0
-    key = api_keys.find(id)
+    key = api_keys.get_live(id)
     assert key is not None
     assert (key.quota_bytes, key.quota_files, key.quota_uploads) == (5, None, 3)
     shell.invoke(args=["keys", "quota", "alice", "--quota", "none"])
-    key = api_keys.find(id)
+    key = api_keys.get_live(id)
     assert key is not None
     assert (key.quota_bytes, key.quota_uploads) == (None, 3)
     assert shell.invoke(args=["keys", "quota", "nobody", "--quota", "5"]).exit_code == 1
@@ -128,7 +128,7 @@ def test_a_key_has_a_bound_of_its_own_and_loses_it_in_the_shell(shell: FlaskCliR
     id = shell.invoke(args=args).output.split("_")[1]
 
     def bound() -> int | None:
-        key = api_keys.find(id)
+        key = api_keys.get_live(id)
         assert key is not None
         return key.uploads_at_once
 

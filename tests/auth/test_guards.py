@@ -223,7 +223,7 @@ def test_an_idempotency_key_of_another_owner_is_another_key(
 def test_a_quota_is_answered_with_its_numbers_and_leaves_nothing(
     client: FlaskClient, alice: dict[str, str], mode: str, quota: dict[str, int]
 ) -> None:
-    api_keys.change_quota("alice", **quota)
+    api_keys.set_quotas("alice", **quota)
     assert sent(client, alice, mode).status_code in (201, 202)
     drain(client.application)
 
@@ -238,7 +238,7 @@ def test_a_quota_is_answered_with_its_numbers_and_leaves_nothing(
 
 @pytest.mark.parametrize("mode", ["normal", "async", "celery"])
 def test_a_file_of_exactly_what_is_left_fits(client: FlaskClient, alice: dict[str, str], mode: str) -> None:
-    api_keys.change_quota("alice", quota_bytes=8)
+    api_keys.set_quotas("alice", quota_bytes=8)
     for _ in range(2):
         assert sent(client, alice, mode).status_code in (201, 202)
         drain(client.application)
@@ -250,7 +250,7 @@ def test_a_file_of_exactly_what_is_left_fits(client: FlaskClient, alice: dict[st
 def test_uploads_in_flight_are_bounded_for_an_owner_and_for_each_caller(
     client: FlaskClient, alice: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api_keys.change_quota("alice", quota_uploads=1)
+    api_keys.set_quotas("alice", quota_uploads=1)
     with current_services().transfers.acquire("owner alice", 1):
         answer = sent(client, alice)
     assert slug(answer) == (429, "too-many-uploads")
@@ -342,8 +342,8 @@ def test_a_revoked_key_and_the_first_key_are_noticed_within_seconds(app: Flask) 
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the keys that were looked up."""
     looked: list[str] = []
-    find = api_keys.find
-    monkeypatch.setattr(api_keys, "find", lambda id: looked.append(id) or find(id))
+    find = api_keys.get_live
+    monkeypatch.setattr(api_keys, "get_live", lambda id: looked.append(id) or find(id))
     return looked
 
 
@@ -360,7 +360,7 @@ def test_a_new_token_of_a_known_key_is_good_at_once(app: Flask) -> None:
     id = old.split("_")[1]
     assert known.lookup(old)
     new = api_keys.rotate(id, 60) or ""
-    assert [known.lookup(token) for token in (new, old)] == [api_keys.find(id)] * 2
+    assert [known.lookup(token) for token in (new, old)] == [api_keys.get_live(id)] * 2
 
     newest = api_keys.rotate(id, -1) or ""
     assert known.lookup(newest)
@@ -371,14 +371,14 @@ def test_only_who_has_the_token_has_used_the_key(app: Flask) -> None:
     clock = Clock()
     known, token = KeyCache(clock), api_keys.create("alice", ["read"], None)
     known.lookup(token[:-3] + "AAA")
-    assert [key.used_at for key in api_keys.listed()] == [None]
+    assert [key.used_at for key in api_keys.list_keys()] == [None]
 
     known.lookup(token)
-    [used_at] = [key.used_at for key in api_keys.listed()]
+    [used_at] = [key.used_at for key in api_keys.list_keys()]
     assert used_at is not None
     clock.now += 60
     known.lookup(token)
-    assert [key.used_at for key in api_keys.listed()] == [used_at]
+    assert [key.used_at for key in api_keys.list_keys()] == [used_at]
 
 
 def test_guessing_costs_one_look_a_second_for_each_key(app: Flask, looked: list[str]) -> None:

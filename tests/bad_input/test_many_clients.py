@@ -13,9 +13,9 @@ import pytest
 import requests
 
 from dev.parts import ROOT
-from server.deadlines import crowding
+from server.deadlines import index_to_evict
 from server.min_rate import MinRate
-from server.outgoing import Outgoing, Places
+from server.outgoing import ResponseSocket, SendSlots
 from tests.bad_input.conftest import Ferry, settings
 from tests.bad_input.wire import Wire, get
 
@@ -35,7 +35,7 @@ PLACES, STALL = 60, 6
     ],
 )
 def test_the_client_that_has_most_loses_its_oldest(clients: str, goes: int) -> None:
-    assert crowding(list(clients)) == goes
+    assert index_to_evict(list(clients)) == goes
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_one_clients_unread_answers_never_take_all_threads(small_ferry: Ferry) -
 
 
 def test_a_place_is_given_back_and_one_network_has_no_more_than_its_own() -> None:
-    places = Places(2)
+    places = SendSlots(2)
     with places.take("a"), places.take("a"), places.take("b"), pytest.raises(ConnectionResetError):
         places.take("a").__enter__()
     with pytest.raises(RuntimeError), places.take("a"):
@@ -114,8 +114,8 @@ class Reader:
         return min(some, len(data))
 
 
-def outgoing(reader: Reader, most: int, stall: float = 60) -> Outgoing:
-    return Outgoing(reader, "a", Places(most), MinRate(stall, 10))  # type: ignore[arg-type]
+def outgoing(reader: Reader, most: int, stall: float = 60) -> ResponseSocket:
+    return ResponseSocket(reader, "a", SendSlots(most), MinRate(stall, 10))  # type: ignore[arg-type]
 
 
 def test_what_the_kernel_takes_at_once_needs_no_place() -> None:

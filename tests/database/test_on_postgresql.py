@@ -29,7 +29,7 @@ def app(app_on_postgresql: Flask) -> Flask:
 def test_uploads_at_the_same_time_never_exceed_a_quota(app: Flask, quota: dict[str, int]) -> None:
     owner = "-".join(quota)
     api_keys.create(owner, ["upload"], None)
-    api_keys.change_quota(owner, **quota)
+    api_keys.set_quotas(owner, **quota)
 
     assert accepted_at_once(app, owner) == 3
     assert has(owner) == (15, 3)
@@ -58,14 +58,14 @@ def test_a_key_lives_its_life(app: Flask) -> None:
     id = token.split("_")[1]
     new = api_keys.rotate(id, 60)
 
-    key = api_keys.find(id)
+    key = api_keys.get_live(id)
     assert key is not None
     assert (key.owner, key.verify(token), key.verify(str(new))) == ("dave", True, True)
     api_keys.record_use(id)
-    assert (key.use_recorded, api_keys.find(id)) == (False, replace(key, use_recorded=True))
-    assert [row.state for row in api_keys.listed() if row.id == id] == ["live"]
+    assert (key.use_recorded, api_keys.get_live(id)) == (False, replace(key, use_recorded=True))
+    assert [row.state for row in api_keys.list_keys() if row.id == id] == ["live"]
     assert api_keys.revoke(id)
-    assert api_keys.find(id) is None
+    assert api_keys.get_live(id) is None
 
 
 def test_a_deleted_file_is_found_by_the_sweep_and_by_nobody_else(app: Flask) -> None:
@@ -100,7 +100,7 @@ def test_files_in_error_are_bounded_in_time_and_number(app: Flask) -> None:
 
 def test_what_an_owner_may_send_is_read_alike(app: Flask) -> None:
     api_keys.create("erin", ["upload"], None)
-    api_keys.change_quota("erin", quota_bytes=5)
+    api_keys.set_quotas("erin", quota_bytes=5)
 
     assert storage_quota.remaining("erin") == storage_quota.QuotaReservation("erin", 5)
 
@@ -127,7 +127,7 @@ def test_files_of_nobody_are_adopted_once(app: Flask) -> None:
 def test_a_file_of_unknown_length_reserves_as_it_comes(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage_quota, "RESERVATION_STEP", 10)
     api_keys.create("frank", ["upload"], None)
-    api_keys.change_quota("frank", quota_bytes=34)
+    api_keys.set_quotas("frank", quota_bytes=34)
     row = file.new("a", "text/plain", "normal", owner="frank")
 
     file.hold(row, None)

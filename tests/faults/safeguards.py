@@ -285,7 +285,7 @@ SAFEGUARDS = (
     Safeguard(
         "quota-counted-with-the-row",
         "lifecycle/transitions/claims.py",
-        'storage_quota.adjust(connection, owner, values["reserved"], 1, whole=whole)',
+        'storage_quota.adjust(connection, owner, values["reserved"], 1, all_or_nothing=all_or_nothing)',
         'values["reserved"]',
         ("tests/quotas/test_storage_quota.py",),
     ),

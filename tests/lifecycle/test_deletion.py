@@ -112,10 +112,10 @@ def test_several_are_deleted_at_once_and_the_unknown_are_named(client: FlaskClie
 def test_deleting_counts_back_what_the_owner_had(client: FlaskClient) -> None:
     key = {"Authorization": f"Bearer {api_keys.create('alice', api_keys.SCOPES, None)}"}
     path = sent(client, headers=key)
-    assert storage_quota._found("alice").used_bytes == 4
+    assert storage_quota.get_owner("alice").used_bytes == 4
 
     client.delete(path, headers=key)
-    found = storage_quota._found("alice")
+    found = storage_quota.get_owner("alice")
     assert (found.used_bytes, found.used_files) == (0, 0)
 
 

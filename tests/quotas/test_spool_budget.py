@@ -47,14 +47,14 @@ def test_what_comes_is_counted_a_step_ahead_but_never_more_than_was_announced_or
     counted = []
     for came in (1, 100, 101, 102):
         for id in ("known", "unknown"):
-            budget.count(id, came)
+            budget.record(id, came)
         counted.append([upload.counted for upload in budget._uploads.values()])
 
     assert counted == [[101, 101], [101, 101], [101, 101], [150, 202]]
-    budget.count("unknown", 1440)
+    budget.record("unknown", 1440)
     assert budget._uploads["unknown"].counted == 1450
     with pytest.raises(TooMuchWaiting):
-        budget.count("unknown", 1451)
+        budget.record("unknown", 1451)
     budget.end("unknown", kept=False)
     budget.end("unknown", kept=False)
     budget.begin("next", "b", 1450)
@@ -63,14 +63,14 @@ def test_what_comes_is_counted_a_step_ahead_but_never_more_than_was_announced_or
 def test_an_upload_that_began_first_is_not_ended_for_one_that_began_later() -> None:
     budget = SpoolBudget(100, lambda ids: 0)
     budget.begin("first", "a", 90)
-    budget.count("first", 20)
+    budget.record("first", 20)
     budget.begin("second", "a", 20)
-    budget.count("second", 20)
-    budget.count("first", 74)
+    budget.record("second", 20)
+    budget.record("first", 74)
 
     assert budget._uploads["first"].counted == 80
     budget.end("first", kept=False)
-    budget.count("second", 20)
+    budget.record("second", 20)
 
 
 class Slow:

@@ -20,7 +20,7 @@ LEASE = 30.0
 
 
 @pytest.mark.parametrize(
-    ("quota", "used", "more", "whole", "fits"),
+    ("quota", "used", "more", "all_or_nothing", "fits"),
     [
         (None, 7, 5, True, 5),
         (10, 0, 10, True, 10),
@@ -33,8 +33,10 @@ LEASE = 30.0
         (10, 15, -4, True, -4),
     ],
 )
-def test_what_fits_beside_what_is_there(quota: int | None, used: int, more: int, whole: bool, fits: int | None) -> None:
-    assert allowed(quota, used, more, whole=whole) == fits
+def test_what_fits_beside_what_is_there(
+    quota: int | None, used: int, more: int, all_or_nothing: bool, fits: int | None
+) -> None:
+    assert allowed(quota, used, more, all_or_nothing=all_or_nothing) == fits
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def alice(app: Flask) -> str:
 
 
 def has(name: str) -> tuple[int, int]:
-    found = storage_quota._found(name)
+    found = storage_quota.get_owner(name)
     return found.used_bytes, found.used_files
 
 
@@ -97,7 +99,7 @@ def test_a_file_that_is_tried_again_counts_again_if_there_is_room(alice: str) ->
     assert has(alice) == (5, 1)
     transitions.claim(row, LEASE)
     transitions.fail(row, "storage-denied")
-    api_keys.change_quota(alice, quota_bytes=4)
+    api_keys.set_quotas(alice, quota_bytes=4)
     with pytest.raises(QuotaExceeded):
         transitions.retry(row)
     assert (has(alice), queries.get(row.id).upload_status) == ((0, 0), "ERROR")  # type: ignore[union-attr]
@@ -111,7 +113,7 @@ class TestUnknownLength:
         monkeypatch.setattr(storage_quota, "RESERVATION_STEP", 10)
 
     def test_it_locks_nobody_out_while_it_comes(self, alice: str) -> None:
-        api_keys.change_quota(alice, quota_bytes=100)
+        api_keys.set_quotas(alice, quota_bytes=100)
         row, seen = file.new("a", "text/plain", "normal", owner=alice), []
 
         def body() -> Iterator[bytes]:
@@ -126,7 +128,7 @@ class TestUnknownLength:
         assert has(alice) == (85, 2)
 
     def test_it_ends_where_the_quota_does_and_leaves_nothing(self, alice: str) -> None:
-        api_keys.change_quota(alice, quota_bytes=34)
+        api_keys.set_quotas(alice, quota_bytes=34)
         row = file.new("a", "text/plain", "normal", owner=alice)
 
         file.hold(row, None)
@@ -136,7 +138,7 @@ class TestUnknownLength:
         assert raised.value.fields["used_bytes"] == 0
 
     def test_its_last_byte_may_be_the_quotas_last(self, alice: str) -> None:
-        api_keys.change_quota(alice, quota_bytes=34)
+        api_keys.set_quotas(alice, quota_bytes=34)
         row = file.new("a", "text/plain", "normal", owner=alice)
 
         file.hold(row, None)
@@ -154,7 +156,7 @@ class TestUnknownLength:
 
 
 def test_a_file_of_unknown_size_has_what_is_left_and_gives_back_what_it_does_not_need(alice: str) -> None:
-    api_keys.change_quota(alice, quota_bytes=10)
+    api_keys.set_quotas(alice, quota_bytes=10)
 
     row = held(alice, 100)
     assert (row.reserved, has(alice)) == (10, (10, 1))
@@ -182,7 +184,7 @@ def test_a_move_that_was_overtaken_counts_nothing(alice: str) -> None:
 
 
 def test_what_does_not_fit_leaves_no_row_and_says_the_numbers(alice: str) -> None:
-    api_keys.change_quota(alice, quota_bytes=9)
+    api_keys.set_quotas(alice, quota_bytes=9)
     kept(alice, 5)
 
     with pytest.raises(QuotaExceeded) as refused:
@@ -193,7 +195,7 @@ def test_what_does_not_fit_leaves_no_row_and_says_the_numbers(alice: str) -> Non
 
 @pytest.mark.parametrize("quota", [{"quota_files": 3}, {"quota_bytes": 15}])
 def test_uploads_at_the_same_time_never_exceed_a_quota(app: Flask, alice: str, quota: dict[str, int]) -> None:
-    api_keys.change_quota(alice, **quota)
+    api_keys.set_quotas(alice, **quota)
 
     assert accepted_at_once(app, alice) == 3
     assert has(alice) == (15, 3)
@@ -208,7 +210,7 @@ def test_a_file_of_nobody_counts_for_nobody(app: Flask) -> None:
 
 def test_room_without_end_is_none_and_a_full_one_is_refused(alice: str) -> None:
     assert storage_quota.remaining(alice) is None
-    api_keys.change_quota(alice, quota_bytes=5, quota_files=1)
+    api_keys.set_quotas(alice, quota_bytes=5, quota_files=1)
     room = storage_quota.remaining(alice)
     assert room is not None
     room.check(5)

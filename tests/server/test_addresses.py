@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.addresses import address_of, canonical, is_loopback, network, place
+from server.addresses import canonical, format_address, is_loopback, network, peer_address
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_an_address_is_shown_in_one_form(written: str, shown: str) -> None:
     ],
 )
 def test_an_ipv4_client_of_an_ipv6_socket_is_itself(peer: object, address: str) -> None:
-    assert address_of(peer) == address
+    assert peer_address(peer) == address
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ def test_an_ipv4_client_of_an_ipv6_socket_is_itself(peer: object, address: str) 
     ],
 )
 def test_a_socket_is_named_as_in_an_address(name: object, shown: str) -> None:
-    assert place(name) == shown
+    assert format_address(name) == shown

@@ -15,7 +15,7 @@ from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.message import Request as Message
 
 from problems import BadRequest, IncompleteBody, RequestTimeout
-from server.body import READ, ExpectedBody, Unreader, body_of, has_unread_body, is_disconnected
+from server.body import READ_SIZE, ExpectedBody, Unreader, has_unread_body, is_disconnected, iter_body
 from server.min_rate import MinRate
 
 NEXT = b"GET / HTTP/1.1\r\n\r\n"
@@ -56,8 +56,8 @@ def made() -> Iterator[list[Arriving]]:
         each.client.close()
 
 
-@pytest.mark.parametrize("early", [0, 1, 5000, 2 * READ])
-@pytest.mark.parametrize("size", [0, 1, READ - 1, READ, READ + 1, 3 * READ + 17])
+@pytest.mark.parametrize("early", [0, 1, 5000, 2 * READ_SIZE])
+@pytest.mark.parametrize("size", [0, 1, READ_SIZE - 1, READ_SIZE, READ_SIZE + 1, 3 * READ_SIZE + 17])
 def test_the_body_is_what_was_sent_and_the_next_request_is_left_alone(
     made: list[Arriving], size: int, early: int
 ) -> None:
@@ -65,31 +65,31 @@ def test_the_body_is_what_was_sent_and_the_next_request_is_left_alone(
     wire = content + NEXT
     made.append(arriving := Arriving(size, wire[:early]))
     arriving.send(wire[early:])
-    assert b"".join(body_of(arriving.request)) == content
+    assert b"".join(iter_body(arriving.request)) == content
     assert arriving.body.read(1) == b""
     assert arriving.unreader.read(len(NEXT)) == NEXT
 
 
 def test_no_piece_is_larger_than_what_is_asked_for_at_once(made: list[Arriving]) -> None:
-    made.append(arriving := Arriving(3 * READ, b"abc"))
-    arriving.send(b"x" * (3 * READ - 3))
-    assert [len(piece) for piece in body_of(arriving.request)] == [3, READ, READ, READ - 3]
+    made.append(arriving := Arriving(3 * READ_SIZE, b"abc"))
+    arriving.send(b"x" * (3 * READ_SIZE - 3))
+    assert [len(piece) for piece in iter_body(arriving.request)] == [3, READ_SIZE, READ_SIZE, READ_SIZE - 3]
 
 
-@pytest.mark.parametrize("size", [0, 1, READ, READ + 1])
+@pytest.mark.parametrize("size", [0, 1, READ_SIZE, READ_SIZE + 1])
 def test_a_connection_that_ends_early_is_an_incomplete_body(made: list[Arriving], size: int) -> None:
-    made.append(arriving := Arriving(2 * READ))
+    made.append(arriving := Arriving(2 * READ_SIZE))
     arriving.send(b"x" * size, end=True)
-    with pytest.raises(IncompleteBody, match=f"{size} of {2 * READ} bytes arrived"):
-        list(body_of(arriving.request))
+    with pytest.raises(IncompleteBody, match=f"{size} of {2 * READ_SIZE} bytes arrived"):
+        list(iter_body(arriving.request))
 
 
 def test_what_was_not_read_is_still_owed(made: list[Arriving]) -> None:
     """gunicorn has to know how much of a refused body is still to come before the next request."""
-    made.append(arriving := Arriving(2 * READ))
-    arriving.send(b"x" * (2 * READ))
-    next(body_of(arriving.request))
-    assert len(arriving.body.read(2 * READ)) == READ
+    made.append(arriving := Arriving(2 * READ_SIZE))
+    arriving.send(b"x" * (2 * READ_SIZE))
+    next(iter_body(arriving.request))
+    assert len(arriving.body.read(2 * READ_SIZE)) == READ_SIZE
 
 
 def test_a_connection_that_gives_up_is_asked_again_as_long_as_the_pace_allows(made: list[Arriving]) -> None:
@@ -100,7 +100,7 @@ def test_a_connection_that_gives_up_is_asked_again_as_long_as_the_pace_allows(ma
     began = time.monotonic()
 
     with pytest.raises(RequestTimeout):
-        list(body_of(arriving.request))
+        list(iter_body(arriving.request))
     assert 0.1 <= time.monotonic() - began < 1
 
 
@@ -134,9 +134,9 @@ def test_chunks_are_whole_or_refused(wire: bytes, error: type[Exception] | None)
     with message.server:
         if error:
             with pytest.raises(error):
-                list(body_of(message.flask))
+                list(iter_body(message.flask))
         else:
-            assert b"".join(body_of(message.flask)) == b"whole"
+            assert b"".join(iter_body(message.flask)) == b"whole"
         assert has_unread_body(message.body) == (error is not None)
 
 
@@ -153,7 +153,7 @@ def test_whoever_waits_to_be_asked_is_asked_once(made: list[Arriving]) -> None:
     arriving.request.environ["wsgi.input"] = body
     arriving.send(b"contents")
 
-    assert b"".join(body_of(arriving.request)) == b"contents"
+    assert b"".join(iter_body(arriving.request)) == b"contents"
     assert body.read(1) == b""
     assert arriving.client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
 
