@@ -19,7 +19,6 @@ from database.redis_options import parse
 from dev import parts
 from dev.errors import page
 from dev.process import Process, free_port
-from tests.faults.safeguards import SAFEGUARDS, Safeguard
 from tests.stack import Stack
 
 SETTINGS = {item.name.upper(): item.metadata for item in fields(Config)}
@@ -237,9 +236,3 @@ def test_every_test_that_a_promise_names_is_there(page: str) -> None:
 
     assert len(named) > 20
     assert named <= there
-
-
-@pytest.mark.parametrize("safeguard", SAFEGUARDS, ids=lambda safeguard: safeguard.name)
-def test_every_safeguard_is_where_the_mutants_look_for_it(safeguard: Safeguard) -> None:
-    assert read(safeguard.file).count(safeguard.text) == 1
-    assert f"| {safeguard.name} |" in read("docs/reliability.md")

@@ -1,9 +1,9 @@
-"""Takes Ferry's safeguards out one at a time, and sees whether a test turns red: `make mutants`.
+"""Mutation tests: take Ferry's safeguards out one at a time; a test must fail. Run by `make mutants`.
 
 python -m tests.faults.mutants [name…]
 
-Each runs in a copy of the tree. Before that, all tests that are to turn red must be green without a change. Prints
-`caught <name> by <test>` or `SURVIVED <name>`; the exit code is 1 if one survived.
+Works in a copy of the tree. First all tests that are to fail must pass without a change. Prints
+`caught <name> by <test>` or `SURVIVED <name>`; the exit code is 1 if a mutant survived.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dev import parts
-from tests.faults.safeguards import SAFEGUARDS, Safeguard
+from tests.faults.mutations import Safeguard
+from tests.faults.safeguards import SAFEGUARDS
 
 _SECONDS = 180
-_KINDS_LEFT_OUT = ("node_modules", "var", "__pycache__")
+_NOT_COPIED = ("node_modules", "var", "__pycache__")
 
 
 def main(names: Sequence[str]) -> int:
-    """Try the safeguards of these names, or all. Returns the exit code."""
+    """Test the safeguards of these names, or all. Returns the exit code."""
     known = {safeguard.name for safeguard in SAFEGUARDS}
     if unknown := set(names) - known:
         _say(f"unknown: {', '.join(sorted(unknown))}. Known: {', '.join(sorted(known))}")
@@ -36,7 +37,7 @@ def main(names: Sequence[str]) -> int:
         tree = Path(folder) / "tree"
         _copy(tree)
         for safeguard in chosen:
-            _taken_out(tree, safeguard)
+            safeguard.mutant(tree)
         green = sorted({test for safeguard in chosen for test in safeguard.tests})
         if red := _red_test(tree, green, 20 * _SECONDS):
             _say(f"RED without a change: {red}")
@@ -47,33 +48,25 @@ def main(names: Sequence[str]) -> int:
 
 
 def _caught(tree: Path, safeguard: Safeguard) -> bool:
-    """Whether a test turns red without this safeguard. The tree is as before afterwards."""
-    place = tree / safeguard.file
-    whole = place.read_text()
-    place.write_text(_taken_out(tree, safeguard))
+    """Whether a test fails without this safeguard. Restores the file afterwards."""
+    path = safeguard.path(tree)
+    original = path.read_text()
+    path.write_text(safeguard.mutant(tree))
     try:
         red = _red_test(tree, safeguard.tests, _SECONDS)
     finally:
-        place.write_text(whole)
+        path.write_text(original)
     _say(f"caught   {safeguard.name}  by {red}" if red else f"SURVIVED {safeguard.name}")
     return bool(red)
 
 
-def _taken_out(tree: Path, safeguard: Safeguard) -> str:
-    """The file's text without the safeguard. Raises ValueError where that is not there, or more than once."""
-    text = (tree / safeguard.file).read_text()
-    if text.count(safeguard.text) != 1:
-        raise ValueError(f"{safeguard.name}: {text.count(safeguard.text)} times in {safeguard.file}, not once")
-    return text.replace(safeguard.text, safeguard.instead)
-
-
 def _copy(tree: Path) -> None:
-    """What is in the working tree, but for what is hidden: repository, venv, caches."""
-    shutil.copytree(parts.ROOT, tree, ignore=shutil.ignore_patterns(".*", *_KINDS_LEFT_OUT))
+    """Copy the working tree without hidden files (repository, venv) and caches."""
+    shutil.copytree(parts.ROOT, tree, ignore=shutil.ignore_patterns(".*", *_NOT_COPIED))
 
 
 def _red_test(tree: Path, tests: Sequence[str], seconds: float) -> str:
-    """The first of these tests that fails, or errs at its end; empty where all are green."""
+    """The first of these tests that fails or errors; empty if all pass."""
     argv = [sys.executable, "-m", "pytest", "-x", "--tb=no", "-rfE", "-p", "no:cacheprovider", *tests]
     try:
         done = subprocess.run(argv, cwd=tree, capture_output=True, text=True, timeout=seconds)

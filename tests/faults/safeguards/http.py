@@ -1,0 +1,182 @@
+"""Safeguards of the server, the views, authentication and quotas."""
+
+from __future__ import annotations
+
+from tests.faults.mutations import Safeguard, always, drop, never, replace, return_value, unwrap
+
+_FAULTS = "tests/faults/test_faults.py::"
+_SLOW = "tests/bad_input/test_slow_clients.py::"
+
+SAFEGUARDS = (
+    Safeguard(
+        "received-bytes",
+        "server.body:iter_body",
+        never(),
+        (_FAULTS + "test_a_body_that_was_cut_is_never_stored",),
+    ),
+    Safeguard(
+        "tie-of-an-idempotency-key",
+        "routes:_upload",
+        replace("_1.idempotent(_, _2)", "_1.idempotent(None, _2)"),
+        (_FAULTS + "test_a_request_that_comes_five_times_makes_one_file",),
+    ),
+    Safeguard(
+        "heads-before-threads",
+        "server.worker:Worker.enqueue_req",
+        always("_.is_ssl"),
+        (_SLOW + "test_heads_that_do_not_come_hold_nobody_up",),
+    ),
+    Safeguard(
+        "places-shared-by-address",
+        "server.deadlines:index_to_evict",
+        return_value("0"),
+        ("tests/bad_input/test_many_clients.py",),
+    ),
+    Safeguard(
+        "places-of-unread-answers",
+        "server.outgoing:SendSlots.take",
+        never("_ >= _"),
+        ("tests/bad_input/test_many_clients.py",),
+    ),
+    Safeguard(
+        "pace-of-a-body",
+        "server.min_rate:MinRate.record",
+        never("_._ >= _._"),
+        (
+            "tests/server/test_min_rate.py",
+            _SLOW + "test_bodies_that_do_not_come_are_cut",
+        ),
+    ),
+    Safeguard(
+        "slot-of-a-json-body",
+        "api.json_bodies:json_of",
+        unwrap(),
+        ("tests/api/test_json_bodies.py::test_no_byte_of_a_body_is_read_without_a_slot",),
+    ),
+    Safeguard(
+        "end-after-an-unread-body",
+        "server.error_responses:BoundedResponse.should_close",
+        replace("_1 or _2", "_1"),
+        ("tests/bad_input/test_early_answers.py",),
+    ),
+    Safeguard(
+        "owner-in-the-look-up",
+        "lifecycle.queries:_BY_ID_AND_OWNER",
+        replace("_ == _1", "_1 != ''"),
+        ("tests/auth/test_guards.py",),
+    ),
+    Safeguard(
+        "quota-counted-with-the-row",
+        "lifecycle.transitions.claims:_counted",
+        replace("_.adjust(_, _, _1, ...)", "_1"),
+        ("tests/quotas/test_storage_quota.py",),
+    ),
+    Safeguard(
+        "share-of-the-spool",
+        "quotas.spool_budget:available",
+        replace("_1 if _ else _", "_1"),
+        (
+            "tests/test_spool.py",
+            "tests/quotas/test_spool_budget.py",
+        ),
+    ),
+    Safeguard(
+        "announced-is-not-taken",
+        "quotas.spool_budget:SpoolBudget.record",
+        replace("max(_1, min(_2, _3))", "max(_1, min(upload.bound or _2, _3))"),
+        (
+            "tests/test_spool.py",
+            "tests/quotas/test_spool_budget.py",
+        ),
+    ),
+    Safeguard(
+        "token-compared",
+        "auth.api_keys:Key.verify",
+        return_value("True"),
+        ("tests/auth/test_api_keys.py",),
+    ),
+    Safeguard(
+        "type-looked-at-before-the-row",
+        "routes:_upload",
+        drop("check_allowed(...)"),
+        ("tests/content/test_policy.py",),
+    ),
+    Safeguard(
+        "chunk-in-the-fields-refused",
+        "api.upload_request.form:_Form._go_on",
+        drop("refuse(...)"),
+        ("tests/api/test_chunked_uploads.py",),
+    ),
+    Safeguard(
+        "invalid-form-leaves-no-row",
+        "file:store",
+        never("_ == 'normal'"),
+        ("tests/api/test_forms_as_sent.py",),
+    ),
+    Safeguard(
+        "wish-behind-the-file-refused",
+        "api.upload_request.fields:Fields.check_late",
+        never("not holds"),
+        ("tests/api/test_forms_as_sent.py",),
+    ),
+    Safeguard(
+        "unknown-parameter-refused",
+        "api.query_names:check_names",
+        never("_ not in _"),
+        ("tests/api/test_query_names.py",),
+    ),
+    Safeguard(
+        "chunk-in-the-head-refused",
+        "api.upload_request.request:parse",
+        drop("refuse(...)"),
+        ("tests/api/test_chunked_uploads.py",),
+    ),
+    Safeguard(
+        "no-letter-of-a-name-dropped",
+        "content.filename_encoding:_text",
+        replace("_1.decode(_2)", "_1.decode(_2, 'ignore')"),
+        ("tests/content/test_filename_encoding.py",),
+    ),
+    Safeguard(
+        "head-of-a-part-bounded",
+        "api.upload_request.parser:_Parser._on_segment_headerline",
+        never(),
+        ("tests/api/test_upload_request.py",),
+    ),
+    Safeguard(
+        "name-bounded-before-it-is-normalised",
+        "content.filenames:display_name",
+        replace("_ if _ > _ else _1", "_1"),
+        ("tests/security/test_hostile_input.py",),
+    ),
+    Safeguard(
+        "stops-kept-over-forks",
+        "gunicorn.conf:on_starting",
+        drop("keep_stops_over_forks()"),
+        ("tests/server/test_stops.py::test_a_stop_reaches_a_process_that_has_just_been_forked",),
+    ),
+    Safeguard(
+        "object-asked-for-before-a-link",
+        "api.downloads:_link",
+        drop("look_for(...)"),
+        ("tests/api/test_object_missing.py",),
+    ),
+    Safeguard(
+        "owner-of-a-replay",
+        "lifecycle.idempotency:_reserve",
+        replace("_1.get_owned(_, _2)", "_1.find(_2)"),
+        ("tests/lifecycle/test_idempotency.py",),
+    ),
+    Safeguard(
+        "tokens-out-of-logs",
+        "content.redaction:without_secrets",
+        replace("without_tokens(_1)", "_1"),
+        ("tests/test_logs.py::test_a_token_is_left_out_of_every_field",),
+    ),
+    Safeguard(
+        "no-token-as-request-id",
+        "server.request_ids:request_id",
+        replace("_1 and _2 and _3", "_1 and _2"),
+        ("tests/api/test_request_ids.py",),
+    ),
+)

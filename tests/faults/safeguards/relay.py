@@ -1,0 +1,86 @@
+"""Safeguards of Redis, the broker and the relay."""
+
+from __future__ import annotations
+
+from tests.faults.mutations import Safeguard, drop, drop_finally, drop_named, never, replace, replace_text
+
+_REDIS = "tests/faults/test_redis_restarts.py::"
+_DEAF = "tests/faults/test_deaf_workers.py::"
+
+SAFEGUARDS = (
+    Safeguard(
+        "end-of-a-deaf-worker",
+        "relay.worker_probe:init_app",
+        drop("_.connect(...)"),
+        (_DEAF + "test_a_deaf_worker_ends_and_the_next_stores_its_files[deaf]",),
+    ),
+    Safeguard(
+        "one-task-a-waiting-file",
+        "relay.channel:_RESERVE_TASK",
+        replace_text("if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return false end", ""),
+        ("tests/relay/test_queued_tasks.py",),
+    ),
+    Safeguard(
+        "recall-of-lost-tasks",
+        "modes.celery:_recall",
+        never(),
+        ("tests/relay/test_queued_tasks.py",),
+    ),
+    Safeguard(
+        "prefetch-slot-freed-on-a-failed-ack",
+        "relay.transport:QoS.ack",
+        drop_finally(),
+        (
+            "tests/relay/test_transport.py",
+            _REDIS + "test_tasks_that_all_end_while_redis_is_away_leave_a_worker_that_hears",
+        ),
+    ),
+    Safeguard(
+        "file-of-a-running-attempt",
+        "modes.celery:may_be_fed",
+        replace("_ and _", "True"),
+        ("tests/relay/test_untrusted_redis.py::test_nothing_else_is_sent",),
+    ),
+    Safeguard(
+        "malformed-demand",
+        "relay.channel:parse_request",
+        replace("ValueError", "FileNotFoundError"),
+        ("tests/relay/test_untrusted_redis.py::test_a_malformed_demand_is_not_one",),
+    ),
+    Safeguard(
+        "thread-that-hears-demands",
+        "modes.celery:RelayServer._run",
+        replace("Exception", "ZeroDivisionError"),
+        ("tests/relay/test_untrusted_redis.py::test_no_exception_ends_the_thread_that_hears_demands",),
+    ),
+    Safeguard(
+        "certificate-of-redis",
+        "database.redis_options:_tls",
+        replace("{'ssl_cert_reqs': 'required'}", "{'ssl_cert_reqs': 'none'}"),
+        ("tests/database/test_redis_options.py::test_tls_is_verified_unless_it_is_said_otherwise",),
+    ),
+    Safeguard(
+        "one-reading-of-the-broker",
+        "tasks:_Celery.connection_for_read",
+        replace("_.conf['broker_url']", "url"),
+        ("tests/relay/test_redis_tls.py::test_all_connect_or_none",),
+    ),
+    Safeguard(
+        "keys-of-its-own",
+        "tasks:settings",
+        drop_named("global_keyprefix"),
+        ("tests/relay/test_shared_redis.py",),
+    ),
+    Safeguard(
+        "look-at-a-task",
+        "relay.transport:_Client.parse_response",
+        never(),
+        ("tests/relay/test_task_messages.py::test_a_channel_drops_what_is_malformed_and_goes_on",),
+    ),
+    Safeguard(
+        "look-at-what-is-queued-again",
+        "relay.transport:QoS.restore_by_tag",
+        never(),
+        ("tests/relay/test_task_messages.py::test_a_channel_drops_what_is_malformed_among_the_unacknowledged",),
+    ),
+)

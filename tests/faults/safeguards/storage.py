@@ -1,0 +1,80 @@
+"""Safeguards of the S3 client and of what follows from its errors."""
+
+from __future__ import annotations
+
+from tests.faults.mutations import Safeguard, always, drop, never, replace
+
+_FAULTS = "tests/faults/test_faults.py::"
+
+SAFEGUARDS = (
+    Safeguard(
+        "head-after-an-upload",
+        "storage.s3.storage:S3Storage._verified",
+        replace("_._stat(_1, ...)", "Stat(_1, sent.size, sent.etag)"),
+        (_FAULTS + "test_a_storage_that_says_yes_and_keeps_nothing_is_not_believed",),
+    ),
+    Safeguard(
+        "comparison-with-the-head",
+        "storage.s3.storage:S3Storage._verified",
+        never(),
+        (_FAULTS + "test_a_storage_that_keeps_half_of_the_bytes_is_not_believed",),
+    ),
+    Safeguard(
+        "evidence-of-a-part",
+        "storage.s3.checksums:check_response",
+        drop("_('MD5', ...)"),
+        (_FAULTS + "test_bytes_that_are_damaged_on_their_way_are_sent_again",),
+    ),
+    Safeguard(
+        "damaged-bytes-again",
+        "storage.s3.multipart:resent",
+        replace("range(_)", "()"),
+        (_FAULTS + "test_one_damaged_send_does_not_end_an_upload_that_has_no_second_attempt",),
+    ),
+    Safeguard(
+        "wrong-object-goes",
+        "lifecycle.attempts:fail",
+        never("StorageMismatch"),
+        ("tests/lifecycle/test_attempts.py",),
+    ),
+    # Unnoticed with all of Ferry, since the sweep aborts what is left: the storage's own tests notice.
+    Safeguard(
+        "abort-of-a-failed-upload",
+        "storage.s3.storage:S3Storage._give_up",
+        drop("_.abort_multipart_upload(...)"),
+        ("tests/storage/test_storage_s3.py",),
+    ),
+    Safeguard(
+        "proof-of-parts-left",
+        "storage.s3.resuming:uploaded_before",
+        replace("_1 if _ else None", "_1"),
+        ("tests/storage/test_resuming.py",),
+    ),
+    Safeguard(
+        "no-abort-of-an-unanswered-complete",
+        "storage.s3.storage:S3Storage._put_parts",
+        always("StorageUnavailable"),
+        ("tests/storage/test_storage_s3.py::test_an_upload_whose_complete_has_no_answer_is_not_aborted",),
+    ),
+    Safeguard(
+        "grace-of-an-unanswered-complete",
+        "sweep.rules:is_orphan_upload",
+        replace("_ > min(_, _)", "True"),
+        ("tests/sweep/test_sweep_rules.py",),
+    ),
+    Safeguard(
+        "progress-on-a-slow-line",
+        "storage.s3.connection:wait_for",
+        never("_ < _"),
+        ("tests/storage/test_storage_http.py::test_a_slow_line_is_not_a_silent_one",),
+    ),
+    Safeguard(
+        "sign-of-a-lost-hold",
+        "file:store",
+        drop("_.check()"),
+        (
+            "tests/lifecycle/test_leases.py",
+            "tests/test_file.py",
+        ),
+    ),
+)
