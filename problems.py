@@ -1,7 +1,19 @@
-"""Every answer that is not a success: RFC 9457 problem details, one class a kind.
+"""Errors as RFC 9457 problem details, one class a kind.
 
-A class's docstring says cause and cure to the client: it is served at the problem's `type` and printed in
-docs/errors.md. Nothing here knows HTTP requests, storages or databases.
+```
+Problem                              500          internal-error
+├── Request: form, body, headers     400 … 505    the request is malformed or not supported
+├── Auth and origin                  400 401 403  the client may not do this
+├── Limits                           403 429 503  too many requests or bytes
+├── State                            404 … 422    the file, or an earlier request, does not allow it
+├── Spool and database               503 507      the server can't accept uploads now
+├── Failed attempts                  409 500 503  in a file's `error`; normal mode also answers with them
+└── StorageError (storage/base.py)   502 503 507  the object storage refused or failed
+```
+
+A class's docstring gives cause and cure to the client: it is served at the problem's `type` and printed in
+docs/errors.md. This module knows no HTTP request, storage or database. It stays one file, like the exceptions of
+Werkzeug or SQLAlchemy, because it is read as one list.
 """
 
 from __future__ import annotations
@@ -13,37 +25,39 @@ from typing import Any, ClassVar, TypeGuard
 
 
 class Problem(Exception):
-    """Something went wrong inside Ferry. It has been logged; the same request may work later."""
+    """Ferry failed unexpectedly and has logged the error. The same request may succeed later."""
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     retry_after: int | None = None
+    """Seconds, for the header Retry-After."""
 
     def __init__(self, detail: str | None = None, **fields: Any) -> None:
-        """`detail` is written for the client; `fields` become members of the answer (RFC 9457 §3.2)."""
+        """`detail` is written for the client; `fields` become members of the response (RFC 9457 §3.2)."""
         super().__init__(detail or self.title)
         self.detail = detail
         self.fields = fields
 
     @classmethod
     def slug(cls) -> str:
-        """The stable name of the problem: the end of its `type`, and what a row's `error` says."""
+        """The stable name: the last segment of `type`, and the value of a row's `error`."""
         return "internal-error" if cls is Problem else re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
     @property
     def reason(self) -> str:
-        """What the row of a file says that ended for this problem."""
+        """The `error` of a row that ended with this problem."""
         return self.slug()
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Headers of the answer, beside those that every problem has."""
+        """Headers of the response, in addition to those of every problem."""
         return {}
 
     def members(self, instance: str, root: str = "") -> dict[str, Any]:
-        """The problem details: what a client gets to read. `instance` is the path of the request.
+        """The problem details as sent to the client.
 
-        `root` is the path that the service stands under: a `type` is a reference to an address (RFC 9457 §3.1.1).
+        `instance`: the path of the request. `root`: the path that the service is mounted under, because `type` is a
+        URI reference (RFC 9457 §3.1.1).
         """
         return {
             "type": f"{root}/problems/{self.slug()}",
@@ -55,70 +69,73 @@ class Problem(Exception):
         }
 
 
-def quoted(value: str, most: int = 100) -> str:
-    """`value` of a client's choice, for a detail: in double quotes, printable ASCII only, cut to `most` characters."""
-    shown = "".join(sign if " " <= sign <= "~" and sign not in '"\\' else "?" for sign in value[:most])
-    return f'"{shown}{"…" if len(value) > most else ""}"'
+def quoted(value: str, max_length: int = 100) -> str:
+    """Quote a client's `value` for a detail: printable ASCII in double quotes, cut to `max_length` characters."""
+    shown = "".join(sign if " " <= sign <= "~" and sign not in '"\\' else "?" for sign in value[:max_length])
+    return f'"{shown}{"…" if len(value) > max_length else ""}"'
+
+
+# Request: form, body, headers
 
 
 class MissingFile(Problem):
-    """The form has no field `file`, or no file was chosen in it. Send the file in the field `file`."""
+    """The form has no field `file`, or no file was chosen. Send the file in the field `file`."""
 
-    status, title = 400, "No file was sent"
+    status, title = 400, "Missing file"
 
 
 class MissingFilename(Problem):
-    """The file has no name. A form's part needs a `filename`; a raw body a name in the path, or `?name=`."""
+    """The file has no name. Set `filename` on the form part; for a raw body use the path or `?name=`."""
 
-    status, title = 400, "The file has no name"
+    status, title = 400, "Missing filename"
 
 
 class BadEncoding(Problem):
-    """A filename or the query holds bytes that are not UTF-8, or names an unknown charset. Send them in UTF-8."""
+    """A filename or the query is not UTF-8, or names an unknown charset. Send it as UTF-8."""
 
     status, title = 400, "Invalid character encoding"
 
 
 class FilenameTooLong(Problem):
-    """The file's name is longer than 255 bytes of UTF-8. Send it under a shorter name."""
+    """The filename is longer than 255 bytes of UTF-8. Shorten it."""
 
-    status, title = 400, "The file's name is too long"
+    status, title = 400, "Filename too long"
 
 
 class TooManyFiles(Problem):
-    """The form has more than one field `file`. Send one request a file."""
+    """The form has more than one field `file`. Send one request per file."""
 
-    status, title = 400, "More than one file was sent"
+    status, title = 400, "Too many files in one request"
 
 
 class UnexpectedFile(Problem):
-    """The form carries a file in a field of another name. Send it in the field `file`."""
+    """The form has a file in another field. Send it in the field `file`."""
 
-    status, title = 400, "A file was sent in another field"
+    status, title = 400, "File in an unexpected field"
 
 
 class ChunkedUpload(Problem):
-    """The request carries one chunk of a file. Send the whole file in one: `detail` names what to switch off."""
+    """The request carries one chunk of a file. Send the whole file in one request: `detail` says how."""
 
     status, title = 400, "Chunked uploads are not supported"
 
 
 class MalformedMultipart(Problem):
-    """The body is not the multipart/form-data that its header announces (RFC 7578). Check boundary and client."""
+    """The body is not the multipart/form-data that its Content-Type announces (RFC 7578). Check the boundary."""
 
-    status, title = 400, "The form can't be read"
+    status, title = 400, "Malformed multipart body"
 
 
 class FormTooLarge(Problem):
-    """The form has too many fields, too much in the fields beside `file`, or a part with too long a header."""
+    """The form has too many fields, too many bytes in fields other than `file`, or a part whose header is too large."""
 
-    status, title = 413, "The form's other fields are too large"
+    status, title = 413, "Form fields too large"
 
 
 class IncompleteBody(Problem):
-    """Fewer bytes arrived than were announced, or the connection ended. Nothing was kept; send it again."""
+    """The body is shorter than announced, or the connection was closed. Nothing was stored. Send it again."""
 
-    status, title = 400, "The body ended too early"
+    status, title = 400, "Incomplete request body"
 
     @property
     def reason(self) -> str:
@@ -126,39 +143,102 @@ class IncompleteBody(Problem):
 
 
 class RequestTimeout(Problem):
-    """The request came too slowly, or stopped coming. Nothing was kept; send it again over a better connection."""
+    """The request arrived too slowly, or stalled. Nothing was stored. Send it again over a faster connection."""
 
-    status, title = 408, "The request took too long to arrive"
+    status, title = 408, "Request timeout"
 
 
 class TooLarge(Problem):
-    """The file is larger than this server (or this way of uploading) accepts: see `max_bytes`."""
+    """The file is larger than this server or endpoint accepts: see `max_bytes`."""
 
-    status, title = 413, "The file is too large"
+    status, title = 413, "File too large"
 
 
 class UnsupportedMediaType(Problem):
-    """The body is compressed, a part of the form is encoded, or JSON is not declared as such: see `detail`."""
+    """The body is compressed, a form part is encoded, or JSON lacks its Content-Type: see `detail`."""
 
-    status, title = 415, "This type of body is not accepted"
+    status, title = 415, "Unsupported media type"
 
 
 class TypeNotAllowed(Problem):
-    """The file's bytes are of a type (`detected_type`) that is not accepted here: `detail` says which types are."""
+    """The type found in the file's bytes (`detected_type`) is not allowed. `detail` lists the allowed types."""
 
-    status, title = 415, "This type of file is not accepted"
+    status, title = 415, "File type not allowed"
 
 
 class LengthRequired(Problem):
-    """The request has no body with a known end. Send Content-Length or Transfer-Encoding: chunked."""
+    """The request has no body of known length. Send Content-Length or Transfer-Encoding: chunked."""
 
-    status, title = 411, "The body's length is missing"
+    status, title = 411, "Length required"
+
+
+class MethodNotAllowed(Problem):
+    """The path does not support this method. The Allow header lists those it supports."""
+
+    status, title = 405, "Method not allowed"
+
+
+class IdempotencyKeyInvalid(Problem):
+    """An Idempotency-Key is 1 to 255 printable ASCII characters, without a space at either end. Use a UUID."""
+
+    status, title = 400, "Invalid Idempotency-Key"
+
+
+class InvalidParameter(Problem):
+    """A query parameter or form field is unknown, invalid, repeated or placed after the file: see `parameter`."""
+
+    status, title = 400, "Invalid parameter"
+
+
+class InvalidBody(Problem):
+    """The JSON body does not match the schema: `pointer` (RFC 6901) names the invalid member."""
+
+    status, title = 422, "Invalid request body"
+
+
+class BadRequest(Problem):
+    """The request is not valid HTTP, or its body is not valid JSON."""
+
+    status, title = 400, "Bad request"
+
+
+class UriTooLong(Problem):
+    """The request line is longer than the server reads. Shorten the URL."""
+
+    status, title = 414, "URI too long"
+
+
+class HeadersTooLarge(Problem):
+    """The request has too many or too long headers. Send fewer; cookies are often the cause."""
+
+    status, title = 431, "Request headers too large"
+
+
+class ExpectationFailed(Problem):
+    """The Expect header is not 100-continue. Remove it."""
+
+    status, title = 417, "Expectation failed"
+
+
+class TransferCodingUnknown(Problem):
+    """The transfer coding is not chunked. Send the body unencoded."""
+
+    status, title = 501, "Unsupported transfer coding"
+
+
+class VersionNotSupported(Problem):
+    """The request is neither HTTP/1.0 nor HTTP/1.1."""
+
+    status, title = 505, "HTTP version not supported"
+
+
+# Auth and origin
 
 
 class Unauthorized(Problem):
-    """This needs an API key that is known and has not ended, sent as `Authorization: Bearer ferry_…`."""
+    """The request needs a known, unexpired API key: `Authorization: Bearer ferry_…`."""
 
-    status, title = 401, "An API key is needed"
+    status, title = 401, "API key required"
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -166,31 +246,46 @@ class Unauthorized(Problem):
 
 
 class ScopeMissing(Problem):
-    """The API key may not do this: see `scope`. Use a key that has it."""
+    """The API key lacks the scope in `scope`. Use a key that has it."""
 
-    status, title = 403, "The API key may not do this"
+    status, title = 403, "API key lacks a scope"
+
+
+class UntrustedHost(Problem):
+    """The service does not answer for the request's Host. The operator can add it to TRUSTED_HOSTS."""
+
+    status, title = 400, "Host not allowed"
+
+
+class CrossSiteRequest(Problem):
+    """A page of another web site sent this request. `detail` names both sites, and the settings that allow it."""
+
+    status, title = 403, "Cross-site request blocked"
+
+
+# Limits
 
 
 class TooManyUploads(Problem):
-    """This caller has `most` uploads, other bodies and downloads on their way. Wait for one, or have `most` raised."""
+    """This client already has `most` concurrent transfers. Wait until one ends, or have the limit raised."""
 
-    status, title, retry_after = 429, "Too many uploads at once", 2
+    status, title, retry_after = 429, "Too many concurrent uploads", 2
 
 
 class TooManyDownloads(Problem):
-    """This caller has `most` downloads, uploads and other bodies on their way. Wait for one, or have `most` raised."""
+    """This client already has `most` concurrent transfers. Wait until one ends, or have the limit raised."""
 
-    status, title, retry_after = 429, "Too many downloads at once", 2
+    status, title, retry_after = 429, "Too many concurrent downloads", 2
 
 
 class TooManyWatchers(Problem):
-    """As many streams of events and waiting requests are open as the server has places for. Ask without waiting."""
+    """All places for event streams and long polls are taken. Ask for the status without waiting."""
 
-    status, title, retry_after = 503, "Too many are watching", 5
+    status, title, retry_after = 503, "Too many open event streams", 5
 
 
 class TooManyRequests(Problem):
-    """This caller asks more often than it may. Wait for as many seconds as `Retry-After` says."""
+    """This client exceeds its rate limit. Wait for the seconds in `Retry-After`."""
 
     status, title = 429, "Too many requests"
 
@@ -201,204 +296,141 @@ class TooManyRequests(Problem):
 
 
 class QuotaExceeded(Problem):
-    """The files of this key's owner have used up what they may: see the numbers. Delete files, or ask the operator."""
+    """The owner of this key has used up the quota: see the numbers. Delete files, or ask the operator."""
 
-    status, title = 403, "The quota is used up"
+    status, title = 403, "Quota exceeded"
+
+
+# State
 
 
 class NotFound(Problem):
-    """There is nothing at this address. A file's id is in the answer to its upload."""
+    """Nothing exists at this path. The response to an upload has the file's id."""
 
     status, title = 404, "Not found"
 
 
-class MethodNotAllowed(Problem):
-    """The address exists, but not for this method. The header Allow lists the methods it takes."""
-
-    status, title = 405, "Method not allowed"
-
-
-class IdempotencyKeyInvalid(Problem):
-    """An Idempotency-Key is 1 to 255 printable ASCII characters, and no space at either end. A UUID does well."""
-
-    status, title = 400, "The Idempotency-Key is not valid"
-
-
-class IdempotencyKeyInUse(Problem):
-    """A request with this Idempotency-Key is on its way. Wait for its answer, or ask again a little later."""
-
-    status, title, retry_after = 409, "The first request has not been answered yet", 5
-
-
-class IdempotencyKeyReused(Problem):
-    """This Idempotency-Key was used for another file, name or way of uploading. Take a new key for a new request."""
-
-    status, title = 422, "The Idempotency-Key stands for another request"
-
-
 class NotReady(Problem):
-    """The file is not stored: see `file_status`. With a `Retry-After` it may be soon. `ids` names all such."""
+    """The file is not COMPLETE: see `file_status`. `Retry-After` means that it may be soon. `ids` lists all."""
 
-    status, title = 409, "The file is not stored"
+    status, title = 409, "File not ready"
 
-    def __init__(self, detail: str | None = None, *, is_coming: bool, **fields: Any) -> None:
-        """`is_coming`: it may still be stored."""
+    def __init__(self, detail: str | None = None, *, may_complete: bool, **fields: Any) -> None:
+        """`may_complete`: the file may still be stored."""
         super().__init__(detail, **fields)
-        self.retry_after = 1 if is_coming else None
+        self.retry_after = 1 if may_complete else None
+
+
+class NotFailed(Problem):
+    """Only a file with status ERROR can be retried. Check its status."""
+
+    status, title = 409, "File has not failed"
+
+
+class BytesGone(Problem):
+    """The server no longer has the file's bytes, or never spooled them (normal mode). Upload the file again."""
+
+    status, title = 409, "File content no longer available"
 
 
 class PreconditionFailed(Problem):
-    """The file is not the one that If-Match or If-Unmodified-Since names. Ask for it without them."""
+    """The file is not the one in If-Match or If-Unmodified-Since. Send the request without them."""
 
-    status, title = 412, "The file is another one"
+    status, title = 412, "Precondition failed"
 
 
 class RangeNotSatisfiable(Problem):
-    """The range begins after the file's last byte, or asks for none. `size` is how many bytes the file has."""
+    """The range starts after the file's last byte, or is empty. `size` is the file's size in bytes."""
 
-    status, title = 416, "The file has no such range"
+    status, title = 416, "Range not satisfiable"
 
     @property
     def headers(self) -> Mapping[str, str]:
         return {"Content-Range": f"bytes */{self.fields['size']}"}
 
 
-class NotFailed(Problem):
-    """Only a file whose status is ERROR can be tried again. Look its status up."""
+class IdempotencyKeyInUse(Problem):
+    """A request with this Idempotency-Key is in progress. Wait for its response, or try again later."""
 
-    status, title = 409, "The file has not failed"
-
-
-class BytesGone(Problem):
-    """The file's bytes are not kept any more, or never were (normal mode keeps none). Upload the file again."""
-
-    status, title = 409, "The file's bytes are not kept any more"
+    status, title, retry_after = 409, "Idempotency-Key in use", 5
 
 
-class InvalidParameter(Problem):
-    """A parameter of the query or a form field is unknown, invalid, given twice or behind the file: see `parameter`."""
+class IdempotencyKeyReused(Problem):
+    """This Idempotency-Key was used for another file, name or endpoint. Use a new key for a new request."""
 
-    status, title = 400, "A parameter is not valid"
-
-
-class InvalidBody(Problem):
-    """The body's JSON is not what belongs here: `pointer` (RFC 6901) leads to what is wrong."""
-
-    status, title = 422, "The body is not valid"
+    status, title = 422, "Idempotency-Key reused"
 
 
-class BadRequest(Problem):
-    """The request can't be understood as HTTP says it should be written."""
-
-    status, title = 400, "Bad request"
-
-
-class UntrustedHost(Problem):
-    """The request is for a host that the service does not answer for. The operator can add it to TRUSTED_HOSTS."""
-
-    status, title = 400, "This is not the host that was asked for"
-
-
-class CrossSiteRequest(Problem):
-    """A page of another web site had the browser send this. `detail` names both, and the settings that let it."""
-
-    status, title = 403, "A request from another web site"
-
-
-class UriTooLong(Problem):
-    """The request's first line is longer than the server reads. Put less into the address."""
-
-    status, title = 414, "The address is too long"
-
-
-class HeadersTooLarge(Problem):
-    """The request has too many headers, or too long ones. Send fewer; cookies are often the cause."""
-
-    status, title = 431, "The headers are too large"
-
-
-class ExpectationFailed(Problem):
-    """The header Expect asks for something other than 100-continue. Leave it out."""
-
-    status, title = 417, "The expectation can't be met"
-
-
-class TransferCodingUnknown(Problem):
-    """The body comes in a transfer coding other than chunked. Send it as it is."""
-
-    status, title = 501, "The transfer coding is not known"
-
-
-class VersionNotSupported(Problem):
-    """The request is not in HTTP/1.0 or HTTP/1.1."""
-
-    status, title = 505, "This version of HTTP is not spoken"
+# Spool and database
 
 
 class StorageFull(Problem):
-    """The server's disk has no room for the file. Nothing was kept; try again later, or send a smaller file."""
+    """The server's disk has no space for the file. Nothing was stored. Try again later, or send a smaller file."""
 
-    status, title, retry_after = 507, "No room for the file", 60
+    status, title, retry_after = 507, "Spool disk is full", 60
 
 
 class TooMuchWaiting(Problem):
-    """As many bytes wait to be stored as this server may keep. Nothing was accepted; try again later."""
+    """The spool has reached its byte limit. Nothing was accepted. Try again later."""
 
-    status, title, retry_after = 503, "Too much is waiting to be stored", 30
+    status, title, retry_after = 503, "Spool limit reached", 30
 
 
 class DatabaseUnavailable(Problem):
-    """The database can't be reached or does not answer. Nothing was accepted; try again later."""
+    """The database can't be reached or does not respond. Nothing was accepted. Try again later."""
 
-    status, title, retry_after = 503, "The database is not available", 10
+    status, title, retry_after = 503, "Database unavailable", 10
+
+
+# Failed attempts: in a file's `error`; normal mode also answers with them
 
 
 class BytesLost(Problem):
-    """The bytes that were kept for this file can't be read any more. Upload the file again."""
+    """The spooled bytes of this file can't be read. Upload the file again."""
 
-    status, title = 500, "The kept bytes are gone"
+    status, title = 500, "Spooled file is missing"
 
 
 class BytesDamaged(Problem):
-    """The bytes on their way to the storage are not the bytes that were received. They were not stored."""
+    """The bytes on the way to the storage differ from those received, and were not stored."""
 
-    status, title = 500, "The bytes were damaged on their way"
+    status, title = 500, "Checksum mismatch"
 
 
 class RelayLost(Problem):
-    """The bytes stopped coming on their way over Redis to the worker. They are kept, and will be sent again."""
+    """The transfer over Redis to the worker was interrupted. The bytes are still spooled and will be sent again."""
 
-    status, title, retry_after = 503, "The way over Redis was interrupted", 10
+    status, title, retry_after = 503, "Relay interrupted", 10
 
 
 class ServerStopped(Problem):
-    """The server was stopped while it worked on the file. A file whose bytes are kept is taken up again."""
+    """The server shut down while it processed the file. A spooled file is processed again."""
 
-    status, title, retry_after = 503, "The server was stopped", 10
+    status, title, retry_after = 503, "Server shut down", 10
 
 
 class AttemptsExhausted(Problem):
-    """Every process that took the file died or fell silent, too many times. Upload it again, or ask to retry it."""
+    """Every attempt died or lost its lease, too many times. Upload the file again, or retry it."""
 
-    status, title = 500, "Too many attempts ended without a word"
+    status, title = 500, "Too many failed attempts"
 
 
 class Deleted(Problem):
-    """Somebody has deleted the file before all of it was stored. Nothing was kept. Do not send it again by itself."""
+    """The file was deleted before all of it was stored. Nothing was stored. Do not resend it automatically."""
 
-    status, title = 409, "The file was deleted while it was uploaded"
+    status, title = 409, "File deleted during upload"
 
 
 class LeaseLost(Problem):
-    """Another process has taken over this file. Look its status up instead of sending it again."""
+    """Another process has taken over this file. Check its status instead of sending it again."""
 
-    status, title, retry_after = 503, "Another process has taken over", 5
+    status, title, retry_after = 503, "Lease lost", 5
 
 
 def is_invalid_request(error: Exception) -> TypeGuard[Problem]:
-    """Whether the request itself is wrong, so that sending it again can't help: nothing of its file is kept.
+    """Whether the request itself is invalid, so that sending it again can't help: its row is not kept.
 
-    A body that was cut or came too slowly (408) is not: after a disconnect the client may look its file up.
+    An incomplete or slow body (408) does not count: after a disconnect the client may ask for the file's status.
     """
     return isinstance(error, Problem) and error.status in (400, 413, 415) and not isinstance(error, IncompleteBody)
 

@@ -110,8 +110,8 @@ def _ready(rows: Sequence[File]) -> Sequence[File]:
     """The files, if all are stored. Raises NotReady."""
     others = [row for row in rows if row.upload_status != UploadStatus.COMPLETE]
     if others:
-        is_coming = all(row.upload_status != UploadStatus.ERROR for row in others)
-        raise NotReady(is_coming=is_coming, file_status=others[0].upload_status, ids=[row.id for row in others])
+        may_complete = all(row.upload_status != UploadStatus.ERROR for row in others)
+        raise NotReady(may_complete=may_complete, file_status=others[0].upload_status, ids=[row.id for row in others])
     return rows
 
 

@@ -1,16 +1,16 @@
-"""The client's class for every kind of problem: `python -m dev.client_problems > client/ferry_client/problems.py`.
+"""Print the client's exception classes: `python -m dev.client_problems > client/ferry_client/problems.py`.
 
-The client is installed without Ferry and so can't import them; written out, they are also known to type checkers.
+The client is installed without Ferry and can't import them. Generated source is visible to type checkers.
 """
 
 from __future__ import annotations
 
 import inspect
 
-import storage  # noqa: F401  its errors are problems too
+import storage  # noqa: F401  registers its errors as problems
 from problems import Problem, all_problems
 
-_HEAD = '''"""One class for every kind of problem that the server answers with. Made from Ferry's own, not by hand."""
+_HEAD = '''"""One exception class for each kind of problem. Generated from the server's problems.py."""
 
 from ferry_client.errors import FerryError
 '''
@@ -22,12 +22,12 @@ KINDS: dict[str, type[FerryError]] = {
 
 
 def page() -> str:
-    """The module's text."""
-    kinds = "".join(_written(slug, kind) for slug, kind in sorted(all_problems().items()))
+    """Return the module's source."""
+    kinds = "".join(_class(slug, kind) for slug, kind in sorted(all_problems().items()))
     return f"{_HEAD}{kinds}\n{_FOOT}"
 
 
-def _written(slug: str, kind: type[Problem]) -> str:
+def _class(slug: str, kind: type[Problem]) -> str:
     name = "InternalError" if kind is Problem else kind.__name__
     return f'\n\nclass {name}(FerryError):\n    """{inspect.cleandoc(kind.__doc__ or "")}"""\n\n    slug = "{slug}"\n'
 

@@ -1,184 +1,184 @@
-"""One class for every kind of problem that the server answers with. Made from Ferry's own, not by hand."""
+"""One exception class for each kind of problem. Generated from the server's problems.py."""
 
 from ferry_client.errors import FerryError
 
 
 class AttemptsExhausted(FerryError):
-    """Every process that took the file died or fell silent, too many times. Upload it again, or ask to retry it."""
+    """Every attempt died or lost its lease, too many times. Upload the file again, or retry it."""
 
     slug = "attempts-exhausted"
 
 
 class BadEncoding(FerryError):
-    """A filename or the query holds bytes that are not UTF-8, or names an unknown charset. Send them in UTF-8."""
+    """A filename or the query is not UTF-8, or names an unknown charset. Send it as UTF-8."""
 
     slug = "bad-encoding"
 
 
 class BadRequest(FerryError):
-    """The request can't be understood as HTTP says it should be written."""
+    """The request is not valid HTTP, or its body is not valid JSON."""
 
     slug = "bad-request"
 
 
 class BytesDamaged(FerryError):
-    """The bytes on their way to the storage are not the bytes that were received. They were not stored."""
+    """The bytes on the way to the storage differ from those received, and were not stored."""
 
     slug = "bytes-damaged"
 
 
 class BytesGone(FerryError):
-    """The file's bytes are not kept any more, or never were (normal mode keeps none). Upload the file again."""
+    """The server no longer has the file's bytes, or never spooled them (normal mode). Upload the file again."""
 
     slug = "bytes-gone"
 
 
 class BytesLost(FerryError):
-    """The bytes that were kept for this file can't be read any more. Upload the file again."""
+    """The spooled bytes of this file can't be read. Upload the file again."""
 
     slug = "bytes-lost"
 
 
 class ChunkedUpload(FerryError):
-    """The request carries one chunk of a file. Send the whole file in one: `detail` names what to switch off."""
+    """The request carries one chunk of a file. Send the whole file in one request: `detail` says how."""
 
     slug = "chunked-upload"
 
 
 class CrossSiteRequest(FerryError):
-    """A page of another web site had the browser send this. `detail` names both, and the settings that let it."""
+    """A page of another web site sent this request. `detail` names both sites, and the settings that allow it."""
 
     slug = "cross-site-request"
 
 
 class DatabaseUnavailable(FerryError):
-    """The database can't be reached or does not answer. Nothing was accepted; try again later."""
+    """The database can't be reached or does not respond. Nothing was accepted. Try again later."""
 
     slug = "database-unavailable"
 
 
 class Deleted(FerryError):
-    """Somebody has deleted the file before all of it was stored. Nothing was kept. Do not send it again by itself."""
+    """The file was deleted before all of it was stored. Nothing was stored. Do not resend it automatically."""
 
     slug = "deleted"
 
 
 class ExpectationFailed(FerryError):
-    """The header Expect asks for something other than 100-continue. Leave it out."""
+    """The Expect header is not 100-continue. Remove it."""
 
     slug = "expectation-failed"
 
 
 class FilenameTooLong(FerryError):
-    """The file's name is longer than 255 bytes of UTF-8. Send it under a shorter name."""
+    """The filename is longer than 255 bytes of UTF-8. Shorten it."""
 
     slug = "filename-too-long"
 
 
 class FormTooLarge(FerryError):
-    """The form has too many fields, too much in the fields beside `file`, or a part with too long a header."""
+    """The form has too many fields, too many bytes in fields other than `file`, or a part whose header is too large."""
 
     slug = "form-too-large"
 
 
 class HeadersTooLarge(FerryError):
-    """The request has too many headers, or too long ones. Send fewer; cookies are often the cause."""
+    """The request has too many or too long headers. Send fewer; cookies are often the cause."""
 
     slug = "headers-too-large"
 
 
 class IdempotencyKeyInUse(FerryError):
-    """A request with this Idempotency-Key is on its way. Wait for its answer, or ask again a little later."""
+    """A request with this Idempotency-Key is in progress. Wait for its response, or try again later."""
 
     slug = "idempotency-key-in-use"
 
 
 class IdempotencyKeyInvalid(FerryError):
-    """An Idempotency-Key is 1 to 255 printable ASCII characters, and no space at either end. A UUID does well."""
+    """An Idempotency-Key is 1 to 255 printable ASCII characters, without a space at either end. Use a UUID."""
 
     slug = "idempotency-key-invalid"
 
 
 class IdempotencyKeyReused(FerryError):
-    """This Idempotency-Key was used for another file, name or way of uploading. Take a new key for a new request."""
+    """This Idempotency-Key was used for another file, name or endpoint. Use a new key for a new request."""
 
     slug = "idempotency-key-reused"
 
 
 class IncompleteBody(FerryError):
-    """Fewer bytes arrived than were announced, or the connection ended. Nothing was kept; send it again."""
+    """The body is shorter than announced, or the connection was closed. Nothing was stored. Send it again."""
 
     slug = "incomplete-body"
 
 
 class InternalError(FerryError):
-    """Something went wrong inside Ferry. It has been logged; the same request may work later."""
+    """Ferry failed unexpectedly and has logged the error. The same request may succeed later."""
 
     slug = "internal-error"
 
 
 class InvalidBody(FerryError):
-    """The body's JSON is not what belongs here: `pointer` (RFC 6901) leads to what is wrong."""
+    """The JSON body does not match the schema: `pointer` (RFC 6901) names the invalid member."""
 
     slug = "invalid-body"
 
 
 class InvalidParameter(FerryError):
-    """A parameter of the query or a form field is unknown, invalid, given twice or behind the file: see `parameter`."""
+    """A query parameter or form field is unknown, invalid, repeated or placed after the file: see `parameter`."""
 
     slug = "invalid-parameter"
 
 
 class LeaseLost(FerryError):
-    """Another process has taken over this file. Look its status up instead of sending it again."""
+    """Another process has taken over this file. Check its status instead of sending it again."""
 
     slug = "lease-lost"
 
 
 class LengthRequired(FerryError):
-    """The request has no body with a known end. Send Content-Length or Transfer-Encoding: chunked."""
+    """The request has no body of known length. Send Content-Length or Transfer-Encoding: chunked."""
 
     slug = "length-required"
 
 
 class MalformedMultipart(FerryError):
-    """The body is not the multipart/form-data that its header announces (RFC 7578). Check boundary and client."""
+    """The body is not the multipart/form-data that its Content-Type announces (RFC 7578). Check the boundary."""
 
     slug = "malformed-multipart"
 
 
 class MethodNotAllowed(FerryError):
-    """The address exists, but not for this method. The header Allow lists the methods it takes."""
+    """The path does not support this method. The Allow header lists those it supports."""
 
     slug = "method-not-allowed"
 
 
 class MissingFile(FerryError):
-    """The form has no field `file`, or no file was chosen in it. Send the file in the field `file`."""
+    """The form has no field `file`, or no file was chosen. Send the file in the field `file`."""
 
     slug = "missing-file"
 
 
 class MissingFilename(FerryError):
-    """The file has no name. A form's part needs a `filename`; a raw body a name in the path, or `?name=`."""
+    """The file has no name. Set `filename` on the form part; for a raw body use the path or `?name=`."""
 
     slug = "missing-filename"
 
 
 class NotFailed(FerryError):
-    """Only a file whose status is ERROR can be tried again. Look its status up."""
+    """Only a file with status ERROR can be retried. Check its status."""
 
     slug = "not-failed"
 
 
 class NotFound(FerryError):
-    """There is nothing at this address. A file's id is in the answer to its upload."""
+    """Nothing exists at this path. The response to an upload has the file's id."""
 
     slug = "not-found"
 
 
 class NotReady(FerryError):
-    """The file is not stored: see `file_status`. With a `Retry-After` it may be soon. `ids` names all such."""
+    """The file is not COMPLETE: see `file_status`. `Retry-After` means that it may be soon. `ids` lists all."""
 
     slug = "not-ready"
 
@@ -190,43 +190,43 @@ class ObjectMissing(FerryError):
 
 
 class PreconditionFailed(FerryError):
-    """The file is not the one that If-Match or If-Unmodified-Since names. Ask for it without them."""
+    """The file is not the one in If-Match or If-Unmodified-Since. Send the request without them."""
 
     slug = "precondition-failed"
 
 
 class QuotaExceeded(FerryError):
-    """The files of this key's owner have used up what they may: see the numbers. Delete files, or ask the operator."""
+    """The owner of this key has used up the quota: see the numbers. Delete files, or ask the operator."""
 
     slug = "quota-exceeded"
 
 
 class RangeNotSatisfiable(FerryError):
-    """The range begins after the file's last byte, or asks for none. `size` is how many bytes the file has."""
+    """The range starts after the file's last byte, or is empty. `size` is the file's size in bytes."""
 
     slug = "range-not-satisfiable"
 
 
 class RelayLost(FerryError):
-    """The bytes stopped coming on their way over Redis to the worker. They are kept, and will be sent again."""
+    """The transfer over Redis to the worker was interrupted. The bytes are still spooled and will be sent again."""
 
     slug = "relay-lost"
 
 
 class RequestTimeout(FerryError):
-    """The request came too slowly, or stopped coming. Nothing was kept; send it again over a better connection."""
+    """The request arrived too slowly, or stalled. Nothing was stored. Send it again over a faster connection."""
 
     slug = "request-timeout"
 
 
 class ScopeMissing(FerryError):
-    """The API key may not do this: see `scope`. Use a key that has it."""
+    """The API key lacks the scope in `scope`. Use a key that has it."""
 
     slug = "scope-missing"
 
 
 class ServerStopped(FerryError):
-    """The server was stopped while it worked on the file. A file whose bytes are kept is taken up again."""
+    """The server shut down while it processed the file. A spooled file is processed again."""
 
     slug = "server-stopped"
 
@@ -250,7 +250,7 @@ class StorageError(FerryError):
 
 
 class StorageFull(FerryError):
-    """The server's disk has no room for the file. Nothing was kept; try again later, or send a smaller file."""
+    """The server's disk has no space for the file. Nothing was stored. Try again later, or send a smaller file."""
 
     slug = "storage-full"
 
@@ -310,91 +310,91 @@ class StorageWrongRegion(FerryError):
 
 
 class TooLarge(FerryError):
-    """The file is larger than this server (or this way of uploading) accepts: see `max_bytes`."""
+    """The file is larger than this server or endpoint accepts: see `max_bytes`."""
 
     slug = "too-large"
 
 
 class TooManyDownloads(FerryError):
-    """This caller has `most` downloads, uploads and other bodies on their way. Wait for one, or have `most` raised."""
+    """This client already has `most` concurrent transfers. Wait until one ends, or have the limit raised."""
 
     slug = "too-many-downloads"
 
 
 class TooManyFiles(FerryError):
-    """The form has more than one field `file`. Send one request a file."""
+    """The form has more than one field `file`. Send one request per file."""
 
     slug = "too-many-files"
 
 
 class TooManyRequests(FerryError):
-    """This caller asks more often than it may. Wait for as many seconds as `Retry-After` says."""
+    """This client exceeds its rate limit. Wait for the seconds in `Retry-After`."""
 
     slug = "too-many-requests"
 
 
 class TooManyUploads(FerryError):
-    """This caller has `most` uploads, other bodies and downloads on their way. Wait for one, or have `most` raised."""
+    """This client already has `most` concurrent transfers. Wait until one ends, or have the limit raised."""
 
     slug = "too-many-uploads"
 
 
 class TooManyWatchers(FerryError):
-    """As many streams of events and waiting requests are open as the server has places for. Ask without waiting."""
+    """All places for event streams and long polls are taken. Ask for the status without waiting."""
 
     slug = "too-many-watchers"
 
 
 class TooMuchWaiting(FerryError):
-    """As many bytes wait to be stored as this server may keep. Nothing was accepted; try again later."""
+    """The spool has reached its byte limit. Nothing was accepted. Try again later."""
 
     slug = "too-much-waiting"
 
 
 class TransferCodingUnknown(FerryError):
-    """The body comes in a transfer coding other than chunked. Send it as it is."""
+    """The transfer coding is not chunked. Send the body unencoded."""
 
     slug = "transfer-coding-unknown"
 
 
 class TypeNotAllowed(FerryError):
-    """The file's bytes are of a type (`detected_type`) that is not accepted here: `detail` says which types are."""
+    """The type found in the file's bytes (`detected_type`) is not allowed. `detail` lists the allowed types."""
 
     slug = "type-not-allowed"
 
 
 class Unauthorized(FerryError):
-    """This needs an API key that is known and has not ended, sent as `Authorization: Bearer ferry_…`."""
+    """The request needs a known, unexpired API key: `Authorization: Bearer ferry_…`."""
 
     slug = "unauthorized"
 
 
 class UnexpectedFile(FerryError):
-    """The form carries a file in a field of another name. Send it in the field `file`."""
+    """The form has a file in another field. Send it in the field `file`."""
 
     slug = "unexpected-file"
 
 
 class UnsupportedMediaType(FerryError):
-    """The body is compressed, a part of the form is encoded, or JSON is not declared as such: see `detail`."""
+    """The body is compressed, a form part is encoded, or JSON lacks its Content-Type: see `detail`."""
 
     slug = "unsupported-media-type"
 
 
 class UntrustedHost(FerryError):
-    """The request is for a host that the service does not answer for. The operator can add it to TRUSTED_HOSTS."""
+    """The service does not answer for the request's Host. The operator can add it to TRUSTED_HOSTS."""
 
     slug = "untrusted-host"
 
 
 class UriTooLong(FerryError):
-    """The request's first line is longer than the server reads. Put less into the address."""
+    """The request line is longer than the server reads. Shorten the URL."""
 
     slug = "uri-too-long"
 
 
 class VersionNotSupported(FerryError):
-    """The request is not in HTTP/1.0 or HTTP/1.1."""
+    """The request is neither HTTP/1.0 nor HTTP/1.1."""
 
     slug = "version-not-supported"
 

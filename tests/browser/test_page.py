@@ -350,7 +350,7 @@ class TestKey:
         chosen("wrong.txt", url=keyed[0].url)
         page.get_by_label("API key").fill("ferry_wrong")
         page.get_by_role("button", name="Upload and wait").click()
-        page.get_by_role("alert").filter(has_text="An API key is needed. The API key is unknown").wait_for()
+        page.get_by_role("alert").filter(has_text="API key required. The API key is unknown").wait_for()
         page.reload()
 
         assert page.get_by_label("API key").input_value() == ""

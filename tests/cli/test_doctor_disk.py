@@ -111,7 +111,7 @@ def test_what_belongs_to_another_user_is_told_and_not_written_to(app: Flask, mon
     ("error", "words"),
     [
         (OSError(errno.EROFS, "Read-only file system", "/x"), "Read-only file system (EROFS): /x"),
-        (StorageFull(), "No room for the file"),
+        (StorageFull(), "Spool disk is full"),
         (ValueError("two\n lines. "), "ValueError: two lines"),
         (ValueError("x" * 9999), f"ValueError: {'x' * 388}"),
         (ConnectionError("redis://:hunter2@h:1/0 is away"), "ConnectionError: redis://…@h:1/0 is away"),
