@@ -24,6 +24,7 @@ from api.docs import api_docs
 from api.downloads import downloads
 from api.files import statuses
 from auth import guards
+from auth.authenticator import Authenticator
 from auth.key_cache import KeyCache
 from background import BackgroundPool
 from config import Config
@@ -80,7 +81,7 @@ def _services(app: Flask, settings: Config) -> Services:
         spool=Spool(settings.spool_dir, settings.spool_budget),
         transfers=ConcurrencyLimiter(settings.ferry_data / "slots"),
         rate_limits=RateLimiter(settings.redis),
-        authenticator=guards.Authenticator(KeyCache()),
+        authenticator=Authenticator(KeyCache()),
         leases=LeaseRenewer(app, settings.lease_seconds),
         changes=ChangePoller(app, settings.most_watchers),
         celery=tasks.create_celery(app, settings),

@@ -15,7 +15,9 @@ from api.lookup import get_file_or_404, get_files
 from api.parameters import expires_in, page_of
 from api.responses import serialize, upload_response, uploaded
 from api.upload_request import least, parse
-from auth.guards import Principal, anonymous_allowed, public, requires_scope, upload_slot
+from auth.authenticator import Principal
+from auth.guards import anonymous_allowed, public, requires_scope
+from auth.transfer_slots import upload_slot
 from content.policy import check_allowed
 from database.engine import ping
 from lifecycle import attempts, deletion, idempotency, queries

@@ -13,7 +13,7 @@ from flask import current_app
 if TYPE_CHECKING:  # Every layer above reaches its services through here: at run time this module imports none of them.
     from celery import Celery
 
-    from auth.guards import Authenticator
+    from auth.authenticator import Authenticator
     from background import BackgroundPool
     from database.engine import Database
     from lifecycle.changes import ChangePoller

@@ -19,7 +19,8 @@ from api.parameters import choice, name_start, number
 from api.ranges import parse_range
 from api.responses import rfc3339
 from api.streaming import enforce_length, log_failures, rechunk, streaming_response
-from auth.guards import download_slot, requires_scope
+from auth.guards import requires_scope
+from auth.transfer_slots import download_slot
 from content.policy import safe_headers
 from lifecycle import queries
 from models import File, UploadStatus

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Request
 
-from auth.guards import body_slot
+from auth.transfer_slots import body_slot
 from problems import BadRequest, InvalidBody, TooLarge, UnsupportedMediaType
 from server.body import iter_body
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import storage
-from auth.guards import download_slot
+from auth.transfer_slots import download_slot
 from database.engine import UNAVAILABLE
 from lifecycle import transitions
 from logs import about

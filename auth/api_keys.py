@@ -1,4 +1,4 @@
-"""API keys: who may do what. Of a key only a SHA-256 is kept: it is random enough that nothing slower is needed."""
+"""API keys: scopes, owner and token. Only a SHA-256 of a token is stored: its 256 random bits need no slow hash."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SCOPES = ("upload", "read", "delete")
 
 
 class ApiKey(Base):
-    """A key of an owner. Rows are never removed: that there was a key once is what closes the doors to strangers."""
+    """A key of an owner. Rows are never deleted: once a key has existed, anonymous clients are refused."""
 
     __tablename__ = "api_keys"
 
@@ -57,38 +57,37 @@ class ApiKey(Base):
 
 @dataclass(frozen=True)
 class Key:
-    """A key that can be used now: what it may do, for whom, and the digests of the tokens that stand for it.
-
-    `uploads_at_once`: the key's own bound of transfers at once in a web process; None: UPLOADS_AT_ONCE counts.
-    `use_recorded`: that it was used, less than ten minutes before it was read.
-    """
+    """A live key: neither expired nor revoked when it was read."""
 
     id: str
     owner: str
     scopes: frozenset[str]
     digests: tuple[str, ...]
+    """SHA-256 of the token and, for a while after a rotation, of the one before."""
     quota_bytes: int | None
     quota_files: int | None
     quota_uploads: int | None
     uploads_at_once: int | None
+    """Limit of concurrent transfers of this key in a web process; None: UPLOADS_AT_ONCE, shared by its owner's keys."""
     use_recorded: bool
+    """Whether `used_at` was less than ten minutes old."""
 
     def verify(self, token: str) -> bool:
-        """Whether `token` stands for this key. Takes the same time for each that does not."""
-        found = [hmac.compare_digest(_digest(token), digest) for digest in self.digests]
-        return any(found)
+        """Whether `token` belongs to this key. Takes constant time, whichever digest matches."""
+        matches = [hmac.compare_digest(_digest(token), digest) for digest in self.digests]
+        return any(matches)
 
 
 def key_id_in_token(token: str) -> str | None:
-    """The id of the key that `token` would stand for; None where it does not look like one of ours."""
+    """The id of the key in a token of the form `ferry_<id>_<secret>`; None for any other text."""
     match = re.fullmatch(r"ferry_([0-9a-f]{12})_[A-Za-z0-9_-]{43}", token)
     return match and match[1]
 
 
 def get_live(id: str) -> Key | None:
-    """The key with this id, if it can be used by the database's clock."""
+    """The key with this id unless it is expired, by the database's clock, or revoked."""
     with connect() as connection:
-        row = connection.execute(_FIND, {"mine": id}).one_or_none()
+        row = connection.execute(_SELECT_LIVE, {"key_id": id}).one_or_none()
     if row is None:
         return None
     digests = (row.digest, row.old_digest) if row.old_is_live else (row.digest,)
@@ -98,88 +97,93 @@ def get_live(id: str) -> Key | None:
 
 
 def record_use(id: str) -> None:
-    """Note that the key was used now, for the operator to see."""
-    execute(_USED, {"mine": id})
+    """Set the key's `used_at`, which `flask keys list` shows."""
+    execute(_RECORD_USE, {"key_id": id})
 
 
 def any_exists() -> bool:
-    """Whether a key was ever made."""
+    """Whether a key was ever created, revoked and expired ones included."""
     with connect() as connection:
-        return bool(connection.execute(_ANY).scalar_one())
+        return bool(connection.execute(_ANY_EXISTS).scalar_one())
 
 
 def create(
     owner: str,
     scopes: Sequence[str],
-    seconds: float | None,
+    ttl: float | None,
     *,
     uploads_at_once: int | None = None,
     **quotas: int | None,
 ) -> str:
-    """Make a key for an owner, who is made if new. It expires in `seconds`, or never. Returns its token.
+    """Create a key, and its owner if there is none of this name, and return the token.
 
-    `uploads_at_once` is its own bound, as by `change`; `quotas` of the owner are changed with it, as by `change_quota`.
+    `ttl`: seconds until the key expires; None: never. `quotas` are set for the owner, as by `set_quotas`.
+
+        token = create("alice", ["upload", "read"], 90 * 86400, quota_bytes=20 << 30)
     """
     id = secrets.token_hex(6)
-    token = _token(id)
+    token = _new_token(id)
     values = {
         "id": id,
         "owner": owner,
         "scopes": ",".join(scopes),
         "digest": _digest(token),
-        "seconds": seconds,
+        "ttl": ttl,
         "uploads_at_once": uploads_at_once,
     }
 
     def work(connection: Connection) -> None:
-        if connection.execute(_OWNER, {"name": owner}).one_or_none() is None:
-            connection.execute(_MAKE_OWNER, {"name": owner})
-        connection.execute(_MAKE if seconds is not None else _MAKE_FOR_EVER, values)
+        if connection.execute(_SELECT_OWNER, {"name": owner}).one_or_none() is None:
+            connection.execute(_INSERT_OWNER, {"name": owner})
+        connection.execute(_INSERT if ttl is None else _INSERT_WITH_EXPIRY, values)
         if quotas:
-            connection.execute(_changed(owner, quotas))
+            connection.execute(_update_quotas(owner, quotas))
 
     transaction(work)
     return token
 
 
-def rotate(id: str, seconds: float) -> str | None:
-    """Give a key a new token, which is returned; the old one stands for it `seconds` more. None: it can't be used."""
-    token = _token(id)
-    return token if execute(_ROTATE, {"mine": id, "new": _digest(token), "seconds": seconds}) else None
+def rotate(id: str, overlap: float) -> str | None:
+    """Replace a key's token and return the new one; the old one is accepted for `overlap` seconds more.
+
+    Returns None if there is no live key with this id.
+    """
+    token = _new_token(id)
+    return token if execute(_ROTATE, {"key_id": id, "new_digest": _digest(token), "ttl": overlap}) else None
 
 
 def revoke(id: str) -> bool:
-    """End a key. False: there is no such key, or it had ended."""
-    return bool(execute(_REVOKE, {"mine": id}))
+    """Revoke a key. False if there is no live key with this id."""
+    return bool(execute(_REVOKE, {"key_id": id}))
 
 
 def set_transfer_limit(id: str, uploads_at_once: int | None) -> bool:
-    """Set a key's own bound of transfers at once; None takes it away. False: there is no such key, or it had ended."""
-    return bool(execute(_SET_BOUND, {"mine": id, "bound": uploads_at_once}))
+    """Set or, with None, remove a key's own limit of concurrent transfers. False if there is no live key of this id."""
+    return bool(execute(_SET_TRANSFER_LIMIT, {"key_id": id, "limit": uploads_at_once}))
 
 
 def set_quotas(owner: str, **quotas: int | None) -> bool:
-    """Set those of the owner's quotas `quota_bytes`, `quota_files`, `quota_uploads`. False: there is no such owner."""
-    return bool(execute(_changed(owner, quotas)))
+    """Set any of the owner's `quota_bytes`, `quota_files` and `quota_uploads`. False if there is no such owner."""
+    return bool(execute(_update_quotas(owner, quotas)))
 
 
-def _changed(owner: str, quotas: Mapping[str, int | None]) -> Update:
+def _update_quotas(owner: str, quotas: Mapping[str, int | None]) -> Update:
     return update(_OWNERS).where(_OWNERS.c.name == owner).values(**quotas).returning(_OWNERS.c.name)
 
 
 def owner_exists(name: str) -> bool:
-    """Whether there is an owner of this name: one is made with the first key."""
+    """Whether there is an owner of this name. Owners are created with their first key."""
     with connect() as connection:
-        return connection.execute(_OWNER, {"name": name}).one_or_none() is not None
+        return connection.execute(_SELECT_OWNER, {"name": name}).one_or_none() is not None
 
 
 def list_keys() -> Sequence[Row[Any]]:
-    """Every key with its owner's quotas and use, and `state`: live, expired or revoked."""
+    """Every key with its owner's quotas and usage, and its `state`: live, expired or revoked."""
     with connect() as connection:
         return connection.execute(_LIST).all()
 
 
-def _token(id: str) -> str:
+def _new_token(id: str) -> str:
     return f"ferry_{id}_{secrets.token_urlsafe(32)}"
 
 
@@ -190,13 +194,13 @@ def _digest(token: str) -> str:
 _KEYS = cast(Table, ApiKey.__table__)
 _OWNERS = cast(Table, Owner.__table__)
 _NOW = DatabaseTime()
-_AHEAD = _NOW + bindparam("seconds", type_=Double())
-_NOTED = 600.0
-_MINE = _KEYS.c.id == bindparam("mine")
+_NOW_PLUS_TTL = _NOW + bindparam("ttl", type_=Double())
+_USE_RECORDED_SECONDS = 600.0
+_BY_ID = _KEYS.c.id == bindparam("key_id")
 _LIVE = and_(_KEYS.c.revoked_at.is_(None), or_(_KEYS.c.expires_at.is_(None), _KEYS.c.expires_at > _NOW))
 _QUOTAS = (_OWNERS.c.quota_bytes, _OWNERS.c.quota_files, _OWNERS.c.quota_uploads)
 
-_FIND = (
+_SELECT_LIVE = (
     select(
         _KEYS.c.owner,
         _KEYS.c.scopes,
@@ -204,24 +208,24 @@ _FIND = (
         _KEYS.c.old_digest,
         _KEYS.c.uploads_at_once,
         (_KEYS.c.old_until > _NOW).label("old_is_live"),
-        func.coalesce(_KEYS.c.used_at >= _NOW - _NOTED, false()).label("use_recorded"),
+        func.coalesce(_KEYS.c.used_at >= _NOW - _USE_RECORDED_SECONDS, false()).label("use_recorded"),
         *_QUOTAS,
     )
     .join(_OWNERS, _OWNERS.c.name == _KEYS.c.owner)
-    .where(_MINE, _LIVE)
+    .where(_BY_ID, _LIVE)
 )
-_ANY = select(exists().select_from(_KEYS))
-_OWNER = select(_OWNERS.c.name).where(_OWNERS.c.name == bindparam("name")).with_for_update()
-_MAKE_OWNER = insert(_OWNERS).values(used_bytes=0, used_files=0, created_at=_NOW)
-_MAKE_FOR_EVER = insert(_KEYS).values(
+_ANY_EXISTS = select(exists().select_from(_KEYS))
+_SELECT_OWNER = select(_OWNERS.c.name).where(_OWNERS.c.name == bindparam("name")).with_for_update()
+_INSERT_OWNER = insert(_OWNERS).values(used_bytes=0, used_files=0, created_at=_NOW)
+_INSERT = insert(_KEYS).values(
     {name: bindparam(name) for name in ("id", "owner", "scopes", "digest", "uploads_at_once")} | {"created_at": _NOW}
 )
-_MAKE = _MAKE_FOR_EVER.values(expires_at=_AHEAD)
-_CHANGE = update(_KEYS).where(_MINE, _LIVE).returning(_KEYS.c.id)
-_ROTATE = _CHANGE.values(old_digest=_KEYS.c.digest, old_until=_AHEAD, digest=bindparam("new"))
-_SET_BOUND = _CHANGE.values(uploads_at_once=bindparam("bound"))
-_REVOKE = _CHANGE.values(revoked_at=_NOW)
-_USED = update(_KEYS).where(_MINE).values(used_at=_NOW)
+_INSERT_WITH_EXPIRY = _INSERT.values(expires_at=_NOW_PLUS_TTL)
+_UPDATE_LIVE = update(_KEYS).where(_BY_ID, _LIVE).returning(_KEYS.c.id)
+_ROTATE = _UPDATE_LIVE.values(old_digest=_KEYS.c.digest, old_until=_NOW_PLUS_TTL, digest=bindparam("new_digest"))
+_SET_TRANSFER_LIMIT = _UPDATE_LIVE.values(uploads_at_once=bindparam("limit"))
+_REVOKE = _UPDATE_LIVE.values(revoked_at=_NOW)
+_RECORD_USE = update(_KEYS).where(_BY_ID).values(used_at=_NOW)
 _STATE = case((_KEYS.c.revoked_at.is_not(None), "revoked"), (_LIVE, "live"), else_="expired").label("state")
 _LIST = (
     select(_KEYS, _STATE, *_QUOTAS, _OWNERS.c.used_bytes, _OWNERS.c.used_files)

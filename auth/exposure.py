@@ -1,4 +1,4 @@
-"""Whether Ferry starts where strangers reach it: with a key that keeps them out, or when it was told to let them in."""
+"""The check at start-up that Ferry is not open to anonymous clients by accident."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from auth import api_keys
 from config import ConfigError
 from server.addresses import format_address, is_loopback
 
-log = logging.getLogger("ferry.strangers")
+log = logging.getLogger("ferry.auth")
 
 
 def check_exposure(app: Flask, addresses: Sequence[object]) -> None:
-    """Raises ConfigError where a service that listens on these socket addresses would let in everybody unasked.
+    """Raises ConfigError if a service on these socket addresses would serve anonymous clients of other machines.
 
-    A database that does not answer does not decide it: until it does, strangers are refused.
+    A database that is unavailable does not stop the start: until it answers, every anonymous request fails anyway.
     """
-    outside = ", ".join(format_address(address) for address in addresses if not _is_loopback(address))
-    if not outside:
+    exposed = ", ".join(format_address(address) for address in addresses if not _is_loopback(address))
+    if not exposed:
         return
     with app.app_context():
         if config.current().allow_anonymous:
-            log.warning("ALLOW_ANONYMOUS=1: whoever reaches %s may upload and see files", outside)
+            log.warning("auth.anonymous_allowed: ALLOW_ANONYMOUS=1, %s accepts any client", exposed)
             return
         with suppress(SQLAlchemyError):
             if not api_keys.any_exists():
-                raise ConfigError(_EXPOSED.format(outside))
+                raise ConfigError(_EXPOSED.format(exposed))
 
 
-_EXPOSED = """Ferry would listen on {}, and no API key exists: anybody could use it.
-Make a key with `flask keys create --owner NAME`, listen on 127.0.0.1 (HOST), or set ALLOW_ANONYMOUS=1."""
+_EXPOSED = """Ferry would listen on {}, and no API key exists: any client could use it.
+Create a key with `flask keys create --owner NAME`, listen on 127.0.0.1 (HOST), or set ALLOW_ANONYMOUS=1."""
 
 
 def _is_loopback(address: object) -> bool:
-    """Of a socket's address. What is no IP address is a Unix socket, behind which a proxy may stand."""
+    """Whether a socket address is a loopback address. A Unix socket is not: a proxy may stand in front of it."""
     return isinstance(address, tuple) and is_loopback(address[0])

@@ -1,4 +1,4 @@
-"""Files of nobody, sent while there was no key, can be given to an owner: with what they count for, and no more."""
+"""`flask keys adopt` gives files without an owner to one, and counts them towards its quota."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def shell(app: Flask) -> FlaskCliRunner:
 
 
 @pytest.fixture
-def sent(shell: FlaskCliRunner) -> list[File]:
-    """Two stored files of nobody, one that failed, one at work."""
+def unowned(shell: FlaskCliRunner) -> list[File]:
+    """Four files without an owner: two stored, one failed, one being processed."""
     rows = [file.new("a", "text/plain", "normal") for _ in range(4)]
     for row in rows:
         file.hold(row, 4)
@@ -32,31 +32,31 @@ def sent(shell: FlaskCliRunner) -> list[File]:
     return rows
 
 
-def test_an_owner_gets_the_files_of_nobody(shell: FlaskCliRunner, sent: list[File]) -> None:
-    done = shell.invoke(args=["keys", "adopt", "alice"])
+def test_the_owner_gets_all_ended_files(shell: FlaskCliRunner, unowned: list[File]) -> None:
+    result = shell.invoke(args=["keys", "adopt", "alice"])
 
-    assert (done.exit_code, done.output) == (0, "3 files adopted\n")
-    assert [found(row).owner for row in sent] == ["alice", "alice", "alice", None]
+    assert (result.exit_code, result.output) == (0, "3 files adopted\n")
+    assert [found(row).owner for row in unowned] == ["alice", "alice", "alice", None]
     assert (storage_quota.get_owner("alice").used_bytes, storage_quota.get_owner("alice").used_files) == (8, 2)
     assert shell.invoke(args=["keys", "adopt", "alice"]).output == "0 files adopted\n"
 
 
-def test_who_had_looked_before_counts_right(shell: FlaskCliRunner, sent: list[File]) -> None:
-    before = [found(row) for row in sent]
+def test_rows_read_before_the_adoption_are_counted_for_the_owner(shell: FlaskCliRunner, unowned: list[File]) -> None:
+    stale = [found(row) for row in unowned]
     shell.invoke(args=["keys", "adopt", "alice"])
 
-    assert transitions.delete(before[0])
-    assert not transitions.retry(before[2])
+    assert transitions.delete(stale[0])
+    assert not transitions.retry(stale[2])
     assert (storage_quota.get_owner("alice").used_bytes, storage_quota.get_owner("alice").used_files) == (4, 1)
 
 
-def test_not_more_than_the_quota(shell: FlaskCliRunner, sent: list[File]) -> None:
+def test_the_quota_is_not_exceeded(shell: FlaskCliRunner, unowned: list[File]) -> None:
     shell.invoke(args=["keys", "quota", "alice", "--quota", "5"])
-    done = shell.invoke(args=["keys", "adopt", "alice"])
+    result = shell.invoke(args=["keys", "adopt", "alice"])
 
-    assert (done.exit_code, "0 files adopted. The next are too much" in done.output) == (1, True)
-    assert {found(row).owner for row in sent} == {None}
+    assert (result.exit_code, "0 files adopted. The next are too much" in result.output) == (1, True)
+    assert {found(row).owner for row in unowned} == {None}
 
 
-def test_by_whom_nobody_knows(shell: FlaskCliRunner) -> None:
+def test_an_unknown_owner_is_an_error(shell: FlaskCliRunner) -> None:
     assert "There is no owner 'bob'" in shell.invoke(args=["keys", "adopt", "bob"]).output

@@ -1,4 +1,4 @@
-"""Nobody gets in by accident: the service as it starts, and keys made in the shell beside it."""
+"""Ferry refuses to start where anonymous clients could reach it, and keys created beside it take effect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from flask import Flask
 
+from auth import api_keys
+from auth.exposure import check_exposure
+from config import ConfigError
 from dev import parts
 from dev.process import Process, free_port
 from tests.fakes import FORM, eventually, form, part
@@ -21,7 +25,7 @@ BODY = {"data": form(part("file", b"x", "a.txt")), "timeout": 10}
 
 @pytest.fixture
 def env(tmp_path: Path, settings: dict[str, str]) -> dict[str, str]:
-    """Of a service of its own, that keeps objects in memory."""
+    """The environment of a service that stores objects in memory."""
     return settings | {"PORT": str(free_port()), "WEB_WORKERS": "1", "FLASK_APP": "app", "PATH": os.environ["PATH"]}
 
 
@@ -45,9 +49,7 @@ def gunicorn(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str
     return subprocess.run(argv, env=env, cwd=parts.ROOT, capture_output=True, text=True, timeout=30)
 
 
-def test_a_service_behind_a_socket_of_any_kind_refuses_to_start_without_a_key(
-    env: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_service_on_a_unix_socket_refuses_to_start_without_a_key(env: dict[str, str], tmp_path: Path) -> None:
     refused = gunicorn(env, "--bind", f"unix:{tmp_path}/ferry.sock")
 
     assert refused.returncode != 0
@@ -56,22 +58,22 @@ def test_a_service_behind_a_socket_of_any_kind_refuses_to_start_without_a_key(
 
 
 @pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
-def test_an_ipv6_host_is_listened_on(env: dict[str, str], tmp_path: Path) -> None:
-    """`::` takes IPv4 clients too, each under its own address."""
+def test_host_may_be_an_ipv6_address(env: dict[str, str], tmp_path: Path) -> None:
+    """`::` accepts IPv4 clients too, each under its own address."""
     address = f"http://[::1]:{env['PORT']}/healthz"
     web = parts.web(env | {"HOST": "::", "ALLOW_ANONYMOUS": "1", "READ_RATE": "1/day"}, tmp_path / "web.log")
     try:
         web.wait_for(int(env["PORT"]))
         assert requests.get(address, timeout=10).status_code == 200
-        found = {source: asked_from(source, int(env["PORT"])) for source in ("127.0.6.1", "127.0.6.2")}
+        statuses = {source: two_requests_from(source, int(env["PORT"])) for source in ("127.0.6.1", "127.0.6.2")}
     finally:
         web.kill()
 
-    assert found == {"127.0.6.1": [200, 429], "127.0.6.2": [200, 429]}
+    assert statuses == {"127.0.6.1": [200, 429], "127.0.6.2": [200, 429]}
 
 
-def asked_from(source: str, port: int) -> list[int]:
-    """What two requests of this address get."""
+def two_requests_from(source: str, port: int) -> list[int]:
+    """Their statuses."""
     statuses = []
     for _ in range(2):
         with closing(HTTPConnection("127.0.0.1", port, 10, (source, 0))) as connection:
@@ -80,26 +82,42 @@ def asked_from(source: str, port: int) -> list[int]:
     return statuses
 
 
-def test_it_starts_when_it_is_told_to_and_says_so(env: dict[str, str], tmp_path: Path) -> None:
+def test_it_starts_with_allow_anonymous_and_logs_that(env: dict[str, str], tmp_path: Path) -> None:
     argv = [str(parts.BIN / "gunicorn"), "-c", "gunicorn.conf.py", "--bind", f"unix:{tmp_path}/s", "app:create_app()"]
     web = Process("web", argv, env=env | {"ALLOW_ANONYMOUS": "1"}, log=tmp_path / "web.log")
     try:
-        assert eventually(lambda: "ALLOW_ANONYMOUS=1" in (tmp_path / "web.log").read_text())
+        assert eventually(lambda: "auth.anonymous_allowed: ALLOW_ANONYMOUS=1" in (tmp_path / "web.log").read_text())
     finally:
         web.kill()
 
 
-def test_the_first_key_closes_the_doors_and_a_revoked_one_opens_none(env: dict[str, str], url: str) -> None:
+def test_the_first_key_ends_anonymous_access_and_a_revoked_one_is_refused(env: dict[str, str], url: str) -> None:
     headers = {"Content-Type": FORM}
     assert requests.post(f"{url}/normal_upload", headers=headers, **BODY).status_code == 201
 
     token = flask(env, "keys", "create", "--owner", "alice").strip()
     key = headers | {"Authorization": f"Bearer {token}"}
-    made = requests.post(f"{url}/normal_upload", headers=key, **BODY)
-    assert made.status_code == 201
-    assert requests.get(url + made.headers["Location"], headers=key, timeout=10).status_code == 200
+    uploaded = requests.post(f"{url}/normal_upload", headers=key, **BODY)
+    assert uploaded.status_code == 201
+    assert requests.get(url + uploaded.headers["Location"], headers=key, timeout=10).status_code == 200
     flask(env, "keys", "revoke", token.split("_")[1])
 
-    # A process believes what it knows of keys for some seconds.
+    # A process caches keys for some seconds.
     for refused in (key, headers):
         assert eventually(lambda h=refused: requests.post(f"{url}/normal_upload", headers=h, **BODY).status_code == 401)
+
+
+@pytest.mark.parametrize("address", [("0.0.0.0", 5000), ("::", 5000, 0, 0), ("192.0.2.7", 80), "/run/ferry.sock"])
+def test_an_exposed_service_needs_a_key_or_allow_anonymous(app: Flask, address: object) -> None:
+    with pytest.raises(ConfigError, match="flask keys create"):
+        check_exposure(app, [("127.0.0.1", 5000), address])
+
+    app.config["FERRY"].__dict__["allow_anonymous"] = True
+    check_exposure(app, [address])
+    app.config["FERRY"].__dict__["allow_anonymous"] = False
+    api_keys.create("alice", ["read"], None)
+    check_exposure(app, [address])
+
+
+def test_a_service_on_loopback_needs_no_key(app: Flask) -> None:
+    check_exposure(app, [("127.0.0.1", 5000), ("::1", 5000, 0, 0), ("::ffff:127.0.0.1", 5000, 0, 0)])
