@@ -22,7 +22,7 @@ import tasks
 from api import any_path, pages, parameters, query_names, request_ids, responses
 from api.docs import api_docs
 from api.downloads import downloads
-from api.files import statuses
+from api.files import files
 from auth import guards
 from auth.authenticator import Authenticator
 from auth.key_cache import KeyCache
@@ -69,7 +69,7 @@ def create_app(overrides: Mapping[str, str] | None = None, services: Mapping[str
     cli.init_app(app)
     app.register_blueprint(routes)
     app.register_blueprint(downloads)
-    app.register_blueprint(statuses)
+    app.register_blueprint(files)
     app.register_blueprint(api_docs)
     return app
 
@@ -96,7 +96,7 @@ def _services(app: Flask, settings: Config) -> Services:
             every=settings.sweep_seconds,
             uploads_every=settings.sweep_storage_seconds,
             objects_every=settings.sweep_grace,
-            recall=celery_mode.recall,
+            recall=celery_mode.requeue_lost_tasks,
             recall_every=2 * settings.lease_seconds,
         ),
     )

@@ -10,11 +10,11 @@ from flask import Blueprint, Response, g, render_template, request
 
 import config
 import file
-from api.json_bodies import ids_in, json_of
+from api.json_bodies import parse_ids, read_json
 from api.lookup import get_file_or_404, get_files
-from api.parameters import expires_in, page_of
-from api.responses import serialize, upload_response, uploaded
-from api.upload_request import least, parse
+from api.parameters import expires_in, parse_page
+from api.responses import negotiate_upload_response, serialize, upload_response
+from api.upload_request import min_file_size, parse
 from auth.authenticator import Principal
 from auth.guards import anonymous_allowed, public, requires_scope
 from auth.transfer_slots import upload_slot
@@ -101,7 +101,7 @@ def delete(id: str) -> tuple[str, int]:
 @requires_scope("delete")
 def delete_many() -> dict[str, list[str]]:
     """Delete several files; say which of the ids were of none."""
-    ids = ids_in(json_of(request))
+    ids = parse_ids(read_json(request))
     rows = get_files(ids)
     deleted = [id for id in ids if id in rows and deletion.delete(rows[id])]
     return {"deleted": deleted, "unknown": [id for id in ids if id not in deleted]}
@@ -111,7 +111,7 @@ def delete_many() -> dict[str, list[str]]:
 @requires_scope("read")
 def files() -> dict[str, Any]:
     """A page of files, newest first unless asked otherwise. `next` continues it, and is null at the end."""
-    limit, which = page_of(request.args)
+    limit, which = parse_page(request.args)
     rows = queries.page(g.principal.owner, limit + 1, **which)
     more = len(rows) > limit
     return {"files": [serialize(row) for row in rows[:limit]], "next": rows[limit - 1].id if more else None}
@@ -164,8 +164,8 @@ def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
                 if key is not None:  # One that comes again takes no more of the quota, and got as far as here.
                     _check_quota(caller)
                 UPLOADS[mode](row, sent)
-                return uploaded(row, status)
-            answer = uploaded(idempotency.require_same_request(before, row, sent.stream), status)
+                return negotiate_upload_response(row, status)
+            answer = negotiate_upload_response(idempotency.require_same_request(before, row, sent.stream), status)
     answer.headers["Idempotency-Replayed"] = "true"
     return answer
 
@@ -173,4 +173,4 @@ def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
 def _check_quota(caller: Principal) -> None:
     """Raises QuotaExceeded where what is announced can't fit. What does is only reserved later."""
     if caller.key and caller.key.quota_bytes is not None and (room := storage_quota.remaining(caller.key.owner)):
-        room.check(least(request))
+        room.check(min_file_size(request))

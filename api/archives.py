@@ -28,7 +28,7 @@ class Member:
     open: Callable[[], Stream]
 
 
-def zipped(members: Sequence[Member]) -> tuple[int, Generator[bytes]]:
+def zip_stream(members: Sequence[Member]) -> tuple[int, Generator[bytes]]:
     """The length of the archive, and its bytes, in memory that grows with the number of members alone.
 
     A member that fails ends the iterator with its error. Closing the iterator closes the member that is open.

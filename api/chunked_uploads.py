@@ -46,7 +46,7 @@ _PRESENT = ("Tus-Resumable", "Content-Range", "X-Content-Range", "OC-Chunked", "
 """Headers of chunks alone. In a request Content-Range is for a PUT that replaces a part (RFC 9110 §14.5)."""
 
 
-def refuse(headers: Headers, fields: Iterable[tuple[str, str]]) -> None:
+def check_not_chunked(headers: Headers, fields: Iterable[tuple[str, str]]) -> None:
     """Raise ChunkedUpload if the request's headers, query or form fields so far say that its file is a chunk.
 
     `fields` are those of query and form. A chunk has an index, and a count above 1.
@@ -57,13 +57,13 @@ def refuse(headers: Headers, fields: Iterable[tuple[str, str]]) -> None:
     _refuse_numbered([*headers.items(), *fields])
 
 
-def refuse_part(headers: Iterable[tuple[str, str]]) -> None:
+def check_part_not_chunked(headers: Iterable[tuple[str, str]]) -> None:
     """Raise ChunkedUpload if the headers of a form's part say that it is a chunk."""
     if any(name.lower() == "content-range" for name, _ in headers):
         raise _refusal("Content-Range", "The part has a Content-Range: it is a chunk of a file.")
 
 
-def refuse_parameters(names: Iterable[str]) -> None:
+def check_no_chunk_parameters(names: Iterable[str]) -> None:
     """Raise ChunkedUpload for a query parameter that numbers chunks, also if it alone does not say that this is one."""
     for name in names:
         plain = _plain(name)

@@ -41,13 +41,13 @@ def docs() -> str:
         common=_COMMON,
         shapes=shapes(),
         fields=fields,
-        shape_of=shape_of,
+        shape_of=schema_name,
         curl=lambda operation: curl(operation, request.url_root.rstrip("/")),
         problems=sorted(all_problems().items()),
     )
 
 
-def shape_of(schema: Schema) -> str | None:
+def schema_name(schema: Schema) -> str | None:
     """The name of the shape that a schema refers to; None where it refers to none."""
     return schema["$ref"].rpartition("/")[2] if "$ref" in schema else None
 
@@ -64,7 +64,7 @@ def fields(schema: Schema, prefix: str = "") -> list[tuple[str, str, str]]:
 
 def _type(field: Schema) -> str:
     if "$ref" in field:
-        return str(shape_of(field))
+        return str(schema_name(field))
     if "const" in field:
         return "string"
     if field["type"] == "array":

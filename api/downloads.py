@@ -11,11 +11,11 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from werkzeug.http import http_date
 
-from api.archives import Member, zipped
+from api.archives import Member, zip_stream
 from api.conditional import if_range_matches, is_not_modified
 from api.lookup import get_file_or_404, get_files_or_404
-from api.objects import look_for, look_for_missing, opened
-from api.parameters import choice, name_start, number
+from api.objects import open_object, recheck_missing, require_object
+from api.parameters import choice, name_prefix, number
 from api.ranges import parse_range
 from api.responses import rfc3339
 from api.streaming import enforce_length, log_failures, rechunk, streaming_response
@@ -41,7 +41,7 @@ def content(id: str) -> Response:
     HEAD is answered here in any case: a link is signed for GET alone, and the storage would refuse it.
     """
     row = _ready([get_file_or_404(id)])[0]
-    look_for_missing([row])
+    recheck_missing([row])
     if choice(request.args, "redirect", ("0", "1"), "0") == "1" and request.method == "GET":
         return Response(status=302, headers={"Location": _link(row, _LINK_SECONDS)}, mimetype="text/plain")
     etag, modified = str(row.sha256), int(row.updated_at)
@@ -68,9 +68,10 @@ def link(id: str) -> dict[str, Any]:
 def archive() -> Response:
     """Several files as one archive."""
     rows = _ready(_asked_for())
-    look_for_missing(rows)
+    recheck_missing(rows)
     objects = current_services().storage
-    length, body = zipped([Member(row.id, row.name, row.size or 0, partial(opened, objects, row)) for row in rows])
+    members = [Member(row.id, row.name, row.size or 0, partial(open_object, objects, row)) for row in rows]
+    length, body = zip_stream(members)
     headers = {"Content-Type": "application/zip", "Content-Disposition": 'attachment; filename="files.zip"'}
     headers |= {"Content-Length": str(length)}
     if request.method == "HEAD":
@@ -92,7 +93,7 @@ def _bytes_of(row: File, wanted: tuple[int, int] | None, known: dict[str, str]) 
         return Response(headers=headers)
     with ExitStack() as held:
         held.enter_context(download_slot())
-        stream = held.enter_context(closing(opened(current_services().storage, row, wanted)))
+        stream = held.enter_context(closing(open_object(current_services().storage, row, wanted)))
         return streaming_response(
             log_failures(enforce_length(stream, end - first), row.id), 206 if wanted else 200, headers, held
         )
@@ -100,7 +101,7 @@ def _bytes_of(row: File, wanted: tuple[int, int] | None, known: dict[str, str]) 
 
 def _link(row: File, seconds: int) -> str:
     """Where the storage has the object. It is asked first: an address that leads nowhere helps no client."""
-    look_for(row)
+    require_object(row)
     content_type, disposition = safe_headers(row.name, row.detected_type)
     return current_services().storage.presigned_url(
         row.key, seconds, content_type=content_type, disposition=disposition
@@ -118,7 +119,7 @@ def _ready(rows: Sequence[File]) -> Sequence[File]:
 
 def _asked_for() -> Sequence[File]:
     """The files that `ids` or `prefix` name."""
-    ids, prefix = request.args.get("ids"), name_start(request.args)
+    ids, prefix = request.args.get("ids"), name_prefix(request.args)
     if (ids is None) == (prefix is None):
         raise InvalidParameter("Name the files with ids or with prefix, one of the two.", parameter="ids")
     if ids is not None:

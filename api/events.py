@@ -25,7 +25,7 @@ def format_event(tag: str, text: str) -> str:
     return f"id: {tag}\nevent: file\ndata: {text}\n\n"
 
 
-def events_of(
+def event_stream(
     watch: Subscription,
     shown: Callable[[File], tuple[str, str]],
     last: str | None,

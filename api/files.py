@@ -10,8 +10,8 @@ from typing import Any
 from flask import Blueprint, Response, g, request, stream_with_context
 from werkzeug.datastructures import ETags
 
-from api.events import events_of, format_event
-from api.json_bodies import ids_in, json_of
+from api.events import event_stream, format_event
+from api.json_bodies import parse_ids, read_json
 from api.lookup import get_file_or_404, get_files
 from api.pages import file_page
 from api.parameters import number
@@ -23,12 +23,12 @@ from problems import NotFound, PreconditionFailed, TooManyWatchers
 from server.body import is_disconnected
 from services import current_services
 
-statuses = Blueprint("statuses", __name__)
+files = Blueprint("files", __name__)
 
 _LONGEST_WAIT = 60
 
 
-@statuses.get("/files/<id>")
+@files.get("/files/<id>")
 @requires_scope("read")
 def status(id: str) -> Response:
     """One file, as JSON or as a page; with `wait` as soon as it has changed."""
@@ -54,7 +54,7 @@ def _tagged(row: File) -> Response:
     return answer
 
 
-@statuses.get("/files/<id>/events")
+@files.get("/files/<id>/events")
 @requires_scope("read")
 def events(id: str) -> Response:
     """All that becomes of one file, as it happens."""
@@ -66,16 +66,16 @@ def events(id: str) -> Response:
         return _stream([])
     watcher = current_services().changes
     watch = watcher.begin(row, g.principal.name, _client_has_left())
-    answer = _stream(stream_with_context(events_of(watch, etagged, last)))
+    answer = _stream(stream_with_context(event_stream(watch, etagged, last)))
     answer.call_on_close(lambda: watcher.end(watch))
     return answer
 
 
-@statuses.post("/files/status")
+@files.post("/files/status")
 @requires_scope("read")
-def many() -> dict[str, Any]:
+def statuses() -> dict[str, Any]:
     """Several files, and which of the ids are of none."""
-    ids = ids_in(json_of(request))
+    ids = parse_ids(read_json(request))
     rows = get_files(ids)
     return {
         "files": [serialize(rows[id]) for id in ids if id in rows],

@@ -16,7 +16,7 @@ _MOST_LETTERS = 512
 _SCHEMES = ("http", "https")
 
 
-def prefix_of(written: str, hops: int) -> str:
+def forwarded_prefix(written: str, hops: int) -> str:
     """The path that the service stands under, by the last `hops` values of X-Forwarded-Prefix; empty for none.
 
     A proxy that removes a path adds it to the header, the outermost first. No RFC describes the header. Each value is
@@ -47,6 +47,6 @@ class Forwarded:
         if self._hops:
             scheme = environ["wsgi.url_scheme"].lower()
             environ["wsgi.url_scheme"] = scheme if scheme in _SCHEMES else "http"
-            if prefix := prefix_of(environ.get("HTTP_X_FORWARDED_PREFIX", ""), self._hops):
+            if prefix := forwarded_prefix(environ.get("HTTP_X_FORWARDED_PREFIX", ""), self._hops):
                 environ["SCRIPT_NAME"] = prefix
         return self._app(environ, start_response)

@@ -15,7 +15,7 @@ _LONGEST = 64 << 10
 _MOST_IDS = 100
 
 
-def json_of(request: Request) -> Any:
+def read_json(request: Request) -> Any:
     """The body's JSON. Raises UnsupportedMediaType, TooLarge, BadRequest, IncompleteBody, TooManyUploads.
 
     It holds one of the caller's slots while it comes in, like an upload: it may be as slow as one.
@@ -30,7 +30,7 @@ def json_of(request: Request) -> Any:
         raise BadRequest("The body is not JSON.") from error
 
 
-def ids_in(body: Any) -> list[str]:
+def parse_ids(body: Any) -> list[str]:
     """The ids in `{"ids": [1 to 100 strings]}`, each once, in their order. Raises InvalidBody for all else."""
     if not isinstance(body, dict):
         raise InvalidBody('The body is {"ids": […]}.', pointer="")

@@ -18,7 +18,7 @@ from storage.base import ObjectMissing, StorageMissing
 log = logging.getLogger("ferry.downloads")
 
 
-def opened(objects: storage.Storage, row: File, wanted: tuple[int, int] | None = None) -> storage.Stream:
+def open_object(objects: storage.Storage, row: File, wanted: tuple[int, int] | None = None) -> storage.Stream:
     """The bytes of a file, or those from `wanted`'s first to before its end. Raises ObjectMissing, and StorageError."""
     first, end = wanted or (0, None)
     try:
@@ -28,7 +28,7 @@ def opened(objects: storage.Storage, row: File, wanted: tuple[int, int] | None =
         raise ObjectMissing(ids=[row.id]) from error
 
 
-def look_for(row: File) -> None:
+def require_object(row: File) -> None:
     """Ask the storage for the object of a file. Raises ObjectMissing, and StorageError.
 
     It holds a download's slot: a silent storage keeps it waiting for as long as one. Raises TooManyDownloads.
@@ -42,13 +42,13 @@ def look_for(row: File) -> None:
     _note(row, None)
 
 
-def look_for_missing(rows: Sequence[File]) -> None:
+def recheck_missing(rows: Sequence[File]) -> None:
     """Ask the storage for those objects that were found gone before. Raises ObjectMissing, which names them (`ids`)."""
     gone = []
     for row in rows:
         try:
             if row.error is not None:  # Of a COMPLETE file it is never anything else.
-                look_for(row)
+                require_object(row)
         except ObjectMissing:
             gone.append(row.id)
     if gone:

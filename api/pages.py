@@ -28,7 +28,7 @@ def file_page(row: File) -> Response:
         render_template(
             "file.html",
             row=row,
-            words=in_words(row),
+            words=status_text(row),
             problem=_problem(row.error),
             has_ended=has_ended(row),
             is_complete=row.upload_status == UploadStatus.COMPLETE,
@@ -40,7 +40,7 @@ def file_page(row: File) -> Response:
     return answer
 
 
-def in_words(row: File) -> str:
+def status_text(row: File) -> str:
     """The status of a file for people, with the progress while there is any."""
     words = _WORDS[row.upload_status]
     if row.upload_status == UploadStatus.PENDING and row.error:

@@ -22,14 +22,14 @@ MAX_TTL = 315_360_000
 _MODES = ("normal", "async", "celery")
 
 
-def page_of(args: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+def parse_page(args: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     """How many files are asked for, and which: the keyword arguments of lookups.page. Raises InvalidParameter."""
     return number(args, "limit", 1, MAX_PAGE_SIZE, 20), {
         "after": _cursor(args),
         "newest_first": choice(args, "sort", ("-created", "created"), "-created") == "-created",
         "status": choice(args, "status", tuple(UploadStatus)),
         "mode": choice(args, "mode", _MODES),
-        "prefix": name_start(args) or None,
+        "prefix": name_prefix(args) or None,
         "created_after": _time(args, "created_after"),
         "created_before": _time(args, "created_before"),
     }
@@ -59,7 +59,7 @@ def choice(args: Mapping[str, str], name: str, choices: tuple[str, ...], default
     raise InvalidParameter(f"{name} is one of {', '.join(choices)}.", parameter=name)
 
 
-def name_start(args: Mapping[str, str]) -> str | None:
+def name_prefix(args: Mapping[str, str]) -> str | None:
     """How names start that are asked for, in NFC as all names are kept. Raises InvalidParameter."""
     text = args.get("prefix")
     if text and ("\0" in text or len(text) > MAX_CODE_POINTS):

@@ -9,7 +9,7 @@ from functools import cache
 from flask import Flask, request
 from werkzeug.datastructures import MultiDict
 
-from api.chunked_uploads import refuse, refuse_parameters
+from api.chunked_uploads import check_no_chunk_parameters, check_not_chunked
 from api.openapi.components import UPLOAD
 from api.openapi.operations import OPERATIONS, Operation
 from problems import InvalidParameter
@@ -37,8 +37,8 @@ def _check() -> None:
     operation = _operation(request.method, request.url_rule.rule) if request.query_string and request.url_rule else None
     if operation and operation.scope:
         if operation.body is UPLOAD:
-            refuse(request.headers, request.args.items(multi=True))
-            refuse_parameters(request.args)
+            check_not_chunked(request.headers, request.args.items(multi=True))
+            check_no_chunk_parameters(request.args)
         check_names(request.args, [each["name"] for each in operation.parameters if each["in"] == "query"])
 
 

@@ -73,7 +73,7 @@ def prefers_html() -> bool:
     return request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html"
 
 
-def uploaded(row: File, status: int) -> Response:
+def negotiate_upload_response(row: File, status: int) -> Response:
     """The answer to an upload: the file, or for a browser's form 303 to the file's page, so that a reload only reads.
 
     `status` is 201 where the file is stored, 202 where it is safe and on its way.

@@ -20,7 +20,7 @@ from storage.base import StorageError, StorageMismatch
 
 log = logging.getLogger("ferry.downloads")
 
-STALL_SECONDS = 30
+SEND_TIMEOUT = 30
 """For one piece, of at most 256 KiB: who takes longer, less than 9 kB/s, has a thread for nothing."""
 
 _LEAST = 64 << 10
@@ -69,7 +69,7 @@ def streaming_response(body: Iterator[bytes], status: int, headers: Mapping[str,
     connection = request.environ.get("gunicorn.socket")
     if connection is not None:
         # For sendall(), as Python has it, this is the time for all of a piece. The next request sets it anew.
-        connection.settimeout(STALL_SECONDS)
+        connection.settimeout(SEND_TIMEOUT)
     answer = Response(chain((first,), _rest(body, context)), status, headers)
     answer.call_on_close(held.pop_all().close)
     return answer

@@ -6,7 +6,7 @@ from models import File
 from modes import async_, celery, normal
 
 UPLOADS = {"normal": normal.upload, "async": async_.upload, "celery": celery.upload}
-_DISPATCHERS = {"async": async_.dispatch, "celery": celery.hand_out}
+_DISPATCHERS = {"async": async_.dispatch, "celery": celery.dispatch}
 
 
 def dispatch(row: File) -> None:

@@ -10,7 +10,7 @@ from services import current_services
 
 def upload(row: File, sent: IncomingFile) -> None:
     """Keep `sent`; the row is PENDING on return."""
-    file.receive(row, sent.stream, sent.bound, sent.client)
+    file.receive(row, sent.stream, sent.max_bytes, sent.client)
     dispatch(row)
 
 

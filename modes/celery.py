@@ -33,16 +33,16 @@ _PAUSE = 1.0
 
 def upload(row: File, sent: IncomingFile) -> None:
     """Keep `sent`; the row is PENDING on return. Redis is spoken to after the answer: without it the file waits."""
-    file.receive(row, sent.stream, sent.bound, sent.client)
-    hand_out(row)
+    file.receive(row, sent.stream, sent.max_bytes, sent.client)
+    dispatch(row)
 
 
-def hand_out(row: File) -> None:
+def dispatch(row: File) -> None:
     """Have a worker store a waiting file."""
-    current_services().dispatch_pool.submit(dispatch, row.id)
+    current_services().dispatch_pool.submit(enqueue, row.id)
 
 
-def dispatch(id: str) -> None:
+def enqueue(id: str) -> None:
     """Queue a task for a waiting file, unless one is queued, its object is there already or its bytes are gone."""
     row = queries.get(id)
     if row is None or row.size is None or attempts.recover_if_stored(row):
@@ -68,12 +68,12 @@ def waiting() -> tuple[int, float]:
     return queries.waiting_for_workers(2 * current_services().leases.seconds, attempts.MAX_WAIT)
 
 
-def recall() -> None:
+def requeue_lost_tasks() -> None:
     """Have waiting files queued again that Redis has lost the tasks of, however far off their next turn is."""
-    current_services().dispatch_pool.submit(_recall, "recall")
+    current_services().dispatch_pool.submit(_requeue_lost_tasks, "recall")
 
 
-def _recall(_: str) -> None:
+def _requeue_lost_tasks(_: str) -> None:
     services = current_services()
     if services.relay.may_have_lost_tasks() and (found := transitions.recall(2 * services.leases.seconds)):
         log.warning("tasks.lost: Redis has no task for some of %d waiting files; they are queued again", found)
@@ -88,19 +88,19 @@ def _queue(id: str, size: int, turn: int) -> None:
         tasks.send_for_pieces(id, turn)
 
 
-def may_be_fed(row: File | None, attempt: int, here: str) -> bool:
+def is_running_attempt(row: File | None, attempt: int, here: str) -> bool:
     """Whether a worker that asks for a file in its attempt `attempt` holds it. `here`: the identity of this spool."""
     if row is None or row.mode != "celery" or row.upload_status != UploadStatus.PROCESSING:
         return False
     return row.attempt == attempt and row.spool in (None, here)
 
 
-def feed(id: str, attempt: int) -> None:
+def send_bytes(id: str, attempt: int) -> None:
     """Send the bytes of a file to the worker that has asked for them.
 
     Who can write to Redis can ask for anything: nothing but the file of a running attempt in this spool is sent.
     """
-    if not may_be_fed(queries.get(id), attempt, current_services().spool.identity):
+    if not is_running_attempt(queries.get(id), attempt, current_services().spool.identity):
         log.warning("relay.demand_refused: attempt %d of this file is not running", attempt, extra=about(id))
         return
     current_services().relay.feed(id, attempt, file.process_file_to_stream(id))
@@ -141,7 +141,7 @@ class RelayServer:
             while not self._stop.is_set():
                 try:
                     for id, attempt in current_services().relay.requests():
-                        self._pool.submit(feed, id, attempt)
+                        self._pool.submit(send_bytes, id, attempt)
                     away = False
                 except RelayLost as error:
                     if not away:

@@ -36,7 +36,7 @@ _ALWAYS = {
 }
 _TLS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 _JSON = ("application/json", "application/problem+json")
-_PAGES = ("ferry.index", "api_docs.docs", "statuses.status")
+_PAGES = ("ferry.index", "api_docs.docs", "files.status")
 _FILES = ("downloads.content", "downloads.archive")
 
 Kind = Literal["page", "file", "data"]

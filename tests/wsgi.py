@@ -13,7 +13,7 @@ from tests.fakes import FORM
 LIMIT = 1 << 20
 
 
-class Dripping(io.RawIOBase):
+class ChunkedInput(io.RawIOBase):
     """A body that arrives in pieces of the given sizes, over and over."""
 
     def __init__(self, body: bytes, sizes: list[int]) -> None:
@@ -42,13 +42,13 @@ def request(
 ) -> Request:
     """A request as gunicorn hands it over: input that ends by itself."""
     environ = EnvironBuilder(method="POST", path="/normal_upload", query_string=query, headers=headers).get_environ()
-    environ |= {"wsgi.input": Dripping(body, sizes or [1 << 20]), "wsgi.input_terminated": True}
+    environ |= {"wsgi.input": ChunkedInput(body, sizes or [1 << 20]), "wsgi.input_terminated": True}
     environ["CONTENT_TYPE"] = content_type
     if length is not None:
         environ["CONTENT_LENGTH"] = str(len(body) if length == -1 else length)
     return Request(environ)
 
 
-def taken(*args: object, limit: int = LIMIT, **kwargs: object) -> tuple[IncomingFile, bytes]:
+def parse_upload(*args: object, limit: int = LIMIT, **kwargs: object) -> tuple[IncomingFile, bytes]:
     sent = parse(request(*args, **kwargs), limit)  # type: ignore[arg-type]
     return sent, b"".join(sent.stream)

@@ -59,7 +59,7 @@ def document() -> dict[str, Any]:
     }
 
 
-def problems_of(operation: Operation) -> list[type[Problem]]:
+def operation_problems(operation: Operation) -> list[type[Problem]]:
     """All that it may answer with, by status."""
     kinds = {*COMMON, *operation.problems}
     kinds |= set(AUTH) if operation.scope else set()
@@ -85,7 +85,7 @@ def curl(operation: Operation, root: str) -> str:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    by_status = groupby(problems_of(operation), lambda kind: kind.status)
+    by_status = groupby(operation_problems(operation), lambda kind: kind.status)
     return {
         "operationId": operation.id,
         "tags": [operation.tag],

@@ -8,26 +8,26 @@ from api.openapi.schemas import ID, MODES, STATUS, TIME, Schema, ref
 from api.parameters import MAX_PAGE_SIZE, MAX_TTL
 from api.upload_request import FIELD
 
-Piece = dict[str, Any]
+Component = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 
 
-def _parameter(where: str, name: str, schema: Schema, about: str) -> Piece:
+def _parameter(where: str, name: str, schema: Schema, about: str) -> Component:
     return {"name": name, "in": where, "description": about, "schema": schema}
 
 
-def query(name: str, schema: Schema, about: str) -> Piece:
+def query(name: str, schema: Schema, about: str) -> Component:
     """A parameter of the address."""
     return _parameter("query", name, schema, about)
 
 
-def number(name: str, low: int, high: int, about: str, default: int | None = None) -> Piece:
+def number(name: str, low: int, high: int, about: str, default: int | None = None) -> Component:
     """A whole number within bounds."""
     schema = {"type": "integer", "minimum": low, "maximum": high}
     return query(name, schema | ({} if default is None else {"default": default}), about)
 
 
-def flag(name: str, about: str) -> Piece:
+def flag(name: str, about: str) -> Component:
     """1 or 0."""
     return query(name, {"type": "string", "enum": ["0", "1"], "default": "0"}, about)
 
@@ -39,9 +39,9 @@ def response(
     headers: tuple[str, ...] = (),
     *,
     links_to_file: bool = False,
-) -> Piece:
+) -> Component:
     """One that is no problem. `leads_to`: its `id` is that of a file."""
-    links = {} if not links_to_file else {name: _LINK | {"operationId": name} for name in _FROM_A_FILE}
+    links = {} if not links_to_file else {name: _LINK | {"operationId": name} for name in _FILE_OPERATIONS}
     return {
         "description": about,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in (*headers, "X-Request-ID")},
@@ -50,7 +50,7 @@ def response(
     }
 
 
-def or_page(json: Piece) -> Piece:
+def html_or_json(json: Component) -> Component:
     """The same response, which is HTML without an ETag for a client that prefers text/html."""
     sometimes = {"ETag": HEADERS["ETag"] | {"required": False}}
     return json | {
@@ -59,8 +59,8 @@ def or_page(json: Piece) -> Piece:
     }
 
 
-_FROM_A_FILE = ("get_file", "watch_file", "fetch_file", "get_link", "retry_file", "delete_file")
-_LINK: Piece = {"parameters": {"id": "$response.body#/id"}}
+_FILE_OPERATIONS = ("get_file", "watch_file", "fetch_file", "get_link", "retry_file", "delete_file")
+_LINK: Component = {"parameters": {"id": "$response.body#/id"}}
 
 ID_IN_PATH = _parameter("path", "id", ID, "The file's id, as the answer to its upload has it.") | {"required": True}
 SLUG_IN_PATH = _parameter(
@@ -89,7 +89,7 @@ LAST_EVENT_ID = (
     _parameter("header", "Last-Event-ID", _TEXT, "The event that the client has: it is not sent again."),
     query("lastEventId", _TEXT, "The same, as EventSource polyfills send it."),
 )
-ANY_NUMBER_OF_IDS = query("ids", {"type": "array", "items": ID, "maxItems": 1000}, "Ids, with commas between them.") | {
+IDS_IN_QUERY = query("ids", {"type": "array", "items": ID, "maxItems": 1000}, "Ids, with commas between them.") | {
     "style": "form",
     "explode": False,
 }
@@ -120,7 +120,7 @@ PAGE = (
     ),
 )
 
-UPLOAD: Piece = {
+UPLOAD: Component = {
     "required": True,
     "description": "A form with one file and, in front of it, the fields that are read; or bytes of any type,"
     " with its name in the path, in name or in Content-Disposition.",
@@ -140,10 +140,10 @@ UPLOAD: Piece = {
         "*/*": {"schema": {}},
     },
 }
-IDS: Piece = {"required": True, "content": {"application/json": {"schema": ref("Ids")}}}
+IDS: Component = {"required": True, "content": {"application/json": {"schema": ref("Ids")}}}
 
 RANGES = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition")
-HEADERS: dict[str, Piece] = {
+HEADERS: dict[str, Component] = {
     "Accept-Ranges": {"description": "Parts can be asked for.", "schema": {"const": "bytes"}, "required": True},
     "Content-Disposition": {"description": "Show or keep, and the name.", "schema": _TEXT, "required": True},
     "Content-Range": {"description": "Which bytes, of how many.", "schema": _TEXT, "required": True},

@@ -8,10 +8,10 @@ from typing import Any
 
 import problems as p
 from api.openapi.components import (
-    ANY_NUMBER_OF_IDS,
     CONDITIONS,
     ID_IN_PATH,
     IDS,
+    IDS_IN_QUERY,
     LAST_EVENT_ID,
     NAME_IN_PATH,
     PAGE,
@@ -21,8 +21,8 @@ from api.openapi.components import (
     UPLOAD,
     UPLOAD_PARAMETERS,
     flag,
+    html_or_json,
     number,
-    or_page,
     query,
     response,
 )
@@ -106,7 +106,7 @@ OPERATIONS = (
         "get_file", "get", "/files/{id}", "Watch", "read",
         "What has become of a file; with wait as soon as it has changed.",
         {
-            "200": or_page(response(
+            "200": html_or_json(response(
                 "The file; a page without an ETag for a client that prefers text/html.",
                 ref("File"), headers=("ETag", "Retry-After"),
             )),
@@ -152,7 +152,7 @@ OPERATIONS = (
         "fetch_archive", "get", "/files.zip", "Fetch", "read",
         "Up to 1000 files as one zip: those of ids, or those whose names begin with prefix.",
         {"200": response("The archive.", {}, "application/zip", ("Content-Disposition",))},
-        _FETCH, (ANY_NUMBER_OF_IDS, query("prefix", {"type": "string", "minLength": 1}, "How the names start.")),
+        _FETCH, (IDS_IN_QUERY, query("prefix", {"type": "string", "minLength": 1}, "How the names start.")),
     ),
     Operation(
         "list_files", "get", "/files", "List and delete", "read",

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from api.upload_request.form import FIELD
-from api.upload_request.request import IncomingFile, least, media_type, parse
+from api.upload_request.request import IncomingFile, media_type, min_file_size, parse
 
-__all__ = ["FIELD", "IncomingFile", "least", "media_type", "parse"]
+__all__ = ["FIELD", "IncomingFile", "media_type", "min_file_size", "parse"]

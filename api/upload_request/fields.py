@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from api.upload_request.filename import agreed_name, required_name
+from api.upload_request.filename import required_name, resolve_name
 from content.filename_encoding import decode_words
 from content.filenames import display_name
 from problems import InvalidParameter, UnsupportedMediaType
@@ -68,7 +68,7 @@ class Fields:
 
         Raises InvalidParameter if two names differ, MissingFilename, FilenameTooLong.
         """
-        self._file_name = agreed_name(self._names) or required_name(filename)
+        self._file_name = resolve_name(self._names) or required_name(filename)
         return self._file_name
 
     def check_late(self, field: str, text: str) -> None:

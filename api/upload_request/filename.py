@@ -16,7 +16,7 @@ HOW_TO_NAME = (
 )
 
 
-def names_of(path: str | None, raw_path: str, query: str, disposition: str) -> list[tuple[str, str]]:
+def declared_names(path: str | None, raw_path: str, query: str, disposition: str) -> list[tuple[str, str]]:
     """Every name in the request's head, as (where it stands, name). Raises BadEncoding.
 
     `path` is the name in the path (None: the address has no place for one), `raw_path` the whole WSGI path, `query` the
@@ -31,7 +31,7 @@ def names_of(path: str | None, raw_path: str, query: str, disposition: str) -> l
     return [(place, name) for place, name in found if name]
 
 
-def agreed_name(names: Iterable[tuple[str, str]]) -> str | None:
+def resolve_name(names: Iterable[tuple[str, str]]) -> str | None:
     """The one name that all places say, as it is kept; None where there is no place.
 
     Raises InvalidParameter if two differ, MissingFilename if nothing is left of one, FilenameTooLong.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flask import Request
 from multipart import MultipartSegment
 
-from api.chunked_uploads import refuse, refuse_part
+from api.chunked_uploads import check_not_chunked, check_part_not_chunked
 from api.upload_request.fields import FILE_FIELD, READ, Fields, check_transfer_encoding
 from api.upload_request.parser import Event, events
 from content.filename_encoding import part_filename
@@ -109,7 +109,7 @@ class _Form:
                 raise UnexpectedFile(f"The field {self._name[:40]!r} has a file. Send it in the field {FIELD!r}.")
             self._named += filename
             self._check_charset()
-            refuse_part(part.headerlist)
+            check_part_not_chunked(part.headerlist)
         elif is_field:
             self._note_absence(part, filename)
         return filename or ""
@@ -134,7 +134,7 @@ class _Form:
             self._value += event
             return
         self._texts.append((self._name, self._value.decode(errors="replace")))
-        refuse(self._headers, self._texts)
+        check_not_chunked(self._headers, self._texts)
         if self._name in READ:
             self._read(self._name, self._text())
         self._check_charset()

@@ -9,8 +9,8 @@ from itertools import chain
 
 from flask import Request
 
-from api.chunked_uploads import refuse
-from api.upload_request.filename import HOW_TO_NAME, agreed_name, names_of
+from api.chunked_uploads import check_not_chunked
+from api.upload_request.filename import HOW_TO_NAME, declared_names, resolve_name
 from api.upload_request.form import MAX_FIELDS_BYTES, read_form
 from api.upload_request.parser import MAX_OVERHEAD
 from content.sniffing import SNIFF_BYTES, UNKNOWN, detect
@@ -25,7 +25,7 @@ class IncomingFile:
     name: str
     content_type: str
     """What the client declares."""
-    bound: int | None
+    max_bytes: int | None
     """The most bytes that can come, if the request announced its length."""
     stream: Iterator[bytes]
     detected_type: str = UNKNOWN
@@ -44,19 +44,19 @@ def parse(request: Request, limit: int, path: str | None = None) -> IncomingFile
     what read_form raises if the rest is invalid; for a file so small that the rest has come along with it, they are
     raised here.
     """
-    refuse(request.headers, request.args.items(multi=True))
+    check_not_chunked(request.headers, request.args.items(multi=True))
     _check_framing(request)
     is_form, length = _is_form(request), request.content_length
     if length is not None and length > limit + (MAX_OVERHEAD if is_form else 0):
         raise _too_large(limit)
     disposition = request.headers.get("Content-Disposition", "")
-    names = names_of(path, request.environ["PATH_INFO"], request.args.get("name", ""), disposition)
-    agreed = agreed_name(names)
+    names = declared_names(path, request.environ["PATH_INFO"], request.args.get("name", ""), disposition)
+    agreed = resolve_name(names)
     sent = _from_form(request, names) if is_form else _from_body(request, agreed)
     return _sniffed(replace(sent, stream=_limited(sent.stream, limit)))
 
 
-def least(request: Request) -> int:
+def min_file_size(request: Request) -> int:
     """The fewest bytes that the file of this request can have, by the announced length: 0 if there is none."""
     overhead = MAX_OVERHEAD + MAX_FIELDS_BYTES if _is_form(request) else 0
     return max((request.content_length or 0) - overhead, 0)

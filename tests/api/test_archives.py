@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.archives import Member, zipped
+from api.archives import Member, zip_stream
 from auth import api_keys
 from lifecycle import transitions
 from storage.base import StorageMismatch, StorageUnavailable
@@ -58,7 +58,7 @@ def member(name: str, body: bytes) -> Member:
     ids=["one", "empty", "names", "1000"],
 )
 def test_an_archive_holds_its_members_and_is_as_long_as_it_said(files: dict[str, bytes]) -> None:
-    length, body = zipped([member(name, content) for name, content in files.items()])
+    length, body = zip_stream([member(name, content) for name, content in files.items()])
     made = b"".join(body)
 
     assert len(made) == length
@@ -70,7 +70,7 @@ def test_an_archive_holds_its_members_and_is_as_long_as_it_said(files: dict[str,
 
 
 def test_nothing_of_an_archive_lands_outside_its_folder_or_on_another(tmp_path: Path) -> None:
-    _, body = zipped([member("../ä.txt", b"one"), member("a.txt", b"two"), member("A.txt", b"three")])
+    _, body = zip_stream([member("../ä.txt", b"one"), member("a.txt", b"two"), member("A.txt", b"three")])
     zipfile.ZipFile(io.BytesIO(b"".join(body))).extractall(tmp_path)
 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
@@ -81,7 +81,7 @@ def test_nothing_of_an_archive_lands_outside_its_folder_or_on_another(tmp_path: 
 @pytest.mark.parametrize("read", range(8))
 def test_a_member_is_open_only_in_its_turn_and_never_after_the_end(read: int) -> None:
     streams = [Opened(b"1", b"2"), Opened(b"3", b"4")]
-    _, body = zipped([Member("", "a", 2, streams[0]), Member("", "b", 2, streams[1])])
+    _, body = zip_stream([Member("", "a", 2, streams[0]), Member("", "b", 2, streams[1])])
     for _ in range(read):
         next(body)
         assert [stream.is_open for stream in streams].count(True) <= 1
@@ -94,14 +94,14 @@ def test_a_member_that_fails_ends_the_archive_with_its_error() -> None:
     def broken() -> Opened:
         return Opened(b"1", *breaking(b"2", StorageUnavailable()))
 
-    _, body = zipped([member("a", b"a"), Member("", "b", 3, broken), member("c", b"c")])
+    _, body = zip_stream([member("a", b"a"), Member("", "b", 3, broken), member("c", b"c")])
     with pytest.raises(StorageUnavailable):
         list(body)
 
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_member_of_another_size_ends_the_archive(size: int) -> None:
-    _, body = zipped([Member("", "a", size, Opened(b"12"))])
+    _, body = zip_stream([Member("", "a", size, Opened(b"12"))])
 
     with pytest.raises(StorageMismatch):
         list(body)
@@ -117,7 +117,7 @@ def test_an_archive_beyond_what_32_bits_can_say_is_as_long_as_it_said(size: int)
         whole, rest = divmod(size, len(block))
         return Opened(*[block] * whole, block[:rest])()
 
-    length, body = zipped([Member("", "large", size, large), member("small", b"small")])
+    length, body = zip_stream([Member("", "large", size, large), member("small", b"small")])
     made = end = b""
     got = 0
     for made in body:

@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from api.events import KEEPALIVE, events_of, format_event
+from api.events import KEEPALIVE, event_stream, format_event
 from lifecycle.changes import Subscription
 from models import File, UploadStatus
 
@@ -42,7 +42,7 @@ def shown(row: File) -> tuple[str, str]:
 
 def told(seen: Seen, last: str | None = None) -> list[str]:
     found = []
-    for text in events_of(seen, shown, last, seen.clock):
+    for text in event_stream(seen, shown, last, seen.clock):
         found.append(text)
         assert len(found) < 1000
     return found
@@ -72,7 +72,7 @@ def test_what_the_client_has_and_is_not_any_more_is_told() -> None:
 def test_who_comes_back_is_answered_before_there_is_news() -> None:
     seen = Seen(PENDING)
 
-    assert next(events_of(seen, shown, "tag-PENDING", seen.clock)) == KEEPALIVE
+    assert next(event_stream(seen, shown, "tag-PENDING", seen.clock)) == KEEPALIVE
     assert seen.waits == []
 
 
@@ -101,6 +101,6 @@ def test_only_news_wakes_the_stream() -> None:
     for states_, last, done in (((PENDING,), "tag-PENDING", False), ((PENDING,), None, True), ((None,), "x", True),
                                 ((COMPLETE,), "tag-COMPLETE", True)):  # fmt: skip
         seen = Seen(*states_)
-        events = events_of(seen, shown, last, seen.clock)
+        events = event_stream(seen, shown, last, seen.clock)
         list(islice(events, 1 if last is None else 2))
         assert seen.was_done == done

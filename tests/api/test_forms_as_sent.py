@@ -26,7 +26,7 @@ from problems import (
 from services import current_services
 from tests.conftest import drain
 from tests.fakes import FORM, breaking, eventually, form, part
-from tests.wsgi import taken
+from tests.wsgi import parse_upload
 
 MODES = ("normal", "async", "celery")
 FILE = part("file", b"content", "a.txt", "text/plain")
@@ -40,7 +40,7 @@ SIZES = pytest.mark.parametrize("sizes", [[1 << 20], [1]], ids=["at once", "byte
 )
 @SIZES
 def test_the_file_may_stand_in_a_field_of_any_usual_name(field: str, sizes: list[int]) -> None:
-    sent, body = taken(form(part(field, b"content", "a.txt")), sizes=sizes)
+    sent, body = parse_upload(form(part(field, b"content", "a.txt")), sizes=sizes)
 
     assert (sent.name, body) == ("a.txt", b"content")
 
@@ -51,7 +51,7 @@ def test_the_file_may_stand_in_a_field_of_any_usual_name(field: str, sizes: list
 def test_a_file_in_another_field_is_refused_with_the_field_to_use(field: str) -> None:
     assert not FILE_FIELD.fullmatch(field)
     with pytest.raises(UnexpectedFile, match="Send it in the field 'file'"):
-        taken(form(part(field, b"content", "a.txt")))
+        parse_upload(form(part(field, b"content", "a.txt")))
 
 
 TEXTS = {
@@ -71,7 +71,7 @@ TEXTS = {
 @pytest.mark.parametrize("row", TEXTS)
 @SIZES
 def test_a_part_without_a_filename_is_text_whatever_its_field(row: str, sizes: list[int]) -> None:
-    sent, body = taken(form(*TEXTS[row]), sizes=sizes)
+    sent, body = parse_upload(form(*TEXTS[row]), sizes=sizes)
 
     assert (sent.name, body) == ("a.txt", b"content")
 
@@ -101,7 +101,7 @@ NO_FILE: dict[str, tuple[list[bytes], type[Problem], str]] = {
 def test_a_form_without_exactly_one_file_is_refused_with_what_to_send(row: str, sizes: list[int]) -> None:
     parts, problem, said = NO_FILE[row]
     with pytest.raises(problem, match=said) as refused:
-        taken(form(*parts), sizes=sizes if len(form(*parts)) < 9000 else [9000])
+        parse_upload(form(*parts), sizes=sizes if len(form(*parts)) < 9000 else [9000])
     assert type(refused.value) is problem
 
 
@@ -115,12 +115,12 @@ def test_an_encoded_part_is_refused(encoding: str, place: str) -> None:
         "field behind": [FILE, head + part("a", b"1")],
     }
     with pytest.raises(UnsupportedMediaType, match="Content-Transfer-Encoding"):
-        taken(form(*parts[place]))
+        parse_upload(form(*parts[place]))
 
 
 @pytest.mark.parametrize("encoding", ["binary", "8bit", "7bit", "8BIT", ""])
 def test_a_part_that_says_that_it_is_not_encoded_is_taken(encoding: str) -> None:
-    assert taken(form(f"Content-Transfer-Encoding: {encoding}\r\n".encode() + FILE))[1] == b"content"
+    assert parse_upload(form(f"Content-Transfer-Encoding: {encoding}\r\n".encode() + FILE))[1] == b"content"
 
 
 def with_fields(*fields: tuple[str, str]) -> list[bytes]:
@@ -206,14 +206,14 @@ def test_fields_that_contradict_each_other_or_make_no_sense_are_refused(client: 
 )
 def test_a_field_that_can_not_be_read_is_refused(field: bytes, value: bytes, problem: type[Problem]) -> None:
     with pytest.raises(problem):
-        taken(form(part(field.decode(), value), FILE))
+        parse_upload(form(part(field.decode(), value), FILE))
 
 
 def test_a_name_in_another_charset_is_refused() -> None:
     for parts in ([part("_charset_", b"latin-1"), part("name", "ä".encode())], [part("name", "ä".encode())]):
         other = [part("_charset_", b"latin-1")] if len(parts) == 1 else []
         with pytest.raises(BadEncoding):
-            taken(form(*parts, *other, FILE))
+            parse_upload(form(*parts, *other, FILE))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from api.forwarded import Forwarded, prefix_of
+from api.forwarded import Forwarded, forwarded_prefix
 from app import create_app
 from tests.fakes import FORM, form, part
 
@@ -38,12 +38,12 @@ FORGED = (
     ],
 )
 def test_the_prefix_is_what_the_counted_proxies_wrote(written: str, hops: int, prefix: str) -> None:
-    assert prefix_of(written, hops) == prefix
+    assert forwarded_prefix(written, hops) == prefix
 
 
 @pytest.mark.parametrize("written", FORGED)
 def test_a_malformed_prefix_is_none(written: str) -> None:
-    assert prefix_of(written, 1) == ""
+    assert forwarded_prefix(written, 1) == ""
 
 
 def behind(settings: dict[str, str], hops: str = "1", **more: str) -> FlaskClient:

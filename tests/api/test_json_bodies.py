@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from api.json_bodies import ids_in, pointer
+from api.json_bodies import parse_ids, pointer
 from problems import InvalidBody
 from services import current_services
 from tests.fakes import FORM
@@ -22,7 +22,7 @@ from tests.fakes import FORM
      ([str(number) for number in range(100)], [str(number) for number in range(100)])],
 )  # fmt: skip
 def test_ids_come_once_each_in_their_order(ids: list[str], expected: list[str]) -> None:
-    assert ids_in({"ids": ids}) == expected
+    assert parse_ids({"ids": ids}) == expected
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_ids_come_once_each_in_their_order(ids: list[str], expected: list[str]) 
 )  # fmt: skip
 def test_what_is_wrong_is_pointed_at(body: Any, where: str) -> None:
     with pytest.raises(InvalidBody) as raised:
-        ids_in(body)
+        parse_ids(body)
 
     assert raised.value.fields == {"pointer": where}
 

@@ -17,7 +17,7 @@ from markupsafe import escape
 from openapi_spec_validator import validate
 
 from api.docs import fields
-from api.openapi import document, problems_of
+from api.openapi import document, operation_problems
 from api.openapi.operations import OPERATIONS, ROUTING, Operation
 from api.openapi.schemas import MEMBERS, Schema, shapes
 from dev.parts import ROOT
@@ -151,7 +151,7 @@ def test_fields_of_an_object_in_an_object_have_dotted_names() -> None:
 
 
 def test_every_problem_that_is_answered_is_one_of_an_operation() -> None:
-    named = {kind.slug() for operation in OPERATIONS for kind in (*problems_of(operation), *ROUTING)}
+    named = {kind.slug() for operation in OPERATIONS for kind in (*operation_problems(operation), *ROUTING)}
 
     assert set(all_problems()) - named == ONLY_IN_ROWS
     assert set(all_problems()) <= set(document()["components"]["schemas"])

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import models
-from api.pages import in_words
+from api.pages import status_text
 from auth import api_keys
 from database import engine
 from models import File, UploadStatus
@@ -150,7 +150,7 @@ def test_a_browser_is_offered_to_open_what_it_can_show(client: FlaskClient) -> N
     ],
 )
 def test_a_status_is_said_in_words(status: str, values: dict[str, Any], words: str) -> None:
-    assert in_words(File(upload_status=UploadStatus(status), **values)) == words
+    assert status_text(File(upload_status=UploadStatus(status), **values)) == words
 
 
 def test_there_is_an_icon(client: FlaskClient) -> None:

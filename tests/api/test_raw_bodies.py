@@ -7,7 +7,7 @@ import io
 import pytest
 from flask.testing import FlaskClient
 
-from api.upload_request.filename import agreed_name, names_of
+from api.upload_request.filename import declared_names, resolve_name
 from lifecycle import queries
 from problems import BadEncoding, InvalidParameter, MissingFilename, Problem
 from tests.conftest import drain
@@ -45,7 +45,7 @@ def test_the_name_is_the_one_that_the_head_gives(
 ) -> None:
     wsgi_path = f"/normal_upload/{path}".encode().decode("latin-1")
 
-    assert agreed_name(names_of(path, wsgi_path, query, disposition)) == name
+    assert resolve_name(declared_names(path, wsgi_path, query, disposition)) == name
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_name_that_can_not_be_taken_is_refused(
     path: str | None, raw: str, query: str, disposition: str, problem: type[Problem]
 ) -> None:
     with pytest.raises(problem):
-        agreed_name(names_of(path, raw, query, disposition))
+        resolve_name(declared_names(path, raw, query, disposition))
 
 
 @pytest.mark.parametrize("mode", MODES)

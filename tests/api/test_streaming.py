@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 from flask import Flask
 
-from api.streaming import STALL_SECONDS, enforce_length, rechunk, streaming_response
+from api.streaming import SEND_TIMEOUT, enforce_length, rechunk, streaming_response
 from storage.base import StorageMismatch, StorageUnavailable
 from tests.fakes import breaking, chunks
 
@@ -62,4 +62,4 @@ def test_who_stops_reading_has_so_long_for_each_piece(app: Flask) -> None:
     with mine, other, app.test_request_context(environ_overrides={"gunicorn.socket": mine}), ExitStack() as held:
         streaming_response(chunks(1), 200, {}, held)
 
-        assert mine.gettimeout() == STALL_SECONDS
+        assert mine.gettimeout() == SEND_TIMEOUT

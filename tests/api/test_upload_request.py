@@ -28,13 +28,13 @@ from problems import (
     UnsupportedMediaType,
 )  # fmt: skip
 from tests.fakes import FORM, form, part
-from tests.wsgi import LIMIT, Dripping, request, taken
+from tests.wsgi import LIMIT, ChunkedInput, parse_upload, request
 
 FILE = part("file", b"content", "a.txt", "text/plain")
 
 
 def test_a_file_comes_with_its_name_and_type() -> None:
-    sent, body = taken(form(FILE))
+    sent, body = parse_upload(form(FILE))
 
     assert (sent.name, sent.content_type, body) == ("a.txt", "text/plain", b"content")
 
@@ -52,7 +52,7 @@ def test_a_file_comes_with_its_name_and_type() -> None:
     ids=["field before", "field after", "fields around", "preamble", "epilogue", "no last line break"],
 )
 def test_what_stands_around_the_file_does_not_matter(body: bytes) -> None:
-    assert taken(body)[1] == b"content"
+    assert parse_upload(body)[1] == b"content"
 
 
 @pytest.mark.parametrize("sizes", [[1 << 20], [1], [7, 5000, 64]])
@@ -61,8 +61,8 @@ def test_looking_at_the_first_bytes_changes_nothing(size: int, sizes: list[int])
     body = (b"%PDF-1.7\n" + bytes(range(256)) * 400)[:size]
 
     for sent, got in (
-        taken(body, "image/png", query="name=a", sizes=sizes),
-        taken(form(part("file", body, "a", "image/png")), sizes=sizes),
+        parse_upload(body, "image/png", query="name=a", sizes=sizes),
+        parse_upload(form(part("file", body, "a", "image/png")), sizes=sizes),
     ):
         assert (sent.content_type, sent.detected_type) == ("image/png", detect(body))
         assert got == body
@@ -70,7 +70,7 @@ def test_looking_at_the_first_bytes_changes_nothing(size: int, sizes: list[int])
 
 def test_the_pieces_that_were_looked_at_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces = [b"x" * 10, b"y" * 700_000, b"z" * 700_000]
-    monkeypatch.setattr("api.upload_request.request.body_of", lambda _: iter(pieces))
+    monkeypatch.setattr("api.upload_request.request.iter_body", lambda _: iter(pieces))
     sent = parse(request(b"", "application/pdf", length=1_400_010, query="name=a"), 2 << 20)
 
     assert [id(piece) for piece in sent.stream] == [id(piece) for piece in pieces]
@@ -105,7 +105,7 @@ def test_no_more_than_the_first_bytes_is_read_before_the_stream_is() -> None:
 def test_the_name_is_what_the_client_meant(filename: str, name: str) -> None:
     head = f'Content-Disposition: form-data; name="file"; {filename}\r\n\r\n'
 
-    assert taken(form(head.encode() + b"content"))[0].name == name
+    assert parse_upload(form(head.encode() + b"content"))[0].name == name
 
 
 @pytest.mark.parametrize("filename", [b"\xff.txt", b"a\xed\xa0\x80b.txt", b"\xfc\xe4\xf6"])
@@ -113,13 +113,13 @@ def test_a_name_that_is_no_utf8_is_refused(filename: bytes) -> None:
     head = b'Content-Disposition: form-data; name="file"; filename="' + filename + b'"\r\n\r\n'
 
     with pytest.raises(BadEncoding):
-        taken(form(head + b"content"))
+        parse_upload(form(head + b"content"))
 
 
 @pytest.mark.parametrize("filename", ["\u202e", "dir/", "  ", "\x01\x02"])
 def test_a_name_of_which_nothing_is_left_is_not_called_a_missing_file(filename: str) -> None:
     with pytest.raises(MissingFilename, match="nothing is left of the name"):
-        taken(form(part("file", b"x", filename)))
+        parse_upload(form(part("file", b"x", filename)))
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,10 @@ def test_a_name_of_which_nothing_is_left_is_not_called_a_missing_file(filename: 
 def test_the_head_of_a_part_has_a_bound(head: bytes, passes: bool, sizes: list[int]) -> None:
     for body in (form(head + FILE), form(head + part("before", b"1"), FILE), form(FILE, head + part("after", b"1"))):
         if passes:
-            assert taken(body, sizes=sizes)[1] == b"content"
+            assert parse_upload(body, sizes=sizes)[1] == b"content"
         else:
             with pytest.raises(FormTooLarge, match="64 lines and 8192 bytes"):
-                taken(body, sizes=sizes)
+                parse_upload(body, sizes=sizes)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_an_unsound_form_is_refused(body: bytes, problem: type[Problem], sizes: 
     if len(body) > 20_000 and sizes != [1 << 20]:
         sizes = [9973]
     with pytest.raises(problem) as refused:
-        taken(body, limit=16 << 20, sizes=sizes)
+        parse_upload(body, limit=16 << 20, sizes=sizes)
     assert type(refused.value) is problem
 
 
@@ -188,16 +188,16 @@ def test_a_form_cut_anywhere_is_refused() -> None:
 
     for cut in range(whole):
         with pytest.raises((IncompleteBody, MalformedMultipart, MissingFile)):
-            taken(body[:cut], length=len(body))
+            parse_upload(body[:cut], length=len(body))
         with pytest.raises((MalformedMultipart, MissingFile)):
-            taken(body[:cut], length=None, **{"Transfer-Encoding": "chunked"})
+            parse_upload(body[:cut], length=None, **{"Transfer-Encoding": "chunked"})
 
 
 def test_a_raw_body_is_a_file_too() -> None:
     asked = request(b"raw bytes", "application/pdf", query="name=%E6%96%87%E6%A1%A3.pdf")
     sent = parse(asked, LIMIT)
 
-    assert (sent.name, sent.content_type, sent.bound) == ("文档.pdf", "application/pdf", 9)
+    assert (sent.name, sent.content_type, sent.max_bytes) == ("文档.pdf", "application/pdf", 9)
     assert b"".join(sent.stream) == b"raw bytes"
 
 
@@ -219,7 +219,7 @@ def test_a_body_that_is_no_file_is_refused(
     content_type: str, headers: dict[str, str], length: int | None, problem: type[Problem]
 ) -> None:
     with pytest.raises(problem):
-        taken(form(FILE), content_type, length=length, **headers)
+        parse_upload(form(FILE), content_type, length=length, **headers)
 
 
 def raw(size: int, *, announced: int | None = -1, limit: int = LIMIT) -> int:
@@ -241,9 +241,9 @@ def test_a_file_of_exactly_the_limit_passes_and_one_byte_more_does_not(announced
         raw(LIMIT + 1, announced=announced)
     assert refused.value.fields == {"max_bytes": LIMIT}
 
-    assert len(taken(form(part("file", b"x" * LIMIT, "a")))[1]) == LIMIT
+    assert len(parse_upload(form(part("file", b"x" * LIMIT, "a")))[1]) == LIMIT
     with pytest.raises(TooLarge):
-        taken(form(part("file", b"x" * (LIMIT + 1), "a")))
+        parse_upload(form(part("file", b"x" * (LIMIT + 1), "a")))
 
 
 def test_a_request_that_announces_too_much_is_refused_unread() -> None:
@@ -254,7 +254,7 @@ def test_a_request_that_announces_too_much_is_refused_unread() -> None:
 
 
 def test_a_connection_that_breaks_is_an_incomplete_body() -> None:
-    class Broken(Dripping):
+    class Broken(ChunkedInput):
         def read(self, size: int = -1) -> bytes:
             piece = super().read(size)
             if not piece:

@@ -74,7 +74,7 @@ def test_an_unsound_request_is_refused(ferry: Ferry, row: str) -> None:
     request, status, slug = REFUSED[row]
     reply = ferry.ask(request)
 
-    assert reply.last_written == (status, PROBLEM, slug)
+    assert reply.outcome == (status, PROBLEM, slug)
     assert {"title", "detail", "instance", "status"} <= set(reply.json)
     assert reply.json["request_id"] == reply.headers["x-request-id"]
     assert "server" not in reply.headers

@@ -179,7 +179,7 @@ def check(ferry: Ferry, row: tuple[bytes, int, str], *, end: bool = False) -> No
     for mode in MODES:
         reply = ferry.ask(in_mode(mode, request), end=end)
 
-        assert reply.last_written == (status, PROBLEM, slug), mode
+        assert reply.outcome == (status, PROBLEM, slug), mode
         assert {"title", "detail", "instance", "status"} <= set(reply.json)
         assert reply.json.get("max_bytes") == {"too-large": LIMIT, "filename-too-long": 255}.get(slug)
         assert "server" not in reply.headers

@@ -70,7 +70,7 @@ def test_a_client_that_asks_first_is_refused_without_being_told_to_go_on(ferry: 
     with Wire(ferry.ports.web) as wire:
         wire.send(post(TO, b"", RAW, EXPECT, length=LIMIT + 1))
 
-        assert wire.reply().last_written[::2] == (413, "too-large")
+        assert wire.reply().outcome[::2] == (413, "too-large")
         assert wire.ended()
 
 
@@ -112,7 +112,7 @@ def test_an_unread_body_is_never_the_next_request(ferry: Ferry, gap: float) -> N
         time.sleep(gap)
         wire.send(inside)
 
-        assert wire.reply().last_written[::2] == (415, "unsupported-media-type")
+        assert wire.reply().outcome[::2] == (415, "unsupported-media-type")
         assert wire.ended()
 
 

@@ -18,7 +18,7 @@ from api.upload_request import media_type, parse
 from content.filenames import display_name
 from problems import Problem
 from tests.fakes import form, part
-from tests.wsgi import request, taken
+from tests.wsgi import parse_upload, request
 
 FIXED = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 SIZES = st.lists(st.integers(1, 50), min_size=1, max_size=6)
@@ -73,7 +73,7 @@ def test_any_sound_form_in_any_pieces_is_what_werkzeug_reads(
     parts = [*(part(name, body) for name, body in before), file[0], *(part(name, body) for name, body in after)]
     body = preamble + form(*parts) + epilogue
 
-    sent, got = taken(body, sizes=sizes)
+    sent, got = parse_upload(body, sizes=sizes)
 
     theirs = werkzeug_reads(body)
     assert got == theirs.read() == file[1]
@@ -109,7 +109,7 @@ def changed(changes: list[tuple[int, int, bytes]]) -> bytes:
 def outcome(body: bytes, sizes: list[int], **options: object) -> tuple[int, bytes | None]:
     """The status, and the file's bytes where there is one."""
     try:
-        return 201, taken(body, sizes=sizes, **options)[1]
+        return 201, parse_upload(body, sizes=sizes, **options)[1]
     except Problem as problem:
         return problem.status, None
 

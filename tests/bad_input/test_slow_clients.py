@@ -145,10 +145,10 @@ def test_heads_that_do_not_come_hold_nobody_up(free_ferry: Ferry) -> None:
         assert time.monotonic() - began < STALL / 2
 
         outcomes = all_at_once(free_ferry, HEADS)
-        assert {wire.reply().last_written for wire in wires} == {CUT}
+        assert {wire.reply().outcome for wire in wires} == {CUT}
 
     for name, (replies, ended, seconds) in outcomes.items():
-        told = [reply.last_written for reply in replies if reply.status != 200]
+        told = [reply.outcome for reply in replies if reply.status != 200]
         assert told == ([] if name == "none" else [CUT]), name
         assert ended, name
         # The kernel keeps a connection without a byte for itself for a second.
@@ -159,7 +159,7 @@ def test_bodies_that_do_not_come_are_cut(free_ferry: Ferry) -> None:
     outcomes = all_at_once(free_ferry, BODIES)
 
     for name, (replies, ended, seconds) in outcomes.items():
-        assert ([reply.last_written for reply in replies], ended) == ([CUT], True), name
+        assert ([reply.outcome for reply in replies], ended) == ([CUT], True), name
         assert STALL <= seconds < (2 * STALL if "trickling" in name else STALL) + LATE, name
     ended_rows = free_ferry.ask(get("/files?status=ERROR")).json["files"]
     assert {file["error"] for file in ended_rows} == {"request-timeout"}
@@ -173,7 +173,7 @@ def test_twice_as_many_bodies_as_threads_are_cut_in_their_turn(free_ferry: Ferry
         for wire in wires:
             wire.send(BODIES["raw async"].first)
 
-        assert {wire.reply().last_written for wire in wires} == {CUT}
+        assert {wire.reply().outcome for wire in wires} == {CUT}
         assert time.monotonic() - began < 2 * STALL + LATE
 
 
@@ -187,7 +187,7 @@ def test_one_callers_bodies_never_take_all_threads(careful_ferry: Ferry) -> None
         took = time.monotonic() - began
 
         assert (set(others), took < LONG_STALL) == ({200}, True)
-        told = [wire.reply().last_written for wire in wires]
+        told = [wire.reply().outcome for wire in wires]
         assert set(told) == {CUT, (429, "application/problem+json", "too-many-uploads")}
         assert told.count(CUT) == THREADS - 1
 
@@ -216,7 +216,7 @@ def test_one_callers_slow_json_never_takes_all_threads(careful_ferry: Ferry) -> 
         took = time.monotonic() - began
 
         assert (set(others), took < LONG_STALL) == ({200}, True)
-        told = [wire.reply().last_written for wire in wires]
+        told = [wire.reply().outcome for wire in wires]
         assert set(told) == {CUT, (429, "application/problem+json", "too-many-uploads")}
         assert told.count(CUT) == THREADS - 1
 

@@ -26,7 +26,7 @@ class Reply:
         return json.loads(self.body)  # type: ignore[no-any-return]
 
     @property
-    def last_written(self) -> tuple[int, str, str]:
+    def outcome(self) -> tuple[int, str, str]:
         """Status, type, and slug of a problem."""
         slug = self.json["type"].removeprefix("/problems/")
         return self.status, self.headers["content-type"], slug

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import requests
 
-from api.streaming import STALL_SECONDS
+from api.streaming import SEND_TIMEOUT
 from benchmarks.measure import peak_rss, reset_peak, rss
 from dev import parts
 from tests.api.test_downloads import FILE
@@ -43,7 +43,7 @@ def stored(stack: Stack, body: bytes, name: str = "a.bin") -> str:
 
 def begun(stack: Stack, path: str) -> Any:
     """An answer of which the head is read, and its connection."""
-    connection = HTTPConnection("127.0.0.1", stack.ports.web, timeout=STALL_SECONDS + 30)
+    connection = HTTPConnection("127.0.0.1", stack.ports.web, timeout=SEND_TIMEOUT + 30)
     connection.request("GET", path)
     return connection, connection.getresponse()
 
@@ -235,7 +235,7 @@ def test_the_curl_lines_about_fetching_work_as_printed(stack: Stack) -> None:
 def test_who_stops_reading_is_cut(stack: Stack, large: str) -> None:
     connection, answer = begun(stack, f"/files/{large}/content")
     with closing(connection):
-        deadline = time.monotonic() + STALL_SECONDS + 20
+        deadline = time.monotonic() + SEND_TIMEOUT + 20
         while held(stack) and time.monotonic() < deadline:
             time.sleep(0.5)
         assert held(stack) == []

@@ -192,7 +192,7 @@ class TestCelery(SpooledContract):
         drain(client.application)
         engine.execute(text("UPDATE files SET updated_at = updated_at - 9000, due_at = due_at + 9000"))
         with pytest.raises(OperationalError):
-            celery_mode.dispatch(id)
+            celery_mode.enqueue(id)
 
         row = queries.get(id)
         assert row is not None
@@ -203,7 +203,7 @@ class TestCelery(SpooledContract):
         services_of(client.application).dispatch_pool.submit = lambda job, *about: None
         answer = self.send(client, b"bytes")
         current_services().spool.delete(answer.get_json()["id"])
-        celery_mode.dispatch(answer.get_json()["id"])
+        celery_mode.enqueue(answer.get_json()["id"])
 
         ended = self.ended(client, answer)
         assert (ended["status"], ended["error"]) == ("ERROR", "bytes-lost")
@@ -229,5 +229,5 @@ class TestCelery(SpooledContract):
 
         assert self.ended(client, answer)["status"] == "PENDING"
         assert list(current_services().storage.list_objects()) == []
-        celery_mode.dispatch(answer.get_json()["id"])
+        celery_mode.enqueue(answer.get_json()["id"])
         assert self.ended(client, answer)["status"] == "COMPLETE"

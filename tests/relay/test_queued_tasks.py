@@ -61,7 +61,7 @@ def test_a_file_that_is_dispatched_again_has_one_task(queue: Queue, size: int) -
     rows = [a_file(size) for _ in range(3)]
     for _ in range(4):
         for row in rows:
-            celery_mode.dispatch(row.id)
+            celery_mode.enqueue(row.id)
 
     assert queue.ids() == [row.id for row in rows]
 
@@ -69,10 +69,10 @@ def test_a_file_that_is_dispatched_again_has_one_task(queue: Queue, size: int) -
 def test_a_task_that_was_taken_out_makes_place_for_the_next(queue: Queue) -> None:
     rows = [a_file() for _ in range(3)]
     for row in rows:
-        celery_mode.dispatch(row.id)
+        celery_mode.enqueue(row.id)
     queue.client.rpop(queue.name)
     for row in rows:
-        celery_mode.dispatch(row.id)
+        celery_mode.enqueue(row.id)
 
     assert queue.ids() == [rows[1].id, rows[2].id, rows[0].id]
 
@@ -81,11 +81,11 @@ def test_a_task_that_was_taken_out_makes_place_for_the_next(queue: Queue) -> Non
 def test_a_queue_that_redis_has_lost_is_filled_again(queue: Queue, lost: list[str]) -> None:
     rows = [a_file() for _ in range(3)]
     for row in rows:
-        celery_mode.dispatch(row.id)
+        celery_mode.enqueue(row.id)
     queue.revoke()
     queue.client.delete("", *map(queue.key, lost))
     for row in rows:
-        celery_mode.dispatch(row.id)
+        celery_mode.enqueue(row.id)
 
     assert queue.ids() == [row.id for row in rows]
 
@@ -95,11 +95,11 @@ def test_a_message_without_a_turn_only_delays_the_next_task(queue: Queue, oldest
     """It is of another version, or of another program: whether the tasks behind it are there shows when it is gone."""
     row = a_file()
     queue.client.rpush(queue.name, oldest)
-    celery_mode.dispatch(row.id)
-    celery_mode.dispatch(row.id)
+    celery_mode.enqueue(row.id)
+    celery_mode.enqueue(row.id)
     assert queue.client.llen(queue.name) == 2
     queue.revoke()
-    celery_mode.dispatch(row.id)
+    celery_mode.enqueue(row.id)
 
     assert queue.ids() == [row.id]
 
@@ -113,7 +113,7 @@ def test_a_task_that_is_on_its_way_to_an_empty_queue_is_not_forgotten(queue: Que
 
 def test_a_task_that_could_not_be_queued_leaves_no_turn(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     first, row = a_file(), a_file()
-    celery_mode.dispatch(first.id)
+    celery_mode.enqueue(first.id)
 
     def away(*_: Any) -> None:
         raise RelayLost
@@ -121,8 +121,8 @@ def test_a_task_that_could_not_be_queued_leaves_no_turn(queue: Queue, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(celery_mode, "_queue", away)
         with pytest.raises(RelayLost):
-            celery_mode.dispatch(row.id)
-    celery_mode.dispatch(row.id)
+            celery_mode.enqueue(row.id)
+    celery_mode.enqueue(row.id)
 
     assert queue.ids() == [first.id, row.id]
 
@@ -144,22 +144,22 @@ class TestRecall:
         return found.due_at <= engine.now()
 
     def test_a_file_whose_task_is_lost_is_due(self, waiting: File) -> None:
-        celery_mode._recall("")
+        celery_mode._requeue_lost_tasks("")
 
         assert self.is_due(waiting)
 
     def test_a_file_whose_task_may_be_queued_is_not(self, queue: Queue, waiting: File) -> None:
-        celery_mode.dispatch(a_file().id)
+        celery_mode.enqueue(a_file().id)
         current_services().relay.remember()
-        celery_mode._recall("")
+        celery_mode._requeue_lost_tasks("")
 
         assert not self.is_due(waiting)
 
     def test_redis_may_have_forgotten_all_and_have_got_new_tasks_since(self, queue: Queue, waiting: File) -> None:
         current_services().relay.remember()
         queue.client.delete(queue.key("memory"))
-        celery_mode.dispatch(a_file().id)
-        celery_mode._recall("")
+        celery_mode.enqueue(a_file().id)
+        celery_mode._requeue_lost_tasks("")
 
         assert self.is_due(waiting)
         assert queue.client.exists(queue.key("memory"))
@@ -192,5 +192,5 @@ class TestRecall:
 
         monkeypatch.setattr(current_services().relay, "may_have_lost_tasks", away)
         with pytest.raises(RelayLost):
-            celery_mode._recall("")
+            celery_mode._requeue_lost_tasks("")
         assert not self.is_due(waiting)

@@ -99,7 +99,7 @@ class Asked:
         self.key = config.current().redis.key("demands", current_services().relay.name)
         monkeypatch.setattr(mode, "_PAUSE", 0.05)
         monkeypatch.setattr(channel, "_PING_SECONDS", 0.2)
-        monkeypatch.setattr(mode, "feed", lambda id, attempt: self.requests.append((id, attempt)))
+        monkeypatch.setattr(mode, "send_bytes", lambda id, attempt: self.requests.append((id, attempt)))
         services_of(app).relay_server.start()
 
 
@@ -165,7 +165,7 @@ def pieces(row: File) -> str:
 
 def test_the_file_of_a_running_attempt_is_sent(app: Flask, client: redis.Redis) -> None:
     row = held(app)
-    mode.feed(row.id, row.attempt)
+    mode.send_bytes(row.id, row.attempt)
 
     assert client.lrange(pieces(row), 0, -1) == [b64encode(b"body"), b"."]
 
@@ -219,7 +219,7 @@ def of_another_spool(app: Flask) -> tuple[str, int]:
 def test_nothing_else_is_sent(
     app: Flask, client: redis.Redis, demand: Callable[[Flask], tuple[str, int]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    mode.feed(*demand(app))
+    mode.send_bytes(*demand(app))
 
     assert client.keys("*:pieces:*") == []
     assert "relay.demand_refused" in caplog.text
@@ -229,7 +229,7 @@ def test_credit_that_no_worker_gave_fills_no_redis(app: Flask, client: redis.Red
     row = held(app, body=bytes(9 << 20))
     client.rpush(pieces(row).replace("pieces", "credits"), *[b"1"] * 1000)
     with pytest.raises(RelayLost):
-        mode.feed(row.id, row.attempt)
+        mode.send_bytes(row.id, row.attempt)
 
     assert client.memory_usage(pieces(row)) <= config.current().celery_window + (2 << 20)  # type: ignore[operator]
 

@@ -23,16 +23,16 @@ from werkzeug.datastructures import Headers
 from werkzeug.http import parse_list_header
 
 import logs
-from api.chunked_uploads import refuse, refuse_parameters
+from api.chunked_uploads import check_no_chunk_parameters, check_not_chunked
 from api.conditional import if_range_matches, is_not_modified
-from api.forwarded import prefix_of
-from api.json_bodies import ids_in
-from api.parameters import page_of
+from api.forwarded import forwarded_prefix
+from api.json_bodies import parse_ids
+from api.parameters import parse_page
 from api.query_names import check_names
 from api.ranges import parse_range
 from api.upload_request import media_type, parse
 from api.upload_request.fields import FILE_FIELD, READ
-from api.upload_request.filename import agreed_name, names_of
+from api.upload_request.filename import declared_names, resolve_name
 from auth.api_keys import key_id_in_token
 from content.filename_encoding import check_query, decode_words, part_filename
 from content.filenames import archive_names, display_name, safe_name
@@ -149,7 +149,7 @@ def form_with(boundary: str) -> Callable[[bytes], None]:
 def names_in_head(text: str) -> None:
     for path, query, disposition in ((text, "", ""), (None, text, ""), (None, "", text)):
         with suppress(Problem):
-            agreed_name(names_of(path, f"/{text}", query, disposition))
+            resolve_name(declared_names(path, f"/{text}", query, disposition))
 
 
 def fields_of_a_form(text: str) -> None:
@@ -205,10 +205,10 @@ def query(text: str) -> None:
     with suppress(Problem):
         check_names(args, ("name", "expires_in"))
     with suppress(Problem):
-        refuse_parameters(args)
+        check_no_chunk_parameters(args)
     for name in ("limit", "sort", "prefix", "created_after", "cursor"):
         with suppress(Exception):
-            page_of({name: text})
+            parse_page({name: text})
     list(args.items(multi=True))
 
 
@@ -235,11 +235,12 @@ def small_headers(value: str) -> None:
 
 
 def as_json(text: str) -> None:
-    ids_in(json.loads(text))
+    parse_ids(json.loads(text))
 
 
 def of_chunks(text: str) -> None:
-    refuse(Headers([(f"X-{number}", text[:FIELD]) for number in range(4)]), [("metadata", text), (text, "1")] * 10)
+    headers = Headers([(f"X-{number}", text[:FIELD]) for number in range(4)])
+    check_not_chunked(headers, [("metadata", text), (text, "1")] * 10)
 
 
 def alike(size: int) -> list[str]:
@@ -305,7 +306,7 @@ RULES = {
     "small headers": Rule(small_headers, FIELD, repeated(["", "[", "bytes=", "0-", "ferry_", "a/"], SIGNS)),
     "X-Forwarded-For": Rule(parse_list_header, FIELD, repeated(["", '"'], SIGNS + LIST)),
     "X-Forwarded-Prefix": Rule(
-        lambda text: prefix_of(text, 10), FIELD, repeated(["", "/"], [*SIGNS, "/a", "/.", "/a,", ".."])
+        lambda text: forwarded_prefix(text, 10), FIELD, repeated(["", "/"], [*SIGNS, "/a", "/.", "/a,", ".."])
     ),
     "query": Rule(query, ADDRESS, repeated(["", "prefix=", "a="], [*SIGNS, *MARKS[:6], "&", "a&", "&a=", "+"])),
     "JSON": Rule(

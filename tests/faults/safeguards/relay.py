@@ -22,7 +22,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "recall-of-lost-tasks",
-        "modes.celery:_recall",
+        "modes.celery:_requeue_lost_tasks",
         never(),
         ("tests/relay/test_queued_tasks.py",),
     ),
@@ -37,7 +37,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "file-of-a-running-attempt",
-        "modes.celery:may_be_fed",
+        "modes.celery:is_running_attempt",
         replace("_ and _", "True"),
         ("tests/relay/test_untrusted_redis.py::test_nothing_else_is_sent",),
     ),
