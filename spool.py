@@ -91,7 +91,7 @@ class Spool:
             raise
         finally:
             if self._budget:
-                self._budget.end(id, kept=kept)
+                self._budget.end(id, spooled=kept)
 
     def open(self, id: str) -> Iterator[bytes]:
         """Yield the kept bytes in chunks of 1 MiB. Raises BytesLost at the first where there are none."""

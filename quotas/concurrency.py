@@ -1,7 +1,7 @@
-"""Slots: how many of something may be under way at once, counted for all processes of this host.
+"""Slots: a limit of concurrent operations, counted across all processes of this host.
 
-A slot is a lock on one byte of a file, and belongs to the open file: the kernel gives it back when its process dies,
-however it dies, so that no count is ever wrong.
+A slot is a lock on one byte of a file and belongs to the open file: the kernel releases it when the process ends,
+however it ends, so that the count is never wrong.
 """
 
 from __future__ import annotations
@@ -17,24 +17,28 @@ from pathlib import Path
 from problems import Problem, TooManyUploads
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-_MOST = 1 << 14
-"""Slots that anybody can have: the bytes from one name's first to the next name's."""
+_MAX_SLOTS = 1 << 14
+"""Slots of one name: the bytes between the first slots of two names."""
 
 
 class ConcurrencyLimiter:
-    """The slots of one host, in the file `path`. It stays empty: locks may lie beyond its end."""
+    """The slots of one host, as locks in the file `path`. It stays empty: locks may lie beyond its end."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @contextmanager
-    def acquire(self, name: str, most: int, refusal: Problem | None = None) -> Iterator[None]:
-        """Hold one of the `most` slots of `name`. Raises `refusal`, or TooManyUploads, where all are taken."""
+    def acquire(self, name: str, limit: int, error: Problem | None = None) -> Iterator[None]:
+        """Hold one of the `limit` slots of `name`. Raises `error`, or TooManyUploads, if all are held.
+
+        with limiter.acquire("owner alice", 4):
+            receive()
+        """
         file = self._open()
         try:
-            first = _first(name)
-            if not any(_lock(file, first + number) for number in range(min(most, _MOST))):
-                raise refusal or TooManyUploads(f"At most {most} at once.", most=most)
+            first = _first_byte(name)
+            if not any(_lock(file, first + number) for number in range(min(limit, _MAX_SLOTS))):
+                raise error or TooManyUploads(f"At most {limit} at once.", most=limit)
             yield
         finally:
             os.close(file)
@@ -47,15 +51,18 @@ class ConcurrencyLimiter:
             return os.open(self._path, _FLAGS, 0o600)
 
 
-def _first(name: str) -> int:
-    """The first byte of a name's slots. Two names of a million meet with a chance of one in five hundred."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) * _MOST
+def _first_byte(name: str) -> int:
+    """The offset of a name's slots. A collision among a million names has a probability of one in five hundred."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) * _MAX_SLOTS
 
 
-def _lock(file: int, byte: int) -> bool:
-    """Lock a byte for as long as `file` is open. Open file description locks (fcntl(2)): others belong to a process."""
+def _lock(file: int, offset: int) -> bool:
+    """Lock a byte for as long as `file` is open. False if it is locked already.
+
+    An open file description lock (fcntl(2)): the traditional ones belong to the whole process.
+    """
     try:
-        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0))
     except (BlockingIOError, PermissionError):
         return False
     return True

@@ -1,8 +1,8 @@
-"""Rates: how often somebody may do something, counted in Redis for all processes; without Redis, for each by itself.
+"""Rate limits by fixed windows, counted in Redis for all processes; by each process alone while Redis is down.
 
-A process takes hits from Redis a hundredth of the limit at a time and spends them here: a round trip for each request
-would cost a status lookup a third of its time. Never is more let through than the limit; what a process has taken and
-not spent is lost when the window ends.
+A process reserves hits in Redis in batches of a hundredth of the limit and spends them locally: a round trip for each
+request would cost a third of the time of a status query. The limit is never exceeded; hits that a process has reserved
+and not spent are lost when the window ends.
 """
 
 from __future__ import annotations
@@ -20,95 +20,95 @@ from config import Rate
 from database.redis_options import RedisOptions
 from problems import TooManyRequests
 
-log = logging.getLogger("ferry.rates")
+log = logging.getLogger("ferry.rate_limits")
 
-_PATIENCE = 0.5
+_REDIS_TIMEOUT = 0.5
 """Seconds that Redis has to answer. A request waits for it."""
 
-_AWAY = 10.0
-"""Seconds for which Redis is not asked again after it did not answer."""
+_RETRY_PAUSE = 10.0
+"""Seconds without another attempt after Redis did not answer."""
 
-
-_MOST = 100_000
-"""Callers of one window that a process remembers. With more it forgets them all, and Redis goes on counting."""
+_MAX_CLIENTS = 100_000
+"""Clients of one window that a process remembers. With more it forgets all of them; Redis keeps counting."""
 
 
 @dataclass
 class _Window:
-    """What this process has taken of somebody's window: `left` can still be spent, `here` Redis knows nothing of.
+    """One client's rate-limit window in this process."""
 
-    `over`: the window has no more. That does not change before the next one.
-    """
-
-    left: int = 0
-    here: int = 0
-    over: bool = False
+    remaining: int = 0
+    """Hits left of the current batch."""
+    local: int = 0
+    """Hits reserved while Redis was down, which it does not count."""
+    exhausted: bool = False
+    """Whether the limit is reached. Stays so until the next window."""
 
 
 class RateLimiter:
-    """The rates of one process. `redis` counts for all."""
+    """The rate limits of one process."""
 
     def __init__(self, redis: RedisOptions, clock: Callable[[], float] = time.time) -> None:
         self._options, self._clock = redis, clock
         self._lock = threading.Lock()
         self._redis: RedisStorage | None = None
-        self._away_until = 0.0
+        self._retry_at = 0.0
         self._windows: dict[str, tuple[int, dict[str, _Window]]] = {}
 
-    def hit(self, what: str, rate: Rate, name: str) -> None:
-        """Count one more time that `name` does `what`. Raises TooManyRequests where that is more than `rate`."""
+    def hit(self, action: str, rate: Rate, client: str) -> None:
+        """Count one `action` of `client`. Raises TooManyRequests if `rate` is exceeded."""
         now = self._clock()
-        window = int(now // rate.seconds)
+        number = int(now // rate.seconds)
         with self._lock:
-            taken = self._taken_in(what, window).setdefault(name, _Window())
-            if taken.left == 0 and not taken.over:
-                self._take(taken, f"{what}/{name}/{window}", rate)
-            if taken.left == 0:
-                raise TooManyRequests(f"At most {rate.most} in {rate.seconds} s.", (window + 1) * rate.seconds - now)
-            taken.left -= 1
+            window = self._current_windows(action, number).setdefault(client, _Window())
+            if window.remaining == 0 and not window.exhausted:
+                self._reserve(window, f"{action}/{client}/{number}", rate)
+            if window.remaining == 0:
+                raise TooManyRequests(f"At most {rate.most} in {rate.seconds} s.", (number + 1) * rate.seconds - now)
+            window.remaining -= 1
 
-    def _take(self, taken: _Window, key: str, rate: Rate) -> None:
-        some = batch_size(rate.most)
-        counted = self._counted(key, rate.seconds, some)
-        if counted is None:
-            taken.here += some
-            counted = taken.here
-        taken.left = allowed(rate.most, counted, some)
-        taken.over = taken.left == 0
+    def _reserve(self, window: _Window, key: str, rate: Rate) -> None:
+        batch = batch_size(rate.most)
+        count = self._shared_count(key, rate.seconds, batch)
+        if count is None:
+            window.local += batch
+            count = window.local
+        window.remaining = allowed(rate.most, count, batch)
+        window.exhausted = window.remaining == 0
 
-    def _counted(self, key: str, seconds: int, some: int) -> int | None:
-        """What all processes have taken, these included. None: Redis can't be asked."""
-        if self._clock() < self._away_until:
+    def _shared_count(self, key: str, seconds: int, batch: int) -> int | None:
+        """The hits that all processes have reserved, this batch included; None while Redis is down."""
+        if self._clock() < self._retry_at:
             return None
         try:
             self._redis = self._redis or RedisStorage(
                 self._options.url,
                 key_prefix=self._options.key("rates"),
                 wrap_exceptions=True,
-                socket_timeout=_PATIENCE,
-                socket_connect_timeout=_PATIENCE,
+                socket_timeout=_REDIS_TIMEOUT,
+                socket_connect_timeout=_REDIS_TIMEOUT,
                 **self._options.tls,
             )
-            return self._redis.incr(key, seconds, some)
+            return self._redis.incr(key, seconds, batch)
         except StorageError as error:
-            self._away_until = self._clock() + _AWAY
-            log.warning("Redis does not answer (%s): this process counts by itself", type(error.args[0]).__name__)
+            self._retry_at = self._clock() + _RETRY_PAUSE
+            cause = type(error.args[0]).__name__
+            log.warning("rate_limits.redis_unavailable: %s, this process counts alone", cause)
             return None
 
-    def _taken_in(self, what: str, window: int) -> dict[str, _Window]:
-        """What each caller has taken in this window. The window before goes as a whole: no caller pays for others."""
-        now, taken = self._windows.get(what, (window, {}))
-        if now != window or len(taken) >= _MOST:
-            taken = {}
-        self._windows[what] = window, taken
-        return taken
+    def _current_windows(self, action: str, number: int) -> dict[str, _Window]:
+        """The windows of all clients. The previous ones are dropped as a whole, which costs no request extra time."""
+        current, windows = self._windows.get(action, (number, {}))
+        if current != number or len(windows) >= _MAX_CLIENTS:
+            windows = {}
+        self._windows[action] = number, windows
+        return windows
 
 
-def batch_size(most: int) -> int:
-    """How many hits are taken at once, where `most` are allowed."""
-    return max(1, most // 100)
+def batch_size(limit: int) -> int:
+    """How many hits a process reserves at a time."""
+    return max(1, limit // 100)
 
 
-def allowed(most: int, counted: int, some: int) -> int:
-    """How many of `some` hits may be spent, where `counted` are taken now, these included, and `most` are allowed."""
-    return max(0, min(some, most - (counted - some)))
+def allowed(limit: int, count: int, batch: int) -> int:
+    """How many hits of a `batch` may be spent if `count` are reserved by all processes, the batch included."""
+    return max(0, min(batch, limit - (count - batch)))

@@ -1,4 +1,4 @@
-"""The budget of a spool: how many bytes may wait, counted as they come and shared between clients."""
+"""The byte budget of a spool: counts uploads while they arrive and shares the space between clients."""
 
 from __future__ import annotations
 
@@ -9,82 +9,84 @@ from dataclasses import dataclass
 
 from problems import TooMuchWaiting
 
-_STEP = 1 << 20
-"""Bytes that are counted ahead of those that have come: what other processes receive is seen once a second only."""
+_RESERVATION_STEP = 1 << 20
+"""Bytes reserved ahead of those received: uploads of other processes are counted once a second only."""
 
-_LOOK_EVERY = 1.0
-"""Seconds for which the sum of the other files' sizes is believed."""
+_REFRESH_SECONDS = 1.0
+"""How long the measured size of the other files is used."""
 
 
 @dataclass(eq=False)
 class _Upload:
-    """A file on its way. `came`: its bytes so far; `counted`: those and a step."""
+    """A file that is being received."""
 
     client: str
-    bound: int | None
-    came: int = 0
-    counted: int = 0
+    max_bytes: int | None
+    """Its declared size, or another upper bound; None if unknown."""
+    received: int = 0
+    reserved: int = 0
 
 
 class SpoolBudget:
-    """The budget of one process. Announcing takes nothing of it: a client that announces much may send nothing.
+    """The budget of one process. A declared size reserves nothing: a client may declare much and send nothing.
 
-    One client's uploads may have half of it together, so that there is room for another. The oldest of them is bounded
-    by the whole budget alone, or no file larger than half could ever come.
+    The concurrent uploads of one client may hold half of the budget, so that other clients have space. Its oldest
+    upload is limited by the whole budget only: otherwise a file larger than half of it could never be received.
     """
 
     def __init__(
-        self, limit: int, others: Callable[[Collection[str]], int], clock: Callable[[], float] = time.monotonic
+        self, limit: int, measure: Callable[[Collection[str]], int], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`limit`: the most bytes that may be kept. `others(ids)`: the bytes of all files but these."""
-        self._limit, self._look, self._clock = limit, others, clock
-        self._step = min(_STEP, limit // 16)
+        """`limit`: the maximum of spooled bytes. `measure(ids)`: the size of all spooled files except these."""
+        self._limit, self._measure, self._clock = limit, measure, clock
+        self._step = min(_RESERVATION_STEP, limit // 16)
         self._lock = threading.Lock()
         self._uploads: dict[str, _Upload] = {}
-        self._others, self._looked = 0, -_LOOK_EVERY
+        self._other_bytes, self._measured_at = 0, -_REFRESH_SECONDS
 
-    def begin(self, id: str, client: str, bound: int | None) -> None:
-        """Let a file begin, of at most `bound` bytes if known. Raises TooMuchWaiting where they don't fit now."""
+    def begin(self, id: str, client: str, max_bytes: int | None) -> None:
+        """Register an upload. Raises TooMuchWaiting if its `max_bytes` exceed the space available now."""
         with self._lock:
-            upload = _Upload(client, bound)
-            if (bound or 0) > self._room(upload):
+            upload = _Upload(client, max_bytes)
+            if (max_bytes or 0) > self._available(upload):
                 raise TooMuchWaiting
             self._uploads[id] = upload
 
-    def record(self, id: str, came: int) -> None:
-        """Count what has come of a file that has begun. Raises TooMuchWaiting where that is too much."""
+    def record(self, id: str, received: int) -> None:
+        """Set the bytes received of an upload. Raises TooMuchWaiting if they exceed the space available to it."""
         with self._lock:
             upload = self._uploads[id]
-            upload.came = came
-            if came <= upload.counted:
+            upload.received = received
+            if received <= upload.reserved:
                 return
-            room = self._room(upload)
-            if came > room:
+            space = self._available(upload)
+            if received > space:
                 raise TooMuchWaiting
-            ahead = came + self._step if upload.bound is None else min(came + self._step, upload.bound)
-            upload.counted = max(came, min(ahead, room))
+            ahead = received + self._step
+            wanted = ahead if upload.max_bytes is None else min(ahead, upload.max_bytes)
+            upload.reserved = max(received, min(wanted, space))
 
-    def end(self, id: str, *, kept: bool) -> None:
-        """Forget a file that has come, or not: what is kept of it counts among the others. Once more does nothing."""
+    def end(self, id: str, *, spooled: bool) -> None:
+        """Remove an upload; its bytes count as another file's if it is `spooled`. A second call does nothing."""
         with self._lock:
             upload = self._uploads.pop(id, None)
-            self._others += upload.came if upload and kept else 0
+            self._other_bytes += upload.received if upload and spooled else 0
 
-    def _room(self, upload: _Upload) -> int:
-        if self._clock() - self._looked > _LOOK_EVERY:
-            self._others, self._looked = self._look(self._uploads), self._clock()
-        beside = [each for each in self._uploads.values() if each is not upload]
-        own = [each.counted for each in beside if each.client == upload.client]
+    def _available(self, upload: _Upload) -> int:
+        if self._clock() - self._measured_at > _REFRESH_SECONDS:
+            self._other_bytes, self._measured_at = self._measure(self._uploads), self._clock()
+        concurrent = [each for each in self._uploads.values() if each is not upload]
+        own = [each.reserved for each in concurrent if each.client == upload.client]
         oldest = next((each for each in self._uploads.values() if each.client == upload.client), upload)
-        waiting = self._others + sum(each.counted for each in beside)
-        return available(self._limit, waiting, sum(own), oldest=oldest is upload)
+        used = self._other_bytes + sum(each.reserved for each in concurrent)
+        return available(self._limit, used, sum(own), oldest=oldest is upload)
 
 
-def available(limit: int, waiting: int, own: int, *, oldest: bool) -> int:
-    """How many bytes one upload may have.
+def available(limit: int, used: int, own: int, *, oldest: bool) -> int:
+    """The bytes that one upload may use.
 
-    `waiting`: bytes beside it, `own` of them are on their way from the same client; `oldest`: it has begun no other
-    before.
+    `used`: bytes of all other files, `own` of them reserved by uploads of the same client; `oldest`: whether it is the
+    client's oldest upload.
     """
-    left = limit - waiting
+    left = limit - used
     return left if oldest else min(left, limit // 2 - own)

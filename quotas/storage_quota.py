@@ -1,6 +1,6 @@
-"""Owners: whom files belong to, how much they may have, and how much they have.
+"""Owners of files, their quotas and their usage.
 
-What a file counts for is added in the same transaction as the file's own move, so that the count is never off.
+A file's usage is changed in the transaction that changes the file's status, so that the two never differ.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from problems import QuotaExceeded
 
 
 class Owner(Base):
-    """Somebody whom files belong to. A quota that is None has no end; `used_…` leaves out files in ERROR."""
+    """An owner of files. A quota that is None is unlimited; `used_…` do not include files in ERROR."""
 
     __tablename__ = "owners"
 
@@ -31,29 +31,28 @@ class Owner(Base):
 
 
 RESERVATION_STEP = 64 << 20
-"""Bytes that are reserved at a time for a file whose length nobody knows: all that there is would lock others out."""
+"""Bytes reserved at a time for a file of unknown length: reserving the whole quota would block other uploads."""
 
 
 @dataclass
 class QuotaReservation:
-    """So many bytes may come for an owner. `more`: they are counted as the owner's already, as one file, and it counts
-    so many more, or raises."""
+    """Bytes an owner may still upload."""
 
     owner: str
     size: int
     reserve_more: Callable[[int], None] | None = None
+    """Reserves further bytes, or raises QuotaExceeded. If given, `size` bytes are already reserved, as one file;
+    otherwise nothing is reserved."""
 
     def check(self, size: int) -> None:
-        """Raises QuotaExceeded where `size` bytes have come, and are too many."""
+        """Raises QuotaExceeded if `size` received bytes exceed the quota."""
         if size <= self.size:
             return
         owner = get_owner(self.owner)
         if self.reserve_more is None:
             raise _exceeded(owner)
-        step = (
-            allowed(owner.quota_bytes, owner.used_bytes, max(RESERVATION_STEP, size - self.size), all_or_nothing=False)
-            or 0
-        )
+        wanted = max(RESERVATION_STEP, size - self.size)
+        step = allowed(owner.quota_bytes, owner.used_bytes, wanted, all_or_nothing=False) or 0
         if self.size + step < size:
             raise _exceeded(owner, self.size, 1)
         self.reserve_more(step)
@@ -61,31 +60,31 @@ class QuotaReservation:
 
 
 def remaining(name: str) -> QuotaReservation | None:
-    """How much more the owner may send; None where there is no end. Nothing is reserved. Raises QuotaExceeded."""
+    """How much the owner may still upload; None if unlimited. Reserves nothing. Raises QuotaExceeded."""
     owner = get_owner(name)
     if allowed(owner.quota_files, owner.used_files, 1, all_or_nothing=True) is None:
         raise _exceeded(owner)
     return None if owner.quota_bytes is None else QuotaReservation(name, max(owner.quota_bytes - owner.used_bytes, 0))
 
 
-def allowed(quota: int | None, used: int, more: int, *, all_or_nothing: bool) -> int | None:
-    """How much of `more` fits beside `used`. None: less than all of it, where the `whole` has to fit.
+def allowed(quota: int | None, used: int, requested: int, *, all_or_nothing: bool) -> int | None:
+    """How much of `requested` fits into the quota. None if not all of it does and it is `all_or_nothing`.
 
-    What is given back always fits.
+    A negative amount, which is released, always fits.
     """
-    room = more if quota is None else max(quota - used, 0)
-    if more <= room:
-        return more
-    return None if all_or_nothing else room
+    left = requested if quota is None else max(quota - used, 0)
+    if requested <= left:
+        return requested
+    return None if all_or_nothing else left
 
 
 def adjust(connection: Connection, name: str, size: int, files: int, *, all_or_nothing: bool = True) -> int:
-    """Count `size` bytes and `files` files more as the owner's, or fewer; returns the bytes that were counted.
+    """Add `size` bytes and `files` files, or subtract negative ones, and return the bytes that were added.
 
-    They are less than `size` where only so many fit, and it needs not be the whole. The owner's row is locked until
-    the transaction ends: two uploads can't have the same room. Raises QuotaExceeded.
+    Those are fewer than `size` if only so many fit and it is not `all_or_nothing`. Locks the owner's row until the
+    transaction ends, so that concurrent uploads can't use the same space. Raises QuotaExceeded.
     """
-    owner = connection.execute(_LOCKED, {"owner": name}).one()
+    owner = connection.execute(_SELECT_FOR_UPDATE, {"owner": name}).one()
     fits = allowed(owner.quota_bytes, owner.used_bytes, size, all_or_nothing=all_or_nothing)
     if fits is None or allowed(owner.quota_files, owner.used_files, files, all_or_nothing=True) is None:
         raise _exceeded(owner)
@@ -94,12 +93,13 @@ def adjust(connection: Connection, name: str, size: int, files: int, *, all_or_n
 
 
 def get_owner(name: str) -> Row[Any]:
+    """The row of an existing owner."""
     with connect() as connection:
-        return connection.execute(_FIND, {"owner": name}).one()
+        return connection.execute(_SELECT, {"owner": name}).one()
 
 
 def _exceeded(owner: Row[Any], size: int = 0, files: int = 0) -> QuotaExceeded:
-    """The numbers as they are without the file that does not fit, which counts for `size` and `files` already."""
+    """The error with the owner's usage, less the `size` and `files` reserved for the rejected upload itself."""
     return QuotaExceeded(
         quota_bytes=owner.quota_bytes,
         used_bytes=owner.used_bytes - size,
@@ -109,11 +109,11 @@ def _exceeded(owner: Row[Any], size: int = 0, files: int = 0) -> QuotaExceeded:
 
 
 _OWNERS = cast(Table, Owner.__table__)
-_MINE = _OWNERS.c.name == bindparam("owner")
-_FIND = select(_OWNERS).where(_MINE)
-_LOCKED = _FIND.with_for_update()
+_BY_NAME = _OWNERS.c.name == bindparam("owner")
+_SELECT = select(_OWNERS).where(_BY_NAME)
+_SELECT_FOR_UPDATE = _SELECT.with_for_update()
 _ADD = (
     update(_OWNERS)
-    .where(_MINE)
+    .where(_BY_NAME)
     .values(used_bytes=_OWNERS.c.used_bytes + bindparam("size"), used_files=_OWNERS.c.used_files + bindparam("files"))
 )

@@ -243,7 +243,7 @@ def test_a_spool_has_one_name_for_ever_whoever_asks_first(tmp_path: Path) -> Non
 def forget_sizes(spool: Spool) -> None:
     """Have the folder looked at again, as after a second."""
     assert spool._budget
-    spool._budget._looked = -10
+    spool._budget._measured_at = -10
 
 
 def unread() -> Iterator[bytes]:

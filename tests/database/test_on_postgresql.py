@@ -15,7 +15,7 @@ from lifecycle import queries, transitions
 from quotas import storage_quota
 from tests.fakes import found
 from tests.lifecycle.test_clocks import set_clock
-from tests.quotas.test_storage_quota import accepted_at_once, has, held
+from tests.quotas.test_storage_quota import accept_concurrently, has, held
 
 LEASE = 30.0
 
@@ -31,7 +31,7 @@ def test_uploads_at_the_same_time_never_exceed_a_quota(app: Flask, quota: dict[s
     api_keys.create(owner, ["upload"], None)
     api_keys.set_quotas(owner, **quota)
 
-    assert accepted_at_once(app, owner) == 3
+    assert accept_concurrently(app, owner) == 3
     assert has(owner) == (15, 3)
 
 

@@ -1,4 +1,4 @@
-"""Slots: never more than so many at once on one host, and none that is lost with its process."""
+"""Slots: never more than the limit on one host, and none lost with its process."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from quotas.concurrency import ConcurrencyLimiter
 
 
 @pytest.fixture
-def slots(tmp_path: Path) -> ConcurrencyLimiter:
+def limiter(tmp_path: Path) -> ConcurrencyLimiter:
     return ConcurrencyLimiter(tmp_path / "new" / "slots")
 
 
-def test_so_many_are_held_and_one_more_is_refused(slots: ConcurrencyLimiter) -> None:
-    with slots.acquire("alice", 2), slots.acquire("alice", 2), pytest.raises(TooManyUploads) as refused:
-        slots.acquire("alice", 2).__enter__()
+def test_one_slot_more_than_the_limit_is_refused(limiter: ConcurrencyLimiter) -> None:
+    with limiter.acquire("alice", 2), limiter.acquire("alice", 2), pytest.raises(TooManyUploads) as refused:
+        limiter.acquire("alice", 2).__enter__()
 
     assert refused.value.fields == {"most": 2}
-    with slots.acquire("alice", 2), slots.acquire("alice", 2):
+    with limiter.acquire("alice", 2), limiter.acquire("alice", 2):
         pass
 
 
-def test_nobody_waits_for_the_slots_of_others(slots: ConcurrencyLimiter) -> None:
-    with slots.acquire("alice", 1), slots.acquire("bob", 1):
+def test_names_have_separate_slots(limiter: ConcurrencyLimiter) -> None:
+    with limiter.acquire("alice", 1), limiter.acquire("bob", 1):
         pass
 
 
-def test_a_slot_is_given_back_whatever_happens_while_it_is_held(slots: ConcurrencyLimiter) -> None:
-    with pytest.raises(RuntimeError), slots.acquire("alice", 1):
+def test_an_exception_releases_the_slot(limiter: ConcurrencyLimiter) -> None:
+    with pytest.raises(RuntimeError), limiter.acquire("alice", 1):
         raise RuntimeError
 
-    with slots.acquire("alice", 1):
+    with limiter.acquire("alice", 1):
         pass
 
 
-def test_another_process_counts_and_is_forgotten_when_it_is_killed(slots: ConcurrencyLimiter) -> None:
+def test_slots_of_another_process_count_until_it_is_killed(limiter: ConcurrencyLimiter) -> None:
     hold = (
         "import sys; from pathlib import Path; from quotas.concurrency import ConcurrencyLimiter\n"
         "with ConcurrencyLimiter(Path(sys.argv[1])).acquire('alice', 1): print('held', flush=True); sys.stdin.read()"
     )
-    argv = [sys.executable, "-c", hold, str(slots._path)]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout
-        assert other.stdout.readline() == b"held\n"
+    argv = [sys.executable, "-c", hold, str(limiter._path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"held\n"
         with pytest.raises(TooManyUploads):
-            slots.acquire("alice", 1).__enter__()
-        other.kill()
-        other.wait()
+            limiter.acquire("alice", 1).__enter__()
+        process.kill()
+        process.wait()
 
-    with slots.acquire("alice", 1):
+    with limiter.acquire("alice", 1):
         pass

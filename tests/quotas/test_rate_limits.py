@@ -1,4 +1,4 @@
-"""Rates: never more than allowed, by all processes together; without Redis, by each."""
+"""Rate limits: never exceeded, by all processes together; without Redis, by each."""
 
 from __future__ import annotations
 
@@ -29,62 +29,62 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.mark.parametrize(("most", "at_once"), [(1, 1), (60, 1), (100, 1), (250, 2), (6000, 60)])
-def test_a_process_takes_a_hundredth_at_once(most: int, at_once: int) -> None:
-    assert batch_size(most) == at_once
+@pytest.mark.parametrize(("limit", "batch"), [(1, 1), (60, 1), (100, 1), (250, 2), (6000, 60)])
+def test_a_batch_is_a_hundredth_of_the_limit(limit: int, batch: int) -> None:
+    assert batch_size(limit) == batch
 
 
 @pytest.mark.parametrize(
-    ("most", "counted", "some", "spent"),
+    ("limit", "count", "batch", "spent"),
     [(10, 1, 1, 1), (10, 10, 1, 1), (10, 11, 1, 0), (100, 103, 5, 2), (9, 99, 5, 0)],
 )
-def test_what_is_granted_never_exceeds_the_limit(most: int, counted: int, some: int, spent: int) -> None:
-    assert allowed(most, counted, some) == spent
+def test_allowed_hits_never_exceed_the_limit(limit: int, count: int, batch: int, spent: int) -> None:
+    assert allowed(limit, count, batch) == spent
 
 
-def let_through(rates: RateLimiter, rate: Rate, times: int, name: str = "alice") -> int:
+def accepted(limiter: RateLimiter, rate: Rate, times: int, client: str = "alice") -> int:
     count = 0
     for _ in range(times):
         try:
-            rates.hit("read", rate, name)
+            limiter.hit("read", rate, client)
         except TooManyRequests:
             continue
         count += 1
     return count
 
 
-def test_all_processes_together_have_one_limit(valkey: str, clock: Clock) -> None:
+def test_all_processes_share_one_limit(valkey: str, clock: Clock) -> None:
     processes = [RateLimiter(parse(valkey), clock) for _ in range(3)]
 
-    assert sum(let_through(rates, MINUTE, 50, "three") for rates in processes) == 60
+    assert sum(accepted(limiter, MINUTE, 50, "three") for limiter in processes) == 60
 
 
-def test_large_limits_are_kept_too(valkey: str, clock: Clock) -> None:
+def test_large_limits_are_shared_too(valkey: str, clock: Clock) -> None:
     processes = [RateLimiter(parse(valkey), clock) for _ in range(2)]
 
-    assert sum(let_through(rates, Rate(1000, 60), 800, "large") for rates in processes) == 1000
+    assert sum(accepted(limiter, Rate(1000, 60), 800, "large") for limiter in processes) == 1000
 
 
-def test_the_next_window_starts_anew_and_the_wait_leads_to_it(valkey: str, clock: Clock) -> None:
-    rates = RateLimiter(parse(valkey), clock)
+def test_retry_after_leads_to_the_next_window(valkey: str, clock: Clock) -> None:
+    limiter = RateLimiter(parse(valkey), clock)
     clock.now += 15
-    let_through(rates, MINUTE, 60, "window")
+    accepted(limiter, MINUTE, 60, "window")
     with pytest.raises(TooManyRequests) as refused:
-        rates.hit("read", MINUTE, "window")
+        limiter.hit("read", MINUTE, "window")
     assert refused.value.retry_after == 45
 
     clock.now += 45
-    assert let_through(rates, MINUTE, 70, "window") == 60
+    assert accepted(limiter, MINUTE, 70, "window") == 60
 
 
-def test_one_caller_takes_nothing_from_another(valkey: str, clock: Clock) -> None:
-    rates = RateLimiter(parse(valkey), clock)
+def test_clients_have_separate_limits(valkey: str, clock: Clock) -> None:
+    limiter = RateLimiter(parse(valkey), clock)
 
-    assert [let_through(rates, Rate(5, 60), 9, name) for name in ("ann", "ben")] == [5, 5]
+    assert [accepted(limiter, Rate(5, 60), 9, name) for name in ("ann", "ben")] == [5, 5]
 
 
-def test_a_new_caller_costs_the_same_however_many_there_are(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Callers are looked at when their window ends, and not one by one."""
+def test_a_new_client_costs_the_same_however_many_there_are(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows are dropped as a whole when they end, not one by one."""
     visited: list[str] = []
 
     class Names(dict[str, object]):
@@ -96,39 +96,39 @@ def test_a_new_caller_costs_the_same_however_many_there_are(clock: Clock, monkey
             visited.extend(self.keys())
             return super().items()
 
-    rates = RateLimiter(parse(f"redis://127.0.0.1:{free_port()}/0"), clock)
-    rates._windows["read"] = (int(clock.now // 60), Names())  # type: ignore[assignment]
+    limiter = RateLimiter(parse(f"redis://127.0.0.1:{free_port()}/0"), clock)
+    limiter._windows["read"] = (int(clock.now // 60), Names())  # type: ignore[assignment]
     for number in range(1000):
-        rates.hit("read", MINUTE, str(number))
+        limiter.hit("read", MINUTE, str(number))
     assert visited == []
 
     clock.now += 60
-    rates.hit("read", MINUTE, "another")
-    assert {name for _, taken in rates._windows.values() for name in taken} == {"another"}
+    limiter.hit("read", MINUTE, "another")
+    assert {name for _, windows in limiter._windows.values() for name in windows} == {"another"}
 
 
-def test_callers_without_end_take_no_memory_without_end(valkey: str, clock: Clock, monkeypatch: Any) -> None:
-    monkeypatch.setattr("quotas.rate_limits._MOST", 50)
-    rates = RateLimiter(parse(valkey), clock)
+def test_remembered_clients_are_limited(valkey: str, clock: Clock, monkeypatch: Any) -> None:
+    monkeypatch.setattr("quotas.rate_limits._MAX_CLIENTS", 50)
+    limiter = RateLimiter(parse(valkey), clock)
 
-    assert let_through(rates, Rate(3, 60), 2, "first") == 2
+    assert accepted(limiter, Rate(3, 60), 2, "first") == 2
     for number in range(200):
-        rates.hit("read", MINUTE, f"many {number}")
-        assert all(len(taken) <= 50 for _, taken in rates._windows.values())
-    assert let_through(rates, Rate(3, 60), 5, "first") == 1
+        limiter.hit("read", MINUTE, f"many {number}")
+        assert all(len(windows) <= 50 for _, windows in limiter._windows.values())
+    assert accepted(limiter, Rate(3, 60), 5, "first") == 1
 
 
-def test_without_redis_each_process_counts_by_itself(clock: Clock) -> None:
+def test_without_redis_each_process_counts_alone(clock: Clock) -> None:
     uri = f"redis://127.0.0.1:{free_port()}/0"
 
-    assert [let_through(RateLimiter(parse(uri), clock), MINUTE, 99) for _ in range(2)] == [60, 60]
+    assert [accepted(RateLimiter(parse(uri), clock), MINUTE, 99) for _ in range(2)] == [60, 60]
 
 
-def test_redis_is_asked_again_when_it_may_be_back(valkey: str, clock: Clock) -> None:
-    rates = RateLimiter(parse(f"redis://127.0.0.1:{free_port()}/0"), clock)
-    rates.hit("read", MINUTE, "back")
-    rates._options, rates._redis = parse(valkey), None
+def test_redis_is_tried_again_after_the_pause(valkey: str, clock: Clock) -> None:
+    limiter = RateLimiter(parse(f"redis://127.0.0.1:{free_port()}/0"), clock)
+    limiter.hit("read", MINUTE, "back")
+    limiter._options, limiter._redis = parse(valkey), None
     clock.now += 10
 
-    assert let_through(rates, MINUTE, 99, "back") == 60
-    assert let_through(RateLimiter(parse(valkey), clock), MINUTE, 99, "back") == 0
+    assert accepted(limiter, MINUTE, 99, "back") == 60
+    assert accepted(RateLimiter(parse(valkey), clock), MINUTE, 99, "back") == 0

@@ -83,7 +83,7 @@ SAFEGUARDS = (
     Safeguard(
         "announced-is-not-taken",
         "quotas.spool_budget:SpoolBudget.record",
-        replace("max(_1, min(_2, _3))", "max(_1, min(upload.bound or _2, _3))"),
+        replace("max(_1, min(_2, _3))", "max(_1, min(upload.max_bytes or _2, _3))"),
         (
             "tests/test_spool.py",
             "tests/quotas/test_spool_budget.py",

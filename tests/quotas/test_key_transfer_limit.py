@@ -1,0 +1,98 @@
+"""A key's own limit of concurrent transfers in a real web process: it never occupies the last thread."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask
+
+from auth import api_keys
+from content.sniffing import SNIFF_BYTES
+from dev import parts
+from dev.process import free_port
+from tests.fakes import eventually
+
+THREADS = 8
+DEFAULT_SLOTS, MAX_SLOTS = 6, 7
+"""Of eight threads: without a limit of its own, and with the highest."""
+
+
+@pytest.fixture
+def env(settings: dict[str, str]) -> dict[str, str]:
+    """The environment of a service of one process that stores objects in memory."""
+    process = {"PORT": str(free_port()), "WEB_WORKERS": "1", "WEB_THREADS": str(THREADS), "UPLOADS_AT_ONCE": ""}
+    return settings | process | {"FLASK_APP": "app", "PATH": os.environ["PATH"]}
+
+
+@pytest.fixture
+def port(env: dict[str, str], tmp_path: Path) -> Iterator[int]:
+    web = parts.web(env, tmp_path / "web.log")
+    try:
+        web.wait_for(int(env["PORT"]))
+        yield int(env["PORT"])
+    finally:
+        web.kill()
+
+
+def start_upload(port: int, token: str) -> socket.socket:
+    """A connection on which all bytes of an upload but the last are sent."""
+    connection = socket.create_connection(("127.0.0.1", port), 10)
+    head = f"POST /normal_upload?name=a HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}"
+    connection.sendall(f"{head}\r\nContent-Length: {SNIFF_BYTES + 2}\r\n\r\n".encode() + bytes(SNIFF_BYTES + 1))
+    return connection
+
+
+def finish_upload(connection: socket.socket) -> bytes:
+    """Send the last byte and return the status line."""
+    connection.sendall(b"x")
+    return connection.recv(12)
+
+
+def upload(port: int, token: str) -> requests.Response:
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/octet-stream"}
+    return requests.post(f"http://127.0.0.1:{port}/normal_upload?name=a", data=b"x", headers=headers, timeout=10)
+
+
+@contextmanager
+def slow_uploads(port: int, token: str, count: int) -> Iterator[list[socket.socket]]:
+    """Uploads that occupy a thread each."""
+    query = {"url": f"http://127.0.0.1:{port}/files?status=PROCESSING", "headers": {"Authorization": f"Bearer {token}"}}
+    with ExitStack() as held:
+        uploads = [held.enter_context(start_upload(port, token)) for _ in range(count)]
+        assert eventually(lambda: len(requests.get(**query, timeout=10).json()["files"]) == count)
+        yield uploads
+        assert {finish_upload(upload) for upload in uploads} == {b"HTTP/1.1 201"}
+
+
+def test_a_keys_own_limit_is_larger_and_leaves_a_thread(app: Flask, port: int) -> None:
+    default = api_keys.create("alice", api_keys.SCOPES, None)
+    large = api_keys.create("alice", api_keys.SCOPES, None, uploads_at_once=100)
+    with slow_uploads(port, default, DEFAULT_SLOTS):
+        refused = upload(port, default).json()
+        assert (refused["type"], refused["most"]) == ("/problems/too-many-uploads", DEFAULT_SLOTS)
+        assert "flask keys change, --uploads-at-once" in refused["detail"]
+        assert upload(port, large).status_code == 201
+
+    with slow_uploads(port, large, DEFAULT_SLOTS):
+        assert upload(port, large).status_code == 201
+    with slow_uploads(port, large, MAX_SLOTS):
+        refused = upload(port, large).json()
+        assert (refused["type"], refused["most"]) == ("/problems/too-many-uploads", MAX_SLOTS)
+        assert "WEB_THREADS" in refused["detail"]
+        assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=10).status_code == 200
+
+
+@pytest.mark.long
+def test_a_changed_limit_takes_effect_in_the_running_service(app: Flask, port: int) -> None:
+    token = api_keys.create("alice", api_keys.SCOPES, None)
+    with slow_uploads(port, token, DEFAULT_SLOTS):
+        assert upload(port, token).status_code == 429
+        args = ["keys", "change", token.split("_")[1], "--uploads-at-once", str(MAX_SLOTS)]
+        assert app.test_cli_runner().invoke(args=args).exit_code == 0
+        assert eventually(lambda: upload(port, token).status_code == 201)
