@@ -17,7 +17,7 @@ from lifecycle import transitions
 from storage.base import StorageMismatch, StorageUnavailable
 from tests.api.test_downloads import FILE, Failing, assert_nothing_is_held, sent, waiting, with_storage
 from tests.api.test_endpoints import UNKNOWN, assert_problem
-from tests.auth.test_guards import bearer
+from tests.auth.helpers import bearer
 from tests.fakes import breaking
 
 GIB = 1 << 30

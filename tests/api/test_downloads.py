@@ -23,7 +23,7 @@ from services import current_services
 from storage.base import StorageDenied, StorageError, StorageMissing, StorageNoBucket, StorageUnavailable, Stream
 from storage.memory import MemoryStorage
 from tests.api.test_endpoints import UNKNOWN, assert_problem
-from tests.auth.test_guards import bearer
+from tests.auth.helpers import bearer
 from tests.fakes import FORM, form, part, replace_services
 
 BODY = bytes(range(256)) * 4

@@ -15,7 +15,7 @@ from lifecycle import queries, transitions
 from quotas import storage_quota
 from tests.fakes import found
 from tests.lifecycle.test_clocks import set_clock
-from tests.quotas.test_storage_quota import accept_concurrently, has, held
+from tests.quotas.test_storage_quota import accept_concurrently, hold, usage
 
 LEASE = 30.0
 
@@ -32,12 +32,12 @@ def test_uploads_at_the_same_time_never_exceed_a_quota(app: Flask, quota: dict[s
     api_keys.set_quotas(owner, **quota)
 
     assert accept_concurrently(app, owner) == 3
-    assert has(owner) == (15, 3)
+    assert usage(owner) == (15, 3)
 
 
 def test_moves_at_the_same_time_count_each_once(app: Flask) -> None:
     api_keys.create("carol", ["upload"], None)
-    rows = [held("carol", 10) for _ in range(12)]
+    rows = [hold("carol", 10) for _ in range(12)]
 
     def end(number: int) -> None:
         with app.app_context():
@@ -50,7 +50,7 @@ def test_moves_at_the_same_time_count_each_once(app: Flask) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(end, range(12)))
-    assert has("carol") == (16, 4)
+    assert usage("carol") == (16, 4)
 
 
 def test_a_key_lives_its_life(app: Flask) -> None:
@@ -83,7 +83,7 @@ def test_a_deleted_file_is_found_by_the_sweep_and_by_nobody_else(app: Flask) -> 
 
 def test_files_in_error_are_bounded_in_time_and_number(app: Flask) -> None:
     api_keys.create("ivan", ["upload"], None)
-    rows = [held("ivan", 1) for _ in range(5)]
+    rows = [hold("ivan", 1) for _ in range(5)]
     for row in rows:
         transitions.fail(row, "incomplete-body")
     assert [row.id for row in queries.failed(9, -1, -1) if row.owner == "ivan"] == [row.id for row in rows]
@@ -95,7 +95,7 @@ def test_files_in_error_are_bounded_in_time_and_number(app: Flask) -> None:
     assert [row.id for row in queries.page("ivan", 9, newest_first=False)] == [row.id for row in rows[3:]]
     assert transitions.delete_failed(rows[3])
     assert not transitions.delete_failed(rows[3])
-    assert (transitions.purge_failed(None, 10**6, 60), has("ivan")) == (0, (0, 0))
+    assert (transitions.purge_failed(None, 10**6, 60), usage("ivan")) == (0, (0, 0))
 
 
 def test_what_an_owner_may_send_is_read_alike(app: Flask) -> None:
@@ -121,7 +121,7 @@ def test_files_of_nobody_are_adopted_once(app: Flask) -> None:
         adopted = sum(threads.map(adopt, range(16)))
     while more := adopt(0):  # Two that want the same rows get them once.
         adopted += more
-    assert (adopted, has("gina")[1] + has("hank")[1]) == (20, 20)
+    assert (adopted, usage("gina")[1] + usage("hank")[1]) == (20, 20)
 
 
 def test_a_file_of_unknown_length_reserves_as_it_comes(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_a_file_of_unknown_length_reserves_as_it_comes(app: Flask, monkeypatch: 
 
     file.hold(row, None)
     file.store(row, iter([b"12345"] * 6))
-    assert has("frank") == (30, 1)
+    assert usage("frank") == (30, 1)
 
 
 @pytest.mark.parametrize("owner", [None, "iris"])
