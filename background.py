@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask
 
-from logs import about, working_on
+from logs import file_context, for_file
 from problems import Problem
 
 log = logging.getLogger("ferry.pool")
@@ -62,9 +62,9 @@ class BackgroundPool:
 
     def _run(self, job: Callable[..., None], id: str, *more: Any) -> None:
         try:
-            with working_on(id), self._app.app_context():
+            with file_context(id), self._app.app_context():
                 job(id, *more)
         except Problem as problem:
-            log.warning("%s", problem.slug(), extra=about(id))
+            log.warning("%s", problem.slug(), extra=for_file(id))
         except Exception:
-            log.exception("background work failed", extra=about(id))
+            log.exception("background work failed", extra=for_file(id))

@@ -21,7 +21,7 @@ from content.policy import safe_headers
 from database.engine import UNAVAILABLE, ping, was_undone
 from lifecycle import attempts, deletion, queries, transitions
 from lifecycle.hashing import HashingStream
-from logs import about
+from logs import for_file
 from models import File, UploadStatus
 from problems import AttemptsExhausted, LeaseLost, Problem, is_invalid_request
 from quotas import storage_quota
@@ -106,7 +106,7 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None, client
         if queries.get(row.id) is None:
             current_services().spool.delete(row.id)
         raise
-    log.info("accepted, %d bytes", row.size, extra=about(row.id))
+    log.info("accepted, %d bytes", row.size, extra=for_file(row.id))
 
 
 def upload_file(id: str) -> None:
@@ -128,7 +128,7 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
         # A task that comes again and again must not outrun the sweep. Does nothing where the file is not abandoned.
         transitions.fail_abandoned(row, AttemptsExhausted.slug())
     if row is None or not transitions.claim(row, current_services().leases.seconds):
-        log.info("nothing to do", extra=about(id))
+        log.info("nothing to do", extra=for_file(id))
         return row is not None and row.upload_status == UploadStatus.PROCESSING
     with suppress(Problem):
         store(row, stream_of(row))
@@ -165,7 +165,7 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
         with current_services().leases.renewing(row) as hold:
             with HashingStream(stream, row.size, row.sha256, hold=hold, room=room) as measured:
                 stored = current_services().storage.put(
-                    row.key, measured.raw(), bound=bound, content_type=kind, disposition=shown, witness=measured,
+                    row.key, measured.raw(), max_bytes=bound, content_type=kind, disposition=shown, observer=measured,
                     attempt=0 if row.mode == "normal" else row.attempt,
                 )  # fmt: skip
             hold.check()

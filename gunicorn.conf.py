@@ -44,7 +44,7 @@ limit_request_field_size = 8190
 forwarded_allow_ips = ""  # FORWARDED_HOPS alone decides; gunicorn would believe whatever comes from this machine.
 accesslog = "-"
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'  # No query string: it may hold names and tokens.
-logconfig_dict = logs.settings(_settings.log_format)
+logconfig_dict = logs.logging_config(_settings.log_format)
 
 
 def on_starting(server):

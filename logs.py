@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from logging.config import dictConfig
 from typing import Any, TextIO
 
-from content.redaction import without_secrets
+from content.redaction import redact_secrets
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-caller: ContextVar[Mapping[str, str] | None] = ContextVar("caller", default=None)
+principal: ContextVar[Mapping[str, str] | None] = ContextVar("principal", default=None)
 """`owner`, and `key` by its public id, of the request that is served; None for one without a key."""
 
-CALLER = "ferry.caller"
+PRINCIPAL = "ferry.principal"
 """The entry of a request's WSGI environment that says the same, for the line that is written after all else is over."""
 
 _file_id: ContextVar[str | None] = ContextVar("file_id", default=None)
@@ -32,18 +32,18 @@ _LONGEST = 1024
 _OURS = ("time", "level", "logger")
 
 
-def about(id: str) -> dict[str, str]:
+def for_file(id: str) -> dict[str, str]:
     """`extra` of a log call that is about one file."""
     return {"file_id": id}
 
 
-def of_request(id: str) -> dict[str, str]:
+def for_request(id: str) -> dict[str, str]:
     """`extra` of a log call about a request that the app never saw."""
     return {"request_id": id}
 
 
 @contextmanager
-def working_on(id: str | None) -> Iterator[None]:
+def file_context(id: str | None) -> Iterator[None]:
     """All that this thread logs meanwhile is about this file."""
     before = _file_id.set(id)
     try:
@@ -52,7 +52,7 @@ def working_on(id: str | None) -> Iterator[None]:
         _file_id.reset(before)
 
 
-def fields(record: logging.LogRecord) -> dict[str, Any]:
+def record_fields(record: logging.LogRecord) -> dict[str, Any]:
     """What a line says, by name. Those that do not apply are not there."""
     known = {
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -60,7 +60,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         "logger": record.name,
         "message": _message(record),
         "request_id": getattr(record, "request_id", None) or request_id.get(),
-        **(caller.get() or {}),
+        **(principal.get() or {}),
         "file_id": getattr(record, "file_id", None) or _file_id.get(),
         "pid": record.process,
         **(_access(record.args) if record.name == _LINE and isinstance(record.args, Mapping) else {}),
@@ -71,10 +71,10 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
 
 def _safe(name: str, value: Any) -> Any:
     """A client, or who writes to Redis, may have chosen any text that is not Ferry's own."""
-    return without_secrets(value) if isinstance(value, str) and name not in _OURS else value
+    return redact_secrets(value) if isinstance(value, str) and name not in _OURS else value
 
 
-def shortened(text: str) -> str:
+def truncate(text: str) -> str:
     """`text` of a client's choice, cut where it would take more than 1024 characters of JSON."""
     if len(json.dumps(text)) <= _LONGEST:
         return text
@@ -89,7 +89,7 @@ def shortened(text: str) -> str:
 def _message(record: logging.LogRecord) -> str:
     if record.name == _LINE and isinstance(record.args, Mapping) and "U" in record.args:
         path = str(record.args["U"])
-        return record.getMessage().replace(path, shortened(path), 1)
+        return record.getMessage().replace(path, truncate(path), 1)
     return record.getMessage()
 
 
@@ -99,9 +99,9 @@ def _access(atoms: Mapping[str, Any]) -> dict[str, Any]:
     path = str(atoms["U"]).replace('\\"', '"').encode("latin-1", "replace").decode("utf-8", "replace")
     return {
         "request_id": atoms.get("{x-request-id}o"),
-        **(atoms.get(f"{{{CALLER}}}e") or {}),
+        **(atoms.get(f"{{{PRINCIPAL}}}e") or {}),
         "method": atoms["m"],
-        "path": shortened(path),
+        "path": truncate(path),
         "status": int(atoms["s"]),
         "bytes": atoms["B"],
         "milliseconds": atoms["M"],
@@ -120,18 +120,18 @@ def _visible(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-class Json(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A line of JSON, of ASCII only."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(fields(record)).replace("\x7f", "\\u007f")
+        return json.dumps(record_fields(record)).replace("\x7f", "\\u007f")
 
 
-class Text(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """The same for people. An exception goes on below its line, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = fields(record)
+        said = record_fields(record)
         file = f"file {said['file_id']}: " if "file_id" in said else ""
         who = f" {said['owner']}/{said['key']}" if "key" in said else ""
         request = f" [{said['request_id']}{who}]" if "request_id" in said else ""
@@ -151,12 +151,12 @@ class _Stderr(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-def settings(style: str, level: str = "INFO") -> dict[str, Any]:
+def logging_config(style: str, level: str = "INFO") -> dict[str, Any]:
     """The settings of `logging` for a whole process; `style` is json or text."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": Json if style == "json" else Text}},
+        "formatters": {"line": {"()": JsonFormatter if style == "json" else TextFormatter}},
         "handlers": {"stderr": {"()": _Stderr, "formatter": "line"}},
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
@@ -169,6 +169,6 @@ def settings(style: str, level: str = "INFO") -> dict[str, Any]:
     }
 
 
-def set_up(style: str, level: str = "INFO") -> None:
+def configure(style: str, level: str = "INFO") -> None:
     """Have this process log as `settings` says."""
-    dictConfig(settings(style, level))
+    dictConfig(logging_config(style, level))

@@ -39,7 +39,7 @@ class SpooledFile:
     id: str
     size: int
     age: float
-    whole: bool
+    complete: bool
 
 
 class Spool:
@@ -65,7 +65,7 @@ class Spool:
             sync_folder(self.folder)
         return place.read_text()
 
-    def write(self, id: str, stream: Iterator[bytes], bound: int | None = None, client: str = "") -> None:
+    def write(self, id: str, stream: Iterator[bytes], max_bytes: int | None = None, client: str = "") -> None:
         """Write all that `stream` yields, at most `bound` bytes if known; on return it would survive a power cut.
 
         Bytes on their way are counted for `client`. Raises StorageFull where the disk has no room,
@@ -78,10 +78,10 @@ class Spool:
         try:
             with _full_disk_told():
                 self._make_folder()
-                self._check_disk(bound or 0)
+                self._check_disk(max_bytes or 0)
                 if self._budget:
-                    self._budget.begin(id, client, bound)
-                _write(unfinished, self._counted(id, stream, bound))
+                    self._budget.begin(id, client, max_bytes)
+                _write(unfinished, self._counted(id, stream, max_bytes))
                 unfinished.rename(place)
                 sync_folder(self.folder)
             kept = True
@@ -131,7 +131,7 @@ class Spool:
     def remove(self, kept: SpooledFile) -> None:
         """Remove what `files` has shown, and nothing else of that id."""
         place = self.path(kept.id)
-        (place if kept.whole else place.with_name(place.name + _UNFINISHED)).unlink(missing_ok=True)
+        (place if kept.complete else place.with_name(place.name + _UNFINISHED)).unlink(missing_ok=True)
 
     def path(self, id: str) -> Path:
         """Where the bytes of the file `id` are, or would be. Raises ValueError where it is not an id: a path, say."""
@@ -151,12 +151,12 @@ class Spool:
     def _bytes_beside(self, ids: Collection[str]) -> int:
         return sum(kept.size for kept in self.files() if kept.id not in ids)
 
-    def _counted(self, id: str, stream: Iterator[bytes], bound: int | None) -> Iterator[bytes]:
+    def _counted(self, id: str, stream: Iterator[bytes], max_bytes: int | None) -> Iterator[bytes]:
         """The stream, each piece counted before it is written. One of any length must not fill the disk either."""
         size = 0
         for chunk in stream:
             size += len(chunk)
-            if bound is None:
+            if max_bytes is None:
                 self._check_disk(size)
             if self._budget:
                 self._budget.record(id, size)

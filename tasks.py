@@ -37,7 +37,7 @@ def upload(self: Task, id: str, text: str) -> None:
 def upload_pieces(self: Task, id: str, web: str) -> None:
     """Store a file from the pieces of its bytes that the web process `web` sends when it is asked."""
     if file.upload_file_from_stream(
-        id, lambda row: current_services().relay.stream(web, row.id, row.attempt, row.size)
+        id, lambda row: current_services().relay.receive(web, row.id, row.attempt, row.size)
     ):
         _ask_again(self, id)
 
@@ -133,7 +133,7 @@ def create_celery(app: Flask, config: Config) -> Celery:
 
     class ContextTask(Task):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            with logs.working_on(next(iter(args), None)), app.app_context():
+            with logs.file_context(next(iter(args), None)), app.app_context():
                 return self.run(*args, **kwargs)
 
     def forget_connections(**_: Any) -> None:
@@ -141,7 +141,7 @@ def create_celery(app: Flask, config: Config) -> Celery:
             db.engine.dispose(close=False)
 
     def own_logs(**_: Any) -> None:
-        logs.set_up(config.log_format)
+        logs.configure(config.log_format)
         log.info("tasks come from the queue %s of %s", config.redis.queue, config.redis.shown)
         consumer.dump_body = _size_only
 

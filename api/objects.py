@@ -10,7 +10,7 @@ import storage
 from auth.transfer_slots import download_slot
 from database.engine import UNAVAILABLE
 from lifecycle import transitions
-from logs import about
+from logs import for_file
 from models import File
 from services import current_services
 from storage.base import ObjectMissing, StorageMissing
@@ -61,4 +61,4 @@ def _note(row: File, reason: str | None) -> None:
         return
     with suppress(*UNAVAILABLE):
         if transitions.set_error(row, reason):
-            log.warning("the object is gone" if reason else "the object is back", extra=about(row.id))
+            log.warning("the object is gone" if reason else "the object is back", extra=for_file(row.id))

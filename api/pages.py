@@ -7,7 +7,7 @@ import inspect
 from flask import Flask, Response, make_response, render_template
 
 from api.responses import rfc3339
-from content.policy import INLINE
+from content.policy import INLINE_TYPES
 from lifecycle.changes import has_ended
 from models import File, UploadStatus
 from problems import IncompleteBody, Problem, all_problems
@@ -32,7 +32,7 @@ def file_page(row: File) -> Response:
             problem=_problem(row.error),
             has_ended=has_ended(row),
             is_complete=row.upload_status == UploadStatus.COMPLETE,
-            is_shown_by_browsers=row.detected_type in INLINE,
+            is_shown_by_browsers=row.detected_type in INLINE_TYPES,
             rfc3339=rfc3339,
         )
     )

@@ -11,9 +11,9 @@ from flask import Flask, Response, json, make_response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from content.redaction import without_tokens
+from content.redaction import redact_tokens
 from database.engine import UNAVAILABLE, reason
-from logs import request_id, shortened
+from logs import request_id, truncate
 from models import File
 from problems import (
     BadRequest,
@@ -94,7 +94,7 @@ def problem(error: Problem) -> Response:
     """The problem details (RFC 9457) of `error`."""
     members = error.members(request.script_root + request.path, request.script_root) | {"request_id": request_id.get()}
     # A token in the wrong place, the address say, must not get into what its client writes down.
-    answer = Response(without_tokens(json.dumps(members)), error.status, mimetype="application/problem+json")
+    answer = Response(redact_tokens(json.dumps(members)), error.status, mimetype="application/problem+json")
     answer.headers.extend(error.headers)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
@@ -121,7 +121,7 @@ def _database(error: Exception) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.exception("unexpected failure of %s %s", request.method, shortened(request.path))
+    log.exception("unexpected failure of %s %s", request.method, truncate(request.path))
     return problem(Problem())
 
 

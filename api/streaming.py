@@ -43,7 +43,7 @@ def log_failures(pieces: Iterable[bytes], id: str) -> Iterator[bytes]:
     try:
         yield from pieces
     except StorageError as error:
-        log.warning("the storage did not give all of it: %s", error.slug(), extra=logs.about(id))
+        log.warning("the storage did not give all of it: %s", error.slug(), extra=logs.for_file(id))
         raise
 
 

@@ -68,12 +68,12 @@ def _bind_log_context(principal: Principal) -> None:
     """Add owner and key to the log lines of this request, the access log's included."""
     if principal.key:
         context = {"owner": principal.key.owner, "key": principal.key.id}
-        logs.caller.set(context)
-        request.environ[logs.CALLER] = context
+        logs.principal.set(context)
+        request.environ[logs.PRINCIPAL] = context
 
 
 def _unbind_log_context(error: BaseException | None) -> None:
-    logs.caller.set(None)
+    logs.principal.set(None)
 
 
 def anonymous_allowed() -> bool:

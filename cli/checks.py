@@ -54,4 +54,4 @@ def _without_secrets(text: str) -> str:
         for spelling in {password, unquote(password)}:
             if len(spelling) >= _LEAST_LETTERS:
                 text = text.replace(spelling, "…")
-    return redaction.without_secrets(text)
+    return redaction.redact_secrets(text)

@@ -17,7 +17,7 @@ import config
 import logs
 from cli.checks import Advice, attempt
 from cli.spool_checks import spool_checks
-from content.redaction import without_secrets
+from content.redaction import redact_secrets
 from database import engine, postgresql
 from models import db, migrate
 from modes import celery as celery_mode
@@ -63,7 +63,7 @@ _CLOCKS_APART = 30.0
 @with_appcontext
 def doctor() -> None:
     """Check the database, the broker, the storage and the spool."""
-    logs.set_up(config.current().log_format, "WARNING")
+    logs.configure(config.current().log_format, "WARNING")
     checks = [
         *_database(),
         *_broker(),
@@ -73,7 +73,7 @@ def doctor() -> None:
         *spool_checks(),
     ]
     for check in checks:
-        click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {without_secrets(f'{check.subject}: {check.detail}')}")
+        click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {redact_secrets(f'{check.subject}: {check.detail}')}")
     if not all(check.ok for check in checks):
         raise SystemExit(1)
 
@@ -132,5 +132,5 @@ def _workers() -> Iterator[Check]:
         yield Check("workers", True, "no file has waited long for one") if count == 0 else Check(
             "workers", False,
             f"{count} files wait for one, the longest for {seconds:.0f} s. Check that one runs, with this database and "
-            "CELERY_QUEUE; that its log has no worker.deaf again and again; and that there are enough.",
+            "CELERY_QUEUE; that its log has no worker.stalled again and again; and that there are enough.",
         )  # fmt: skip

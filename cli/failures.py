@@ -11,7 +11,7 @@ import click
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from config import ConfigError
-from content.redaction import without_secrets
+from content.redaction import redact_secrets
 from database import engine
 from storage.base import StorageError
 
@@ -46,4 +46,4 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
     if said is None:
         sys.__excepthook__(kind, error, trace)
     else:
-        click.echo(f"Error: {without_secrets(said)}", err=True)
+        click.echo(f"Error: {redact_secrets(said)}", err=True)

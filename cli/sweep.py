@@ -25,7 +25,7 @@ from sweep.report import KINDS, Report
 @with_appcontext
 def sweep(once: bool, dry_run: bool, as_json: bool) -> None:
     """Take up files that nobody works on, and remove what is left over in storage and spool."""
-    logs.set_up(config.current().log_format, "WARNING")
+    logs.configure(config.current().log_format, "WARNING")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -42,7 +42,7 @@ def part_filename(disposition: str, filename: str | None) -> str | None:
         return name
     if extended and filename is None:
         raise BadEncoding("filename* is charset'language'value, percent-encoded (RFC 8187).")
-    return None if filename is None else decode_words(_text(filename.encode("latin-1"), "utf-8"))
+    return None if filename is None else decode_encoded_words(_text(filename.encode("latin-1"), "utf-8"))
 
 
 def check_query(query: bytes) -> None:
@@ -56,7 +56,7 @@ def check_path(path: str) -> None:
     _text(path.encode("latin-1"), "utf-8")
 
 
-def decode_words(text: str) -> str:
+def decode_encoded_words(text: str) -> str:
     """`text` with its encoded words (RFC 2047) decoded. Raises BadEncoding for one that can't be."""
     if "=?" not in text:
         return text
@@ -96,7 +96,7 @@ def _extended(value: str) -> str | None:
     raw = match[2].encode("latin-1")
     if _BROKEN_ESCAPE.search(raw):
         raise BadEncoding("filename* has a % that is not followed by two hexadecimal digits.")
-    return decode_words(_decoded(unquote_to_bytes(raw), match[1].lower()))
+    return decode_encoded_words(_decoded(unquote_to_bytes(raw), match[1].lower()))
 
 
 def _decoded(raw: bytes, charset: str) -> str:

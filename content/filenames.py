@@ -33,11 +33,11 @@ def display_name(sent: str) -> str:
     visible = "".join(c for c in base if c in _JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
     name = visible if len(visible) > MAX_CODE_POINTS else unicodedata.normalize("NFC", visible).strip()
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise name_too_long()
+        raise filename_too_long()
     return name
 
 
-def name_too_long() -> FilenameTooLong:
+def filename_too_long() -> FilenameTooLong:
     """The refusal of a name, with the most bytes that one may have."""
     return FilenameTooLong(f"A file's name may have {MAX_NAME_BYTES} bytes of UTF-8.", max_bytes=MAX_NAME_BYTES)
 

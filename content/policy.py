@@ -12,7 +12,7 @@ from content.filenames import safe_name
 from content.sniffing.aliases import canonical
 from problems import TypeNotAllowed
 
-INLINE = frozenset(
+INLINE_TYPES = frozenset(
     (
         "image/webp",
         "image/avif",
@@ -56,7 +56,7 @@ def check_allowed(detected: str, declared: str, allowed: Sequence[str], denied: 
 
 def safe_headers(name: str, detected: str | None) -> tuple[str, str]:
     """The Content-Type and Content-Disposition that a file is given out with. `detected` None: nobody has looked."""
-    if detected is not None and (detected in INLINE or detected.startswith(("audio/", "video/"))):
+    if detected is not None and (detected in INLINE_TYPES or detected.startswith(("audio/", "video/"))):
         return detected, _disposition("inline", name)
     return "application/octet-stream", _disposition("attachment", name)
 

@@ -38,16 +38,16 @@ _SECRETS = (
 """Words of which one has to be there, what is to go, and what takes its place. Looking for words costs little."""
 
 
-def without_secrets(text: str) -> str:
+def redact_secrets(text: str) -> str:
     """`text` without tokens, passwords, query strings, signatures and the values of Authorization."""
     small = text.lower()
     for words, pattern, instead in _SECRETS:
         if any(word in small for word in words.split()):
             text = pattern.sub(instead, text)
-    return without_tokens(text)
+    return redact_tokens(text)
 
 
-def without_tokens(text: str) -> str:
+def redact_tokens(text: str) -> str:
     """`text` with `ferry_<id>_…` in place of each token of an API key, however it is percent-encoded."""
     if "%" in text or "ferry" in text.lower():
         text = _TOKEN.sub(lambda found: f"ferry_{_decoded(found[1])}_…", text)

@@ -10,7 +10,7 @@ import config
 from database import engine
 from database.engine import UNAVAILABLE, retry_while_unavailable
 from lifecycle import queries, transitions
-from logs import about
+from logs import for_file
 from models import File, UploadStatus
 from problems import BytesGone, BytesLost, Deleted, LeaseLost, NotFailed, Problem, ServerStopped
 from services import current_services
@@ -39,7 +39,7 @@ def complete(row: File, size: int, sha256: str, version: str | None = None) -> N
         if now is None or (now.upload_status, now.attempt) != (UploadStatus.COMPLETE, row.attempt):
             raise LeaseLost
     _delete_spooled(row)
-    log.info("complete, %d bytes, attempt %d", size, row.attempt, extra=about(row.id))
+    log.info("complete, %d bytes, attempt %d", size, row.attempt, extra=for_file(row.id))
 
 
 def fail(row: File, error: Exception) -> None:
@@ -65,13 +65,13 @@ def fail(row: File, error: Exception) -> None:
     except UNAVAILABLE as away:
         log.warning(
             "attempt %d failed (%s), the database is not available: %s",
-            row.attempt, cause, engine.reason(away), extra=about(row.id),
+            row.attempt, cause, engine.reason(away), extra=for_file(row.id),
         )  # fmt: skip
         return
     log.warning(
         "attempt %d failed (%s), %s", row.attempt, cause,
         "overtaken" if not kept else "ended" if pause is None else f"again in {later:.0f} s",
-        exc_info=not isinstance(error, Problem), extra=about(row.id),
+        exc_info=not isinstance(error, Problem), extra=for_file(row.id),
     )  # fmt: skip
     if kept and pause is None and row.mode != "normal":
         _abort_uploads(row)
@@ -91,9 +91,9 @@ def lease_lost_error(row: File) -> Problem:
     with suppress(*UNAVAILABLE):
         now = queries.get_many([row.id]).get(row.id)
         if now is None or now.deleted_at is not None:
-            log.info("deleted during attempt %d", row.attempt, extra=about(row.id))
+            log.info("deleted during attempt %d", row.attempt, extra=for_file(row.id))
             return Deleted()
-    log.warning("attempt %d was overtaken", row.attempt, extra=about(row.id))
+    log.warning("attempt %d was overtaken", row.attempt, extra=for_file(row.id))
     return LeaseLost()
 
 
@@ -134,7 +134,7 @@ def requeue_in_flight() -> None:
     for row in current_services().leases.revoke_all():
         reason = ServerStopped.slug()
         moved = transitions.fail(row, reason) if row.mode == "normal" else transitions.requeue(row, reason, 0)
-        log.warning("handed back" if moved else "had ended", extra=about(row.id))
+        log.warning("handed back" if moved else "had ended", extra=for_file(row.id))
 
 
 def retry(row: File) -> None:
@@ -173,4 +173,4 @@ def _delete_spooled(row: File) -> None:
         if row.mode != "normal":
             current_services().spool.delete(row.id)
     except OSError:
-        log.warning("its bytes could not be removed from the spool", exc_info=True, extra=about(row.id))
+        log.warning("its bytes could not be removed from the spool", exc_info=True, extra=for_file(row.id))

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from database.engine import UNAVAILABLE, reason
 from lifecycle import queries, transitions
-from logs import about
+from logs import for_file
 from models import File, UploadStatus
 from problems import Problem
 from services import current_services
@@ -27,7 +27,7 @@ def delete(row: File) -> bool:
     """
     if not transitions.delete(row):
         return False
-    log.info("deleted", extra=about(row.id))
+    log.info("deleted", extra=for_file(row.id))
     if row.upload_status != UploadStatus.PROCESSING and current_services().spool.is_local(row.spool):
         current_services().removal_pool.submit(_remove_deleted, row.id)
     return True
@@ -41,9 +41,9 @@ def discard(row: File, error: Problem) -> None:
     try:
         done = transitions.discard(row, error.reason)
     except UNAVAILABLE as away:
-        log.warning("upload.refused: %s, not discarded: %s", error.slug(), reason(away), extra=about(row.id))
+        log.warning("upload.refused: %s, not discarded: %s", error.slug(), reason(away), extra=for_file(row.id))
         return
-    log.info("upload.refused: %s", error.slug(), extra=about(row.id))
+    log.info("upload.refused: %s", error.slug(), extra=for_file(row.id))
     if done:
         current_services().removal_pool.submit(_remove_deleted, row.id)
 

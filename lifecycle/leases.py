@@ -16,7 +16,7 @@ from typing import Protocol
 from flask import Flask
 
 from lifecycle import transitions
-from logs import about
+from logs import for_file
 from models import File
 from problems import LeaseLost
 
@@ -142,4 +142,4 @@ class LeaseRenewer:
                 hold.revoke()
         except Exception:
             # A database that is away for a moment costs nothing: the fence decides at the end.
-            log.warning("the lease could not be renewed", exc_info=True, extra=about(row.id))
+            log.warning("the lease could not be renewed", exc_info=True, extra=for_file(row.id))

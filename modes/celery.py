@@ -14,7 +14,7 @@ import tasks
 from api.upload_request import IncomingFile
 from background import BackgroundPool
 from lifecycle import attempts, queries, transitions
-from logs import about
+from logs import for_file
 from models import File, UploadStatus
 from problems import RelayLost
 from services import current_services
@@ -77,7 +77,7 @@ def _requeue_lost_tasks(_: str) -> None:
     services = current_services()
     if services.relay.may_have_lost_tasks() and (found := transitions.recall(2 * services.leases.seconds)):
         log.warning("tasks.lost: Redis has no task for some of %d waiting files; they are queued again", found)
-    services.relay.remember()
+    services.relay.set_marker()
 
 
 def _queue(id: str, size: int, turn: int) -> None:
@@ -101,9 +101,9 @@ def send_bytes(id: str, attempt: int) -> None:
     Who can write to Redis can ask for anything: nothing but the file of a running attempt in this spool is sent.
     """
     if not is_running_attempt(queries.get(id), attempt, current_services().spool.identity):
-        log.warning("relay.demand_refused: attempt %d of this file is not running", attempt, extra=about(id))
+        log.warning("relay.request_refused: attempt %d of this file is not running", attempt, extra=for_file(id))
         return
-    current_services().relay.feed(id, attempt, file.process_file_to_stream(id))
+    current_services().relay.send(id, attempt, file.process_file_to_stream(id))
 
 
 class RelayServer:
@@ -146,10 +146,10 @@ class RelayServer:
                 except RelayLost as error:
                     if not away:
                         log.warning(
-                            "relay.demands_unread: %s, asked again until it works", type(error.__cause__).__name__
+                            "relay.requests_failed: %s, asked again until it works", type(error.__cause__).__name__
                         )
                     away = True
                     self._stop.wait(_PAUSE)
                 except Exception:  # Without this thread no worker would ever get bytes of this process again.
-                    log.exception("relay.demands_unread")
+                    log.exception("relay.requests_failed")
                     self._stop.wait(_PAUSE)

@@ -25,7 +25,7 @@ from content.filenames import ID
 from database.redis_options import RedisOptions
 from problems import RelayLost
 
-log = logging.getLogger("ferry.window")
+log = logging.getLogger("ferry.relay")
 
 PIECE = 1 << 20
 """Most bytes of a file in one piece: the spool's own chunks, so that none is put together or cut on the way."""
@@ -88,7 +88,7 @@ class Relay:
         )
         self._key = options.key
         self._queued, self._memory = options.key("queued"), options.key("memory")
-        self._queue, self._taken_places = options.key(options.queue), options.key("places")
+        self._queue, self._taken_places = options.key(options.queue), options.key("slots")
         self._credits = max(1, size // (PIECE * 4 // 3))
         self._places = max(1, budget // 2 // size)
         self._messages = max(1, budget // 2 // (inline_max * 4 // 3))
@@ -120,7 +120,7 @@ class Relay:
         with _redis_errors():
             return int(self._redis.llen(self._queue)) == 0 or not self._redis.exists(self._memory)
 
-    def remember(self) -> None:
+    def set_marker(self) -> None:
         """Leave a sign that goes when Redis forgets everything."""
         with _redis_errors():
             self._redis.set(self._memory, 1)
@@ -130,7 +130,7 @@ class Relay:
 
         A malformed message is logged and skipped. A key of another type is removed: no other process has this name.
         """
-        key = self._key("demands", self.name)
+        key = self._key("requests", self.name)
         with _redis_errors():
             try:
                 while (found := self._redis.blpop([key], timeout=_PING_SECONDS)) and found[1] != _WAKE:
@@ -138,7 +138,7 @@ class Relay:
                     if demand := parse_request(message):
                         yield demand
                     else:
-                        log.warning("relay.demand_malformed: a message of %d bytes is skipped", len(message))
+                        log.warning("relay.request_malformed: a message of %d bytes is skipped", len(message))
             except redis.ResponseError as error:
                 if str(error).startswith("WRONGTYPE"):
                     self._redis.delete(key)
@@ -155,9 +155,9 @@ class Relay:
     def wake(self) -> None:
         """End `demands` now."""
         with _redis_errors():
-            _push(self._redis, self._key("demands", self.name), _WAKE)
+            _push(self._redis, self._key("requests", self.name), _WAKE)
 
-    def feed(self, id: str, attempt: int, stream: Iterator[bytes]) -> None:
+    def send(self, id: str, attempt: int, stream: Iterator[bytes]) -> None:
         """Put the stream into the window of an attempt, as fast as the worker takes it out. Raises RelayLost.
 
         Its chunks are the pieces: none of them may be larger than PIECE. Credit does not count alone: where more waits
@@ -175,7 +175,7 @@ class Relay:
                 credit -= 1
             line.say(_END)
 
-    def stream(self, web: str, id: str, attempt: int, size: int | None = None) -> Iterator[bytes]:
+    def receive(self, web: str, id: str, attempt: int, size: int | None = None) -> Iterator[bytes]:
         """Ask the web process `web` for a file and yield its bytes.
 
         Raises RelayLost when they stop coming, are malformed, or are more than `size`.
@@ -184,7 +184,7 @@ class Relay:
         taken = _Receiver(line, size)
         try:
             with _redis_errors():
-                _push(self._redis, self._key("demands", web), json.dumps([id, attempt]))
+                _push(self._redis, self._key("requests", web), json.dumps([id, attempt]))
             taken.start()
             yield from taken.pieces()
         finally:

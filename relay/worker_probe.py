@@ -84,7 +84,7 @@ def watch(look: Callable[[], Look | None], seconds: float, end: Callable[[], Non
     while not deafness.is_reached(seen := look()):
         time.sleep(deafness.every)
     log.critical(
-        "worker.deaf: %d tasks wait, this worker is idle and has taken none for %.0f s. It ends with code %d",
+        "worker.stalled: %d tasks wait, this worker is idle and has taken none for %.0f s. It ends with code %d",
         seen.waiting if seen else 0, seconds, EXIT_CODE,
     )  # fmt: skip
     end()
@@ -94,7 +94,7 @@ def end_worker() -> None:
     """End this worker: as Celery does it, and where that takes too long at once. Its children end with it."""
     state.should_stop = EXIT_CODE
     time.sleep(_STOP_SECONDS)
-    log.critical("worker.deaf: the worker did not end within %.0f s, it is ended now", _STOP_SECONDS)
+    log.critical("worker.stalled: the worker did not end within %.0f s, it is ended now", _STOP_SECONDS)
     os._exit(EXIT_CODE)
 
 

@@ -6,7 +6,7 @@ import re
 
 import uuid_utils
 
-from content.redaction import without_secrets
+from content.redaction import redact_secrets
 
 HEADER = "X-Request-ID"
 _HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -14,5 +14,5 @@ _HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 def request_id(sent: str | None) -> str:
     """The id that came with a request, if it is harmless in a log and holds no secret; otherwise a new one."""
-    is_good = sent and _HARMLESS.fullmatch(sent) and without_secrets(sent) == sent
+    is_good = sent and _HARMLESS.fullmatch(sent) and redact_secrets(sent) == sent
     return sent if sent and is_good else str(uuid_utils.uuid7())

@@ -24,7 +24,7 @@ from typing import Any
 from gunicorn.http import parser, wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
-from logs import of_request
+from logs import for_request
 from problems import HeadersTooLarge, Problem, RequestTimeout
 from server.addresses import network, peer_address
 from server.body import ExpectedBody, Unreader, has_unread_body
@@ -201,10 +201,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return
         problem, id = to_problem(exc), request_id(None)
         if type(problem) is Problem:
-            self.log.exception("unexpected failure outside of the app", extra=of_request(id))
+            self.log.exception("unexpected failure outside of the app", extra=for_request(id))
         else:
             who, why = peer_address(addr), type(exc).__name__
-            self.log.warning("%s refused: %s (%s)", who, problem.slug(), why, extra=of_request(id))
+            self.log.warning("%s refused: %s (%s)", who, problem.slug(), why, extra=for_request(id))
         with suppress(OSError):
             client.sendall(error_response(problem, id, readable=self._readable))
 
@@ -256,7 +256,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _refuse(self, conn: Any, problem: Problem) -> None:
         id = request_id(None)
-        self.log.warning("%s refused: %s", peer_address(conn.client), problem.slug(), extra=of_request(id))
+        self.log.warning("%s refused: %s", peer_address(conn.client), problem.slug(), extra=for_request(id))
         with suppress(OSError):
             conn.sock.send(error_response(problem, id, readable=self._readable), socket.MSG_DONTWAIT)
         self._linger(conn)

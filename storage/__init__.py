@@ -5,7 +5,7 @@ from __future__ import annotations
 from config import Config
 from storage.base import Check, Stat, Storage, Stream
 from storage.memory import MemoryStorage
-from storage.s3.dialect import Dialect
+from storage.s3.options import S3Options
 from storage.s3.storage import S3Storage
 
 __all__ = ["Check", "Stat", "Storage", "Stream", "from_config"]
@@ -19,10 +19,10 @@ def from_config(config: Config) -> Storage:
         bucket=config.s3_bucket_name,
         prefix=config.s3_prefix,
         endpoint=config.s3_endpoint_url,
-        parts_at_once=config.s3_part_threads,
+        part_threads=config.s3_part_threads,
         sign_payload=config.s3_sign_payload == "yes",
         base_url=config.s3_bucket_base_url,
-        dialect=Dialect(
+        dialect=S3Options(
             addressing=config.s3_addressing,
             region=config.aws_default_region or config.aws_region,
             checksum=config.s3_checksum,

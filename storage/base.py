@@ -158,10 +158,10 @@ class Storage(ABC):
         key: str,
         stream: Iterator[bytes],
         *,
-        bound: int | None = None,
+        max_bytes: int | None = None,
         content_type: str,
         disposition: str | None = None,
-        witness: Observer | None = None,
+        observer: Observer | None = None,
         attempt: int = 0,
     ) -> Stat:
         """Store all that `stream` yields under `key`, in memory that does not grow with its length.
@@ -209,7 +209,7 @@ class Storage(ABC):
         """Yield the uploads in parts that have not ended, for keys that start with `prefix`."""
 
     @abstractmethod
-    def abort_multipart_upload(self, begun: MultipartUpload) -> None:
+    def abort_multipart_upload(self, upload: MultipartUpload) -> None:
         """End such an upload, and remove its parts. One that has ended is no error."""
 
     @abstractmethod

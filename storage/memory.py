@@ -25,19 +25,19 @@ class MemoryStorage(Storage):
         key: str,
         stream: Iterator[bytes],
         *,
-        bound: int | None = None,
+        max_bytes: int | None = None,
         content_type: str,
         disposition: str | None = None,
-        witness: Observer | None = None,
+        observer: Observer | None = None,
         attempt: int = 0,
     ) -> Stat:
-        parts = split(stream, part_sizes(bound), self._buffers, witness)
+        parts = split(stream, part_sizes(max_bytes), self._buffers, observer)
         body = []
         for part in parts:
             body.append(bytes(part.body))
             part.release()
-            if witness:
-                witness.on_stored(len(body[-1]))
+            if observer:
+                observer.on_stored(len(body[-1]))
         self._objects[key] = b"".join(body)
         self.headers[key] = content_type, disposition
         return self.stat(key)
@@ -66,7 +66,7 @@ class MemoryStorage(Storage):
     def multipart_uploads(self, prefix: str = "") -> Iterator[MultipartUpload]:
         return iter(())
 
-    def abort_multipart_upload(self, begun: MultipartUpload) -> None:
+    def abort_multipart_upload(self, upload: MultipartUpload) -> None:
         pass
 
     def url(self, key: str) -> str:

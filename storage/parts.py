@@ -16,18 +16,18 @@ _OVERLAP_BELOW = 256 * MIB
 _AIMED_PARTS = 9_500
 
 
-def part_sizes(bound: int | None) -> Iterator[int]:
+def part_sizes(max_bytes: int | None) -> Iterator[int]:
     """The size in bytes of each part in turn, for a stream of at most `bound` bytes (None: unknown).
 
     All but the last are of one size, as R2 insists. Small below 256 MiB: nothing leaves before the first part is full,
     so its size is what sending lags behind receiving; larger than usual only where 10,000 would not do. Without a
     bound there is room for 78 GiB.
     """
-    if bound is None:
+    if max_bytes is None:
         return repeat(DEFAULT_PART)
-    if bound < _OVERLAP_BELOW:
+    if max_bytes < _OVERLAP_BELOW:
         return repeat(MIN_PART)
-    return repeat(max(DEFAULT_PART, -(-bound // _AIMED_PARTS // MIB) * MIB))
+    return repeat(max(DEFAULT_PART, -(-max_bytes // _AIMED_PARTS // MIB) * MIB))
 
 
 class Buffers:
@@ -127,7 +127,7 @@ class Observer(Protocol):
 
 
 def split(
-    stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers, witness: Observer | None = None
+    stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers, observer: Observer | None = None
 ) -> Generator[Part, None, None]:
     """Yield the stream in parts of the given sizes; the last is shorter. At least one part, which may be empty.
 
@@ -138,7 +138,7 @@ def split(
     first, second = next(stream, b""), next(stream, None)
     if second is None and len(first) <= size:
         only = Part(len(first), whole=first)
-        _seen(witness, only, last=True)
+        _seen(observer, only, last=True)
         yield only
         return
     part: Part | None = Part(size, buffers)
@@ -147,13 +147,13 @@ def split(
             rest = memoryview(chunk)
             while rest:
                 if part and part.full:
-                    _seen(witness, part)
+                    _seen(observer, part)
                     full, part = part, None
                     yield full
                 part = part or Part(next(sizes), buffers)
                 rest = part.add(rest)
         if part:
-            _seen(witness, part, last=True)
+            _seen(observer, part, last=True)
             last, part = part, None
             yield last
     finally:
@@ -161,9 +161,9 @@ def split(
             part.release()
 
 
-def _seen(witness: Observer | None, part: Part, *, last: bool = False) -> None:
+def _seen(observer: Observer | None, part: Part, *, last: bool = False) -> None:
     part.last = last
-    if witness:
-        witness.on_part(part)
+    if observer:
+        observer.on_part(part)
         if last:
-            witness.verify()
+            observer.verify()

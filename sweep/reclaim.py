@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import config
 from lifecycle import deletion, queries, transitions
-from logs import about
+from logs import for_file
 from models import File
 from problems import AttemptsExhausted, ServerStopped
 from services import current_services
@@ -48,7 +48,7 @@ def sweep_deleted(report: Report) -> None:
         try:
             report.act("removed", row.id, deletion.purge, row)
         except StorageError as error:
-            log.warning("not removed: %s", error.slug(), extra=about(row.id))
+            log.warning("not removed: %s", error.slug(), extra=for_file(row.id))
             if not error.permanent:
                 return
             transitions.defer_deletion(row)

@@ -65,8 +65,8 @@ def failed(error: Exception) -> logging.LogRecord:
 
 
 def test_a_line_of_json_has_its_fields() -> None:
-    with logs.working_on("other"):
-        said = json.loads(logs.Json().format(record("accepted, %d bytes", 7, **logs.about("01a1"))))
+    with logs.file_context("other"):
+        said = json.loads(logs.JsonFormatter().format(record("accepted, %d bytes", 7, **logs.for_file("01a1"))))
 
     assert said.pop("time").endswith("Z")
     assert said == {
@@ -75,33 +75,33 @@ def test_a_line_of_json_has_its_fields() -> None:
 
 
 def test_a_line_about_a_request_that_the_app_never_saw_has_its_id() -> None:
-    assert logs.fields(record("refused", **logs.of_request("abc")))["request_id"] == "abc"
+    assert logs.record_fields(record("refused", **logs.for_request("abc")))["request_id"] == "abc"
 
 
 def test_a_line_of_text_says_who_asked() -> None:
     def said() -> str:
         logs.request_id.set("abc")
-        logs.caller.set({"owner": "alice", "key": "0123456789ab"})
-        return logs.Text().format(record("accepted"))
+        logs.principal.set({"owner": "alice", "key": "0123456789ab"})
+        return logs.TextFormatter().format(record("accepted"))
 
     assert copy_context().run(said).endswith(" info ferry.file [abc alice/0123456789ab]: accepted")
 
 
 def test_what_a_thread_works_on_is_in_its_lines() -> None:
-    with logs.working_on("01a1"):
-        assert logs.fields(record("slow"))["file_id"] == "01a1"
+    with logs.file_context("01a1"):
+        assert logs.record_fields(record("slow"))["file_id"] == "01a1"
 
-    assert "file_id" not in logs.fields(record("slow"))
+    assert "file_id" not in logs.record_fields(record("slow"))
 
 
 def test_an_exception_is_one_field() -> None:
-    said = json.loads(logs.Json().format(failed(ValueError("no\nforged line"))))
+    said = json.loads(logs.JsonFormatter().format(failed(ValueError("no\nforged line"))))
 
     assert said["message"] == "failed"
     assert said["exception"].endswith("ValueError: no\nforged line")
 
 
-@pytest.mark.parametrize("style", [logs.Json, logs.Text])
+@pytest.mark.parametrize("style", [logs.JsonFormatter, logs.TextFormatter])
 @pytest.mark.parametrize("sign", ["\n", "\r", "\x00", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u202e"])
 def test_control_characters_are_escaped(style: type[logging.Formatter], sign: str) -> None:
     line = style().format(record("before%safter", sign))
@@ -112,7 +112,7 @@ def test_control_characters_are_escaped(style: type[logging.Formatter], sign: st
 
 
 def test_what_an_exception_says_forges_no_line_of_text() -> None:
-    lines = logs.Text().format(failed(ValueError("no\n2026-11-20T10:00:00.000Z info forged"))).splitlines()
+    lines = logs.TextFormatter().format(failed(ValueError("no\n2026-11-20T10:00:00.000Z info forged"))).splitlines()
 
     assert [line for line in lines[1:] if not line.startswith("  ")] == []
 
@@ -129,20 +129,20 @@ def test_what_an_exception_says_forges_no_line_of_text() -> None:
     ],
 )
 def test_secrets_are_left_out_whoever_wrote_them(text: str, shown: str) -> None:
-    assert logs.fields(record("%s", text))["message"] == shown
-    assert SECRET not in logs.fields(failed(ValueError(text)))["exception"]
+    assert logs.record_fields(record("%s", text))["message"] == shown
+    assert SECRET not in logs.record_fields(failed(ValueError(text)))["exception"]
 
 
-@pytest.mark.parametrize("style", [logs.Json, logs.Text])
+@pytest.mark.parametrize("style", [logs.JsonFormatter, logs.TextFormatter])
 def test_a_token_is_left_out_of_every_field(style: type[logging.Formatter]) -> None:
     """Of an access line in the operator's own format too, and of a task's id, which stands in Redis."""
     atoms = {"h": TOKEN, "m": TOKEN, "U": f"/{TOKEN}", "s": "404", "B": 0, "M": 3, "{x-request-id}o": TOKEN}
     lines = [
         record("%(h)s %(m)s %(U)s %(a)s", atoms | {"a": TOKEN}, name="gunicorn.access"),
-        record("%s and %r", TOKEN, TOKEN, **logs.about(TOKEN), **logs.of_request(TOKEN)),
+        record("%s and %r", TOKEN, TOKEN, **logs.for_file(TOKEN), **logs.for_request(TOKEN)),
         failed(ValueError(TOKEN)),
     ]
-    with logs.working_on(TOKEN):
+    with logs.file_context(TOKEN):
         said = "\n".join(style().format(line) for line in lines)
 
     assert TOKEN[19:] not in said
@@ -153,7 +153,7 @@ def test_a_line_about_a_request_has_its_parts() -> None:
     atoms = {"h": "192.0.2.7", "m": "GET", "U": '/caf\xc3\xa9/\\"\n', "s": "404", "B": 211, "M": 3}
     line = record("%(m)s %(U)s", atoms | {"{x-request-id}o": "abc", "q": SECRET}, name="gunicorn.access")
 
-    said = json.loads(logs.Json().format(line))
+    said = json.loads(logs.JsonFormatter().format(line))
 
     assert {name: said[name] for name in ("request_id", "method", "path", "status", "bytes", "milliseconds")} == {
         "request_id": "abc", "method": "GET", "path": '/café/"\n', "status": 404, "bytes": 211, "milliseconds": 3,
@@ -167,7 +167,7 @@ def test_a_task_and_a_thread_log_the_file_that_they_work_on(app: Flask, monkeypa
     seen = []
 
     def work(id: str, *_: object) -> None:
-        seen.append((id, logs.fields(record("a line of the storage, say"))["file_id"]))
+        seen.append((id, logs.record_fields(record("a line of the storage, say"))["file_id"]))
 
     monkeypatch.setattr(file, "upload_file_from_stream", work)
     tasks.upload.apply(("01a1", ""))
@@ -341,7 +341,7 @@ def test_the_head_of_a_queued_task_holds_no_bytes(app: Flask) -> None:
 def test_a_long_path_is_cut(path: str) -> None:
     atoms = {"h": "192.0.2.7", "m": "GET", "U": path, "s": "404", "B": 211, "M": 3}
     line = record('%(h)s "%(m)s %(U)s" %(s)s', atoms, name="gunicorn.access")
-    said = logs.Json().format(line)
+    said = logs.JsonFormatter().format(line)
 
     assert len(said) < 2 * 1024 + 400
     assert json.loads(said)["path"].startswith("/")
@@ -351,4 +351,4 @@ def test_a_long_path_is_cut(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["", "/", "/files/" + "a" * 1000])
 def test_a_path_of_usual_length_is_not_cut(path: str) -> None:
-    assert logs.shortened(path) == path
+    assert logs.truncate(path) == path

@@ -152,7 +152,7 @@ def test_discarding_may_be_repeated(spool: Spool) -> None:
 
 def test_what_is_announced_as_larger_than_the_disk_is_refused_unread(spool: Spool) -> None:
     with pytest.raises(StorageFull):
-        spool.write(ID, unread(), bound=1 << 60)
+        spool.write(ID, unread(), max_bytes=1 << 60)
 
     assert list(spool.folder.iterdir()) == []
 
@@ -165,23 +165,23 @@ class TestBudget:
         return Spool(tmp_path / "spool", 100)
 
     def test_what_fits_is_kept_and_what_does_not_is_refused_unread(self, spool: Spool) -> None:
-        spool.write(ids[0], iter([bytes(60)]), bound=60)
+        spool.write(ids[0], iter([bytes(60)]), max_bytes=60)
         with pytest.raises(TooMuchWaiting):
-            spool.write(ids[1], unread(), bound=41)
-        spool.write(ids[2], iter([bytes(40)]), bound=40)
+            spool.write(ids[1], unread(), max_bytes=41)
+        spool.write(ids[2], iter([bytes(40)]), max_bytes=40)
 
         assert {kept.id for kept in spool.files()} == {ids[0], ids[2]}
 
     def test_what_leaves_makes_room(self, spool: Spool) -> None:
-        spool.write(ids[0], iter([bytes(60)]), bound=60)
+        spool.write(ids[0], iter([bytes(60)]), max_bytes=60)
         spool.delete(ids[0])
         forget_sizes(spool)
-        spool.write(ids[1], iter([bytes(60)]), bound=60)
+        spool.write(ids[1], iter([bytes(60)]), max_bytes=60)
 
     def test_what_other_processes_keep_counts(self, spool: Spool) -> None:
         Spool(spool.folder).write(ids[0], iter([bytes(60)]))
         with pytest.raises(TooMuchWaiting):
-            spool.write(ids[1], unread(), bound=41)
+            spool.write(ids[1], unread(), max_bytes=41)
 
     def test_a_stream_of_unknown_length_is_cut_when_it_gets_too_long(self, spool: Spool) -> None:
         with pytest.raises(TooMuchWaiting):
@@ -195,40 +195,40 @@ class TestBudget:
         def watched() -> Iterator[bytes]:
             yield bytes(30)
             with pytest.raises(TooMuchWaiting):
-                spool.write(ids[1], unread(), bound=65, client="b")
-            spool.write(ids[1], iter([bytes(64)]), bound=64, client="b")
+                spool.write(ids[1], unread(), max_bytes=65, client="b")
+            spool.write(ids[1], iter([bytes(64)]), max_bytes=64, client="b")
             yield bytes(7)
 
         with pytest.raises(TooMuchWaiting):
-            spool.write(ids[0], watched(), bound=100, client="a")
-        assert [(kept.id, kept.size, kept.whole) for kept in spool.files()] == [(ids[1], 64, True)]
+            spool.write(ids[0], watched(), max_bytes=100, client="a")
+        assert [(kept.id, kept.size, kept.complete) for kept in spool.files()] == [(ids[1], 64, True)]
 
     def test_one_client_leaves_half_of_it_to_others(self, spool: Spool) -> None:
         def watched() -> Iterator[bytes]:
             yield bytes(30)
             with pytest.raises(TooMuchWaiting):
-                spool.write(ids[1], unread(), bound=15, client="a")
+                spool.write(ids[1], unread(), max_bytes=15, client="a")
             with pytest.raises(TooMuchWaiting):
                 spool.write(ids[1], chunks(10, 10), client="a")
-            spool.write(ids[1], iter([bytes(50)]), bound=50, client="b")
+            spool.write(ids[1], iter([bytes(50)]), max_bytes=50, client="b")
 
-        spool.write(ids[0], watched(), bound=100, client="a")
+        spool.write(ids[0], watched(), max_bytes=100, client="a")
         assert {(kept.id, kept.size) for kept in spool.files()} == {(ids[0], 30), (ids[1], 50)}
 
     def test_a_file_larger_than_half_of_it_comes_by_itself(self, spool: Spool) -> None:
         def watched() -> Iterator[bytes]:
             yield bytes(40)
-            spool.write(ids[1], iter([b"x"]), bound=1, client="a")
+            spool.write(ids[1], iter([b"x"]), max_bytes=1, client="a")
             yield bytes(59)
 
-        spool.write(ids[0], watched(), bound=99, client="a")
+        spool.write(ids[0], watched(), max_bytes=99, client="a")
 
     def test_what_breaks_gives_its_room_back(self, spool: Spool) -> None:
         for _ in range(3):
             with pytest.raises(ConnectionError):
-                spool.write(ids[0], breaking(b"half", ConnectionError()), bound=90)
+                spool.write(ids[0], breaking(b"half", ConnectionError()), max_bytes=90)
             forget_sizes(spool)
-        spool.write(ids[1], iter([bytes(100)]), bound=100)
+        spool.write(ids[1], iter([bytes(100)]), max_bytes=100)
 
 
 def test_a_spool_has_one_name_for_ever_whoever_asks_first(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from api.upload_request.filename import required_name, resolve_name
-from content.filename_encoding import decode_words
+from content.filename_encoding import decode_encoded_words
 from content.filenames import display_name
 from problems import InvalidParameter, UnsupportedMediaType
 
@@ -59,7 +59,7 @@ class Fields:
         if not text.strip():
             return
         if field == "name":
-            self._names.append(("the form's field name", decode_words(text)))
+            self._names.append(("the form's field name", decode_encoded_words(text)))
         elif self._given.get(field, text) != text or self._from_form.setdefault(field, text) != text:
             raise InvalidParameter(f"{field} has two different values in this request: send one.", parameter=field)
 
@@ -76,7 +76,7 @@ class Fields:
         if not text.strip():
             return
         if field == "name":
-            holds = display_name(decode_words(text)) == self._file_name
+            holds = display_name(decode_encoded_words(text)) == self._file_name
         else:
             holds = text == self._given.get(field, self._from_form.get(field))
         if not holds:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from multipart import content_disposition_unquote, parse_options_header
 
-from content.filename_encoding import check_path, decode_words, part_filename
+from content.filename_encoding import check_path, decode_encoded_words, part_filename
 from content.filenames import display_name
 from problems import InvalidParameter, MissingFilename
 
@@ -27,7 +27,7 @@ def declared_names(path: str | None, raw_path: str, query: str, disposition: str
         check_path(raw_path)
     options = parse_options_header(disposition, unquote=content_disposition_unquote)[1]
     filename = part_filename(disposition, options.get("filename"))
-    found = (("the path", path), ("?name=", decode_words(query)), ("Content-Disposition", filename))
+    found = (("the path", path), ("?name=", decode_encoded_words(query)), ("Content-Disposition", filename))
     return [(place, name) for place, name in found if name]
 
 

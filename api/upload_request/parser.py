@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
-from content.filenames import name_too_long
+from content.filenames import filename_too_long
 from problems import FormTooLarge, MalformedMultipart
 
 MAX_OVERHEAD = 1 << 20
@@ -67,5 +67,5 @@ class _Parser(PushMultipartParser):  # type: ignore[misc]
         self._head += len(line) + len("\r\n")
         if self._head > _MAX_PART_HEAD:
             is_name = len(line) > _MAX_PART_HEAD // 2 and b"filename" in line
-            raise name_too_long() if is_name else ParserLimitReached
+            raise filename_too_long() if is_name else ParserLimitReached
         super()._on_segment_headerline(line)

@@ -6,7 +6,7 @@ unpacks nothing.
 
 from __future__ import annotations
 
-from content.sniffing import frames, iso_media, marks, matroska, media, ole2, tar, text, zipped
+from content.sniffing import frames, iso_media, magic_numbers, matroska, media, ole2, tar, text, zipped
 
 SNIFF_BYTES = 8192
 """Bytes that are looked at: as many as tell a .docx from another .zip."""
@@ -14,7 +14,8 @@ SNIFF_BYTES = 8192
 UNKNOWN = "application/octet-stream"
 
 _RULES = (
-    tar.kind, zipped.kind, ole2.kind, iso_media.kind, matroska.kind, media.kind, marks.kind, frames.kind, marks.library,
+    tar.kind, zipped.kind, ole2.kind, iso_media.kind, matroska.kind, media.kind, magic_numbers.kind, frames.kind,
+    magic_numbers.library,
 )  # fmt: skip
 """In the order they are tried in: whole structures, then marks of many bytes, then those of a few."""
 

@@ -17,7 +17,7 @@ from isal import isal_zlib
 
 from storage.base import Stat, StorageMismatch
 from storage.parts import Part
-from storage.s3.dialect import SSE, SSE_KEY
+from storage.s3.options import SSE, SSE_KEY
 
 CRC32 = "x-amz-checksum-crc32"
 
@@ -82,7 +82,7 @@ def is_opaque(headers: Mapping[str, str]) -> bool:
     return headers.get(SSE, "").startswith("aws:kms") or SSE_KEY in headers or f"{SSE}-customer-algorithm" in headers
 
 
-def difference(sent: UploadedPart, found: Stat, *, of_parts: bool = False, lost: bool = False) -> str:
+def mismatch(sent: UploadedPart, found: Stat, *, of_parts: bool = False, lost: bool = False) -> str:
     """What proves that the object found is not what was sent; empty where nothing does.
 
     Where ETags can't be compared, the size decides; not so where the answer was lost, which proves nothing by itself.
@@ -99,12 +99,12 @@ def difference(sent: UploadedPart, found: Stat, *, of_parts: bool = False, lost:
     return f"Sent {sent.size} bytes with the ETag {_short(sent.etag)}, the storage has {_short(found.etag)}."
 
 
-def expected(etag: str, parts: Sequence[UploadedPart]) -> UploadedPart:
+def expected_object(etag: str, parts: Sequence[UploadedPart]) -> UploadedPart:
     """The object that Complete has answered with `etag`. radosgw leaves it empty: then what the parts prove."""
-    return UploadedPart(sum(part.size for part in parts), etag or etag_of(parts), computed=not etag)
+    return UploadedPart(sum(part.size for part in parts), etag or multipart_etag(parts), computed=not etag)
 
 
-def etag_of(parts: Sequence[UploadedPart]) -> str:
+def multipart_etag(parts: Sequence[UploadedPart]) -> str:
     """The ETag that S3 gives an object of these parts: the MD5 of their MD5s and their number. Empty where unknown."""
     if any(part.opaque or not re.fullmatch(r"[0-9a-f]{32}", part.etag) for part in parts):
         return ""
@@ -132,4 +132,4 @@ def expected_etags(parts: Iterable[Part]) -> set[str]:
         whole.update(part.body)
         digests.append(UploadedPart(len(part.body), md5(part.body)))
         part.release()
-    return {whole.hexdigest(), etag_of(digests)}
+    return {whole.hexdigest(), multipart_etag(digests)}

@@ -31,9 +31,9 @@ from botocore.parsers import ResponseParserError
 from botocore.utils import get_environ_proxies
 
 from storage.base import StorageDenied, StorageError, StorageRejected, StorageUnavailable
-from storage.s3.dialect import Dialect
+from storage.s3.errors import storage_error
 from storage.s3.http import Proxy, no_answer
-from storage.s3.refusals import refusal
+from storage.s3.options import S3Options
 from storage.s3.retries import Failure, pause, should_retry
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -53,7 +53,7 @@ def map_error(error: BotoCoreError | ClientError) -> StorageError:
         return no_answer(failure_of(error), error) if is_network else StorageUnavailable(message=type(error).__name__)
     said, meta = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     code, message = str(said.get("Code", "")), str(said.get("Message", ""))
-    return refusal(int(meta.get("HTTPStatusCode", 0)), code, message, meta.get("HTTPHeaders", {}), text=str(said))
+    return storage_error(int(meta.get("HTTPStatusCode", 0)), code, message, meta.get("HTTPHeaders", {}), text=str(said))
 
 
 @contextmanager
@@ -85,12 +85,12 @@ class _Signature(S3SigV4Auth):  # type: ignore[misc]
 class S3Client:
     """boto3's client for one bucket, and what it takes to send requests of our own beside it."""
 
-    def __init__(self, bucket: str, endpoint: str, dialect: Dialect | None = None, **options: Any) -> None:
+    def __init__(self, bucket: str, endpoint: str, dialect: S3Options | None = None, **options: Any) -> None:
         """`options` go to boto3 as they are: credentials for tests, say. Elsewhere its own chain finds them.
 
         Raises StorageError. Takes some 100 ms; connects to nothing but, for credentials, the machine's metadata.
         """
-        dialect = dialect or Dialect()
+        dialect = dialect or S3Options()
         with map_botocore_errors():
             session = boto3.session.Session()
             options = {"region_name": dialect.region or session.region_name or "us-east-1"} | options

@@ -35,19 +35,19 @@ from storage.s3.checksums import (
     Digests,
     UploadedPart,
     check_response,
-    difference,
-    expected,
     expected_etags,
+    expected_object,
     is_md5_etag,
     md5,
+    mismatch,
 )
 from storage.s3.client import UNSIGNED, S3Client, map_botocore_errors, proxy_in_use
-from storage.s3.dialect import SSE, SSE_KEY, Checksums, Dialect
-from storage.s3.examination import diagnose
+from storage.s3.diagnosis import diagnose
+from storage.s3.errors import storage_error
 from storage.s3.http import HttpClient, Response, StreamingResponse
-from storage.s3.multipart import PartUploader, resent
-from storage.s3.refusals import refusal
-from storage.s3.resuming import LeftPart, is_resumable, uploaded_before
+from storage.s3.options import SSE, SSE_KEY, Checksums, S3Options
+from storage.s3.part_uploader import PartUploader, retry_mismatch
+from storage.s3.resume import ListedPart, is_resumable, reusable_part
 from storage.s3.retries import ATTEMPTS, pause
 
 _BOTO3 = {
@@ -86,10 +86,10 @@ class S3Storage(Storage):
         bucket: str,
         prefix: str = "",
         endpoint: str = "",
-        parts_at_once: int = 4,
+        part_threads: int = 4,
         sign_payload: bool = False,
         base_url: str = "",
-        dialect: Dialect | None = None,
+        dialect: S3Options | None = None,
         **client: Any,
     ) -> None:
         """`base_url`: where a CDN has the bucket.
@@ -97,8 +97,8 @@ class S3Storage(Storage):
         `client` goes to boto3 as it is: credentials for tests, say. Elsewhere boto3's own chain finds them.
         """
         self.bucket, self.prefix, self.endpoint = bucket, prefix, endpoint
-        self._parts_at_once, self._sign_payload = parts_at_once, sign_payload
-        self._base_url, self._dialect = base_url, dialect or Dialect()
+        self._parts_at_once, self._sign_payload = part_threads, sign_payload
+        self._base_url, self._dialect = base_url, dialect or S3Options()
         self._checksums = Checksums(self._dialect.checksum)
         self._options = client
         self._lock = threading.Lock()
@@ -110,24 +110,24 @@ class S3Storage(Storage):
         key: str,
         stream: Iterator[bytes],
         *,
-        bound: int | None = None,
+        max_bytes: int | None = None,
         content_type: str,
         disposition: str | None = None,
-        witness: Observer | None = None,
+        observer: Observer | None = None,
         attempt: int = 0,
     ) -> Stat:
         headers = {"Content-Type": content_type} | ({"Content-Disposition": disposition} if disposition else {})
         headers |= self._dialect.encrypted
-        parts = split(stream, part_sizes(bound), self.buffers, witness)
+        parts = split(stream, part_sizes(max_bytes), self.buffers, observer)
         first = next(parts)
         try:
             if first.last:
                 stored = self._put_whole(key, first, headers)
-                _notify(witness, stored.size)
+                _notify(observer, stored.size)
                 return stored
             target, left = self._left(key) if attempt > 1 else ({}, {})
             target = target or self._begin(key, headers)
-            return self._put_parts(target, chain((first,), parts), witness, left, keep=attempt > 0)
+            return self._put_parts(target, chain((first,), parts), observer, left, keep=attempt > 0)
         finally:
             first.release()
             parts.close()
@@ -181,9 +181,9 @@ class S3Storage(Storage):
                 for item in page.get("Uploads", ()):
                     yield MultipartUpload(item["Key"], item["UploadId"])
 
-    def abort_multipart_upload(self, begun: MultipartUpload) -> None:
+    def abort_multipart_upload(self, upload: MultipartUpload) -> None:
         with suppress(StorageNoUpload), map_botocore_errors():
-            self._s3.abort_multipart_upload(Bucket=self.bucket, Key=begun.key, UploadId=begun.id)
+            self._s3.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload.id)
 
     def url(self, key: str) -> str:
         client = self._made.client
@@ -198,12 +198,12 @@ class S3Storage(Storage):
     def diagnose(self) -> Iterator[Check]:
         return diagnose(self, lambda: self._s3)
 
-    def proxied(self) -> str:
+    def describe_proxy(self) -> str:
         """What doctor says of a proxy between this host and the storage; empty where no variable names one."""
         client = self._made.client
         return proxy_in_use(f"{client.scheme}://{client.netloc}", client.proxy)
 
-    def described(self) -> str:
+    def describe(self) -> str:
         """How the storage is spoken to."""
         client, style = self._made.client, self._dialect.style(self.bucket, self.endpoint)
         place = f"region {client.region}, {style} addressing at {client.scheme}://{client.netloc}{client.path}"
@@ -220,7 +220,7 @@ class S3Storage(Storage):
 
     def _put_whole(self, key: str, part: Part, headers: Mapping[str, str]) -> Stat:
         try:
-            return resent(lambda: self._verified(key, self._send(key, part, headers=headers)))
+            return retry_mismatch(lambda: self._verified(key, self._send(key, part, headers=headers)))
         except StorageUnavailable:
             # An answer that was lost says nothing about the object: it may be there all the same.
             with suppress(StorageError):
@@ -239,22 +239,22 @@ class S3Storage(Storage):
 
         return {**target, "UploadId": self._checksums.sent(create)}
 
-    def _left(self, key: str) -> tuple[dict[str, str], dict[int, LeftPart]]:
+    def _left(self, key: str) -> tuple[dict[str, str], dict[int, ListedPart]]:
         """The upload that an earlier attempt has left with the most parts, and these by number. Nothing: begin anew."""
-        found: tuple[dict[str, str], dict[int, LeftPart]] = {}, {}
+        found: tuple[dict[str, str], dict[int, ListedPart]] = {}, {}
         with suppress(StorageError):
-            for begun in islice((begun for begun in self.multipart_uploads(key) if begun.key == key), _MOST_LEFT):
-                parts = self._parts(begun)
+            for upload in islice((upload for upload in self.multipart_uploads(key) if upload.key == key), _MOST_LEFT):
+                parts = self._parts(upload)
                 if len(parts) > len(found[1]):
-                    found = {"Bucket": self.bucket, "Key": key, "UploadId": begun.id}, parts
+                    found = {"Bucket": self.bucket, "Key": key, "UploadId": upload.id}, parts
         return found
 
-    def _parts(self, begun: MultipartUpload) -> dict[int, LeftPart]:
-        listing, target = {}, {"Bucket": self.bucket, "Key": begun.key, "UploadId": begun.id}
+    def _parts(self, upload: MultipartUpload) -> dict[int, ListedPart]:
+        listing, target = {}, {"Bucket": self.bucket, "Key": upload.key, "UploadId": upload.id}
         with suppress(StorageNoUpload), map_botocore_errors():
             for page in self._s3.get_paginator("list_parts").paginate(**target):
                 for item in page.get("Parts", ()):
-                    left = LeftPart(item["Size"], item["ETag"].strip('"'), item.get("ChecksumCRC32"))
+                    left = ListedPart(item["Size"], item["ETag"].strip('"'), item.get("ChecksumCRC32"))
                     listing[int(item["PartNumber"])] = left
         return listing
 
@@ -262,8 +262,8 @@ class S3Storage(Storage):
         self,
         target: dict[str, str],
         parts: Iterator[Part],
-        witness: Observer | None,
-        left: Mapping[int, LeftPart],
+        observer: Observer | None,
+        left: Mapping[int, ListedPart],
         *,
         keep: bool,
     ) -> Stat:
@@ -274,8 +274,8 @@ class S3Storage(Storage):
             if number in left:
                 landed = self._resumed(key, part, query, left[number])
             else:
-                landed = resent(lambda: self._send(key, part, query=query))
-            _notify(witness, landed.size)
+                landed = retry_mismatch(lambda: self._send(key, part, query=query))
+            _notify(observer, landed.size)
             return landed
 
         try:
@@ -292,12 +292,12 @@ class S3Storage(Storage):
                 self._give_up(target)
             raise
 
-    def _resumed(self, key: str, part: Part, query: str, left: LeftPart) -> UploadedPart:
+    def _resumed(self, key: str, part: Part, query: str, left: ListedPart) -> UploadedPart:
         """The part that an earlier attempt has left, sent again if it is another."""
-        if landed := uploaded_before(left, Digests(part.body)):
+        if landed := reusable_part(left, Digests(part.body)):
             return landed
         try:
-            return resent(lambda: self._send(key, part, query=query))
+            return retry_mismatch(lambda: self._send(key, part, query=query))
         except StorageError as error:
             # Some storages have no part replaced: the next attempt begins anew.
             if error.permanent:
@@ -320,11 +320,11 @@ class S3Storage(Storage):
                     attempts=1, silence=COMPLETE_SECONDS,
                 )  # fmt: skip
                 etag = _element("ETag", answer.body.decode(errors="replace")).strip('"')
-                return self._verified(key, expected(etag, parts), of_parts=True)
+                return self._verified(key, expected_object(etag, parts), of_parts=True)
             except StorageUnavailable as error:
                 # A lost answer, or the NoSuchUpload after one: the object may be there all the same.
                 with suppress(StorageError):
-                    return self._verified(key, expected("", parts), of_parts=True, lost=True)
+                    return self._verified(key, expected_object("", parts), of_parts=True, lost=True)
                 is_final = type(error) is not StorageUnavailable and first is None
                 first = first or error
                 if is_final or attempt >= _COMPLETE_ATTEMPTS or time.monotonic() - began >= COMPLETE_SECONDS:
@@ -341,7 +341,7 @@ class S3Storage(Storage):
             found = self._stat(key, 1 if lost else ATTEMPTS)
         except StorageMissing as error:
             raise StorageMismatch("What was sent is not there.") from error
-        if wrong := difference(sent, found, of_parts=of_parts, lost=lost):
+        if wrong := mismatch(sent, found, of_parts=of_parts, lost=lost):
             self._remove_version(key, None if lost else found.version)
             raise StorageMismatch(wrong)
         return found
@@ -422,7 +422,7 @@ class S3Storage(Storage):
 def _error(answer: Response) -> StorageError:
     """What an answer other than a success means."""
     text = answer.body.decode(errors="replace")
-    return refusal(answer.status, _element("Code", text), _element("Message", text), answer.headers, text=text)
+    return storage_error(answer.status, _element("Code", text), _element("Message", text), answer.headers, text=text)
 
 
 def _complete_body(parts: list[UploadedPart]) -> bytes:
@@ -468,6 +468,6 @@ def _compare(found: int, size: int | None) -> None:
         raise StorageMismatch(f"The object has {found} bytes instead of {size}.")
 
 
-def _notify(witness: Observer | None, size: int) -> None:
-    if witness:
-        witness.on_stored(size)
+def _notify(observer: Observer | None, size: int) -> None:
+    if observer:
+        observer.on_stored(size)

@@ -39,7 +39,7 @@ def test_doctor_finds_a_healthy_service_healthy(healthy: Flask) -> None:
     lines = ran.output.splitlines()
     assert {line[:4] for line in lines} == {"ok  "}
     assert [line[6:].split()[0].rstrip(":") for line in lines] == [
-        "database", "broker", "workers", "storage", "clock", "bucket", "write", "dialect", "spool", "locks",
+        "database", "broker", "workers", "storage", "clock", "bucket", "write", "endpoint", "spool", "locks",
         "permissions",
     ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 
-from content.filename_encoding import check_query, decode_words, part_filename
+from content.filename_encoding import check_query, decode_encoded_words, part_filename
 from lifecycle import queries
 from problems import BadEncoding
 from services import current_services
@@ -106,7 +106,7 @@ def test_a_name_that_would_lose_letters_is_refused(parameters: str) -> None:
     ],
 )
 def test_encoded_words_are_decoded(sent: str, read: str) -> None:
-    assert decode_words(sent) == read
+    assert decode_encoded_words(sent) == read
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_encoded_words_are_decoded(sent: str, read: str) -> None:
 )
 def test_an_encoded_word_that_can_not_be_decoded_is_refused_and_not_cut(sent: str) -> None:
     with pytest.raises(BadEncoding):
-        decode_words(sent)
+        decode_encoded_words(sent)
 
 
 @pytest.mark.parametrize(

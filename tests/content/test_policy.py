@@ -11,7 +11,7 @@ from werkzeug.http import parse_options_header
 
 import file
 from content.filenames import display_name
-from content.policy import INLINE, check_allowed, safe_headers
+from content.policy import INLINE_TYPES, check_allowed, safe_headers
 from lifecycle import queries
 from problems import FilenameTooLong, TypeNotAllowed
 from services import current_services
@@ -91,7 +91,7 @@ def test_a_refusal_names_twenty_types_at_most() -> None:
     assert len(refused.value.detail) < 400
 
 
-@pytest.mark.parametrize("kind", [*sorted(INLINE), "audio/mpeg", "audio/x-wav", "video/mp4", "video/webm"])
+@pytest.mark.parametrize("kind", [*sorted(INLINE_TYPES), "audio/mpeg", "audio/x-wav", "video/mp4", "video/webm"])
 def test_what_is_safe_may_be_shown(kind: str) -> None:
     assert safe_headers("a.bin", kind) == (kind, 'inline; filename="a.bin"')
 

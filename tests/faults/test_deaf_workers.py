@@ -38,7 +38,7 @@ def test_a_deaf_worker_ends_and_the_next_stores_its_files(world: World, way: str
 
     assert process.ended == 1
     assert time.monotonic() - began > 2 * LEASE
-    assert "worker.deaf: " in world.log("worker").read_text()
+    assert "worker.stalled: " in world.log("worker").read_text()
     wait(lambda: all(map(sessions.has_ended, children)), what="the end of its children")
     assert all(is_now(world, upload, "PENDING") for upload in uploads)
     world.deaf.unlink()

@@ -59,7 +59,7 @@ def storage(proxy: Proxy) -> Iterator[S3Storage]:
 
 def put(storage: S3Storage, size: int = 1000) -> tuple[str, bytes]:
     key, body = str(uuid4()), os.urandom(size)
-    storage.put(key, (body[at : at + MIB] for at in range(0, size, MIB)), bound=size, content_type="text/plain")
+    storage.put(key, (body[at : at + MIB] for at in range(0, size, MIB)), max_bytes=size, content_type="text/plain")
     return key, body
 
 

@@ -18,7 +18,7 @@ from problems import BytesDamaged, BytesLost, IncompleteBody, LeaseLost, Problem
 from services import current_services
 from storage.base import Stat, StorageDenied, StorageMismatch, StorageNoBucket, StorageRejected, StorageUnavailable
 from storage.memory import MemoryStorage
-from storage.s3.refusals import refusal
+from storage.s3.errors import storage_error
 from tests.fakes import breaking, failing, found, replace_services
 
 BODY = b"what was sent"
@@ -143,7 +143,7 @@ def test_normal_mode_ends_with_its_request(
 def test_the_storages_code_is_in_the_row_and_its_words_are_in_the_log(
     app: Flask, waiting: File, caplog: pytest.LogCaptureFixture
 ) -> None:
-    failing(app, refusal(403, "QuotaExceeded", "20 MB of 20 MB"))
+    failing(app, storage_error(403, "QuotaExceeded", "20 MB of 20 MB"))
     file.upload_file(waiting.id)
 
     assert found(waiting).error == "storage-quota-exceeded"

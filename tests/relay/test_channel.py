@@ -55,12 +55,12 @@ def carried(web: Relay, worker: Relay, body: bytes) -> bytes:
 
     def feed() -> None:
         for id, attempt in web.requests():
-            web.feed(id, attempt, (body[at : at + 700_001] for at in range(0, len(body), 700_001)))
+            web.send(id, attempt, (body[at : at + 700_001] for at in range(0, len(body), 700_001)))
             return
 
     with ThreadPoolExecutor(1) as threads:
         fed = threads.submit(feed)
-        out = b"".join(worker.stream(web.name, ID, 1))
+        out = b"".join(worker.receive(web.name, ID, 1))
         fed.result(5)
     return out
 
@@ -77,7 +77,7 @@ def test_what_goes_in_comes_out(make: type[Relay], client: redis.Redis, size: in
 def test_redis_never_holds_more_than_the_window(make: type[Relay], client: redis.Redis) -> None:
     """The worker does not take anything out beyond what it can hold itself."""
     web, worker = make(), make()
-    stream = worker.stream(web.name, ID, 1)
+    stream = worker.receive(web.name, ID, 1)
     held = threading.Event()
 
     def body() -> Iterator[bytes]:
@@ -88,7 +88,7 @@ def test_redis_never_holds_more_than_the_window(make: type[Relay], client: redis
         held.set()
 
     with ThreadPoolExecutor(1) as threads:
-        fed = threads.submit(lambda: [web.feed(id, attempt, body()) for id, attempt in web.requests()])
+        fed = threads.submit(lambda: [web.send(id, attempt, body()) for id, attempt in web.requests()])
         first = next(stream)
         assert not held.wait(1), "nothing but the window holds the feeder back"
         assert sum(map(len, stream)) + len(first) == 40 * PIECE
@@ -99,7 +99,7 @@ def test_redis_never_holds_more_than_the_window(make: type[Relay], client: redis
 @pytest.mark.usefixtures("impatient")
 def test_a_web_process_that_is_not_there_is_noticed(make: type[Relay]) -> None:
     with pytest.raises(RelayLost):
-        next(make().stream("nobody", ID, 1))
+        next(make().receive("nobody", ID, 1))
 
 
 @pytest.mark.usefixtures("impatient")
@@ -109,30 +109,30 @@ def test_a_web_process_that_dies_on_the_way_is_noticed(make: type[Relay]) -> Non
     def feed() -> None:
         for id, attempt in web.requests():
             with pytest.raises(OSError, match="gone"):
-                web.feed(id, attempt, chain([bytes(PIECE)] * 2, breaking(bytes(PIECE), OSError("gone"))))
+                web.send(id, attempt, chain([bytes(PIECE)] * 2, breaking(bytes(PIECE), OSError("gone"))))
             return
 
     with ThreadPoolExecutor(1) as threads:
         fed = threads.submit(feed)
         with pytest.raises(RelayLost):
-            list(worker.stream(web.name, ID, 1))
+            list(worker.receive(web.name, ID, 1))
         fed.result(5)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_worker_that_dies_on_the_way_is_noticed(make: type[Relay]) -> None:
     with pytest.raises(RelayLost):
-        make().feed(ID, 1, iter([bytes(PIECE)] * 40))
+        make().send(ID, 1, iter([bytes(PIECE)] * 40))
 
 
 def test_a_worker_that_stops_tells_the_web_process(make: type[Relay]) -> None:
     web, worker = make(), make()
-    stream = worker.stream(web.name, ID, 1)
+    stream = worker.receive(web.name, ID, 1)
 
     def feed() -> None:
         for id, attempt in web.requests():
             with pytest.raises(RelayLost):
-                web.feed(id, attempt, iter([bytes(PIECE)] * 40))
+                web.send(id, attempt, iter([bytes(PIECE)] * 40))
             return
 
     with ThreadPoolExecutor(1) as threads:
@@ -148,8 +148,8 @@ def test_a_slow_worker_is_not_taken_for_a_dead_one(make: type[Relay]) -> None:
     pause = threading.Event()
 
     with ThreadPoolExecutor(1) as threads:
-        threads.submit(lambda: [web.feed(*asked, iter([bytes(PIECE)] * 20)) for asked in web.requests()])
-        stream = worker.stream(web.name, ID, 1)
+        threads.submit(lambda: [web.send(*asked, iter([bytes(PIECE)] * 20)) for asked in web.requests()])
+        stream = worker.receive(web.name, ID, 1)
         taken = len(next(stream))
         pause.wait(2.5)
         assert taken + sum(map(len, stream)) == 20 * PIECE
@@ -161,28 +161,28 @@ def test_two_attempts_never_mix(make: type[Relay], client: redis.Redis) -> None:
     client.rpush(f"ferry:pieces:{ID}:1", b"b2xk")
 
     with ThreadPoolExecutor(1) as threads:
-        threads.submit(lambda: [web.feed(*asked, iter([b"new"])) for asked in web.requests()])
-        assert b"".join(worker.stream(web.name, ID, 2)) == b"new"
+        threads.submit(lambda: [web.send(*asked, iter([b"new"])) for asked in web.requests()])
+        assert b"".join(worker.receive(web.name, ID, 2)) == b"new"
         web.wake()
 
 
 @pytest.mark.usefixtures("impatient")
 def test_windows_wait_for_a_place_in_the_budget(make: type[Relay], client: redis.Redis) -> None:
     web = make(size=8 * MIB, budget=16 * MIB)
-    client.zadd("ferry:places", {"another:1": client.time()[0] + 60})
+    client.zadd("ferry:slots", {"another:1": client.time()[0] + 60})
 
     with pytest.raises(RelayLost):
-        web.feed(ID, 1, iter([b"x"]))
-    client.delete("ferry:places")
-    web.feed(ID, 1, iter([b"x"]))
+        web.send(ID, 1, iter([b"x"]))
+    client.delete("ferry:slots")
+    web.send(ID, 1, iter([b"x"]))
     assert client.lrange(f"ferry:pieces:{ID}:1", 0, -1)[-2:] == [b"eA==", b"."]
 
 
 def test_the_place_of_a_process_that_died_is_free_again(make: type[Relay], client: redis.Redis) -> None:
-    client.zadd("ferry:places", {"dead:1": client.time()[0] - 1})
-    make(size=8 * MIB, budget=16 * MIB).feed(ID, 1, iter([b"x"]))
+    client.zadd("ferry:slots", {"dead:1": client.time()[0] - 1})
+    make(size=8 * MIB, budget=16 * MIB).send(ID, 1, iter([b"x"]))
 
-    assert client.zcard("ferry:places") == 0
+    assert client.zcard("ferry:slots") == 0
 
 
 def test_small_files_go_inside_their_tasks_until_too_many_wait(make: type[Relay], client: redis.Redis) -> None:
@@ -200,7 +200,7 @@ def test_a_redis_that_is_not_there_is_told() -> None:
     with pytest.raises(RelayLost):
         away.fits_in_message(1)
     with pytest.raises(RelayLost):
-        next(away.stream("web", ID, 1))
+        next(away.receive("web", ID, 1))
     with pytest.raises(RelayLost):
-        away.feed(ID, 1, iter([b"x"]))
+        away.send(ID, 1, iter([b"x"]))
     away.close()

@@ -150,13 +150,13 @@ class TestRecall:
 
     def test_a_file_whose_task_may_be_queued_is_not(self, queue: Queue, waiting: File) -> None:
         celery_mode.enqueue(a_file().id)
-        current_services().relay.remember()
+        current_services().relay.set_marker()
         celery_mode._requeue_lost_tasks("")
 
         assert not self.is_due(waiting)
 
     def test_redis_may_have_forgotten_all_and_have_got_new_tasks_since(self, queue: Queue, waiting: File) -> None:
-        current_services().relay.remember()
+        current_services().relay.set_marker()
         queue.client.delete(queue.key("memory"))
         celery_mode.enqueue(a_file().id)
         celery_mode._requeue_lost_tasks("")

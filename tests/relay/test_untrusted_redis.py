@@ -96,7 +96,7 @@ class Asked:
 
     def __init__(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         self.requests: list[tuple[str, int]] = []
-        self.key = config.current().redis.key("demands", current_services().relay.name)
+        self.key = config.current().redis.key("requests", current_services().relay.name)
         monkeypatch.setattr(mode, "_PAUSE", 0.05)
         monkeypatch.setattr(channel, "_PING_SECONDS", 0.2)
         monkeypatch.setattr(mode, "send_bytes", lambda id, attempt: self.requests.append((id, attempt)))
@@ -114,8 +114,8 @@ def test_no_malformed_demand_ends_the_thread_that_hears_them(
     client.rpush(asked.key, *MALFORMED, json.dumps([ID, 7]))
 
     until(lambda: asked.requests == [(ID, 7)])
-    skipped = [record.getMessage() for record in caplog.records if record.name == "ferry.window"]
-    assert skipped == [f"relay.demand_malformed: a message of {len(each)} bytes is skipped" for each in MALFORMED]
+    skipped = [record.getMessage() for record in caplog.records if record.name == "ferry.relay"]
+    assert skipped == [f"relay.request_malformed: a message of {len(each)} bytes is skipped" for each in MALFORMED]
 
 
 @pytest.mark.parametrize("kind", ["string", "hash", "set", "zset"])
@@ -222,7 +222,7 @@ def test_nothing_else_is_sent(
     mode.send_bytes(*demand(app))
 
     assert client.keys("*:pieces:*") == []
-    assert "relay.demand_refused" in caplog.text
+    assert "relay.request_refused" in caplog.text
 
 
 def test_credit_that_no_worker_gave_fills_no_redis(app: Flask, client: redis.Redis) -> None:
@@ -255,7 +255,7 @@ def test_a_malformed_piece_ends_the_attempt_at_once(valkey: str, client: redis.R
     client.rpush(f"ferry:pieces:{ID}:1", *pieces)
     began = time.monotonic()
     with pytest.raises(RelayLost):
-        list(worker.stream("web", ID, 1, 10))
+        list(worker.receive("web", ID, 1, 10))
 
     assert time.monotonic() - began < 3
     worker.close()
@@ -264,11 +264,11 @@ def test_a_malformed_piece_ends_the_attempt_at_once(valkey: str, client: redis.R
 def test_places_that_no_window_took_are_free(valkey: str, client: redis.Redis) -> None:
     web = Relay(parse(valkey), 8 << 20, 16 << 20, 256 << 10)
     for foreign in (
-        lambda: client.set("ferry:places", "x"),
-        lambda: client.zadd("ferry:places", {"x": "+inf", "y": 4e9}),
+        lambda: client.set("ferry:slots", "x"),
+        lambda: client.zadd("ferry:slots", {"x": "+inf", "y": 4e9}),
     ):
-        client.delete("ferry:places")
+        client.delete("ferry:slots")
         foreign()
-        web.feed(ID, 1, iter([b"x"]))
-    assert client.zcard("ferry:places") == 0
+        web.send(ID, 1, iter([b"x"]))
+    assert client.zcard("ferry:slots") == 0
     web.close()

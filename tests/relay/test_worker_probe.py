@@ -67,7 +67,7 @@ def test_the_end_is_logged_and_called(caplog: pytest.LogCaptureFixture, monkeypa
         watch(lambda: IDLE, SECONDS, lambda: ends.append(True))
 
     assert (ends, naps) == ([True], [12.0] * 10)
-    assert "worker.deaf: 3 tasks wait, this worker is idle" in caplog.text
+    assert "worker.stalled: 3 tasks wait, this worker is idle" in caplog.text
 
 
 def test_a_worker_that_does_not_end_by_celerys_way_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ from api.upload_request import media_type, parse
 from api.upload_request.fields import FILE_FIELD, READ
 from api.upload_request.filename import declared_names, resolve_name
 from auth.api_keys import key_id_in_token
-from content.filename_encoding import check_query, decode_words, part_filename
+from content.filename_encoding import check_query, decode_encoded_words, part_filename
 from content.filenames import archive_names, display_name, safe_name
 from content.policy import safe_headers
 from content.sniffing import SNIFF_BYTES, detect
@@ -215,8 +215,8 @@ def query(text: str) -> None:
 def logged(text: str) -> None:
     atoms = {"h": "a", "m": "GET", "U": text[:ADDRESS], "s": "404", "B": 1, "M": 1}
     for record in (_record("ferry", "%s", text), _record("gunicorn.access", "%(U)s", atoms)):
-        logs.Json().format(record)
-        logs.Text().format(record)
+        logs.JsonFormatter().format(record)
+        logs.TextFormatter().format(record)
 
 
 def _record(name: str, *args: Any) -> Any:
@@ -259,7 +259,7 @@ RULES = {
         FILE_FIELD.fullmatch, PART_HEAD, repeated(["file", "files["], [*SIGNS, "9", "[", "]"])
     ),
     "fields of a form": Rule(fields_of_a_form, 60 << 10, repeated(["", "=?utf-8?q?"], [*WORDS, "9", "\xe9", "/"])),
-    "encoded words": Rule(decode_words, PART_HEAD, repeated(["", "=?utf-8?b?", "=?utf-8?q?"], SIGNS + WORDS)),
+    "encoded words": Rule(decode_encoded_words, PART_HEAD, repeated(["", "=?utf-8?b?", "=?utf-8?q?"], SIGNS + WORDS)),
     "head of a part": Rule(
         head_of_part, PART_HEAD, repeated(DISPOSITIONS, [*SIGNS, *PARAMETERS, *WORDS, "\r\nX:", "\r\nX: y"])
     ),

@@ -58,12 +58,14 @@ class StorageContract:
     def key(self) -> str:
         return f"{uuid4()}--20261120101500--report.pdf"
 
-    @pytest.mark.parametrize("bound", ["known", "unknown"])
+    @pytest.mark.parametrize("max_bytes", ["known", "unknown"])
     @pytest.mark.parametrize("size", EDGES)
-    def test_what_is_put_can_be_read_back(self, storage: Storage, key: str, size: int, bound: str) -> None:
+    def test_what_is_put_can_be_read_back(self, storage: Storage, key: str, size: int, max_bytes: str) -> None:
         body = os.urandom(size)
 
-        put = storage.put(key, pieces(body), bound=size if bound == "known" else None, content_type="text/plain")
+        put = storage.put(
+            key, pieces(body), max_bytes=size if max_bytes == "known" else None, content_type="text/plain"
+        )
 
         assert (put.key, put.size) == (key, size)
         assert storage.stat(key) == put
@@ -90,7 +92,7 @@ class StorageContract:
     @pytest.mark.parametrize("size", [0, 1, MIN_PART, 2 * MIN_PART + 1, 21 * MIB + 3])
     def test_an_object_is_known_again_by_its_bytes(self, storage: Storage, key: str, size: int) -> None:
         body = os.urandom(size)
-        storage.put(key, pieces(body), bound=size, content_type="text/plain")
+        storage.put(key, pieces(body), max_bytes=size, content_type="text/plain")
 
         assert storage.matches(key, size, pieces(body))
         assert not storage.matches(key, size, pieces(body[:-1] + bytes([body[-1] ^ 1])) if size else iter([b"?"]))
@@ -106,7 +108,7 @@ class StorageContract:
     @pytest.mark.parametrize("sent", [0, 10, MIN_PART + 1, 4 * MIN_PART])
     def test_a_stream_that_breaks_leaves_nothing(self, storage: Storage, key: str, sent: int) -> None:
         with pytest.raises(Broken):
-            storage.put(key, breaking(bytes(sent), Broken()), bound=10 * MIN_PART, content_type="text/plain")
+            storage.put(key, breaking(bytes(sent), Broken()), max_bytes=10 * MIN_PART, content_type="text/plain")
 
         with pytest.raises(StorageMissing):
             storage.stat(key)
@@ -116,17 +118,19 @@ class StorageContract:
     def test_what_a_witness_does_not_vouch_for_leaves_nothing(self, storage: Storage, key: str, size: int) -> None:
         doubtful = Onlooker(vouches=False)
         with pytest.raises(Broken):
-            storage.put(key, pieces(bytes(size)), bound=10 * MIN_PART, content_type="text/plain", witness=doubtful)
+            storage.put(key, pieces(bytes(size)), max_bytes=10 * MIN_PART, content_type="text/plain", observer=doubtful)
 
         assert sum(doubtful.seen) == size
         assert list(storage.list_objects(key)) == []
 
-    @pytest.mark.parametrize("bound", ["known", "unknown"])
+    @pytest.mark.parametrize("max_bytes", ["known", "unknown"])
     @pytest.mark.parametrize("size", EDGES)
-    def test_a_witness_hears_of_every_byte_that_lands(self, storage: Storage, key: str, size: int, bound: str) -> None:
+    def test_an_observer_is_notified_of_every_stored_byte(
+        self, storage: Storage, key: str, size: int, max_bytes: str
+    ) -> None:
         onlooker = Onlooker()
-        known = size if bound == "known" else None
-        storage.put(key, pieces(bytes(size)), bound=known, content_type="text/plain", witness=onlooker)
+        known = size if max_bytes == "known" else None
+        storage.put(key, pieces(bytes(size)), max_bytes=known, content_type="text/plain", observer=onlooker)
 
         assert sum(onlooker.heard) == size
         assert sorted(onlooker.heard) == sorted(onlooker.seen)
@@ -136,14 +140,16 @@ class StorageContract:
         onlooker = Onlooker()
         stream = breaking(bytes(3 * MIN_PART), Broken())
         with pytest.raises(Broken):
-            storage.put(key, stream, bound=10 * MIN_PART, content_type="text/plain", witness=onlooker)
+            storage.put(key, stream, max_bytes=10 * MIN_PART, content_type="text/plain", observer=onlooker)
 
         assert sum(onlooker.heard) <= sum(onlooker.seen) < 3 * MIN_PART
 
     def test_a_stream_that_breaks_leaves_the_object_before_it(self, storage: Storage, key: str) -> None:
         storage.put(key, iter([b"first"]), content_type="text/plain")
         with pytest.raises(Broken):
-            storage.put(key, breaking(bytes(MIN_PART + 1), Broken()), bound=10 * MIN_PART, content_type="text/plain")
+            storage.put(
+                key, breaking(bytes(MIN_PART + 1), Broken()), max_bytes=10 * MIN_PART, content_type="text/plain"
+            )
 
         assert b"".join(storage.open(key)) == b"first"
 

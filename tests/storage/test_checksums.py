@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storage.base import Stat, StorageMismatch
-from storage.s3.checksums import CRC32, Digests, UploadedPart, check_response, difference, expected, is_opaque, md5
+from storage.s3.checksums import CRC32, Digests, UploadedPart, check_response, expected_object, is_opaque, md5, mismatch
 
 BODY = memoryview(b"the bytes")
 CRC, CRC_OF_OTHER = Digests(BODY).crc32, Digests(b"?").crc32
@@ -81,7 +81,7 @@ PARTS = f"{MD5}-2"
 def test_an_object_differs_where_that_can_be_proven(
     sent: UploadedPart, found: Stat, options: dict[str, bool], differs: bool
 ) -> None:
-    said = difference(sent, found, **options)
+    said = mismatch(sent, found, **options)
 
     assert bool(said) == differs
     if differs and sent.size == found.size:
@@ -92,10 +92,10 @@ def test_an_empty_answer_to_complete_is_filled_by_what_the_parts_prove() -> None
     parts = [UploadedPart(5, MD5), UploadedPart(1, OTHER)]
     proven = md5(bytes.fromhex(MD5 + OTHER)) + "-2"
 
-    assert expected("", parts) == UploadedPart(6, proven, computed=True)
-    assert expected("x-2", parts) == UploadedPart(6, "x-2")
-    assert expected("", [*parts, UploadedPart(1, MD5, opaque=True)]).etag == ""
-    assert expected("", [*parts, UploadedPart(1, "opaque")]).etag == ""
+    assert expected_object("", parts) == UploadedPart(6, proven, computed=True)
+    assert expected_object("x-2", parts) == UploadedPart(6, "x-2")
+    assert expected_object("", [*parts, UploadedPart(1, MD5, opaque=True)]).etag == ""
+    assert expected_object("", [*parts, UploadedPart(1, "opaque")]).etag == ""
 
 
 def test_an_etag_is_an_md5_where_the_storage_keeps_the_key() -> None:

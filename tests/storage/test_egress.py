@@ -105,7 +105,7 @@ def test_a_storage_that_only_the_proxy_reaches_is_used(proxy: ForwardProxy, envi
     body = bytes(MIN_PART + 1)
 
     assert storage.put("small", iter([b"four"]), content_type="text/plain").size == 4
-    stored = storage.put("large", iter([body]), bound=12 * MIN_PART, content_type="text/plain")
+    stored = storage.put("large", iter([body]), max_bytes=12 * MIN_PART, content_type="text/plain")
     assert stored.size == len(body)
     assert b"".join(storage.open("large")) == body
     assert [stat.key for stat in storage.list_objects("large")] == ["large"]
@@ -214,7 +214,7 @@ def test_doctor_names_the_proxy(environment: pytest.MonkeyPatch, variables: dict
     for name, value in variables.items():
         environment.setenv(name, value)
 
-    assert storage_at(f"http://{NAME}").proxied() == said
+    assert storage_at(f"http://{NAME}").describe_proxy() == said
 
 
 def test_doctors_line_about_a_proxy_is_the_first(proxy: ForwardProxy, environment: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ TIB = 1 << 40
 
 
 @pytest.mark.parametrize(
-    ("bound", "size"),
+    ("max_bytes", "size"),
     [
         (0, MIN_PART),
         (10_000_000, MIN_PART),
@@ -25,13 +25,13 @@ TIB = 1 << 40
         (5 * TIB, 552 * MIB),
     ],
 )
-def test_a_known_length_has_parts_of_one_size(bound: int, size: int) -> None:
-    assert set(islice(part_sizes(bound), 100)) == {size}
+def test_a_known_length_has_parts_of_one_size(max_bytes: int, size: int) -> None:
+    assert set(islice(part_sizes(max_bytes), 100)) == {size}
 
 
-@pytest.mark.parametrize("bound", [64 * MIB, 78 << 30, 79 << 30, TIB, 5 * TIB])
-def test_no_length_needs_more_than_ten_thousand_parts(bound: int) -> None:
-    assert bound / next(part_sizes(bound)) <= 10_000
+@pytest.mark.parametrize("max_bytes", [64 * MIB, 78 << 30, 79 << 30, TIB, 5 * TIB])
+def test_no_length_needs_more_than_ten_thousand_parts(max_bytes: int) -> None:
+    assert max_bytes / next(part_sizes(max_bytes)) <= 10_000
 
 
 def test_an_unknown_length_has_parts_of_one_size_too() -> None:

@@ -38,8 +38,8 @@ from storage.parts import MIN_PART, Observer
 from storage.s3 import retries
 from storage.s3.checksums import CRC32
 from storage.s3.client import map_error
-from storage.s3.dialect import SSE, Dialect
 from storage.s3.http import Response
+from storage.s3.options import SSE, S3Options
 from storage.s3.storage import S3Storage
 from tests.fakes import breaking, chunks
 from tests.storage.contract import Broken, Onlooker, StorageContract
@@ -70,7 +70,9 @@ class S3Contract(StorageContract):
 
     def test_no_part_of_a_broken_upload_stays(self, storage: S3Storage, key: str) -> None:
         with pytest.raises(Broken):
-            storage.put(key, breaking(bytes(4 * MIN_PART), Broken()), bound=10 * MIN_PART, content_type="text/plain")
+            storage.put(
+                key, breaking(bytes(4 * MIN_PART), Broken()), max_bytes=10 * MIN_PART, content_type="text/plain"
+            )
 
         assert "Uploads" not in storage._s3.list_multipart_uploads(Bucket=parts.BUCKET)
 
@@ -121,7 +123,7 @@ class S3Contract(StorageContract):
             assert "No such bucket" in checks[subject].detail
 
     def test_the_examination_names_the_dialect(self, storage: S3Storage) -> None:
-        dialect = next(check for check in storage.diagnose() if check.subject == "dialect")
+        dialect = next(check for check in storage.diagnose() if check.subject == "endpoint")
 
         assert dialect.ok
         assert "region us-east-1, path addressing at http://127.0.0.1:" in dialect.detail
@@ -178,7 +180,7 @@ class Tampered:
     """A storage on moto with `verb(answer, send)` between it and the network: PUT, PART, HEAD or COMPLETE."""
 
     def __init__(
-        self, endpoint: str, *, bucket: str = parts.BUCKET, dialect: Dialect | None = None, **verbs: Any
+        self, endpoint: str, *, bucket: str = parts.BUCKET, dialect: S3Options | None = None, **verbs: Any
     ) -> None:
         self.storage, self._verbs = s3(endpoint, bucket=bucket, dialect=dialect), verbs
         made = self.storage._made
@@ -192,15 +194,17 @@ class Tampered:
         self.sent.append(verb)
         return self._verbs.get(verb, lambda send: send())(lambda: send(method, target, *rest))
 
-    def put_whole(self, witness: Observer | None = None) -> Stat:
-        return self.storage.put(str(uuid4()), iter([b"four"]), content_type="text/plain", witness=witness)
+    def put_whole(self, observer: Observer | None = None) -> Stat:
+        return self.storage.put(str(uuid4()), iter([b"four"]), content_type="text/plain", observer=observer)
 
-    def put_parts(self, number: int = 2, witness: Observer | None = None) -> Stat:
+    def put_parts(self, number: int = 2, observer: Observer | None = None) -> Stat:
         stream = chunks(*[MIN_PART] * (number - 1), 9)
-        return self.storage.put(str(uuid4()), stream, bound=12 * MIN_PART, content_type="text/plain", witness=witness)
+        return self.storage.put(
+            str(uuid4()), stream, max_bytes=12 * MIN_PART, content_type="text/plain", observer=observer
+        )
 
-    def put(self, how: str, witness: Observer | None = None) -> Stat:
-        return self.put_whole(witness) if how == "whole" else self.put_parts(witness=witness)
+    def put(self, how: str, observer: Observer | None = None) -> Stat:
+        return self.put_whole(observer) if how == "whole" else self.put_parts(observer=observer)
 
 
 def lost_answer(send: Any) -> Any:
@@ -369,7 +373,7 @@ def test_a_storage_that_has_no_part_replaced_is_blamed_for_what_it_did_first(mot
     tampered = Tampered(moto, PUT=once_and_no_more)
     with pytest.raises(StorageMismatch):
         tampered.put_whole()
-    assert "checksums crc32" in tampered.storage.described()
+    assert "checksums crc32" in tampered.storage.describe()
 
 
 def completed(etag: str | None) -> Any:
@@ -463,7 +467,9 @@ def test_at_no_time_has_more_landed_than_the_storage_lists(moto: str) -> None:
             listed = storage._s3.list_parts(Bucket=parts.BUCKET, Key="audited", UploadId=upload.id)["Parts"]
             said.append((sum(self.heard), sum(part["Size"] for part in listed)))
 
-    storage.put("audited", chunks(*[MIN_PART] * 4), bound=5 * MIN_PART, content_type="text/plain", witness=Auditor())
+    storage.put(
+        "audited", chunks(*[MIN_PART] * 4), max_bytes=5 * MIN_PART, content_type="text/plain", observer=Auditor()
+    )
 
     assert len(said) == 4
     assert all(heard <= listed for heard, listed in said)
@@ -543,7 +549,7 @@ KEYS = {"aws_access_key_id": "k" * 16, "aws_secret_access_key": "s" * 16}
 def test_objects_are_looked_for_where_boto3_would_and_their_url_is_there(
     bucket: str, endpoint: str, region: str, addressing: str, url: str
 ) -> None:
-    storage = s3(endpoint, bucket=bucket, dialect=Dialect(addressing=addressing, region=region), **KEYS)
+    storage = s3(endpoint, bucket=bucket, dialect=S3Options(addressing=addressing, region=region), **KEYS)
     client = storage._made.client
 
     assert f"{client.scheme}://{client.netloc}{client.path}" == url
@@ -576,7 +582,7 @@ def test_the_region_is_that_of_boto3_and_else_that_of_the_other_programs(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s" * 16)
     assert isinstance(storage, S3Storage)
 
-    assert f"region {region}," in storage.described()
+    assert f"region {region}," in storage.describe()
     storage.close()
 
 
@@ -584,7 +590,7 @@ class Choosy:
     """What answers requests that carry certain headers with a refusal, and notes the digests of those it lets by."""
 
     def __init__(self, moto: str, refused: str, answer: Response, **dialect: str) -> None:
-        self.storage = s3(moto, dialect=Dialect(**dialect))
+        self.storage = s3(moto, dialect=S3Options(**dialect))
         made, self.seen = self.storage._made, list[str]()
         self._refused, self._answer = refused, answer
         self.multipart_uploads: list[dict[str, Any]] = []
@@ -616,21 +622,21 @@ def test_a_checksum_that_the_storage_refuses_is_left_out_from_then_on(
 ) -> None:
     choosy = Choosy(moto, "x-amz-checksum", answer)
     for _ in range(2):
-        assert choosy.storage.put("choosy", iter([bytes(size)]), bound=size, content_type="text/plain").size == size
+        assert choosy.storage.put("choosy", iter([bytes(size)]), max_bytes=size, content_type="text/plain").size == size
 
     assert choosy.seen.count(CRC32) <= 1
     assert choosy.seen[-1] == "content-md5"
     assert [record.message for record in caplog.records if "refuses S3_CHECKSUM=crc32" in record.message] != []
     assert len([record for record in caplog.records if "refuses" in record.message]) == 1
-    assert "checksums md5" in choosy.storage.described()
+    assert "checksums md5" in choosy.storage.describe()
 
 
 def test_a_storage_that_refuses_every_digest_is_sent_none_and_compared_all_the_same(moto: str) -> None:
     choosy = Choosy(moto, "x-amz-checksum|content-md5", NOT_IMPLEMENTED)
 
     assert choosy.storage.put("choosy", iter([b"four"]), content_type="text/plain").size == 4
-    assert "checksums none" in choosy.storage.described()
-    tampered = Tampered(moto, PUT=WRONG["md5"], dialect=Dialect(checksum="none"))
+    assert "checksums none" in choosy.storage.describe()
+    tampered = Tampered(moto, PUT=WRONG["md5"], dialect=S3Options(checksum="none"))
     with pytest.raises(StorageMismatch):
         tampered.put_whole()
 
@@ -641,7 +647,7 @@ def test_a_refusal_that_no_dialect_helps_is_raised_as_it_was_first_and_nothing_i
     with pytest.raises(StorageUnsupported, match="NotImplemented"):
         choosy.storage.put("choosy", iter([b"four"]), content_type="text/plain")
     assert choosy.seen == [CRC32, "content-md5"]
-    assert "checksums crc32" in choosy.storage.described()
+    assert "checksums crc32" in choosy.storage.describe()
 
 
 @pytest.mark.parametrize(
@@ -661,14 +667,14 @@ def test_another_refusal_is_not_one_of_the_checksum(moto: str, answer: Response)
 )
 def test_the_digest_that_is_set_is_sent(moto: str, checksum: str, header: list[str], algorithm: dict[str, str]) -> None:
     choosy = Choosy(moto, "nothing", NAMED, checksum=checksum)
-    choosy.storage.put("set", iter([bytes(MIN_PART + 1)]), bound=MIN_PART + 1, content_type="text/plain")
+    choosy.storage.put("set", iter([bytes(MIN_PART + 1)]), max_bytes=MIN_PART + 1, content_type="text/plain")
 
     assert choosy.seen == header * 2
     assert {name: value for name, value in choosy.multipart_uploads[0].items() if "Checksum" in name} == algorithm
 
 
 def test_encryption_is_asked_for_with_the_object_and_not_with_its_parts(moto: str) -> None:
-    dialect = Dialect(encryption="aws:kms", kms_key="alias/ferry")
+    dialect = S3Options(encryption="aws:kms", kms_key="alias/ferry")
     tampered, sent = Tampered(moto, dialect=dialect), []
     signed = tampered.storage._made.client.signed
     tampered.storage._made.client.signed = lambda *args: sent.append(args) or signed(*args)  # type: ignore[func-returns-value, method-assign]
@@ -686,7 +692,7 @@ def test_an_etag_is_no_md5_where_kms_was_asked_for(moto: str) -> None:
     """Whether or not the answer says so."""
     strange = with_headers(x_amz_checksum_crc32=None, etag=f'"{"0" * 32}"', x_amz_server_side_encryption=None)
     head = with_headers(etag=f'"{"0" * 32}"')
-    tampered = Tampered(moto, PUT=strange, HEAD=head, dialect=Dialect(encryption="aws:kms"))
+    tampered = Tampered(moto, PUT=strange, HEAD=head, dialect=S3Options(encryption="aws:kms"))
 
     assert tampered.put_whole().size == 4
 

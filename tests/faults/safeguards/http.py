@@ -169,8 +169,8 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "tokens-out-of-logs",
-        "content.redaction:without_secrets",
-        replace("without_tokens(_1)", "_1"),
+        "content.redaction:redact_secrets",
+        replace("redact_tokens(_1)", "_1"),
         ("tests/test_logs.py::test_a_token_is_left_out_of_every_field",),
     ),
     Safeguard(

@@ -27,7 +27,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "damaged-bytes-again",
-        "storage.s3.multipart:resent",
+        "storage.s3.part_uploader:retry_mismatch",
         replace("range(_)", "()"),
         (_FAULTS + "test_one_damaged_send_does_not_end_an_upload_that_has_no_second_attempt",),
     ),
@@ -46,9 +46,9 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "proof-of-parts-left",
-        "storage.s3.resuming:uploaded_before",
+        "storage.s3.resume:reusable_part",
         replace("_1 if _ else None", "_1"),
-        ("tests/storage/test_resuming.py",),
+        ("tests/storage/test_resume.py",),
     ),
     Safeguard(
         "no-abort-of-an-unanswered-complete",

@@ -12,7 +12,7 @@ from storage.s3.checksums import Digests, UploadedPart
 
 
 @dataclass(frozen=True)
-class LeftPart:
+class ListedPart:
     """A part as the storage lists it."""
 
     size: int
@@ -20,7 +20,7 @@ class LeftPart:
     crc32: str | None = None
 
 
-def uploaded_before(left: LeftPart | None, sent: Digests) -> UploadedPart | None:
+def reusable_part(left: ListedPart | None, sent: Digests) -> UploadedPart | None:
     """The part, if the storage's own digest proves that it is what would be sent. None: it has to be sent."""
     if left is None or left.size != sent.size:
         return None

@@ -85,7 +85,7 @@ def error_class(status: int, code: str) -> type[StorageError]:
     return _KINDS.get(code) or _KINDS.get(str(status)) or refused
 
 
-def refusal(
+def storage_error(
     status: int,
     code: str,
     message: str = "",
@@ -100,7 +100,7 @@ def refusal(
     signature from the past.
     """
     headers, kind = headers or {}, error_class(status, code)
-    apart = skew(headers.get("date", ""), time.time() if now is None else now)
+    apart = clock_skew(headers.get("date", ""), time.time() if now is None else now)
     denied = issubclass(kind, _OVER_THE_CLOCK) or code == "AccessDenied"
     if kind is StorageClockSkew or (denied and apart is not None and abs(apart) > _MOST_SKEW):
         return StorageClockSkew(_apart(apart), code=code, message=printable(message))
@@ -112,7 +112,7 @@ def refusal(
     return kind(f"The storage answered {said}.{hint}", code=said, message=printable(message), text=text or message)
 
 
-def skew(date: str, now: float) -> float | None:
+def clock_skew(date: str, now: float) -> float | None:
     """Seconds by which the clock that wrote this Date header is ahead of `now`. None: there is no such header."""
     try:
         return parsedate_to_datetime(date).timestamp() - now

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from storage.base import Check, Stat, StorageDenied, StorageError, StorageMismatch
 from storage.memory import MemoryStorage
-from storage.s3.examination import clock, diagnose
-from storage.s3.refusals import refusal
+from storage.s3.diagnosis import clock, diagnose
+from storage.s3.errors import storage_error
 
 NOW = 1_800_000_000.0
 
@@ -64,10 +64,10 @@ class Objects(MemoryStorage):
         self.removed.append((key, version))
         super().delete(key)
 
-    def proxied(self) -> str:
+    def describe_proxy(self) -> str:
         return ""
 
-    def described(self) -> str:
+    def describe(self) -> str:
         return "region x"
 
     def _fail(self, name: str) -> None:
@@ -84,7 +84,7 @@ def test_all_is_well_and_each_version_that_was_written_is_removed() -> None:
     found = checks(storage)
 
     assert all(check.ok for check in found.values())
-    assert list(found) == ["storage", "clock", "bucket ferry", "write to ferry", "dialect"]
+    assert list(found) == ["storage", "clock", "bucket ferry", "write to ferry", "endpoint"]
     assert storage.removed == [("up/ferry-doctor", "v0"), ("up/ferry-doctor", "v1")]
 
 
@@ -127,7 +127,7 @@ def test_what_head_can_not_say_is_asked_of_a_listing(status: int, code: str, wor
 
 
 def test_a_full_quota_is_no_question_of_rights() -> None:
-    said = checks(Objects("put", refusal(403, "QuotaExceeded")))["write to ferry"].detail
+    said = checks(Objects("put", storage_error(403, "QuotaExceeded")))["write to ferry"].detail
 
     assert "quota" in said
     assert "credentials" not in said

@@ -25,7 +25,7 @@ from storage.base import (
 from storage.parts import MIN_PART
 from storage.s3.checksums import Digests, UploadedPart
 from storage.s3.http import Response
-from storage.s3.resuming import LeftPart, is_resumable, uploaded_before
+from storage.s3.resume import ListedPart, is_resumable, reusable_part
 from storage.s3.storage import S3Storage
 from tests.fakes import breaking, found, replace_services
 from tests.storage.contract import Broken, Onlooker, pieces
@@ -41,18 +41,18 @@ SENT = Digests(b"123456789")
     ("left", "landed"),
     [
         (None, None),
-        (LeftPart(9, SENT.md5), UploadedPart(9, SENT.md5)),
-        (LeftPart(9, SENT.md5, SENT.crc32), UploadedPart(9, SENT.md5, SENT.crc32)),
-        (LeftPart(9, "opaque", SENT.crc32), UploadedPart(9, "opaque", SENT.crc32)),
-        (LeftPart(9, SENT.md5, "AAAAAA=="), None),
-        (LeftPart(9, "0" * 32), None),
-        (LeftPart(9, "opaque"), None),
-        (LeftPart(9, ""), None),
-        (LeftPart(8, SENT.md5), None),
+        (ListedPart(9, SENT.md5), UploadedPart(9, SENT.md5)),
+        (ListedPart(9, SENT.md5, SENT.crc32), UploadedPart(9, SENT.md5, SENT.crc32)),
+        (ListedPart(9, "opaque", SENT.crc32), UploadedPart(9, "opaque", SENT.crc32)),
+        (ListedPart(9, SENT.md5, "AAAAAA=="), None),
+        (ListedPart(9, "0" * 32), None),
+        (ListedPart(9, "opaque"), None),
+        (ListedPart(9, ""), None),
+        (ListedPart(8, SENT.md5), None),
     ],
 )
-def test_a_part_counts_where_a_digest_proves_it(left: LeftPart | None, landed: UploadedPart | None) -> None:
-    assert uploaded_before(left, SENT) == landed
+def test_a_part_counts_where_a_digest_proves_it(left: ListedPart | None, landed: UploadedPart | None) -> None:
+    assert reusable_part(left, SENT) == landed
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ class Cut(Tampered):
         self._first_lost = 0
         self.sent.clear()
 
-    def attempt(self, number: int, body: bytes = BODY, witness: Onlooker | None = None) -> Stat:
+    def attempt(self, number: int, body: bytes = BODY, observer: Onlooker | None = None) -> Stat:
         return self.storage.put(
-            self.key, pieces(body), bound=len(body), content_type="text/plain", witness=witness, attempt=number
+            self.key, pieces(body), max_bytes=len(body), content_type="text/plain", observer=observer, attempt=number
         )
 
     @property
@@ -113,7 +113,7 @@ def test_the_next_attempt_sends_only_what_is_missing(cut: Cut) -> None:
 
     cut.heal()
     onlooker = Onlooker()
-    assert cut.attempt(2, witness=onlooker).size == len(BODY) == sum(onlooker.heard)
+    assert cut.attempt(2, observer=onlooker).size == len(BODY) == sum(onlooker.heard)
     assert cut.sent.count("PART") == 2
     assert cut.multipart_uploads == 0
     assert read(cut.storage, cut.key) == BODY
@@ -130,7 +130,7 @@ def test_an_attempt_that_no_other_follows_leaves_nothing(cut: Cut) -> None:
 def test_what_breaks_in_the_stream_leaves_its_parts_too(cut: Cut) -> None:
     stream = chain(pieces(BODY[: 2 * MIN_PART + 1]), breaking(b"", Broken()))
     with pytest.raises(Broken):
-        cut.storage.put(cut.key, stream, bound=len(BODY), content_type="text/plain", attempt=1)
+        cut.storage.put(cut.key, stream, max_bytes=len(BODY), content_type="text/plain", attempt=1)
     cut.heal()
 
     assert cut.attempt(2).size == len(BODY)

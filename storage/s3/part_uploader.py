@@ -19,7 +19,7 @@ _SENDS = 3
 """How often bytes are sent that arrive as others, while they are in memory."""
 
 
-def resent(send: Callable[[], T]) -> T:
+def retry_mismatch(send: Callable[[], T]) -> T:
     """What `send` returns, called again (twice at most) while it raises StorageMismatch.
 
     Raises the first of them where it does not end well: some storages refuse to have a part replaced.

@@ -10,7 +10,7 @@ from itertools import repeat
 import pytest
 
 from storage.parts import Buffers, Part, split
-from storage.s3.multipart import PartUploader
+from storage.s3.part_uploader import PartUploader
 from tests.fakes import eventually
 
 

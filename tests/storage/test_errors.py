@@ -19,7 +19,7 @@ from storage.base import (
     StorageUnsupported,
     StorageWrongRegion,
 )
-from storage.s3.refusals import advice, error_class, printable, refusal, skew
+from storage.s3.errors import advice, clock_skew, error_class, printable, storage_error
 
 NOW = 1_800_000_000.0
 
@@ -72,7 +72,7 @@ def test_a_refusal_is_known_by_its_code_and_else_by_its_status(
     status: int, code: str, kind: type[StorageError]
 ) -> None:
     assert error_class(status, code) is kind
-    assert type(refusal(status, code)) is kind
+    assert type(storage_error(status, code)) is kind
 
 
 def test_what_an_operator_can_mend_without_the_client_may_pass() -> None:
@@ -83,12 +83,12 @@ def test_what_an_operator_can_mend_without_the_client_may_pass() -> None:
 
 
 def test_the_storages_code_is_in_the_detail_and_its_message_is_not() -> None:
-    error = refusal(403, "QuotaExceeded", "You have used 20 MB of 20 MB.")
+    error = storage_error(403, "QuotaExceeded", "You have used 20 MB of 20 MB.")
 
     assert error.detail == "The storage answered QuotaExceeded."
     assert error.cause == "QuotaExceeded: You have used 20 MB of 20 MB."
-    assert refusal(500, "").detail == "The storage answered 500."
-    assert refusal(500, "").cause == "500"
+    assert storage_error(500, "").detail == "The storage answered 500."
+    assert storage_error(500, "").cause == "500"
     assert StorageUnavailable("The storage is silent.").cause == "The storage is silent."
     assert StorageUnavailable().cause == ""
 
@@ -125,7 +125,7 @@ def test_a_denial_over_clocks_that_are_far_apart_names_the_minutes(
     status: int, code: str, minutes: int | None, said: str
 ) -> None:
     headers = {} if minutes is None else {"date": formatdate(NOW + 60 * minutes, usegmt=True)}
-    error = refusal(status, code, headers=headers, now=NOW)
+    error = storage_error(status, code, headers=headers, now=NOW)
 
     assert type(error) is StorageClockSkew
     assert error.detail is not None
@@ -138,12 +138,12 @@ def test_a_denial_over_clocks_that_are_far_apart_names_the_minutes(
 def test_a_clock_is_not_blamed_for_what_it_has_no_part_in(status: int, code: str, minutes: int) -> None:
     headers = {"date": formatdate(NOW + 60 * minutes, usegmt=True)}
 
-    assert not isinstance(refusal(status, code, headers=headers, now=NOW), StorageClockSkew)
+    assert not isinstance(storage_error(status, code, headers=headers, now=NOW), StorageClockSkew)
 
 
 def test_what_is_no_date_says_nothing() -> None:
-    assert skew("", NOW) is skew("yesterday", NOW) is None
-    assert skew(formatdate(NOW, usegmt=True), NOW - 5) == 5
+    assert clock_skew("", NOW) is clock_skew("yesterday", NOW) is None
+    assert clock_skew(formatdate(NOW, usegmt=True), NOW - 5) == 5
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,10 @@ def test_what_is_no_date_says_nothing() -> None:
     ],
 )
 def test_advice_goes_by_the_code(status: int, code: str, word: str) -> None:
-    assert word in advice(refusal(status, code), "otherwise")
+    assert word in advice(storage_error(status, code), "otherwise")
 
 
 def test_a_redirect_names_the_region_that_it_leads_to() -> None:
-    assert "eu-west-3" in str(refusal(301, "PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-3"}).detail)
+    assert "eu-west-3" in str(
+        storage_error(301, "PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-3"}).detail
+    )

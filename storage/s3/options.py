@@ -20,7 +20,7 @@ _CHECKSUM = re.compile(r"checksum|content-md5", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Dialect:
+class S3Options:
     """The settings about it: S3_ADDRESSING, the region (empty: boto3's own), S3_CHECKSUM, S3_SSE, S3_SSE_KMS_KEY_ID."""
 
     addressing: str = "auto"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from storage.base import Check, MultipartUpload, Stat, StorageDenied, StorageError, StorageMismatch, Stream
 from storage.parts import MIN_PART
 from storage.s3.client import map_botocore_errors
-from storage.s3.refusals import advice, skew
+from storage.s3.errors import advice, clock_skew
 
 _KEY = "ferry-doctor"
 _REACH = "Check S3_ENDPOINT_URL, the network and the credentials."
@@ -21,13 +21,13 @@ _MOST_SKEW = 300
 """Seconds that a clock may be off before doctor says so: S3 itself puts up with 15 minutes."""
 
 
-class Examined(Protocol):
+class DiagnosedStorage(Protocol):
     """What the examination needs of S3Storage."""
 
     bucket: str
     prefix: str
 
-    def put(self, key: str, stream: Iterator[bytes], *, bound: int | None = None, content_type: str) -> Stat: ...
+    def put(self, key: str, stream: Iterator[bytes], *, max_bytes: int | None = None, content_type: str) -> Stat: ...
 
     def open(self, key: str) -> Stream: ...
 
@@ -35,30 +35,30 @@ class Examined(Protocol):
 
     def multipart_uploads(self, prefix: str = "") -> Iterator[MultipartUpload]: ...
 
-    def described(self) -> str: ...
+    def describe(self) -> str: ...
 
-    def proxied(self) -> str: ...
+    def describe_proxy(self) -> str: ...
 
 
-def diagnose(storage: Examined, boto: Callable[[], Any]) -> Iterator[Check]:
+def diagnose(storage: DiagnosedStorage, boto: Callable[[], Any]) -> Iterator[Check]:
     """Look at reach, clock, bucket, rights and how the storage is spoken to. Leaves nothing behind."""
     bucket = storage.bucket
     dates: list[str] = []
     # A proxy variable that can't be read stops the client from being made, which the next line tells.
     with suppress(StorageError):
-        if proxied := storage.proxied():
+        if proxied := storage.describe_proxy():
             yield Check("proxy", True, proxied)
     yield _check("storage", lambda: _visible_buckets(boto(), dates), _REACH)
     if dates:
         yield clock(dates[-1], time.time())
     yield _check(f"bucket {bucket}", lambda: _find_bucket(boto(), bucket), _BUCKET)
     yield _check(f"write to {bucket}", lambda: _write(storage), "")
-    yield _check("dialect", storage.described, _REACH)
+    yield _check("endpoint", storage.describe, _REACH)
 
 
 def clock(date: str, now: float) -> Check:
     """What the storage's Date header says of this host's clock."""
-    ahead = skew(date, now)
+    ahead = clock_skew(date, now)
     if ahead is None:
         return Check("clock", True, "the storage does not tell its time")
     if abs(ahead) <= _MOST_SKEW:
@@ -104,12 +104,12 @@ def _find_bucket(boto: Any, bucket: str) -> str:
     return "exists"
 
 
-def _write(storage: Examined) -> str:
+def _write(storage: DiagnosedStorage) -> str:
     """Store, read and remove an object in one piece, and one in two parts."""
     key = storage.prefix + _KEY
     for body in (b"ferry", os.urandom(MIN_PART + 1)):
         with _needing("s3:PutObject and s3:GetObject"):
-            stored = storage.put(key, iter([body]), bound=len(body), content_type="text/plain")
+            stored = storage.put(key, iter([body]), max_bytes=len(body), content_type="text/plain")
         try:
             with _needing("s3:GetObject"):
                 _compare(storage.open(key), body)
