@@ -139,7 +139,7 @@ def test_what_can_not_be_reached_and_what_reads_otherwise_fails() -> None:
 
     broken = Objects("open", StorageMismatch("Other bytes."))
     assert "Other bytes." in checks(broken)["write to ferry"].detail
-    assert list(broken.scan()) == []
+    assert list(broken.list_objects()) == []
 
 
 def test_a_clock_that_is_off_is_named_with_its_minutes() -> None:
