@@ -251,16 +251,16 @@ class Config:
         _flag,
         "1: whoever reaches Ferry may use it without a key. 0: only on loopback, and while no key exists.",
     )
-    uploads_at_once: int | None = _setting(
+    max_transfers_per_client: int | None = _setting(
         "",
         _number(1, 16384),
         "Uploads, other bodies and downloads of one caller at once, in a web process. Empty: 3/4 of WEB_THREADS.",
         empty=None,
     )
-    upload_rate: Rate | None = _setting(
+    upload_rate_limit: Rate | None = _setting(
         "", _rate, "Most uploads of one caller, such as 600/minute. Empty: no limit.", empty=None
     )
-    read_rate: Rate | None = _setting(
+    request_rate_limit: Rate | None = _setting(
         "",
         _rate,
         "Most other requests of one caller, and 401s of one address, such as 6000/minute. Empty: no limit.",
@@ -276,7 +276,7 @@ class Config:
     forwarded_hops: int = _setting(
         "0", _number(0, 10), "Proxies in front whose X-Forwarded-For, -Proto, -Host and -Prefix are believed."
     )
-    keepalive: int = _setting(
+    keepalive_timeout: int = _setting(
         "75",
         _number(1, 3600),
         "Time that an idle connection stays open: longer than any proxy in front keeps one, which is mostly 60.",
@@ -304,11 +304,11 @@ class Config:
         redis_options.queue_name,
         "Queue and start of all keys in Redis; the same for web service and worker. Empty: follows from the database.",
     )
-    celery_inline_max: int = _setting(
+    relay_inline_bytes: int = _setting(
         "256KiB", size, "Largest file that travels inside its task; a larger one goes in pieces."
     )
-    celery_window: int = _setting("8MiB", size, "Most that the pieces of one file take up in Redis.")
-    celery_redis_budget: int = _setting("64MiB", size, "Most that all files on their way take up in Redis.")
+    relay_file_bytes: int = _setting("8MiB", size, "Most that the pieces of one file take up in Redis.")
+    relay_total_bytes: int = _setting("64MiB", size, "Most that all files on their way take up in Redis.")
     spool_dir: Path = _setting(
         "{ferry_data}/spool", _path, "Folder for the bytes of accepted files until they are stored. A local disk."
     )
@@ -322,49 +322,49 @@ class Config:
     denied_types: tuple[str, ...] = _setting(
         "", _types, "Types of files that are refused all the same, such as text/html, image/svg+xml.", empty=()
     )
-    default_expiry: int | None = _setting(
+    default_ttl: int | None = _setting(
         "",
         _number(1, 315360000),
         "Time after which a file is deleted whose upload names none (expires_in). Empty: never.",
         empty=None,
     )
-    stall_seconds: int = _setting(
+    body_timeout: int = _setting(
         "15",
         _number(1, 3600),
         "Time without a byte after which a request is given up; its headers have no longer in all.",
     )
-    min_rate: int = _setting(
-        "10KB", size, "Bytes a second that a body must bring on average, over any two STALL_SECONDS."
+    min_upload_rate: int = _setting(
+        "10KB", size, "Bytes a second that a body must bring on average, over any two BODY_TIMEOUT."
     )
-    stop_seconds: int = _setting(
+    shutdown_timeout: int = _setting(
         "60", _number(2, 3600), "Time that a stopped web process has to finish what it has begun."
     )
     store_threads: int = _setting("4", _number(1, 64), "Files that one web process stores at once for /async_upload.")
-    lease_seconds: int = _setting("60", _number(1, 3600), "Time after which a silent holder loses its file.")
+    lease_duration: int = _setting("60", _number(1, 3600), "Time after which a silent holder loses its file.")
     max_attempts: int = _setting(
         "20", _number(1, 1000), "Attempts to store a file before it ends as ERROR: 20 outlast three hours."
     )
-    retry_seconds: int = _setting(
+    retry_delay: int = _setting(
         "5", _number(1, 900), "Pause before the second attempt; each further one is twice as long, up to 15 minutes."
     )
-    sweep_seconds: int = _setting("5", _number(1, 3600), "Pause between two looks for files that nobody works on.")
-    sweep_storage_seconds: int = _setting(
+    sweep_interval: int = _setting("5", _number(1, 3600), "Pause between two looks for files that nobody works on.")
+    multipart_sweep_interval: int = _setting(
         "600", _number(1, 86400), "Pause between two looks for uploads in parts that nobody ends."
     )
-    sweep_grace: int = _setting(
+    orphan_grace: int = _setting(
         "86400",
         _number(1, 8640000),
         "Time before what has no row is removed, and pause between two looks at all objects.",
     )
-    spool_keep_errors: int = _setting(
+    failed_retention: int = _setting(
         "86400", _number(0, 8640000), "Time that the bytes of a file in ERROR stay in the spool, to be tried again."
     )
-    keep_errors: int = _setting(
+    failed_row_retention: int = _setting(
         "86400",
         _number(1, 8640000),
         "Time that a file in ERROR stays whose bytes are not kept, for its reason to be read; others as long as those.",
     )
-    spool_budget: int | None = _setting(
+    spool_max_bytes: int | None = _setting(
         "",
         size,
         "Most bytes in the spool; more are refused with 503. One client has half. Empty: what the disk has room for.",
@@ -427,7 +427,7 @@ class Config:
         return cls(**values)
 
     @property
-    def is_local(self) -> bool:
+    def is_loopback(self) -> bool:
         """Whether HOST can be reached from this machine only."""
         try:
             ip = ipaddress.ip_address(self.host)
@@ -447,16 +447,16 @@ class Config:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
-    def most_uploads(self) -> int:
+    def max_transfers(self) -> int:
         """Uploads and downloads of one caller at once, in a web process: never all its threads, unless one is all."""
-        return self.uploads_at_once or max(1, self.web_threads * 3 // 4)
+        return self.max_transfers_per_client or max(1, self.web_threads * 3 // 4)
 
-    def most_of_key(self, wanted: int) -> int:
+    def key_max_transfers(self, wanted: int) -> int:
         """Transfers at once, in a web process, of a key with a bound of its own: an eighth of the threads is left."""
         return min(wanted, max(1, self.web_threads - max(1, self.web_threads // 8)))
 
     @property
-    def most_watchers(self) -> int:
+    def max_watchers(self) -> int:
         """Requests that only wait, at once in a web process: a quarter of its threads, and never the last of them."""
         return min(max(1, self.web_threads // 4), self.web_threads - 1)
 

@@ -146,7 +146,7 @@ def problem_page(slug: str) -> Response:
 def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
     """Accept the file of this request. `name` is its name in the path; PUT makes a new file each time, as POST does."""
     settings = config.current()
-    ttl = expires_in(request.args, settings.default_expiry)
+    ttl = expires_in(request.args, settings.default_ttl)
     key = request.headers.get("Idempotency-Key")
     with upload_slot() as caller:
         if key is None:

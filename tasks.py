@@ -152,5 +152,5 @@ def create_celery(app: Flask, config: Config) -> Celery:
     # A connection that the parent opened must not be shared with, nor closed by, its children.
     worker_process_init.connect(forget_connections, weak=False)
     setup_logging.connect(own_logs, weak=False)
-    worker_probe.init_app(config.lease_seconds)
+    worker_probe.init_app(config.lease_duration)
     return celery

@@ -68,7 +68,7 @@ class Key:
     quota_files: int | None
     quota_uploads: int | None
     uploads_at_once: int | None
-    """Limit of concurrent transfers of this key in a web process; None: UPLOADS_AT_ONCE, shared by its owner's keys."""
+    """This key's concurrent transfers in a web process; None: the owner's keys share MAX_TRANSFERS_PER_CLIENT."""
     use_recorded: bool
     """Whether `used_at` was less than ten minutes old."""
 

@@ -59,7 +59,7 @@ class Authenticator:
         settings = config.current()
         if settings.allow_anonymous:
             return True
-        return settings.is_local and is_loopback(address) and not forwarded and not self._keys.any_exists()
+        return settings.is_loopback and is_loopback(address) and not forwarded and not self._keys.any_exists()
 
 
 _NO_KEY = "This needs an API key: Authorization: Bearer ferry_…"

@@ -32,11 +32,13 @@ def requires_scope(scope: Scope) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             settings = config.current()
-            principal = _authenticate(settings.read_rate)
+            principal = _authenticate(settings.request_rate_limit)
             _bind_log_context(principal)
             if principal.key and scope not in principal.key.scopes:
                 raise ScopeMissing(f"The key may not {scope}.", scope=scope)
-            action, rate = ("upload", settings.upload_rate) if scope == "upload" else ("other", settings.read_rate)
+            action, rate = (
+                ("upload", settings.upload_rate_limit) if scope == "upload" else ("other", settings.request_rate_limit)
+            )
             if rate:
                 current_services().rate_limits.hit(action, rate, principal.name)
             g.principal = principal

@@ -68,16 +68,14 @@ def _transfer_limit(principal: Principal) -> _TransferLimit:
     """A key's own limit, counted by key, or the general one, counted by owner or address."""
     settings, key = config.current(), principal.key
     if key and key.uploads_at_once is not None:
-        slots = settings.most_of_key(key.uploads_at_once)
+        slots = settings.key_max_transfers(key.uploads_at_once)
         set_by = "flask keys change, --uploads-at-once; at most 7/8 of WEB_THREADS"
         return _TransferLimit(f"key {key.id}", slots, "key", set_by)
     if key:
-        set_by = "UPLOADS_AT_ONCE, or for one key: flask keys change, --uploads-at-once"
-        return _TransferLimit(principal.name, settings.most_uploads, "owner", set_by)
-    set_by = (
-        "UPLOADS_AT_ONCE; a key can have a limit of its own; behind a proxy set FORWARDED_HOPS to tell addresses apart"
-    )
-    return _TransferLimit(principal.name, settings.most_uploads, "address", set_by)
+        set_by = "MAX_TRANSFERS_PER_CLIENT, or for one key: flask keys change, --uploads-at-once"
+        return _TransferLimit(principal.name, settings.max_transfers, "owner", set_by)
+    set_by = "MAX_TRANSFERS_PER_CLIENT; a key can have a limit of its own; behind a proxy set FORWARDED_HOPS"
+    return _TransferLimit(principal.name, settings.max_transfers, "address", set_by)
 
 
 def _transfer_slot(limit: _TransferLimit, error: Problem) -> AbstractContextManager[None]:

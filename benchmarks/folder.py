@@ -26,7 +26,7 @@ def folder(lab: Lab, rounds: int) -> dict[str, list[Row]]:
     rows, source = [], lab.folder / "source"
     lab.callback(shutil.rmtree, source, ignore_errors=True)
     for where, bucket in (("on this machine", _local_bucket(lab)), ("20 ms away", lab.sink(latency=20))):
-        ferry = lab.ferry(bucket, **KEYS, WEB_WORKERS="2", UPLOADS_AT_ONCE="")
+        ferry = lab.ferry(bucket, **KEYS, WEB_WORKERS="2", MAX_TRANSFERS_PER_CLIENT="")
         found = by_turns(
             {
                 "Ferry": lambda ferry=ferry: _by_ferry(_fresh(source), ferry.port),

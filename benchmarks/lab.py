@@ -83,7 +83,7 @@ class Lab(ExitStack):
             "FERRY_DATA": str(self._fresh("ferry")),
             "PORT": str(free_port()),
             "WEB_WORKERS": "1",
-            "UPLOADS_AT_ONCE": "100",
+            "MAX_TRANSFERS_PER_CLIENT": "100",
             "MAX_FILE_SIZE": "20GiB",
             "FLASK_APP": "app",
             "CELERY_BROKER_URL": f"redis://127.0.0.1:{redis.port if redis else 1}/0",

@@ -52,7 +52,7 @@ def small(lab: Lab, rounds: int) -> dict[str, list[Row]]:
 def guarded(lab: Lab, rounds: int) -> dict[str, list[Row]]:
     """A status lookup with an API key and a limit that Redis counts, against one where nobody asks who it is."""
     sink, redis = lab.sink(), lab.redis()
-    env = lab.ferry_env(sink, redis, READ_RATE="100000000/minute")
+    env = lab.ferry_env(sink, redis, REQUEST_RATE_LIMIT="100000000/minute")
     unguarded, guarded = lab.ferry(sink, redis), lab.ferry_in(env)
     argv = [BIN / "flask", "keys", "create", "--owner", "a"]
     made = subprocess.run(argv, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, check=True)

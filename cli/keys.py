@@ -18,7 +18,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NO_END = "none"
 _LARGEST = (1 << 63) - 1
 _AT_ONCE = 500
-_OWN_BOUND = "Uploads and downloads of this key at once in a web process, instead of UPLOADS_AT_ONCE."
+_OWN_BOUND = "Uploads and downloads of this key at once in a web process, instead of MAX_TRANSFERS_PER_CLIENT."
 
 
 class Span(click.ParamType[float]):
@@ -56,7 +56,7 @@ _BOUND = click.IntRange(1, 16384)
 
 
 class Bound(click.ParamType[int | str]):
-    """A number of transfers, or `none` for UPLOADS_AT_ONCE."""
+    """A number of transfers, or `none` for MAX_TRANSFERS_PER_CLIENT."""
 
     name = "number"
 
@@ -112,7 +112,7 @@ def create(
 
 @keys.command()
 @click.argument("id")
-@click.option("--uploads-at-once", type=Bound(), required=True, help=f"{_OWN_BOUND} `none`: UPLOADS_AT_ONCE.")
+@click.option("--uploads-at-once", type=Bound(), required=True, help=f"{_OWN_BOUND} `none`: MAX_TRANSFERS_PER_CLIENT.")
 @with_appcontext
 def change(id: str, uploads_at_once: int | str) -> None:
     """Change a key. Web processes notice within seconds."""
@@ -188,7 +188,7 @@ def revoke(id: str) -> None:
 def _warn_of(bound: int | None) -> None:
     """Say on stderr where a key's own bound is larger than what these settings grant."""
     settings = config.current()
-    if bound and (granted := settings.most_of_key(bound)) < bound:
+    if bound and (granted := settings.key_max_transfers(bound)) < bound:
         click.echo(f"With WEB_THREADS={settings.web_threads} it has {granted} at once: raise WEB_THREADS.", err=True)
 
 

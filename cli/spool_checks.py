@@ -26,7 +26,7 @@ _ADVICE: Advice = (
     ("EROFS", "SPOOL_DIR is mounted read-only. Mount it writable, or name another folder."),
     ("EACCES|EPERM", "Run this as the user that Ferry runs as, and let that user write to SPOOL_DIR."),
     ("ENOSPC|EDQUOT|no room|No room", "The disk of SPOOL_DIR is full: make room, or name another folder."),
-    ("Too much is waiting", "SPOOL_BUDGET is used up: see why files wait, or raise it."),
+    ("Too much is waiting", "SPOOL_MAX_BYTES is used up: see why files wait, or raise it."),
     ("ENOTDIR|EEXIST|ELOOP|ENAMETOOLONG", "SPOOL_DIR has to be the path of a folder."),
     ("ENOLCK|ENOSYS|ENOTSUP", "The file system has neither hard links nor file locks: keep SPOOL_DIR on a local disk."),
     ("EIO", "The disk of SPOOL_DIR fails: look into the kernel's log."),

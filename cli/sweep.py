@@ -31,7 +31,7 @@ def sweep(once: bool, dry_run: bool, as_json: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     while True:
         _print(_look(dry_run), as_json)
-        if once or dry_run or stop.wait(config.current().sweep_seconds):
+        if once or dry_run or stop.wait(config.current().sweep_interval):
             return
 
 

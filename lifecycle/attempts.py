@@ -46,7 +46,7 @@ def fail(row: File, error: Exception) -> None:
     """End an attempt that `error` has ended: the file waits for the next, or ends as ERROR."""
     reason, detail, cause = _reason(error)
     settings = config.current()
-    pause = retry_delay(row.mode, error, row.attempts, settings.max_attempts, settings.retry_seconds)
+    pause = retry_delay(row.mode, error, row.attempts, settings.max_attempts, settings.retry_delay)
     if pause is None and isinstance(error, StorageMismatch):
         _delete_mismatched(row)
     # Spread, so that what failed together does not come back together.

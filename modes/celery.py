@@ -56,7 +56,7 @@ def enqueue(id: str) -> None:
     except Exception:
         with suppress(RelayLost):
             current_services().relay.release_task(id)
-        transitions.defer(row, min(current_services().leases.seconds, config.current().retry_seconds))
+        transitions.defer(row, min(current_services().leases.seconds, config.current().retry_delay))
         raise
 
 

@@ -23,7 +23,7 @@ def trusted(settings: config.Config) -> tuple[str, ...]:
     A service that listens on this machine alone believes that only its user can reach it. Without a look at the name
     any web site could, by pointing a name of its own to 127.0.0.1 (DNS rebinding).
     """
-    if settings.trusted_hosts or not settings.is_local:
+    if settings.trusted_hosts or not settings.is_loopback:
         return settings.trusted_hosts
     own = settings.host.lower()
     return tuple(dict.fromkeys((*_LOCAL, f"[{own}]" if ":" in own else own)))

@@ -67,9 +67,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def load_wsgi(self) -> None:
         super().load_wsgi()
         settings = self.wsgi.config["FERRY"]
-        self._stall, self._rate = settings.stall_seconds, settings.min_rate
+        self._stall, self._rate = settings.body_timeout, settings.min_upload_rate
         self._readable = bool(settings.cors_origins)
-        BoundedResponse.places = SendSlots(max(1, min(settings.most_uploads, settings.web_threads - 1)))
+        BoundedResponse.places = SendSlots(max(1, min(settings.max_transfers, settings.web_threads - 1)))
         BoundedResponse.pace = partial(MinRate, self._stall, self._rate)
         self._heads = Deadlines(self.poller, self._stall)
         self._lingering = Deadlines(self.poller, self._stall)

@@ -89,7 +89,7 @@ def sweep_objects(report: Report) -> None:
 
 def _grace(prefix: str, report: Report) -> float:
     """Seconds before what has no row is removed: never, where it may be another database's."""
-    return config.current().sweep_grace if _prefix_is_ours(prefix, report) else float("inf")
+    return config.current().orphan_grace if _prefix_is_ours(prefix, report) else float("inf")
 
 
 def _now() -> float:
@@ -151,7 +151,7 @@ def sweep_spool(report: Report) -> None:
         for kept in page:
             row = rows.get(kept.id)
             ended = 0.0 if row is None else now - row.updated_at
-            if is_orphan_spool_file(row, kept.age, settings.sweep_grace, ended, settings.spool_keep_errors):
+            if is_orphan_spool_file(row, kept.age, settings.orphan_grace, ended, settings.failed_retention):
                 report.act("spool_removed", kept.id, current_services().spool.remove, kept)
 
 

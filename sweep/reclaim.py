@@ -42,9 +42,9 @@ def sweep_deleted(report: Report) -> None:
     settings = config.current()
     for row in queries.expired(_AT_ONCE):
         report.act("expired", row.id, transitions.delete, row)
-    for row in queries.failed(_AT_ONCE, settings.keep_errors, settings.spool_keep_errors):
+    for row in queries.failed(_AT_ONCE, settings.failed_row_retention, settings.failed_retention):
         report.act("failed_removed", row.id, transitions.delete_failed, row)
-    for row in queries.deleted(current_services().spool.identity, _AT_ONCE, settings.sweep_grace):
+    for row in queries.deleted(current_services().spool.identity, _AT_ONCE, settings.orphan_grace):
         try:
             report.act("removed", row.id, deletion.purge, row)
         except StorageError as error:
@@ -56,7 +56,7 @@ def sweep_deleted(report: Report) -> None:
 
 def sweep_failed(report: Report) -> None:
     """Forget the oldest files in ERROR of owners that have too many: they come faster than one by one could go."""
-    kept = config.current().spool_keep_errors
+    kept = config.current().failed_retention
     for owner in queries.failed_over_limit(_MOST_FAILED, kept):
         report.act("failed_forgotten", owner or "without an owner", transitions.purge_failed, owner, _MOST_FAILED, kept)
 

@@ -64,7 +64,7 @@ def settings(tmp_path: Path, empty_database: Path, valkey: str) -> dict[str, str
         "CELERY_BROKER_URL": valkey,
         "S3_BUCKET_BASE_URL": "https://cdn.example.com",
         "MAX_FILE_SIZE": "10MiB",
-        "LEASE_SECONDS": "3",
+        "LEASE_DURATION": "3",
         "MAX_ATTEMPTS": "5",
     }
 

@@ -19,7 +19,7 @@ ENDED = ("COMPLETE", "ERROR")
 MODES = {"normal": 201, "async": 202, "celery": 202}
 """What an upload in each mode is answered with."""
 
-SETTINGS = {"LEASE_SECONDS": "3", "WEB_THREADS": "8", "UPLOADS_AT_ONCE": "100"}
+SETTINGS = {"LEASE_DURATION": "3", "WEB_THREADS": "8", "MAX_TRANSFERS_PER_CLIENT": "100"}
 
 
 class Stack:

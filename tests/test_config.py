@@ -81,7 +81,7 @@ def test_types_are_listed_with_commas() -> None:
         ("TRUSTED_HOSTS", "a.example.com,", "host names or IP addresses"),
         ("TRUSTED_HOSTS", "[::1]:5000", "without ports"),
         ("TRUSTED_HOSTS", "[fe80::1%eth0]", "host names or IP addresses"),
-        ("KEEPALIVE", "0", "a whole number from 1 to 3600"),
+        ("KEEPALIVE_TIMEOUT", "0", "a whole number from 1 to 3600"),
         ("S3_ENDPOINT_URL", "http://::1:9000", "an http:// or https:// address"),
         ("S3_ENDPOINT_URL", "http://[::1:9000", "an http:// or https:// address"),
         ("CORS_ORIGINS", "*", "origins as browsers send them"),
@@ -227,7 +227,7 @@ def test_an_app_in_a_web_view_has_an_origin_too(origin: str) -> None:
     ],
 )  # fmt: skip
 def test_a_loopback_host_is_local(host: str, local: bool) -> None:
-    assert Config.from_env({"HOST": host}).is_local is local
+    assert Config.from_env({"HOST": host}).is_loopback is local
 
 
 @pytest.mark.parametrize(
@@ -274,4 +274,4 @@ def test_a_dialect_that_makes_no_sense_stops_the_start(name: str) -> None:
     [(16, 13, 13), (16, 14, 14), (16, 15, 14), (64, 100, 56), (8, 8, 7), (4, 4, 3), (2, 5, 1), (1, 1, 1), (16, 1, 1)],
 )
 def test_a_key_never_gets_the_last_eighth_of_the_threads(threads: int, wanted: int, granted: int) -> None:
-    assert Config.from_env({"WEB_THREADS": str(threads)}).most_of_key(wanted) == granted
+    assert Config.from_env({"WEB_THREADS": str(threads)}).key_max_transfers(wanted) == granted

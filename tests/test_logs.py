@@ -183,7 +183,7 @@ class Running:
 
     def __init__(self, start: Callable[..., Any], env: dict[str, str], folder: Path) -> None:
         self.log, self.port = folder / "process.log", free_port()
-        self.process = start({"FLASK_APP": "app", **env, "PORT": str(self.port), "SWEEP_SECONDS": "3600"}, self.log)
+        self.process = start({"FLASK_APP": "app", **env, "PORT": str(self.port), "SWEEP_INTERVAL": "3600"}, self.log)
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]

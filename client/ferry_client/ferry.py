@@ -47,7 +47,7 @@ class Ferry:
     ) -> None:
         """Connects to nothing yet. `limit_rate` bounds all uploads and downloads together, in bytes per second.
 
-        Uploads slower than the server's MIN_RATE (10,000) fail: it answers 408 after half a minute.
+        Uploads slower than the server's MIN_UPLOAD_RATE (10,000) fail: it answers 408 after half a minute.
         Raises ValueError for a malformed address or key, an unusable proxy variable or SSL_CERT_FILE, and for a rate
         that is not positive.
         """

@@ -28,8 +28,8 @@ _TIMEOUT = httpx.Timeout(120, connect=10, pool=None)
 """Seconds. An upload that is stored while it arrives is answered when the storage has confirmed it."""
 
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=55)
-"""Ferry ends connections that were idle for 75 s (KEEPALIVE), load balancers mostly after 60. One that has ended before
-is not used again; a request that was on its way just then is lost, and sent again like any that got no answer.
+"""Ferry closes connections idle for 75 s (KEEPALIVE_TIMEOUT), most load balancers after 60. A closed one is not
+used again; a request that was on its way just then is lost, and sent again like any that got no answer.
 """
 
 

@@ -298,7 +298,7 @@ def test_a_body_that_fails_in_the_middle_ends_with_an_error_and_is_never_longer_
 
 def assert_nothing_is_held(client: FlaskClient) -> None:
     """All of a caller's slots are free."""
-    most = client.application.config["FERRY"].most_uploads
+    most = client.application.config["FERRY"].max_transfers
     with ExitStack() as taken:
         for _ in range(most):
             taken.enter_context(current_services().transfers.acquire(f"process {os.getpid()} 127.0.0.1", most))
@@ -306,7 +306,7 @@ def assert_nothing_is_held(client: FlaskClient) -> None:
 
 def test_uploads_and_downloads_of_one_caller_share_the_threads_they_may_have(client: FlaskClient) -> None:
     id = sent(client)
-    most = client.application.config["FERRY"].most_uploads
+    most = client.application.config["FERRY"].max_transfers
     going = [get(client, id) for _ in range(most)]
 
     answer = get(client, id)

@@ -142,7 +142,7 @@ def test_the_app_sees_the_clients_address_in_one_form(written: str, shown: str) 
 def test_a_rate_counts_the_client_however_its_proxy_writes_it(
     settings: dict[str, str], first: str, second: str, status: int
 ) -> None:
-    client = behind(settings, READ_RATE="2/minute", CELERY_QUEUE=f"ferry-{uuid.uuid4().hex}")
+    client = behind(settings, REQUEST_RATE_LIMIT="2/minute", CELERY_QUEUE=f"ferry-{uuid.uuid4().hex}")
     asked = [client.get("/files", headers={"X-Forwarded-For": each}).status_code for each in (first, first, second)]
 
     assert asked == [200, 200, status]

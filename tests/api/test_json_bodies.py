@@ -69,10 +69,10 @@ def changing(app: Flask) -> list[tuple[str, str]]:
 def test_no_byte_of_a_body_is_read_without_a_slot(app: Flask, content_type: str) -> None:
     client, answers = app.test_client(), {}
     with ExitStack() as held:
-        for _ in range(app.config["FERRY"].most_uploads):
+        for _ in range(app.config["FERRY"].max_transfers):
             held.enter_context(
                 current_services().transfers.acquire(
-                    f"process {os.getpid()} 127.0.0.1", app.config["FERRY"].most_uploads
+                    f"process {os.getpid()} 127.0.0.1", app.config["FERRY"].max_transfers
                 )
             )
         for method, path in changing(app):
@@ -91,6 +91,6 @@ def test_no_byte_of_a_body_is_read_without_a_slot(app: Flask, content_type: str)
 
 
 def test_the_slot_of_a_json_body_is_given_back(app: Flask) -> None:
-    for _ in range(2 * app.config["FERRY"].most_uploads):
+    for _ in range(2 * app.config["FERRY"].max_transfers):
         assert app.test_client().post("/files/status", json={"ids": ["x"]}).status_code == 200
         assert app.test_client().post("/files/status", json=["x"]).status_code == 422

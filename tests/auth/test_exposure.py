@@ -61,7 +61,7 @@ def test_a_service_on_a_unix_socket_refuses_to_start_without_a_key(env: dict[str
 def test_host_may_be_an_ipv6_address(env: dict[str, str], tmp_path: Path) -> None:
     """`::` accepts IPv4 clients too, each under its own address."""
     address = f"http://[::1]:{env['PORT']}/healthz"
-    web = parts.web(env | {"HOST": "::", "ALLOW_ANONYMOUS": "1", "READ_RATE": "1/day"}, tmp_path / "web.log")
+    web = parts.web(env | {"HOST": "::", "ALLOW_ANONYMOUS": "1", "REQUEST_RATE_LIMIT": "1/day"}, tmp_path / "web.log")
     try:
         web.wait_for(int(env["PORT"]))
         assert requests.get(address, timeout=10).status_code == 200

@@ -17,7 +17,7 @@ from tests.auth.helpers import bearer, problem, upload
 def test_too_many_requests_are_answered_with_retry_after(
     app: Flask, alice: dict[str, str], bob: dict[str, str], scope: Scope, path: str
 ) -> None:
-    vars(app.config["FERRY"])[f"{scope}_rate"] = Rate(2, 86400)
+    vars(app.config["FERRY"])[{"upload": "upload_rate_limit", "read": "request_rate_limit"}[scope]] = Rate(2, 86400)
     client = app.test_client()
     send = {"upload": lambda owner: upload(client, owner), "read": lambda owner: client.get("/files", headers=owner)}[
         scope
@@ -33,7 +33,7 @@ def test_too_many_requests_are_answered_with_retry_after(
 def test_reads_and_deletions_share_one_rate_limit(app: Flask) -> None:
     """With an owner that no other test uses: Redis counts for all tests."""
     dora = bearer(api_keys.create("dora", api_keys.SCOPES, None))
-    app.config["FERRY"].__dict__["read_rate"] = Rate(2, 86400)
+    app.config["FERRY"].__dict__["request_rate_limit"] = Rate(2, 86400)
     client = app.test_client()
 
     assert client.get("/files", headers=dora).status_code == 200
@@ -57,7 +57,7 @@ def test_refused_requests_are_counted_by_address_and_block_no_valid_key(
     app: Flask, number: int, headers: dict[str, str]
 ) -> None:
     good = bearer(api_keys.create(f"erin-{number}", ["read"], None))
-    app.config["FERRY"].__dict__["read_rate"] = Rate(2, 86400)
+    app.config["FERRY"].__dict__["request_rate_limit"] = Rate(2, 86400)
     client = app.test_client()
     address, other_address = f"198.51.100.{number}", f"203.0.113.{number}"
 

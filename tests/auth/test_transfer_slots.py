@@ -28,7 +28,7 @@ def test_a_client_holds_no_more_than_its_slots_in_a_process(
     client: FlaskClient, app: Flask, alice: dict[str, str], bob: dict[str, str], mode: str
 ) -> None:
     """All keys of an owner share them; another owner has its own."""
-    slots = app.config["FERRY"].most_uploads
+    slots = app.config["FERRY"].max_transfers
     second_key = bearer(api_keys.create("alice", ["upload"], None))
     accepted = 201 if mode == "normal" else 202
     with ExitStack() as held:

@@ -65,8 +65,8 @@ class Ferry(Stack):
 
 def settings(threads: int) -> dict[str, str]:
     return {
-        "STALL_SECONDS": str(STALL),
-        "MIN_RATE": str(RATE),
+        "BODY_TIMEOUT": str(STALL),
+        "MIN_UPLOAD_RATE": str(RATE),
         "MAX_FILE_SIZE": str(LIMIT),
         "DENIED_TYPES": "text/html, image/svg+xml, application/x-msdownload",
         "WEB_WORKERS": "1",

@@ -40,7 +40,7 @@ def test_the_client_that_has_most_loses_its_oldest(clients: str, goes: int) -> N
 
 @pytest.fixture(scope="module")
 def small_ferry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ferry]:
-    env = {"STALL_SECONDS": str(STALL), "GUNICORN_CMD_ARGS": f"--worker-connections {PLACES}"}
+    env = {"BODY_TIMEOUT": str(STALL), "GUNICORN_CMD_ARGS": f"--worker-connections {PLACES}"}
     with Ferry(tmp_path_factory.mktemp("small"), settings(4) | env) as ferry:
         yield ferry
 

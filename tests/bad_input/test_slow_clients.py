@@ -42,7 +42,7 @@ def slow_ferry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ferry]:
 @pytest.fixture
 def careful_ferry(tmp_path: Path) -> Iterator[Ferry]:
     """It keeps one thread from each caller's uploads."""
-    careful = {"UPLOADS_AT_ONCE": str(THREADS - 1), "STALL_SECONDS": str(LONG_STALL)}
+    careful = {"MAX_TRANSFERS_PER_CLIENT": str(THREADS - 1), "BODY_TIMEOUT": str(LONG_STALL)}
     with Ferry(tmp_path, settings(THREADS) | careful) as ferry:
         yield ferry
 

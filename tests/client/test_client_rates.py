@@ -100,4 +100,4 @@ def test_an_upload_that_ferry_would_give_up_is_wrong_usage(fake: Fake, shell: Sh
     )
     assert (code, slow, "at least 10k" in err) == (Exit.USAGE, Exit.OK, True)
     assert shell("download", fake.add(b"x"), "--to", "-", "--limit-rate", "1", "--url", fake.url)[0] == Exit.OK
-    assert Config.from_env({}).min_rate == LOWEST_RATE
+    assert Config.from_env({}).min_upload_rate == LOWEST_RATE

@@ -204,7 +204,7 @@ def test_an_object_that_was_removed_is_a_problem(stack: Stack) -> None:
 
 def test_one_caller_does_not_get_all_threads(tmp_path: Path) -> None:
     """Of four, three read nothing; the fourth is for others, and says so."""
-    with Stack(tmp_path, {"WEB_THREADS": "4", "WEB_WORKERS": "1", "UPLOADS_AT_ONCE": ""}) as stack:
+    with Stack(tmp_path, {"WEB_THREADS": "4", "WEB_WORKERS": "1", "MAX_TRANSFERS_PER_CLIENT": ""}) as stack:
         id = stored(stack, LARGE)
         slow = [begun(stack, f"/files/{id}/content") for _ in range(3)]
 

@@ -145,7 +145,7 @@ def test_streams_without_number_stop_no_upload(own_stack: Stack) -> None:
 
 
 def test_a_stop_does_not_wait_for_those_who_wait(own_stack: Stack) -> None:
-    """STOP_SECONDS is a minute here."""
+    """SHUTDOWN_TIMEOUT is a minute here."""
     id = own_stack.upload("celery", b"x").json()["id"]
     with ThreadPoolExecutor(1) as thread:
         stream = thread.submit(lambda: list(told(f"{own_stack.url}/files/{id}/events")))

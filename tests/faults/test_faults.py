@@ -175,7 +175,7 @@ def test_without_redis_a_file_is_accepted_at_once_and_stored_later(world: World)
 
 @pytest.mark.faults
 def test_a_process_that_is_stopped_hands_back_what_it_can_not_finish(world: World) -> None:
-    """F4: the storage stands still for longer than STOP_SECONDS."""
+    """F4: the storage stands still for longer than SHUTDOWN_TIMEOUT."""
     slow = world.proxy.inject("put_object", "stall")
     upload = world.client.upload("async", os.urandom(SMALL))
     wait(lambda: slow.struck)

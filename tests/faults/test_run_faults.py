@@ -30,7 +30,7 @@ def make(tmp_path: Path, port: int) -> Iterator[Process]:
     argv = ["make", "-s", "-C", str(parts.ROOT), "-f", str(tmp_path / "Makefile"), "run", f"PORT={port}"]
     log = tmp_path / "run.log"
     process = Process(
-        "make", [*argv, f"BIN={parts.BIN}"], {"FERRY_DATA": str(tmp_path / "var"), "LEASE_SECONDS": "3"}, log
+        "make", [*argv, f"BIN={parts.BIN}"], {"FERRY_DATA": str(tmp_path / "var"), "LEASE_DURATION": "3"}, log
     )
     try:
         process.wait_for(port, 60)

@@ -24,16 +24,16 @@ from tests.faults.client import Client
 from tests.faults.proxy import Proxy
 
 SETTINGS = {
-    "LEASE_SECONDS": "3",
-    "SWEEP_SECONDS": "1",
-    "SWEEP_STORAGE_SECONDS": "1",
-    "SWEEP_GRACE": "5",
-    "SPOOL_KEEP_ERRORS": "3",
-    "RETRY_SECONDS": "1",
-    "STOP_SECONDS": "6",
+    "LEASE_DURATION": "3",
+    "SWEEP_INTERVAL": "1",
+    "MULTIPART_SWEEP_INTERVAL": "1",
+    "ORPHAN_GRACE": "5",
+    "FAILED_RETENTION": "3",
+    "RETRY_DELAY": "1",
+    "SHUTDOWN_TIMEOUT": "6",
     "WEB_WORKERS": "2",
     "WEB_THREADS": "8",
-    "UPLOADS_AT_ONCE": "100",
+    "MAX_TRANSFERS_PER_CLIENT": "100",
     "MAX_ATTEMPTS": "8",
 }
 

@@ -36,7 +36,7 @@ def switch(pair: Pair) -> Iterator[Switch]:
 
 def world(folder: Path, uri: str) -> World:
     # The lease outlasts the failover, as the default does.
-    settings = {"SQLALCHEMY_DATABASE_URI": uri, "CELERY_QUEUE": "ferry", "LEASE_SECONDS": "30"}
+    settings = {"SQLALCHEMY_DATABASE_URI": uri, "CELERY_QUEUE": "ferry", "LEASE_DURATION": "30"}
     return World(folder / "ferry", settings=settings)
 
 

@@ -46,7 +46,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def ferry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Ferry that counts one proxy."""
     settings = {
-        "KEEPALIVE": str(fronts.FERRY_IDLE), "FORWARDED_HOPS": "1", "ALLOW_ANONYMOUS": "1",
+        "KEEPALIVE_TIMEOUT": str(fronts.FERRY_IDLE), "FORWARDED_HOPS": "1", "ALLOW_ANONYMOUS": "1",
         "TRUSTED_HOSTS": "nas.local,127.0.0.1,::1", "MAX_ATTEMPTS": "5",
     }  # fmt: skip
     with Stack(tmp_path_factory.mktemp("ferry"), settings) as stack:

@@ -83,7 +83,7 @@ def test_who_has_a_place(taken: int, mine: int, places: int, has: bool) -> None:
 
 @pytest.mark.parametrize(("threads", "places"), [(1, 0), (2, 1), (4, 1), (7, 1), (8, 2), (16, 4), (256, 64)])
 def test_a_quarter_of_the_threads_may_wait_and_never_all(threads: int, places: int) -> None:
-    assert Config.from_env({"WEB_THREADS": str(threads)}).most_watchers == places
+    assert Config.from_env({"WEB_THREADS": str(threads)}).max_watchers == places
 
 
 def test_who_waits_is_told_within_half_a_second(app: Flask, watcher: ChangePoller, row: File) -> None:

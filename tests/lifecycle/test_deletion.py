@@ -287,7 +287,7 @@ def test_a_file_goes_by_itself_when_its_time_is_over(client: FlaskClient) -> Non
 
 def test_a_life_that_is_not_asked_for_is_the_settings(client: FlaskClient) -> None:
     assert client.get(sent(client)).get_json()["expires_at"] is None
-    vars(client.application.config["FERRY"])["default_expiry"] = 60
+    vars(client.application.config["FERRY"])["default_ttl"] = 60
 
     assert client.get(sent(client)).get_json()["expires_at"] is not None
 

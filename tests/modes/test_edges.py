@@ -28,7 +28,7 @@ LARGE_EDGES = [64 * MIB + step for step in STEPS]
 
 @pytest.fixture
 def settings(settings: dict[str, str]) -> dict[str, str]:
-    return settings | {"MAX_FILE_SIZE": "100MiB", "LEASE_SECONDS": "60"}
+    return settings | {"MAX_FILE_SIZE": "100MiB", "LEASE_DURATION": "60"}
 
 
 @pytest.fixture(params=["memory", "moto", "rclone"])

@@ -26,7 +26,12 @@ DEFAULT_SLOTS, MAX_SLOTS = 6, 7
 @pytest.fixture
 def env(settings: dict[str, str]) -> dict[str, str]:
     """The environment of a service of one process that stores objects in memory."""
-    process = {"PORT": str(free_port()), "WEB_WORKERS": "1", "WEB_THREADS": str(THREADS), "UPLOADS_AT_ONCE": ""}
+    process = {
+        "PORT": str(free_port()),
+        "WEB_WORKERS": "1",
+        "WEB_THREADS": str(THREADS),
+        "MAX_TRANSFERS_PER_CLIENT": "",
+    }
     return settings | process | {"FLASK_APP": "app", "PATH": os.environ["PATH"]}
 
 

@@ -100,7 +100,7 @@ def post(app: Flask, headers: dict[str, str], length: int, body: object, mode: s
 
 @pytest.fixture
 def settings(settings: dict[str, str]) -> dict[str, str]:
-    return settings | {"SPOOL_BUDGET": "20MB", "MAX_FILE_SIZE": "15MB"}
+    return settings | {"SPOOL_MAX_BYTES": "20MB", "MAX_FILE_SIZE": "15MB"}
 
 
 @contextmanager

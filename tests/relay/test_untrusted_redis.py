@@ -231,7 +231,7 @@ def test_credit_that_no_worker_gave_fills_no_redis(app: Flask, client: redis.Red
     with pytest.raises(RelayLost):
         mode.send_bytes(row.id, row.attempt)
 
-    assert client.memory_usage(pieces(row)) <= config.current().celery_window + (2 << 20)  # type: ignore[operator]
+    assert client.memory_usage(pieces(row)) <= config.current().relay_file_bytes + (2 << 20)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(

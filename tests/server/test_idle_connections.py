@@ -27,7 +27,7 @@ ASKED = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 def web(settings: dict[str, str], tmp_path: Path) -> Iterator[tuple[Process, int]]:
     """A process with two threads, and its port."""
     port = free_port()
-    env = settings | {"PORT": str(port), "WEB_WORKERS": "1", "WEB_THREADS": "2", "STOP_SECONDS": "30"}
+    env = settings | {"PORT": str(port), "WEB_WORKERS": "1", "WEB_THREADS": "2", "SHUTDOWN_TIMEOUT": "30"}
     process = parts.web(env, tmp_path / "web.log")
     try:
         process.wait_for(port)

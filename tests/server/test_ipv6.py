@@ -24,7 +24,7 @@ SLOW = (
 def web(request: pytest.FixtureRequest, settings: dict[str, str], tmp_path: Path) -> Iterator[int]:
     """The port of a Ferry that listens on the HOST of the test's parameter."""
     port, host = free_port(), request.param
-    env = settings | {"PORT": str(port), "HOST": host, "WEB_WORKERS": "1", "UPLOADS_AT_ONCE": "1"}
+    env = settings | {"PORT": str(port), "HOST": host, "WEB_WORKERS": "1", "MAX_TRANSFERS_PER_CLIENT": "1"}
     process = parts.web(env, tmp_path / "web.log")
     try:
         process.wait_for(port, host=host)

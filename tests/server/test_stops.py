@@ -24,7 +24,7 @@ class TestStop:
 
     @pytest.fixture
     def own_stack(self, tmp_path: Path) -> Iterator[Stack]:
-        with Stack(tmp_path, {"STOP_SECONDS": "6", "LEASE_SECONDS": "60", "WEB_WORKERS": "1"}) as stack:
+        with Stack(tmp_path, {"SHUTDOWN_TIMEOUT": "6", "LEASE_DURATION": "60", "WEB_WORKERS": "1"}) as stack:
             yield stack
 
     def busy(self, stack: Stack) -> list[str]:
@@ -60,7 +60,7 @@ class TestStop:
 def test_a_stop_waits_for_no_slow_client(tmp_path: Path) -> None:
     """One has sent half a head, one would send on after its answer. Either has 15 seconds while Ferry serves."""
     refused = b"POST /normal_upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n"
-    with Stack(tmp_path, {"STOP_SECONDS": "30"}) as stack, ExitStack() as clients:
+    with Stack(tmp_path, {"SHUTDOWN_TIMEOUT": "30"}) as stack, ExitStack() as clients:
         for sent in (b"GET / HTTP/1.1\r\n", refused):
             client = clients.enter_context(socket.create_connection(("127.0.0.1", stack.ports.web)))
             client.sendall(sent)

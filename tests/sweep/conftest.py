@@ -41,7 +41,7 @@ class Remembering(MemoryStorage):
 
 @pytest.fixture
 def settings(settings: dict[str, str]) -> dict[str, str]:
-    return settings | {"SWEEP_GRACE": "100", "SPOOL_KEEP_ERRORS": "50"}
+    return settings | {"ORPHAN_GRACE": "100", "FAILED_RETENTION": "50"}
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from tests.sweep.conftest import accepted, cleaned, found, held
 
 @pytest.fixture
 def settings(settings: dict[str, str]) -> dict[str, str]:
-    """A file in ERROR stays 100 s, its bytes (SPOOL_KEEP_ERRORS) 50."""
-    return settings | {"KEEP_ERRORS": "100"}
+    """A file in ERROR stays 100 s, its bytes (FAILED_RETENTION) 50."""
+    return settings | {"FAILED_ROW_RETENTION": "100"}
 
 
 def failed(mode: file.Mode = "normal", owner: str | None = None) -> File:
@@ -71,7 +71,7 @@ class TestTime:
 
     @pytest.mark.parametrize("mode", ["async", "celery"])
     def test_its_row_stays_as_long_as_its_bytes(self, app: Flask, mode: file.Mode) -> None:
-        vars(app.config["FERRY"])["spool_keep_errors"] = 1000
+        vars(app.config["FERRY"])["failed_retention"] = 1000
         row = failed(mode)
         later(999, row)
         swept()

@@ -20,7 +20,7 @@ LastLine = Callable[[dict[str, int], int], str]
 """Made from how many files had which outcome, and the bytes of all of them."""
 
 _ENOUGH_EACH = 32 << 10
-"""Bytes per second. Ferry gives up a body that brings fewer than its MIN_RATE, 10 kB a second as it comes."""
+"""Bytes per second. Ferry gives up a body that brings fewer than its MIN_UPLOAD_RATE, 10 kB a second as it comes."""
 
 
 class Moved:

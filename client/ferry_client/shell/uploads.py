@@ -18,13 +18,13 @@ from ferry_client.shell.transfers import each, jobs_within, outcome, shown, took
 from ferry_client.shell.words import forecast, size
 
 LOWEST_RATE = 10_000
-"""Bytes per second: MIN_RATE of a Ferry without settings. A slower body is answered with 408 after half a minute."""
+"""Bytes per second, the default of MIN_UPLOAD_RATE. A slower body is answered with 408 after half a minute."""
 
 
 def mistake(options: Namespace) -> str | None:
     """What is wrong with the options, if anything."""
     if (options.limit_rate or LOWEST_RATE) < LOWEST_RATE:
-        return "--limit-rate of uploads is at least 10k: Ferry gives up bodies that are slower (its MIN_RATE)"
+        return "--limit-rate of uploads is at least 10k: Ferry gives up bodies that are slower (its MIN_UPLOAD_RATE)"
     if options.path.count(STANDARD) > 1:
         return "- is standard input: it can be sent once"
     if options.name and (len(options.path) > 1 or options.recursive):
