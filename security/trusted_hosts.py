@@ -1,4 +1,4 @@
-"""Under which names the service answers, and what it believes of proxies in front of it."""
+"""The host names that requests may be sent to, and the number of trusted proxies."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ from api.forwarded import Forwarded
 from problems import BadRequest, UntrustedHost, quoted
 from server.addresses import canonical
 
-_LOCAL = ("localhost", "127.0.0.1", "[::1]")
-_HEALTH = ("/healthz", "/healthz/ready")
-_NOT_OURS = "The service does not answer for the host {}. The operator can add it to the setting TRUSTED_HOSTS."
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_HEALTH_PATHS = ("/healthz", "/healthz/ready")
+_UNTRUSTED = "The service does not answer for the host {}. The operator can add it to the setting TRUSTED_HOSTS."
 
 
-def trusted(settings: config.Config) -> tuple[str, ...]:
-    """The names to answer under; none means any.
+def trusted_names(settings: config.Config) -> tuple[str, ...]:
+    """The accepted host names; an empty tuple accepts any.
 
-    A service that listens on this machine alone believes that only its user can reach it. Without a look at the name
-    any web site could, by pointing a name of its own to 127.0.0.1 (DNS rebinding).
+    A service on a loopback address accepts requests without an API key because only its user can reach it. If it
+    accepted any host name, every web site could, by resolving its own name to 127.0.0.1 (DNS rebinding).
     """
     if settings.trusted_hosts or not settings.is_loopback:
         return settings.trusted_hosts
-    own = settings.host.lower()
-    return tuple(dict.fromkeys((*_LOCAL, f"[{own}]" if ":" in own else own)))
+    host = settings.host.lower()
+    return tuple(dict.fromkeys((*_LOCAL_NAMES, f"[{host}]" if ":" in host else host)))
 
 
 def is_trusted(host: str, names: Collection[str]) -> bool:
     """Whether a request for `host` (`name` or `name:port`, RFC 9110 §7.2) is for one of `names`.
 
-    IPv6 addresses compare by value, however they are spelled.
+    IPv6 addresses are compared by value, not by spelling.
     """
     match = re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", host.lower())
-    return not names or (match is not None and _spelled(match[1]) in {_spelled(name) for name in names})
+    return not names or (match is not None and _normalized(match[1]) in {_normalized(name) for name in names})
 
 
-def _spelled(name: str) -> str:
+def _normalized(name: str) -> str:
     return f"[{canonical(name)}]" if name.startswith("[") else name
 
 
 def _check() -> None:
-    """Raises UntrustedHost. Load balancers ask for our health by address, and learn nothing by it.
+    """Raises UntrustedHost, except for health checks: load balancers send those to an IP address.
 
-    Raises BadRequest where HTTP/1.1 comes without a Host (RFC 9112 §3.2); gunicorn refuses two.
+    Raises BadRequest for HTTP/1.1 without a Host header (RFC 9112 §3.2); gunicorn rejects several.
     """
     if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1" and "Host" not in request.headers:
-        raise BadRequest("A request in HTTP/1.1 has a Host.")
-    names = trusted(config.current())
-    if request.path not in _HEALTH and not is_trusted(request.host, names):
-        raise UntrustedHost(_NOT_OURS.format(quoted(request.headers.get("Host", ""))))
+        raise BadRequest("HTTP/1.1 requires a Host header.")
+    names = trusted_names(config.current())
+    if request.path not in _HEALTH_PATHS and not is_trusted(request.host, names):
+        raise UntrustedHost(_UNTRUSTED.format(quoted(request.headers.get("Host", ""))))
 
 
 def init_app(app: Flask, hops: int) -> None:
-    """Refuse requests for others; believe the X-Forwarded-* that the last `hops` proxies have written, and no more."""
+    """Check the host of every request; trust the X-Forwarded-* headers of the last `hops` proxies only."""
     app.before_request(_check)
     app.wsgi_app = Forwarded(app.wsgi_app, hops)  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""What other web sites can have a browser do, and what not."""
+"""Cross-site requests are refused, and CORS allows the listed sites."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app import create_app
 from auth import api_keys
 from lifecycle import queries
 from problems import UriTooLong
-from security.cross_site import is_cross_site, preflight
+from security.cross_site import is_cross_site, preflight_headers
 from server.error_responses import error_response
 from tests.fakes import FORM, form, part
 
@@ -21,7 +21,7 @@ HOST = "ferry.example.com"
 
 
 @pytest.mark.parametrize(
-    ("site", "origin", "foreign"),
+    ("site", "origin", "cross_site"),
     [
         (None, None, False),  # a program
         ("same-origin", "http://ferry.example.com", False),
@@ -49,28 +49,32 @@ HOST = "ferry.example.com"
         (None, APP, False),
     ],
 )
-def test_a_change_that_another_site_asks_for_is_foreign(site: str | None, origin: str | None, foreign: bool) -> None:
-    assert is_cross_site("POST", HOST, site=site, origin=origin, token=False, allowed=(APP,)) is foreign
+def test_an_unsafe_request_of_another_site_is_cross_site(
+    site: str | None, origin: str | None, cross_site: bool
+) -> None:
+    assert is_cross_site("POST", HOST, site=site, origin=origin, has_token=False, allowed=(APP,)) is cross_site
 
 
-def test_an_origin_without_a_host_is_nobodys_own() -> None:
-    """Werkzeug says of a Host that is none that it is empty."""
-    assert is_cross_site("POST", "", site=None, origin="null", token=False, allowed=())
+def test_an_origin_without_a_host_is_cross_site() -> None:
+    """Werkzeug returns an empty host for a malformed Host header."""
+    assert is_cross_site("POST", "", site=None, origin="null", has_token=False, allowed=())
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_looking_is_free(method: str) -> None:
-    assert not is_cross_site(method, HOST, site="cross-site", origin="https://evil.example", token=False, allowed=())
+def test_safe_methods_are_allowed(method: str) -> None:
+    assert not is_cross_site(
+        method, HOST, site="cross-site", origin="https://evil.example", has_token=False, allowed=()
+    )
 
 
-def test_a_token_is_sent_by_nobody_unasked() -> None:
-    assert not is_cross_site("POST", HOST, site="cross-site", origin="https://evil.example", token=True, allowed=())
+def test_a_request_with_a_token_is_allowed() -> None:
+    assert not is_cross_site("POST", HOST, site="cross-site", origin="https://evil.example", has_token=True, allowed=())
 
 
 @pytest.mark.parametrize(
     ("host", "sent", "named"),
     [
-        # nginx with `Host $host`, listening on 8443: the browser's port is lost on the way.
+        # nginx with `Host $host` on port 8443 drops the browser's port.
         ("nas.local", {"Origin": "https://nas.local:8443"}, 'Origin "https://nas.local:8443", but Host "nas.local"'),
         # A development server with changeOrigin.
         ("localhost", {"Origin": "http://localhost:5173", "Sec-Fetch-Site": "same-site"},
@@ -81,7 +85,7 @@ def test_a_token_is_sent_by_nobody_unasked() -> None:
     ],
     ids=["port", "change-origin", "no-origin", "control", "long"],
 )  # fmt: skip
-def test_a_refusal_names_both_sides_and_the_settings(
+def test_a_refusal_names_both_headers_and_the_settings(
     settings: dict[str, str], host: str, sent: dict[str, str], named: str
 ) -> None:
     client = create_app(settings | {"TRUSTED_HOSTS": "nas.local,localhost"}).test_client()
@@ -92,7 +96,7 @@ def test_a_refusal_names_both_sides_and_the_settings(
     assert "FORWARDED_HOPS" in detail
 
 
-class Unreadable(io.BytesIO):
+class UnreadBody(io.BytesIO):
     def read(self, *_: object) -> bytes:
         raise AssertionError("the body was read")
 
@@ -109,13 +113,11 @@ class Unreadable(io.BytesIO):
         {"Sec-Fetch-Site": "cross-site", "Authorization": "Basic bWU6aHVudGVyMg=="},
     ],
 )
-def test_another_site_uploads_nothing_and_none_of_it_is_read(
-    client: FlaskClient, mode: str, sent: dict[str, str]
-) -> None:
+def test_an_upload_of_another_site_is_refused_unread(client: FlaskClient, mode: str, sent: dict[str, str]) -> None:
     headers = {"Content-Type": FORM, "Content-Length": "1000", **sent}
-    answer = client.post(f"/{mode}_upload", input_stream=Unreadable(), headers=headers)
+    response = client.post(f"/{mode}_upload", input_stream=UnreadBody(), headers=headers)
 
-    assert (answer.status_code, answer.get_json()["type"]) == (403, "/problems/cross-site-request")
+    assert (response.status_code, response.get_json()["type"]) == (403, "/problems/cross-site-request")
     assert queries.page(None, 1) == []
 
 
@@ -127,56 +129,56 @@ def test_another_site_uploads_nothing_and_none_of_it_is_read(
         {"Sec-Fetch-Site": "cross-site", "Authorization": "a key of its own"},
     ],
 )
-def test_the_page_and_programs_upload(client: FlaskClient, sent: dict[str, str]) -> None:
+def test_the_page_and_programs_may_upload(client: FlaskClient, sent: dict[str, str]) -> None:
     if "Authorization" in sent:
         sent = sent | {"Authorization": f"Bearer {api_keys.create('alice', ['upload'], None)}"}
-    answer = client.post(
+    response = client.post(
         "/normal_upload", data=form(part("file", b"x", "a.txt")), headers={"Content-Type": FORM, **sent}
     )
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
 
 
 @pytest.mark.parametrize(
-    ("method", "asked", "allowed"),
+    ("method", "requested", "allowed"),
     [
         ("PUT", "", {"Access-Control-Allow-Methods": "PUT"}),
         ("P T", "a b,x-good, ,\r\nevil,ä", {"Access-Control-Allow-Headers": "x-good, evil"}),
     ],
 )
-def test_a_preflight_allows_nothing_but_tokens(method: str, asked: str, allowed: dict[str, str]) -> None:
-    assert preflight(method, asked) == {"Access-Control-Max-Age": "600", **allowed}
+def test_a_preflight_allows_tokens_only(method: str, requested: str, allowed: dict[str, str]) -> None:
+    assert preflight_headers(method, requested) == {"Access-Control-Max-Age": "600", **allowed}
 
 
 @pytest.mark.parametrize(("readable", "times"), [(True, 1), (False, 0)])
-def test_a_refusal_of_the_server_itself_can_be_read_where_sites_are_named(readable: bool, times: int) -> None:
+def test_errors_of_the_server_itself_have_cors_headers_if_sites_are_listed(readable: bool, times: int) -> None:
     assert (
         error_response(UriTooLong(), "1", readable=readable).count(b"\r\nAccess-Control-Allow-Origin: *\r\n") == times
     )
 
 
-def test_no_site_is_let_in_unless_it_is_named(client: FlaskClient) -> None:
-    answer = client.get("/files", headers={"Origin": APP})
+def test_without_listed_sites_there_are_no_cors_headers(client: FlaskClient) -> None:
+    response = client.get("/files", headers={"Origin": APP})
 
-    assert "Access-Control" not in str(answer.headers)
-    assert "Vary" not in answer.headers
+    assert "Access-Control" not in str(response.headers)
+    assert "Vary" not in response.headers
 
 
-class TestNamedSite:
+class TestListedSite:
     @pytest.fixture
     def settings(self, settings: dict[str, str]) -> dict[str, str]:
         return settings | {"CORS_ORIGINS": f"{APP},http://localhost:5173", "MAX_FILE_SIZE": "8"}
 
-    def test_it_may_upload_and_see_the_answer(self, client: FlaskClient) -> None:
+    def test_it_may_upload_and_read_the_response(self, client: FlaskClient) -> None:
         headers = {"Content-Type": FORM, "Origin": APP, "Sec-Fetch-Site": "cross-site"}
-        answer = client.post("/normal_upload", data=form(part("file", b"x", "a.txt")), headers=headers)
+        response = client.post("/normal_upload", data=form(part("file", b"x", "a.txt")), headers=headers)
 
-        assert answer.status_code == 201
-        assert answer.headers["Access-Control-Allow-Origin"] == APP
-        assert answer.headers["Vary"] == "Accept, Origin"
-        assert "Access-Control-Allow-Credentials" not in answer.headers
+        assert response.status_code == 201
+        assert response.headers["Access-Control-Allow-Origin"] == APP
+        assert response.headers["Vary"] == "Accept, Origin"
+        assert "Access-Control-Allow-Credentials" not in response.headers
 
-    def test_it_may_read_every_header_that_the_api_describes(self, client: FlaskClient) -> None:
+    def test_it_may_read_every_documented_header(self, client: FlaskClient) -> None:
         shown = client.get("/files", headers={"Origin": APP}).headers["Access-Control-Expose-Headers"].split(", ")
 
         assert {*HEADERS, "Allow", "Content-Length"} <= set(shown)
@@ -199,18 +201,18 @@ class TestNamedSite:
             ("GET", "/files", {"Host": "elsewhere.example"}, 400),
         ],
     )
-    def test_it_sees_problems_too(
+    def test_it_may_read_problems(
         self, client: FlaskClient, method: str, path: str, sent: dict[str, str], status: int
     ) -> None:
-        answer = client.open(
+        response = client.open(
             path, method=method, input_stream=io.BytesIO(b"too large"), headers={"Origin": APP, **sent}
         )
 
-        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, APP)
-        assert answer.mimetype == "application/problem+json"
+        assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (status, APP)
+        assert response.mimetype == "application/problem+json"
 
     @pytest.mark.parametrize(
-        ("method", "asked"),
+        ("method", "requested"),
         [
             ("POST", "cache-control,x-requested-with"),  # Dropzone
             ("POST", "authorization,x-requested-with"),  # axios, jQuery
@@ -224,28 +226,26 @@ class TestNamedSite:
         ],
     )
     @pytest.mark.parametrize("path", ["/normal_upload", "/files/no-such-id/content", "/nothing"])
-    def test_its_preflight_is_allowed_whatever_it_asks(
-        self, client: FlaskClient, path: str, method: str, asked: str
-    ) -> None:
-        """Without a key, and where the request itself will be refused: only then can the page read why."""
+    def test_its_preflight_is_always_allowed(self, client: FlaskClient, path: str, method: str, requested: str) -> None:
+        """Without a key, and even if the request itself will be refused: only then can the page read why."""
         api_keys.create("alice", ["upload"], None)
-        sent = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": asked}
-        answer = client.options(path, headers={"Origin": APP, **sent})
+        sent = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": requested}
+        response = client.options(path, headers={"Origin": APP, **sent})
 
-        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (204, APP)
-        assert answer.headers["Access-Control-Allow-Methods"] == method
-        assert answer.headers["Access-Control-Allow-Headers"] == asked.replace(",", ", ")
-        assert answer.headers["Access-Control-Max-Age"] == "600"
-        assert set(answer.vary) == {"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}
+        assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (204, APP)
+        assert response.headers["Access-Control-Allow-Methods"] == method
+        assert response.headers["Access-Control-Allow-Headers"] == requested.replace(",", ", ")
+        assert response.headers["Access-Control-Max-Age"] == "600"
+        assert set(response.vary) == {"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}
 
-    def test_what_is_no_preflight_is_told_what_the_address_takes(self, client: FlaskClient) -> None:
-        answer = client.options("/files", headers={"Origin": APP})
+    def test_options_without_a_preflight_lists_the_methods(self, client: FlaskClient) -> None:
+        response = client.options("/files", headers={"Origin": APP})
 
-        assert (answer.status_code, set(answer.allow)) == (200, {"GET", "HEAD", "OPTIONS"})
+        assert (response.status_code, set(response.allow)) == (200, {"GET", "HEAD", "OPTIONS"})
 
     @pytest.mark.parametrize("origin", ["https://evil.example", "null", APP.upper(), f"{APP}.evil.example", f"{APP}/"])
-    def test_others_get_nothing(self, client: FlaskClient, origin: str) -> None:
-        answer = client.options("/files", headers={"Origin": origin, "Access-Control-Request-Method": "GET"})
+    def test_unlisted_origins_get_no_cors_headers(self, client: FlaskClient, origin: str) -> None:
+        response = client.options("/files", headers={"Origin": origin, "Access-Control-Request-Method": "GET"})
 
-        assert "Access-Control-Allow" not in str(answer.headers)
-        assert "Origin" in answer.vary
+        assert "Access-Control-Allow" not in str(response.headers)
+        assert "Origin" in response.vary

@@ -1,4 +1,4 @@
-"""The exact headers that keep a browser from running, embedding or guessing anything."""
+"""The exact security headers of pages, files and data."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from security.headers import Kind, headers_of
+from security.headers import Kind, security_headers
 
-EVERYWHERE = {
+COMMON = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-DATA = EVERYWHERE | {
+DATA = COMMON | {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
@@ -23,12 +23,12 @@ FILE = DATA | {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
     "Cache-Control": "private, no-store",
 }
-VIEWED = FILE | {
+VIEWER = FILE | {
     "Content-Security-Policy": (
         "default-src 'none'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     )
 }
-PAGE = EVERYWHERE | {
+PAGE = COMMON | {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
@@ -50,16 +50,16 @@ TLS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
         ("file", False, "image/png", FILE),
         ("file", True, "application/octet-stream", FILE | TLS),
         ("file", False, "application/json", FILE),
-        ("file", False, "application/pdf", VIEWED),
-        ("file", True, "video/mp4", VIEWED | TLS),
-        ("file", False, "audio/mpeg", VIEWED),
+        ("file", False, "application/pdf", VIEWER),
+        ("file", True, "video/mp4", VIEWER | TLS),
+        ("file", False, "audio/mpeg", VIEWER),
         ("file", False, "image/svg+xml", FILE),
         ("file", False, None, FILE),
         ("data", False, "application/pdf", DATA),
     ],
 )
-def test_an_answer_has_exactly_these(kind: Kind, secure: bool, mimetype: str, expected: dict[str, str]) -> None:
-    assert headers_of(kind, secure=secure, mimetype=mimetype) == expected
+def test_security_headers_by_kind_and_type(kind: Kind, secure: bool, mimetype: str, expected: dict[str, str]) -> None:
+    assert security_headers(kind, secure=secure, mimetype=mimetype) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,26 +80,28 @@ def test_an_answer_has_exactly_these(kind: Kind, secure: bool, mimetype: str, ex
         ("GET", "/static/ferry.css", DATA | {"Cache-Control": "no-cache"}),
     ],
 )
-def test_every_address_answers_with_them(client: FlaskClient, method: str, path: str, expected: dict[str, str]) -> None:
-    answer = client.open(path, method=method)
-    answer.close()
+def test_every_endpoint_sends_its_security_headers(
+    client: FlaskClient, method: str, path: str, expected: dict[str, str]
+) -> None:
+    response = client.open(path, method=method)
+    response.close()
 
-    assert expected.items() <= dict(answer.headers).items()
-    assert "Strict-Transport-Security" not in answer.headers
+    assert expected.items() <= dict(response.headers).items()
+    assert "Strict-Transport-Security" not in response.headers
 
 
-def test_what_has_no_body_is_no_html(client: FlaskClient) -> None:
+def test_a_response_without_a_body_has_no_content_type(client: FlaskClient) -> None:
     id = client.post("/normal_upload?name=a", data=b"1", content_type="application/octet-stream").get_json()["id"]
 
     assert client.options("/files").content_type is None
     assert client.delete(f"/files/{id}").content_type is None
 
 
-def test_only_tls_is_told_to_stay(client: FlaskClient) -> None:
+def test_hsts_is_sent_over_tls(client: FlaskClient) -> None:
     assert TLS.items() <= dict(client.get("/", base_url="https://localhost").headers).items()
 
 
-def test_the_page_keeps_its_own_policy(client: FlaskClient) -> None:
-    inline_or_elsewhere = r"<style|\sstyle=|<script(?! src=)|\son\w+=|javascript:|https?:"
+def test_the_page_obeys_its_own_policy(client: FlaskClient) -> None:
+    inline_or_external = r"<style|\sstyle=|<script(?! src=)|\son\w+=|javascript:|https?:"
 
-    assert re.findall(inline_or_elsewhere, client.get("/").text) == []
+    assert re.findall(inline_or_external, client.get("/").text) == []

@@ -1,6 +1,6 @@
-"""Every rule that reads what a client sent takes linear time: four times the input, at most five times the CPU.
+"""Every rule that parses input of clients takes linear time: four times the input, at most five times the CPU.
 
-Inputs are built to be the worst for backtracking, for copies and for sorting, at the largest size that is let through.
+Inputs are the worst cases for backtracking, copying and sorting, at the largest accepted size.
 """
 
 from __future__ import annotations
@@ -45,21 +45,23 @@ from security.trusted_hosts import is_trusted
 from server.body import Unreader
 from server.request_head import MAX_HEAD_BYTES, head_state
 from server.request_ids import request_id
-from tests.fakes import form, part
+from tests.fakes import BOUNDARY, form, part
 from tests.wsgi import request
 
 CHEAP = 0.003
-"""Seconds of CPU. What takes less at its largest is harmless, and too short to compare."""
+"""Seconds of CPU. A rule that takes less for its largest input is harmless, and too short to compare."""
 
-PART_HEAD, FIELD, ADDRESS, JSON, NAME, MEMBERS = 8 << 10, 8190, 4094, 64 << 10, 255, 1000
+PART_HEAD, FIELD, URL, JSON, NAME, MEMBERS = 8 << 10, 8190, 4094, 64 << 10, 255, 1000
 FORM = (1 << 20) - 1024
+
+CUT_BOUNDARY = BOUNDARY[:-1].encode()
 
 Make = Callable[[int], Any]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`read` gets what each of `inputs` makes of a size: at most `largest`."""
+    """A rule to measure: `read` is called with what each of `inputs` makes for a size of at most `largest`."""
 
     read: Callable[[Any], object]
     largest: int
@@ -67,7 +69,7 @@ class Rule:
 
 
 def repeated(prefixes: list[Any], units: list[Any]) -> tuple[Make, ...]:
-    """Each prefix, and behind it each unit as often as there is room for it, and something that does not match."""
+    """Each prefix, followed by each unit as often as it fits, and a character that does not match."""
 
     def made(prefix: Any, unit: Any) -> Make:
         end = "\0" if isinstance(unit, str) else b"\0"
@@ -118,11 +120,11 @@ def both_marks(size: int) -> str:
     return "a" + "\u0301" * (size // 2) + "\u0316" * (size // 2)
 
 
-def received(body: bytes, boundary: str = "frontier") -> None:
-    """The whole way of a form, in pieces as they come from a socket."""
-    asked = request(body, f'multipart/form-data; boundary="{boundary}"', sizes=[64 << 10])
+def received(body: bytes, boundary: str = BOUNDARY) -> None:
+    """Parse a whole form, in chunks as a socket returns them."""
+    incoming = request(body, f'multipart/form-data; boundary="{boundary}"', sizes=[64 << 10])
     with suppress(Problem):
-        for _ in parse(asked, 4 << 20).stream:
+        for _ in parse(incoming, 4 << 20).stream:
             pass
 
 
@@ -131,7 +133,7 @@ def head_of_part(made: str) -> None:
 
 
 def form_with(boundary: str) -> Callable[[bytes], None]:
-    """Forms with the same in the preamble, in a field, in the file, behind the end: four, since most are refused."""
+    """Forms with the text in the preamble, in a field, in the file and after the end: four, since most are refused."""
 
     def read(made: bytes) -> None:
         whole = form(part("file", b"x", "a"))
@@ -141,7 +143,7 @@ def form_with(boundary: str) -> Callable[[bytes], None]:
             form(part("file", made, "a")),
             whole + made,
         ):
-            received(body.replace(b"--frontier", b"--" + boundary.encode()), boundary)
+            received(body.replace(f"--{BOUNDARY}".encode(), b"--" + boundary.encode()), boundary)
 
     return read
 
@@ -153,7 +155,7 @@ def names_in_head(text: str) -> None:
 
 
 def fields_of_a_form(text: str) -> None:
-    """Each field that is read, in front of the file and behind it."""
+    """Each field that Ferry reads, before the file and after it."""
     for field in READ:
         made = part(field, text.encode("utf-8", "replace"))
         received(form(made, part("file", b"x", "a")))
@@ -161,15 +163,15 @@ def fields_of_a_form(text: str) -> None:
 
 
 def byte_by_byte(head: bytes) -> None:
-    """As the worker looks at a head of which each byte comes by itself."""
+    """As the worker reads a head that arrives byte by byte."""
     server, client = socket.socketpair()
     with client, server:
         unreader, seen = Unreader(server), 0
         for at in range(len(head)):
             client.send(head[at : at + 1])
-            came = unreader.early()
-            head_state(came, ADDRESS, seen)
-            seen = len(came or b"")
+            head = unreader.early()
+            head_state(head, URL, seen)
+            seen = len(head or b"")
 
 
 def message(wire: bytes) -> Message:
@@ -213,7 +215,7 @@ def query(text: str) -> None:
 
 
 def logged(text: str) -> None:
-    atoms = {"h": "a", "m": "GET", "U": text[:ADDRESS], "s": "404", "B": 1, "M": 1}
+    atoms = {"h": "a", "m": "GET", "U": text[:URL], "s": "404", "B": 1, "M": 1}
     for record in (_record("ferry", "%s", text), _record("gunicorn.access", "%(U)s", atoms)):
         logs.JsonFormatter().format(record)
         logs.TextFormatter().format(record)
@@ -224,12 +226,12 @@ def _record(name: str, *args: Any) -> Any:
 
 
 def small_headers(value: str) -> None:
-    """What is compared with a pattern and no more."""
+    """Headers that are only matched against a pattern."""
     for rule in (media_type, key_id_in_token, request_id):
         rule(value)
     parse_range(f"bytes={value}", 100)
     is_trusted(value, ["a"])
-    is_cross_site("POST", "a", site=value, origin=value, token=False, allowed=())
+    is_cross_site("POST", "a", site=value, origin=value, has_token=False, allowed=())
     with suppress(Exception), idempotent(value + "x" * NAME, None):  # type: ignore[arg-type]
         pass
 
@@ -244,7 +246,7 @@ def of_chunks(text: str) -> None:
 
 
 def alike(size: int) -> list[str]:
-    """Long names of which each comes twice, and that differ only where a number takes the place."""
+    """Long names, each of them twice, that differ in a number near their end."""
     return [f"{'x' * 240}{number:013d}y" for number in range(size // 2)] * 2
 
 
@@ -264,7 +266,9 @@ RULES = {
         head_of_part, PART_HEAD, repeated(DISPOSITIONS, [*SIGNS, *PARAMETERS, *WORDS, "\r\nX:", "\r\nX: y"])
     ),
     "form": Rule(
-        form_with("frontier"), FORM, repeated([b""], [b"\r", b"\r\n", b"\r\n--", b"\r\n--frontie", b"--frontie", b"-"])
+        form_with(BOUNDARY),
+        FORM,
+        repeated([b""], [b"\r", b"\r\n", b"\r\n--", b"\r\n--" + CUT_BOUNDARY, b"--" + CUT_BOUNDARY, b"-"]),
     ),
     "form with a boundary of one sign": Rule(
         form_with("-"), FORM, repeated([b""], [b"\r\n-", b"\r\n\r", b"-", b"\r\n--\r"])
@@ -308,7 +312,7 @@ RULES = {
     "X-Forwarded-Prefix": Rule(
         lambda text: forwarded_prefix(text, 10), FIELD, repeated(["", "/"], [*SIGNS, "/a", "/.", "/a,", ".."])
     ),
-    "query": Rule(query, ADDRESS, repeated(["", "prefix=", "a="], [*SIGNS, *MARKS[:6], "&", "a&", "&a=", "+"])),
+    "query": Rule(query, URL, repeated(["", "prefix=", "a="], [*SIGNS, *MARKS[:6], "&", "a&", "&a=", "+"])),
     "JSON": Rule(
         as_json,
         JSON,
@@ -341,7 +345,7 @@ RULES = {
 
 
 def seconds(rule: Rule, made: Any) -> float:
-    """CPU of this thread: other processes and the machine's load do not count."""
+    """CPU time of this thread: other processes and the machine's load do not count."""
     began = thread_time()
     with suppress(Exception):
         rule.read(made)
@@ -350,13 +354,13 @@ def seconds(rule: Rule, made: Any) -> float:
 
 def grows_linearly(rule: Rule, make: Make) -> bool:
     small, large = make(rule.largest // 4), make(rule.largest)
-    few = many = float("inf")
+    small_seconds = large_seconds = float("inf")
     for _ in range(12):
-        many = min(many, seconds(rule, large))
-        if many < CHEAP:
+        large_seconds = min(large_seconds, seconds(rule, large))
+        if large_seconds < CHEAP:
             return True
-        few = min(few, seconds(rule, small))
-        if many <= 5 * few:
+        small_seconds = min(small_seconds, seconds(rule, small))
+        if large_seconds <= 5 * small_seconds:
             return True
     return False
 
@@ -369,10 +373,10 @@ def test_a_rule_takes_linear_time_on_its_worst_input(name: str) -> None:
     assert slow == []
 
 
-def test_an_address_is_looked_up_in_linear_time(app: Flask) -> None:
-    addresses = app.url_map.bind("localhost")
+def test_routing_takes_linear_time(app: Flask) -> None:
+    urls = app.url_map.bind("localhost")
     units = ["/", "a/", "%2f", "../", "%", "files/", "//a", "\xe9"]
-    rule = Rule(lambda path: addresses.test(path, "GET"), ADDRESS, repeated(["/", "/files/", "/static/"], units))
+    rule = Rule(lambda path: urls.test(path, "GET"), URL, repeated(["/", "/files/", "/static/"], units))
 
     assert all(grows_linearly(rule, make) for make in rule.inputs)
 
@@ -384,8 +388,8 @@ QUADRATIC = {
 
 
 @pytest.mark.parametrize("name", QUADRATIC)
-def test_quadratic_time_is_noticed(name: str) -> None:
-    """What the rules for part headers and names once did."""
+def test_quadratic_time_is_detected(name: str) -> None:
+    """Two rules that take quadratic time."""
     rule = QUADRATIC[name]
 
     assert not grows_linearly(rule, rule.inputs[0])

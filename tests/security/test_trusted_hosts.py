@@ -1,4 +1,4 @@
-"""The names the service answers under, and the proxies it believes."""
+"""Accepted host names and trusted proxies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app import create_app
 from config import Config
 from dev import parts
 from dev.process import Process, free_port
-from security.trusted_hosts import is_trusted, trusted
+from security.trusted_hosts import is_trusted, trusted_names
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
@@ -31,12 +31,12 @@ LOCAL = ("localhost", "127.0.0.1", "[::1]")
         ({"TRUSTED_HOSTS": "a.example,b.example"}, ("a.example", "b.example")),
     ],
 )
-def test_a_service_of_this_machine_answers_under_its_names_only(env: dict[str, str], names: tuple[str, ...]) -> None:
-    assert trusted(Config.from_env(env)) == names
+def test_a_loopback_service_accepts_local_names_only(env: dict[str, str], names: tuple[str, ...]) -> None:
+    assert trusted_names(Config.from_env(env)) == names
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:5000", "127.0.0.1", "127.0.0.1:5000", "[::1]:5000", "[::1]"])
-def test_its_own_names_are_trusted_whatever_the_port(host: str) -> None:
+def test_local_names_are_trusted_with_any_port(host: str) -> None:
     assert is_trusted(host, LOCAL)
 
 
@@ -44,20 +44,20 @@ def test_its_own_names_are_trusted_whatever_the_port(host: str) -> None:
     "host", ["", "evil.example", "localhost.evil.example", "evil.localhost", "127.0.0.1.evil.example", "127.0.0.2",
              "localhost:x", "localhost@evil.example", "[::1", "[::2]", "localhost,evil.example", "localhost\n"],
 )  # fmt: skip
-def test_others_are_not(host: str) -> None:
+def test_other_names_are_not_trusted(host: str) -> None:
     assert not is_trusted(host, LOCAL)
     assert is_trusted(host, ())
 
 
 @pytest.mark.parametrize(
-    ("host", "is_one"),
+    ("host", "expected"),
     [
         ("[2001:db8::1]", True), ("[2001:DB8:0:0::1]:8080", True), ("[2001:db8::2]", False), ("2001:db8::1", False),
         ("[2001:db8::1", False), ("[::]", False), ("[1:2]", False), ("[unknown]", False),
     ],
 )  # fmt: skip
-def test_an_ipv6_address_is_trusted_in_any_spelling(host: str, is_one: bool) -> None:
-    assert is_trusted(host, Config.from_env({"TRUSTED_HOSTS": "2001:db8:0::1"}).trusted_hosts) is is_one
+def test_an_ipv6_address_is_trusted_in_any_spelling(host: str, expected: bool) -> None:
+    assert is_trusted(host, Config.from_env({"TRUSTED_HOSTS": "2001:db8:0::1"}).trusted_hosts) is expected
 
 
 @pytest.mark.parametrize(
@@ -70,31 +70,31 @@ def test_an_ipv6_address_is_trusted_in_any_spelling(host: str, is_one: bool) -> 
     ids=["port", "control", "long"],
 )
 def test_a_refusal_names_the_host_and_the_setting(client: FlaskClient, host: str, shown: str) -> None:
-    answer = client.get("/", headers={"Host": host})
+    response = client.get("/", headers={"Host": host})
 
-    assert (answer.status_code, answer.get_json()["type"]) == (400, "/problems/untrusted-host")
-    assert f"host {shown}. The operator can add it to the setting TRUSTED_HOSTS." in answer.get_json()["detail"]
+    assert (response.status_code, response.get_json()["type"]) == (400, "/problems/untrusted-host")
+    assert f"host {shown}. The operator can add it to the setting TRUSTED_HOSTS." in response.get_json()["detail"]
 
 
-def test_a_name_that_points_here_by_trickery_gets_nothing(client: FlaskClient) -> None:
-    """DNS rebinding: to the browser it is all one site, so that neither CSRF nor CORS helps."""
+def test_dns_rebinding_is_refused(client: FlaskClient) -> None:
+    """To the browser it is one site, so that neither the CSRF check nor CORS helps."""
     headers = {"Sec-Fetch-Site": "same-origin", "Origin": "http://evil.example:5000"}
-    answer = client.get("/files", base_url="http://evil.example:5000", headers=headers)
+    response = client.get("/files", base_url="http://evil.example:5000", headers=headers)
 
-    assert (answer.status_code, answer.get_json()["type"]) == (400, "/problems/untrusted-host")
+    assert (response.status_code, response.get_json()["type"]) == (400, "/problems/untrusted-host")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/healthz/ready"])
-def test_its_health_is_told_under_any_name(client: FlaskClient, path: str) -> None:
+def test_health_checks_accept_any_name(client: FlaskClient, path: str) -> None:
     assert client.get(path, base_url="http://10.0.0.7:5000").status_code == 200
 
 
-def test_proxies_that_are_not_counted_are_not_believed(client: FlaskClient) -> None:
+def test_without_forwarded_hops_no_proxy_is_trusted(client: FlaskClient) -> None:
     forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example", "X-Forwarded-For": "192.0.2.7"}
-    answer = client.get("/", headers=forged)
+    response = client.get("/", headers=forged)
 
-    assert answer.status_code == 200
-    assert "Strict-Transport-Security" not in answer.headers
+    assert response.status_code == 200
+    assert "Strict-Transport-Security" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_proxies_that_are_not_counted_are_not_believed(client: FlaskClient) -> N
         ("2", "evil.example, ferry.example.com, inner.example.com", 200),
     ],
 )
-def test_only_what_the_counted_proxies_wrote_is_believed(
+def test_only_values_of_the_counted_proxies_are_trusted(
     settings: dict[str, str], hops: str, sent: str, status: int
 ) -> None:
     app = create_app(settings | {"FORWARDED_HOPS": hops, "TRUSTED_HOSTS": "ferry.example.com"})
@@ -116,7 +116,7 @@ def test_only_what_the_counted_proxies_wrote_is_believed(
 
 
 class TestGunicorn:
-    """It has a belief of its own in who speaks from this machine, which a proxy beside it and any local user does."""
+    """gunicorn by default trusts X-Forwarded-* from this machine, where proxies and other users send requests too."""
 
     @pytest.fixture
     def url(self, request: pytest.FixtureRequest, settings: dict[str, str], tmp_path: Path) -> Iterator[str]:
@@ -130,22 +130,22 @@ class TestGunicorn:
             web.stop()
 
     @pytest.mark.parametrize("url", ["0"], indirect=True)
-    def test_it_believes_nothing_by_itself(self, url: str, tmp_path: Path) -> None:
+    def test_it_trusts_no_header_by_default(self, url: str, tmp_path: Path) -> None:
         forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "off", "X-Forwarded-For": "192.0.2.7"}
-        answer = requests.get(f"{url}/nothing", headers={**forged, "SCRIPT_NAME": "/evil"}, timeout=10)
+        response = requests.get(f"{url}/nothing", headers={**forged, "SCRIPT_NAME": "/evil"}, timeout=10)
 
-        assert (answer.status_code, answer.json()["instance"]) == (404, "/nothing")
-        assert "Strict-Transport-Security" not in answer.headers
+        assert (response.status_code, response.json()["instance"]) == (404, "/nothing")
+        assert "Strict-Transport-Security" not in response.headers
         assert "192.0.2.7" not in (tmp_path / "web.log").read_text()
 
     @pytest.mark.parametrize("url", ["1"], indirect=True)
-    def test_the_counted_proxy_is_believed(self, url: str) -> None:
-        answer = requests.get(f"{url}/nothing", headers={"X-Forwarded-Proto": "https"}, timeout=10)
+    def test_the_counted_proxy_is_trusted(self, url: str) -> None:
+        response = requests.get(f"{url}/nothing", headers={"X-Forwarded-Proto": "https"}, timeout=10)
 
-        assert "Strict-Transport-Security" in answer.headers
+        assert "Strict-Transport-Security" in response.headers
 
     @pytest.mark.parametrize("url", ["0"], indirect=True)
-    def test_another_site_is_refused_before_its_body_comes(self, url: str) -> None:
+    def test_another_site_is_refused_before_its_body_arrives(self, url: str) -> None:
         host = url.removeprefix("http://")
         head = (
             f"POST /normal_upload HTTP/1.1\r\nHost: {host}\r\nOrigin: https://evil.example\r\nContent-Length: 9\r\n\r\n"
