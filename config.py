@@ -438,7 +438,7 @@ class Config:
     @cached_property
     def redis(self) -> RedisOptions:
         """How Redis is reached, and under which names."""
-        queue = self.celery_queue or redis_options.queue_of(self.sqlalchemy_database_uri)
+        queue = self.celery_queue or redis_options.default_queue(self.sqlalchemy_database_uri)
         return redis_options.parse(self.celery_broker_url, queue)
 
     @property

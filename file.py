@@ -18,7 +18,7 @@ from pybase64 import b64encode_as_string
 import config
 from content.filenames import safe_name
 from content.policy import safe_headers
-from database.engine import UNAVAILABLE, ping, was_undone
+from database.engine import UNAVAILABLE, ping, was_rolled_back
 from lifecycle import attempts, deletion, queries, transitions
 from lifecycle.hashing import HashingStream
 from logs import for_file
@@ -47,7 +47,7 @@ def process_file_to_stream(id: str, *, as_text: bool = False) -> Iterator[bytes]
     return b64encode_as_string(b"".join(stream)) if as_text else stream
 
 
-def new(
+def new_file(
     name: str,
     content_type: str,
     mode: Mode,
@@ -97,9 +97,9 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None, client
     row.size, row.sha256, row.spool = measured.size, measured.sha256, current_services().spool.identity
     row.reserved = measured.size
     try:
-        transitions.insert_row(row, current_services().leases.seconds)
+        transitions.insert(row, current_services().leases.seconds)
     except UNAVAILABLE as error:
-        if was_undone(error):
+        if was_rolled_back(error):
             current_services().spool.delete(row.id)
         raise
     except BaseException:
@@ -135,14 +135,14 @@ def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]
     return False
 
 
-def hold(row: File, bound: int | None) -> None:
+def insert_claimed(row: File, bound: int | None) -> None:
     """Commit the row of a new file as held by us, before its bytes are read: up to `bound` of them, where known."""
     row.reserved = min(storage_quota.RESERVATION_STEP, config.current().max_file_size) if bound is None else bound
-    transitions.insert_row(row, current_services().leases.seconds, held=True)
+    transitions.insert(row, current_services().leases.seconds, status=UploadStatus.PROCESSING)
 
 
 def _reserve(row: File, size: int) -> None:
-    if not transitions.reserve(row, size):
+    if not transitions.reserve_bytes(row, size):
         raise LeaseLost
 
 

@@ -1,7 +1,4 @@
-"""Rows: the table of files, and what more than one statement asks of it.
-
-A row in hand is a plain value: `lookups` read it, `moves` change it.
-"""
+"""The table of files, and the conditions on it that several statements share."""
 
 from __future__ import annotations
 
@@ -22,23 +19,22 @@ migrate = Migrate()
 
 
 class UploadStatus(enum.StrEnum):
-    """Where a file is in its life."""
+    """The status of a file."""
 
     PENDING = "PENDING"
+    """Accepted: its bytes are safe, and no worker has claimed it."""
     PROCESSING = "PROCESSING"
+    """Claimed by a worker."""
     COMPLETE = "COMPLETE"
+    """Stored and verified."""
     ERROR = "ERROR"
+    """Ended, with a reason."""
 
 
 class File(Base):
     """One upload. Sizes are bytes, times are seconds since the epoch.
 
-    Instances are plain values read from a row: they are never added to a session, and change only by a move.
-    `attempt` only grows: it is the fence. `attempts_before` of them were made before the file was last asked for
-    again. `spool` names the spool that has its bytes. `due_at` is when a waiting file may be handed out (again).
-    `deleted_at` marks a file that is being removed: it is gone for everybody but the sweep.
-    `owner` is whom it belongs to, None where nobody had to say who they are; `reserved` is how many bytes it counts
-    for there unless it is in ERROR. `content_type` is what the client says, `detected_type` what the bytes say.
+    An instance is a plain value read from a row: it is never added to a session, and only a transition changes it.
     """
 
     __tablename__ = "files"
@@ -57,9 +53,13 @@ class File(Base):
     mode: Mapped[str] = mapped_column(String(16))
     size: Mapped[int | None] = mapped_column(BigInteger)
     content_type: Mapped[str] = mapped_column(String(255))
+    """As the client declared it."""
     detected_type: Mapped[str | None] = mapped_column(String(255))
+    """As sniffed from the first bytes."""
     owner: Mapped[str | None] = mapped_column(String(64))
+    """None for anonymous uploads."""
     reserved: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Bytes counted towards the owner's quota, unless the status is ERROR."""
     sha256: Mapped[str | None] = mapped_column(String(64))
     received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -67,18 +67,30 @@ class File(Base):
     error: Mapped[str | None] = mapped_column(String(64))
     error_detail: Mapped[str | None] = mapped_column(String(255))
     attempt: Mapped[int] = mapped_column(default=0)
+    """The fencing token: it only grows."""
     attempts_before: Mapped[int] = mapped_column(default=0)
+    """`attempt` when the file was last retried by request."""
     spool: Mapped[str | None] = mapped_column(String(36))
+    """Identity of the spool that has the bytes."""
     lease_until: Mapped[float | None] = mapped_column(Double)
     due_at: Mapped[float | None] = mapped_column(Double)
+    """When a PENDING file may be dispatched (again), or the removal of a deleted one be retried."""
     expires_at: Mapped[float | None] = mapped_column(Double)
     deleted_at: Mapped[float | None] = mapped_column(Double)
+    """Set while the file is being removed: only the sweep still sees it."""
     created_at: Mapped[float] = mapped_column(Double)
     updated_at: Mapped[float] = mapped_column(Double)
 
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> File:
+        """The value of a row of FILES. Loading through the ORM costs about half as much again as the query."""
+        file = cast(File, cls.__mapper__.class_manager.new_instance())
+        vars(file).update(zip(_COLUMNS, row, strict=True))
+        return file
+
     @property
     def attempts(self) -> int:
-        """How many were made since the file was accepted, or last asked for again."""
+        """Attempts since the file was accepted, or last retried by request."""
         return self.attempt - self.attempts_before
 
 
@@ -88,24 +100,16 @@ _COLUMNS = tuple(FILES.c.keys())
 NOW = DatabaseTime()
 NOT_DELETED = FILES.c.deleted_at.is_(None)
 LEASE_EXPIRED = and_(FILES.c.upload_status == UploadStatus.PROCESSING, FILES.c.lease_until < NOW)
-"""Its holder's lease ran out."""
 ABANDONED = and_(LEASE_EXPIRED, NOT_DELETED)
 DUE = and_(FILES.c.upload_status == UploadStatus.PENDING, FILES.c.due_at <= NOW, NOT_DELETED)
-"""It waits, and may be handed out."""
+"""PENDING, and may be dispatched."""
 
-FAILED_FOR_GOOD = and_(
+FAILED_WITHOUT_BYTES = and_(
     FILES.c.upload_status == UploadStatus.ERROR,
     NOT_DELETED,
-    or_(FILES.c.spool.is_(None), FILES.c.updated_at < NOW - bindparam("kept", type_=Double())),
+    or_(FILES.c.spool.is_(None), FILES.c.updated_at < NOW - bindparam("retention", type_=Double())),
 )
-"""It ended as ERROR, and its bytes are gone: none were kept, or not for longer than `kept` seconds."""
-
-
-def file_from_row(row: Row[Any]) -> File:
-    """A row of FILES as a File. The ORM's own way costs about half as much again as the query."""
-    value = cast(File, File.__mapper__.class_manager.new_instance())
-    vars(value).update(zip(_COLUMNS, row, strict=True))
-    return value
+"""In ERROR for good: it was never spooled, or the spool deleted its bytes after `retention` seconds."""
 
 
 def init_app(app: Flask, uri: str, connections: int) -> engine.Database:

@@ -155,7 +155,7 @@ def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
         ttl = expires_in(sent.settings, ttl)
         key = sent.settings.get("idempotency_key", key)
         check_allowed(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)
-        row = file.new(
+        row = file.new_file(
             sent.name, sent.content_type, mode,
             detected_type=sent.detected_type, owner=caller.owner, expires_in=ttl,
         )  # fmt: skip

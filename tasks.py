@@ -42,13 +42,13 @@ def upload_pieces(self: Task, id: str, web: str) -> None:
         _ask_again(self, id)
 
 
-def send_whole(id: str, turn: int = 0) -> None:
+def send_inline(id: str, turn: int = 0) -> None:
     """Queue a file with its bytes. `turn`: see `Window.reserve_task`."""
     text = file.process_file_to_stream(id, as_text=True)
     upload.apply_async((id, text), argsrepr=_shown(id), headers={"ferry_turn": turn})
 
 
-def send_for_pieces(id: str, turn: int = 0) -> None:
+def send_relayed(id: str, turn: int = 0) -> None:
     """Queue a file; the worker that takes it will ask this process for its bytes."""
     upload_pieces.apply_async((id, current_services().relay.name), argsrepr=_shown(id), headers={"ferry_turn": turn})
 
@@ -142,7 +142,7 @@ def create_celery(app: Flask, config: Config) -> Celery:
 
     def own_logs(**_: Any) -> None:
         logs.configure(config.log_format)
-        log.info("tasks come from the queue %s of %s", config.redis.queue, config.redis.shown)
+        log.info("tasks come from the queue %s of %s", config.redis.queue, config.redis.safe_url)
         consumer.dump_body = _size_only
 
     transport.register()

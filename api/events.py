@@ -39,11 +39,11 @@ def event_stream(
     if last is not None:
         yield KEEPALIVE
     until = clock() + STREAM_SECONDS
-    while row := watch.until(partial(_is_news, shown, last), KEEPALIVE_SECONDS):
+    while row := watch.wait_until(partial(_is_news, shown, last), KEEPALIVE_SECONDS):
         text, tag = shown(row)
         if tag != last:
             yield format_event(tag, text)
-        if has_ended(row) or watch.over or clock() >= until:
+        if has_ended(row) or watch.closed or clock() >= until:
             return
         if tag == last:
             yield KEEPALIVE

@@ -65,9 +65,9 @@ def events(id: str) -> Response:
     if request.method == "HEAD":
         return _stream([])
     watcher = current_services().changes
-    watch = watcher.begin(row, g.principal.name, _client_has_left())
+    watch = watcher.subscribe(row, g.principal.name, _client_has_left())
     answer = _stream(stream_with_context(event_stream(watch, etagged, last)))
-    answer.call_on_close(lambda: watcher.end(watch))
+    answer.call_on_close(lambda: watcher.unsubscribe(watch))
     return answer
 
 
@@ -104,9 +104,9 @@ def _long_poll(before: File, seconds: int) -> File:
     row: File | None = before
     with (
         suppress(TooManyWatchers),
-        current_services().changes.watch(before, g.principal.name, _client_has_left()) as watch,
+        current_services().changes.subscription(before, g.principal.name, _client_has_left()) as watch,
     ):
-        row = watch.until(done, seconds)
+        row = watch.wait_until(done, seconds)
     if row is None:
         raise NotFound
     return row

@@ -92,12 +92,12 @@ def parser(lab: Lab, rounds: int) -> dict[str, list[Row]]:
 
 
 def _parse(body: bytes) -> float:
-    form = b'--frontier\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + body
-    whole = form + b"\r\n--frontier--\r\n"
+    form = b'--boundary\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + body
+    whole = form + b"\r\n--boundary--\r\n"
     environ = EnvironBuilder(method="POST", path="/").get_environ() | {
         "wsgi.input": io.BytesIO(whole),
         "wsgi.input_terminated": True,
-        "CONTENT_TYPE": "multipart/form-data; boundary=frontier",
+        "CONTENT_TYPE": "multipart/form-data; boundary=boundary",
         "CONTENT_LENGTH": str(len(whole)),
     }
     began = time.perf_counter()

@@ -114,7 +114,7 @@ def _region() -> Iterator[Check]:
 
 def _broker() -> Iterator[Check]:
     redis = config.current().redis
-    subject = f"broker {redis.shown}"
+    subject = f"broker {redis.safe_url}"
 
     def look() -> Check:
         current_services().relay.ping()

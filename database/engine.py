@@ -114,12 +114,12 @@ def reason(error: BaseException) -> str:
     return f"{code}: {lines[0] if sqlstate else '; '.join(lines)}"[:_LONGEST_REASON]
 
 
-def was_undone(error: BaseException) -> bool:
+def was_rolled_back(error: BaseException) -> bool:
     """Whether it is sure that what failed so changed nothing. An answer that was lost does not say."""
     if isinstance(error, TimeoutError):
         return True  # It never had a connection.
     name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
-    return postgresql.was_undone(error) or name.startswith(_SQLITE_UNDONE)
+    return postgresql.was_rolled_back(error) or name.startswith(_SQLITE_UNDONE)
 
 
 def now() -> float:
@@ -163,7 +163,7 @@ def init_app(app: Flask, db: SQLAlchemy, uri: str, most: int) -> Database:
         event.listen(db.engine, "do_connect", connections.connect)
         event.listen(db.engine, "begin", connections.limit)
         event.listen(db.engine, "handle_error", connections.failed)
-        return Database(engine, DirectCommit(db.engine, engine, postgresql.repeats))
+        return Database(engine, DirectCommit(db.engine, engine, postgresql.max_retries))
 
 
 def _sqlite_folder(dialect: object, record: object, arguments: Sequence[str], options: object) -> None:

@@ -49,7 +49,7 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(getattr(error, "orig", None) or error, "sqlstate", None)
 
 
-def is_useless(code: str | None) -> bool:
+def is_unusable(code: str | None) -> bool:
     """Whether a connection on which this SQLSTATE came can't be used for anything more.
 
     25006: the server was demoted, and takes no changes. The session is about to end, or ended (08, 57P, 25P03, 25P04).
@@ -58,7 +58,7 @@ def is_useless(code: str | None) -> bool:
     return code is not None and (code in _USELESS or code.startswith(_USELESS_CLASSES))
 
 
-def repeats(error: BaseException) -> int:
+def max_retries(error: BaseException) -> int:
     """How often it makes sense to do again at once what failed so, and was undone by the server.
 
     Another connection may lead to the new primary, or have its statements prepared. A deadlock, or a conflict of
@@ -67,7 +67,7 @@ def repeats(error: BaseException) -> int:
     return _REPEATS.get(sqlstate(error) or "", 0)
 
 
-def was_undone(error: BaseException) -> bool:
+def was_rolled_back(error: BaseException) -> bool:
     """Whether the server says that it changed nothing. An answer that was lost says nothing."""
     code = sqlstate(error)
     return code is not None and not code.startswith(_USELESS_CLASSES) and code != "40003"
@@ -151,7 +151,7 @@ class Connections:
         Then the database counts as away, whatever class of errors the driver has for it.
         """
         code = sqlstate(context.original_exception)
-        if not is_useless(code):
+        if not is_unusable(code):
             return None
         self._prepares = self._prepares and code not in _UNPREPARED
         context.is_disconnect = True

@@ -34,7 +34,7 @@ class RedisOptions:
     tls: Mapping[str, Any]
     """Options of a TLS connection; empty for redis://."""
 
-    shown: str
+    safe_url: str
     """The address without user and password."""
 
     queue: str = "ferry"
@@ -61,7 +61,7 @@ def parse(value: str, queue: str = "ferry") -> RedisOptions:
     return RedisOptions(place.replace("%s", _login(parts), 1), tls, place.replace("%s", "", 1), queue)
 
 
-def queue_of(database: str) -> str:
+def default_queue(database: str) -> str:
     """The queue of the installation that has this database, unless CELERY_QUEUE names one.
 
     Follows from the address alone, because web service and worker must agree on it before they reach the database. User

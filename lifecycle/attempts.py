@@ -20,7 +20,7 @@ log = logging.getLogger("ferry.file")
 
 _MAX_PAUSE = 900.0
 _MIN_JITTER, _MAX_JITTER = 0.75, 1.25
-MAX_WAIT = _MAX_JITTER * _MAX_PAUSE
+MAX_RETRY_DELAY = _MAX_JITTER * _MAX_PAUSE
 """Seconds after a failed attempt in which the next is due, whatever has failed."""
 _MAX_DETAIL = 255
 _DATABASE_SECONDS = 75.0

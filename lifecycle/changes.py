@@ -1,7 +1,7 @@
-"""Who waits for what becomes of a file: one thread a process looks all of them up together, four times a second.
+"""Push status changes to waiting clients: one thread a process polls all watched files with one query.
 
-A waiting request costs a thread of the server. So there are few places, most of them for others than any one caller,
-and nobody who uploads ever waits for one who only looks.
+A waiting request occupies a thread of the server. So capacity is small, one client gets at most half of it, and an
+upload never waits for a client that only watches.
 """
 
 from __future__ import annotations
@@ -19,127 +19,135 @@ from lifecycle import queries
 from models import File, UploadStatus
 from problems import TooManyWatchers
 
-log = logging.getLogger("ferry.watching")
+log = logging.getLogger("ferry.changes")
 
 _POLL_INTERVAL = 0.25
 
 
 def has_ended(row: File) -> bool:
-    """Whether nothing more will become of the file by itself."""
+    """Whether the file is COMPLETE or in ERROR, and so will not change by itself."""
     return row.upload_status in (UploadStatus.COMPLETE, UploadStatus.ERROR)
 
 
-def has_capacity(taken: int, mine: int, places: int) -> bool:
-    """Whether there is a place for one who has `mine` of those that are taken. One caller never has more than half."""
-    return taken < places and mine < max(1, places // 2)
+def has_capacity(subscribed: int, own: int, capacity: int) -> bool:
+    """Whether a client that has `own` of the `subscribed` subscriptions gets another: at most half of `capacity`."""
+    return subscribed < capacity and own < max(1, capacity // 2)
 
 
-def state(row: File | None) -> object:
-    """What tells two looks at a file apart. Its time alone would not: two moves may share a millisecond."""
+def fingerprint(row: File | None) -> object:
+    """A value that differs between two states of a file. `updated_at` alone is not enough: it has milliseconds."""
     return row and (row.upload_status, row.attempt, row.error, row.received_bytes, row.stored_bytes, row.updated_at)
 
 
 class Subscription:
-    """A place, and the file that is watched from it: `row` as it was seen last, None once it was deleted."""
+    """A client's wait for changes of one file. `row` is its last known state, None once it is deleted."""
 
-    over = False
-    """Whether nobody waits here any longer: the client has left, or the process is being stopped."""
+    closed = False
+    """Whether the client has disconnected or the process is being stopped."""
 
-    def __init__(self, row: File, caller: str, has_left: Callable[[], bool]) -> None:
-        self.id, self.caller, self.has_left = row.id, caller, has_left
+    def __init__(
+        self,
+        row: File,
+        client: str,
+        is_disconnected: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.id, self.client, self.is_disconnected, self._clock = row.id, client, is_disconnected, clock
         self.row: File | None = row
-        self._news = threading.Event()
+        self._changed = threading.Event()
 
-    def until(self, done: Callable[[File | None], bool], seconds: float) -> File | None:
-        """The file as soon as it is `done`, or as it is after `seconds` or when waiting is over."""
-        deadline = time.monotonic() + seconds
-        while not done(self.row) and not self.over and (left := deadline - time.monotonic()) > 0:
-            self._news.wait(left)
-            self._news.clear()
+    def wait_until(self, done: Callable[[File | None], bool], seconds: float) -> File | None:
+        """The file once `done(file)` is true, or its state after `seconds` or when the subscription is closed."""
+        deadline = self._clock() + seconds
+        while not done(self.row) and not self.closed and (left := deadline - self._clock()) > 0:
+            self._changed.wait(left)
+            self._changed.clear()
         return self.row
 
-    def show(self, row: File | None) -> None:
-        """Tell what was seen."""
-        if state(row) != state(self.row):
+    def publish(self, row: File | None) -> None:
+        """Wake the waiting thread if the file has changed."""
+        if fingerprint(row) != fingerprint(self.row):
             self.row = row
-            self._news.set()
+            self._changed.set()
 
-    def finish(self) -> None:
-        """Let nobody wait here any longer."""
-        self.over = True
-        self._news.set()
+    def close(self) -> None:
+        """End every wait, now and later."""
+        self.closed = True
+        self._changed.set()
 
 
 class ChangePoller:
-    """The places of one process, and the thread that looks for those who have them. It runs while there are any."""
+    """The subscriptions of one process, and the thread that polls for them. It runs while there are any."""
 
-    def __init__(self, app: Flask, places: int) -> None:
-        self._app, self._places = app, places
+    def __init__(self, app: Flask, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app, self._capacity, self._clock = app, capacity, clock
         self._lock = threading.Lock()
-        self._watches: list[Subscription] = []
+        self._subscriptions: list[Subscription] = []
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
 
-    def begin(self, row: File, caller: str, has_left: Callable[[], bool] = lambda: False) -> Subscription:
-        """Take a place to watch a file from, until `end`. Raises TooManyWatchers.
+    def subscribe(self, row: File, client: str, is_disconnected: Callable[[], bool] = lambda: False) -> Subscription:
+        """Subscribe to a file until `unsubscribe`. Raises TooManyWatchers if there is no capacity left.
 
-        `has_left` says whether the client is gone; it is asked by the thread that looks.
+        `is_disconnected` is called by the polling thread.
         """
         with self._lock:
-            mine = sum(watch.caller == caller for watch in self._watches)
-            if self._stopped.is_set() or not has_capacity(len(self._watches), mine, self._places):
+            own = sum(subscription.client == client for subscription in self._subscriptions)
+            if self._stopped.is_set() or not has_capacity(len(self._subscriptions), own, self._capacity):
                 raise TooManyWatchers
-            watch = Subscription(row, caller, has_left)
-            self._watches.append(watch)
+            subscription = Subscription(row, client, is_disconnected, self._clock)
+            self._subscriptions.append(subscription)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="ferry-watch", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="ferry-changes", daemon=True)
                 self._thread.start()
-            return watch
+            return subscription
 
-    def end(self, watch: Subscription) -> None:
-        """Give a place back. Once too often does no harm."""
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End a subscription. May be called twice."""
         with self._lock:
-            if watch in self._watches:
-                self._watches.remove(watch)
+            if subscription in self._subscriptions:
+                self._subscriptions.remove(subscription)
 
     @contextmanager
-    def watch(self, row: File, caller: str, has_left: Callable[[], bool] = lambda: False) -> Iterator[Subscription]:
-        """A place for the length of a block. Raises TooManyWatchers."""
-        watch = self.begin(row, caller, has_left)
+    def subscription(
+        self, row: File, client: str, is_disconnected: Callable[[], bool] = lambda: False
+    ) -> Iterator[Subscription]:
+        """A subscription for the length of a block. Raises TooManyWatchers."""
+        subscription = self.subscribe(row, client, is_disconnected)
         try:
-            yield watch
+            yield subscription
         finally:
-            self.end(watch)
+            self.unsubscribe(subscription)
 
     def stop(self) -> None:
-        """Let nobody wait any longer. May be called by a signal's handler."""
+        """Close every subscription and refuse new ones. May be called by a signal handler."""
         self._stopped.set()
 
     def _run(self) -> None:
         while not self._stopped.wait(_POLL_INTERVAL):
             with self._lock:
-                watches = list(self._watches)
-                if not watches:
+                subscriptions = list(self._subscriptions)
+                if not subscriptions:
                     self._thread = None
                     return
-            self._look(watches)
+            self._poll(subscriptions)
         with self._lock:
-            for watch in self._watches:
-                watch.finish()
+            for subscription in self._subscriptions:
+                subscription.close()
 
-    def _look(self, watches: Sequence[Subscription]) -> None:
-        for watch in watches:
-            if watch.has_left():
-                watch.finish()
+    def _poll(self, subscriptions: Sequence[Subscription]) -> None:
+        for subscription in subscriptions:
+            if subscription.is_disconnected():
+                subscription.close()
         try:
             with self._app.app_context():
-                found = queries.get_many(list({watch.id for watch in watches}))
+                rows = queries.get_many(list({subscription.id for subscription in subscriptions}))
         except UNAVAILABLE as error:
-            log.warning("the watched files could not be looked up: %s", reason(error))
+            log.warning("changes.poll_failed: %s", reason(error))
             return
-        except Exception:  # Without this thread nobody would ever hear anything again.
-            log.exception("the watched files could not be looked up")
+        except Exception:  # Without this thread no subscription would ever see a change again.
+            log.exception("changes.poll_failed")
             return
-        for watch in watches:
-            row = found.get(watch.id)
-            watch.show(row if row and row.deleted_at is None else None)
+        for subscription in subscriptions:
+            row = rows.get(subscription.id)
+            subscription.publish(row if row and row.deleted_at is None else None)

@@ -105,7 +105,7 @@ def delete_expired() -> int:
     return len(execute(_DELETE_EXPIRED))
 
 
-def state(row: File | None, *, live: bool, old: bool) -> Literal["free", "busy", "done"]:
+def key_state(row: File | None, *, live: bool, old: bool) -> Literal["free", "busy", "done"]:
     """What a key that was used means now. `live`: its request was heard of lately. `old`: kept long enough.
 
     A file that its client waited for, and that failed, was never promised: the key is free for another try.
@@ -141,7 +141,7 @@ def _reserve(key: str, new: File) -> File | None:
     if found is None:
         raise IdempotencyKeyInUse
     row = queries.get_owned(new.owner, found.file_id)
-    now = state(row, live=bool(found.live), old=bool(found.old))
+    now = key_state(row, live=bool(found.live), old=bool(found.old))
     if now == "done":
         return row
     if now == "free" and execute(_TAKE_OVER, values | {"before": found.file_id}):

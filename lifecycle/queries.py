@@ -1,7 +1,4 @@
-"""Lookups: the files that somebody asks for, as the database has them.
-
-Only `deleted` and `among` find what is deleted.
-"""
+"""Read queries over files. Only `deleted` and `get_many` return deleted files."""
 
 from __future__ import annotations
 
@@ -14,14 +11,13 @@ from database.engine import connect
 from models import (
     ABANDONED,
     DUE,
-    FAILED_FOR_GOOD,
+    FAILED_WITHOUT_BYTES,
     FILES,
     LEASE_EXPIRED,
     NOT_DELETED,
     NOW,
     File,
     UploadStatus,
-    file_from_row,
 )
 
 
@@ -31,9 +27,9 @@ def get(id: str) -> File | None:
 
 
 def get_owned(owner: str | None, id: str) -> File | None:
-    """The file with this id, if it belongs to this owner."""
-    found = _read(_BY_ID_ANONYMOUS, id=id) if owner is None else _read(_BY_ID_AND_OWNER, id=id, owner=owner)
-    return next(iter(found), None)
+    """The file with this id, if it belongs to `owner` (None: to an anonymous client)."""
+    rows = _read(_BY_ID_ANONYMOUS, id=id) if owner is None else _read(_BY_ID_AND_OWNER, id=id, owner=owner)
+    return next(iter(rows), None)
 
 
 def page(
@@ -48,19 +44,19 @@ def page(
     created_after: float | None = None,
     created_before: float | None = None,
 ) -> Sequence[File]:
-    """At most `limit` files of an owner, in the order they were made in, from the id `after` on: UUIDv7 sort so.
+    """At most `limit` files of an owner after the id `after`, in order of creation, which is that of UUIDv7 ids.
 
-    `prefix` is how their names start; times are seconds since the epoch, and are not included.
+    `prefix`: of their names. Times are seconds since the epoch, exclusive.
     """
-    id, made = FILES.c.id, FILES.c.created_at
+    id, created_at = FILES.c.id, FILES.c.created_at
     query = select(FILES).where(_belongs_to(owner), NOT_DELETED)
     for value, condition in (
         (after, id.__lt__ if newest_first else id.__gt__),
         (status, FILES.c.upload_status.__eq__),
         (mode, FILES.c.mode.__eq__),
-        (prefix, lambda start: _starts_with(str(start))),
-        (created_after, made.__gt__),
-        (created_before, made.__lt__),
+        (prefix, lambda text: _name_starts_with(str(text))),
+        (created_after, created_at.__gt__),
+        (created_before, created_at.__lt__),
     ):
         if value is not None:
             query = query.where(condition(value))
@@ -68,84 +64,88 @@ def page(
 
 
 def abandoned(limit: int) -> Sequence[File]:
-    """Files whose holder's lease ran out, oldest first."""
-    return _read(_ABANDONED, most=limit)
+    """Files in PROCESSING whose lease expired, oldest first."""
+    return _read(_ABANDONED, limit=limit)
 
 
 def due(spool: str, limit: int) -> Sequence[File]:
-    """Waiting files of a spool that may be handed out, longest due first."""
-    return _read(_DUE, spool=spool, most=limit)
+    """PENDING files of a spool that may be dispatched, longest due first."""
+    return _read(_DUE, spool=spool, limit=limit)
 
 
-def waiting_for_workers(least: float, pause: float) -> tuple[int, float]:
-    """How many files of mode `celery` have waited for a worker for more than `least` seconds, and the longest wait.
+def waiting_for_workers(min_wait: float, pause: float) -> tuple[int, float]:
+    """The number of `celery` files that have waited more than `min_wait` seconds for a worker, and the longest wait.
 
-    `pause`: seconds that a file may rest after a failed attempt; they do not count. No more than 1000 files do.
+    `pause`: seconds between two attempts, which do not count as waiting. Counts 1000 files at most.
     """
     with connect() as connection:
-        count, seconds = connection.execute(_WAITING, {"least": least, "pause": pause}).one()
+        count, seconds = connection.execute(_WAITING, {"min_wait": min_wait, "pause": pause}).one()
     return int(count), float(seconds or 0)
 
 
 def expired(limit: int) -> Sequence[File]:
-    """Files whose time is over, and that are not deleted yet."""
-    return _read(_EXPIRED, most=limit)
+    """Files past `expires_at` that are not deleted yet."""
+    return _read(_EXPIRED, limit=limit)
 
 
-def failed(limit: int, seconds: float, kept: float) -> Sequence[File]:
-    """Files that ended as ERROR more than `seconds` ago, oldest first; those with bytes in a spool `kept` at least."""
-    return _read(_FAILED, most=limit, seconds=seconds, kept=max(seconds, kept))
+def failed(limit: int, retention: float, spool_retention: float) -> Sequence[File]:
+    """Files that ended as ERROR more than `retention` seconds ago, oldest first.
+
+    Spooled files are returned after the longer of `retention` and `spool_retention`.
+    """
+    return _read(_FAILED, limit=limit, retention=retention, spool_retention=max(retention, spool_retention))
 
 
-def failed_over_limit(most: int, kept: float) -> Sequence[str | None]:
-    """Owners of more than `most` files in ERROR whose bytes are not kept; None: those of no owner, as one.
+def failed_over_limit(limit: int, spool_retention: float) -> Sequence[str | None]:
+    """Owners of more than `limit` files in ERROR without bytes; None stands for all files without an owner.
 
-    A spool keeps bytes for `kept` seconds.
+    The spool keeps the bytes of such a file for `spool_retention` seconds.
     """
     with connect() as connection:
-        return connection.execute(_FAILED_OVER_LIMIT, {"most": most, "kept": kept}).scalars().all()
+        values = {"limit": limit, "retention": spool_retention}
+        return connection.execute(_FAILED_OVER_LIMIT, values).scalars().all()
 
 
 def deleted(spool: str, limit: int, grace: float) -> Sequence[File]:
-    """Deleted files that nobody can be at work on any more and that are due, longest deleted first.
+    """Deleted files that are due and that no worker holds, longest deleted first.
 
-    Those whose bytes may be in another spool are left to its host, for `grace` seconds.
+    Files whose bytes are in another spool are left to its host for `grace` seconds.
     """
-    return _read(_DELETED, spool=spool, most=limit, grace=grace)
+    return _read(_DELETED, spool=spool, limit=limit, grace=grace)
 
 
 def get_many(ids: Sequence[str]) -> dict[str, File]:
-    """Those of the files `ids` that have a row, deleted or not."""
+    """The files with these ids by id, deleted ones included; unknown ids are left out."""
     return {row.id: row for row in _read(select(FILES).where(FILES.c.id.in_(ids)))}
 
 
-def with_prefix(owner: str | None, start: str, limit: int) -> Sequence[File]:
-    """An owner's files whose names start so, oldest first, but for those that ended as ERROR."""
-    there = and_(NOT_DELETED, FILES.c.upload_status != UploadStatus.ERROR)
-    query = select(FILES).where(_belongs_to(owner), there, _starts_with(start))
+def with_prefix(owner: str | None, prefix: str, limit: int) -> Sequence[File]:
+    """An owner's files whose names start with `prefix`, oldest first, without those in ERROR."""
+    not_failed = and_(NOT_DELETED, FILES.c.upload_status != UploadStatus.ERROR)
+    query = select(FILES).where(_belongs_to(owner), not_failed, _name_starts_with(prefix))
     return _read(query.order_by(FILES.c.id).limit(limit))
 
 
 def recently_ended(seconds: float, limit: int) -> Sequence[File]:
-    """Files that ended in the last `seconds` and may have left an upload in parts, the latest first."""
-    return _read(_RECENTLY_ENDED, seconds=seconds, most=limit)
+    """Files that ended in the last `seconds` and may have left a multipart upload behind, latest first."""
+    return _read(_RECENTLY_ENDED, seconds=seconds, limit=limit)
 
 
 def completed_between(after: str, to: str, limit: int) -> Sequence[File]:
-    """COMPLETE files with `after` < id <= `to`, in the order of their ids."""
-    return _read(_COMPLETED_BETWEEN, after=after, to=to, most=limit)
+    """COMPLETE files with `after` < id <= `to`, in order of their ids."""
+    return _read(_COMPLETED_BETWEEN, after=after, to=to, limit=limit)
 
 
 # Statements are built once: building one takes longer than running it.
 _BY_ID = select(FILES).where(FILES.c.id == bindparam("id"), NOT_DELETED)
 _BY_ID_AND_OWNER = _BY_ID.where(FILES.c.owner == bindparam("owner"))
 _BY_ID_ANONYMOUS = _BY_ID.where(FILES.c.owner.is_(None))
-_ABANDONED = select(FILES).where(ABANDONED).order_by(FILES.c.id).limit(bindparam("most"))
+_ABANDONED = select(FILES).where(ABANDONED).order_by(FILES.c.id).limit(bindparam("limit"))
 _DUE = (
     select(FILES)
     .where(DUE, or_(FILES.c.spool == bindparam("spool"), FILES.c.spool.is_(None)))
     .order_by(FILES.c.due_at)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _COMPLETED_BETWEEN = (
     select(FILES)
@@ -156,7 +156,7 @@ _COMPLETED_BETWEEN = (
         FILES.c.id <= bindparam("to"),
     )
     .order_by(FILES.c.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _RECENTLY_ENDED = (
     select(FILES)
@@ -169,7 +169,7 @@ _RECENTLY_ENDED = (
         FILES.c.updated_at > NOW - bindparam("seconds", type_=Double()),
     )
     .order_by(FILES.c.updated_at.desc())
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _WAITING_SINCE = FILES.c.updated_at + case((FILES.c.error.is_not(None), bindparam("pause", type_=Double())), else_=0.0)
 _LONG_WAITING = (
@@ -178,7 +178,7 @@ _LONG_WAITING = (
         FILES.c.upload_status == UploadStatus.PENDING,
         FILES.c.mode == "celery",
         NOT_DELETED,
-        NOW - bindparam("least", type_=Double()) > _WAITING_SINCE,
+        NOW - bindparam("min_wait", type_=Double()) > _WAITING_SINCE,
     )
     .order_by(FILES.c.id)
     .limit(1000)
@@ -186,21 +186,24 @@ _LONG_WAITING = (
 )
 _WAITING = select(func.count(), NOW - func.min(_LONG_WAITING.c.since)).select_from(_LONG_WAITING)
 _EXPIRED = (
-    select(FILES).where(FILES.c.expires_at < NOW, NOT_DELETED).order_by(FILES.c.expires_at).limit(bindparam("most"))
+    select(FILES).where(FILES.c.expires_at < NOW, NOT_DELETED).order_by(FILES.c.expires_at).limit(bindparam("limit"))
 )
-_STAYS = case((FILES.c.spool.is_(None), bindparam("seconds", type_=Double())), else_=bindparam("kept", type_=Double()))
+_RETENTION = case(
+    (FILES.c.spool.is_(None), bindparam("retention", type_=Double())),
+    else_=bindparam("spool_retention", type_=Double()),
+)
 _FAILED = (
     select(FILES)
     .where(
         FILES.c.upload_status == UploadStatus.ERROR,
         NOT_DELETED,
-        FILES.c.updated_at < NOW - _STAYS,
+        FILES.c.updated_at < NOW - _RETENTION,
     )
     .order_by(FILES.c.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _FAILED_OVER_LIMIT = (
-    select(FILES.c.owner).where(FAILED_FOR_GOOD).group_by(FILES.c.owner).having(func.count() > bindparam("most"))
+    select(FILES.c.owner).where(FAILED_WITHOUT_BYTES).group_by(FILES.c.owner).having(func.count() > bindparam("limit"))
 )
 _DELETED = (
     select(FILES)
@@ -215,7 +218,7 @@ _DELETED = (
         ),
     )
     .order_by(FILES.c.deleted_at)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 
 
@@ -223,11 +226,11 @@ def _belongs_to(owner: str | None) -> ColumnElement[bool]:
     return FILES.c.owner.is_(None) if owner is None else FILES.c.owner == owner
 
 
-def _starts_with(start: str) -> ColumnElement[bool]:
-    """Of a name. LIKE would not tell capitals apart on SQLite."""
-    return func.substr(FILES.c.name, 1, len(start)) == start
+def _name_starts_with(prefix: str) -> ColumnElement[bool]:
+    """Case-sensitive, which LIKE is not on SQLite."""
+    return func.substr(FILES.c.name, 1, len(prefix)) == prefix
 
 
 def _read(query: Select[Any], **values: Any) -> Sequence[File]:
     with connect() as connection:
-        return [file_from_row(row) for row in connection.execute(query, values)]
+        return [File.from_row(row) for row in connection.execute(query, values)]

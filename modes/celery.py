@@ -65,7 +65,7 @@ def waiting() -> tuple[int, float]:
 
     None runs, or all are busy, or deaf, or have another queue.
     """
-    return queries.waiting_for_workers(2 * current_services().leases.seconds, attempts.MAX_WAIT)
+    return queries.waiting_for_workers(2 * current_services().leases.seconds, attempts.MAX_RETRY_DELAY)
 
 
 def requeue_lost_tasks() -> None:
@@ -75,17 +75,17 @@ def requeue_lost_tasks() -> None:
 
 def _requeue_lost_tasks(_: str) -> None:
     services = current_services()
-    if services.relay.may_have_lost_tasks() and (found := transitions.recall(2 * services.leases.seconds)):
+    if services.relay.may_have_lost_tasks() and (found := transitions.make_due(2 * services.leases.seconds)):
         log.warning("tasks.lost: Redis has no task for some of %d waiting files; they are queued again", found)
     services.relay.set_marker()
 
 
 def _queue(id: str, size: int, turn: int) -> None:
     if current_services().relay.fits_in_message(size):
-        tasks.send_whole(id, turn)
+        tasks.send_inline(id, turn)
     else:
         current_services().relay_server.start()
-        tasks.send_for_pieces(id, turn)
+        tasks.send_relayed(id, turn)
 
 
 def is_running_attempt(row: File | None, attempt: int, here: str) -> bool:

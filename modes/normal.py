@@ -9,5 +9,5 @@ from models import File
 
 def upload(row: File, sent: IncomingFile) -> None:
     """Store `sent`; the row is COMPLETE on return. It is committed before the first byte leaves."""
-    file.hold(row, sent.max_bytes)
+    file.insert_claimed(row, sent.max_bytes)
     file.store(row, sent.stream, sent.max_bytes)

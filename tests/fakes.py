@@ -15,7 +15,7 @@ from services import EXTENSION, Services, current_services
 from storage.base import Stat, StorageError
 from storage.memory import MemoryStorage
 
-BOUNDARY = "frontier"
+BOUNDARY = "boundary"
 
 
 class FailingStorage(MemoryStorage):
@@ -54,7 +54,7 @@ def part(name: str, body: bytes, filename: str | None = None, content_type: str 
 
 def form(*parts: bytes, end: bytes = b"--\r\n") -> bytes:
     """A multipart/form-data body of these parts, for `Content-Type: FORM`."""
-    return b"".join(b"--frontier\r\n" + each + b"\r\n" for each in parts) + b"--frontier" + end
+    return b"".join(b"--boundary\r\n" + each + b"\r\n" for each in parts) + b"--boundary" + end
 
 
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -75,7 +75,7 @@ def failing(app: Flask, error: Exception) -> FailingStorage:
     return storage
 
 
-def found(row: File) -> File:
+def reload(row: File) -> File:
     """The file as its row says now."""
     other = queries.get(row.id)
     assert other is not None

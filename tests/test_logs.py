@@ -290,10 +290,10 @@ def test_no_byte_of_a_file_is_in_the_log_of_a_worker_or_in_the_head_of_a_message
     queue = redis.Redis.from_url(settings["CELERY_BROKER_URL"])
     worker.until(lambda line: line["message"].endswith("ready."))
     with app.app_context():
-        row = file.new("a.bin", "application/octet-stream", "celery")
+        row = file.new_file("a.bin", "application/octet-stream", "celery")
         file.receive(row, iter([body]))
         assert transitions.claim(row, 6)
-        tasks.send_whole(row.id)
+        tasks.send_inline(row.id)
         worker.until(lambda line: "retry: Retry in" in line["message"])
         taken = queue.hvals(config.current().redis.key("unacked"))
         again = json.loads(taken[-1])[0] if taken else None
@@ -324,10 +324,10 @@ def test_the_head_of_a_queued_task_holds_no_bytes(app: Flask) -> None:
     celery.conf.task_always_eager = False
     options = config.current().redis
     queue = redis.Redis.from_url(options.url)
-    row = file.new("a.bin", "application/octet-stream", "celery")
+    row = file.new_file("a.bin", "application/octet-stream", "celery")
     file.receive(row, iter([b"%" * 9000]))
     try:
-        tasks.send_whole(row.id)
+        tasks.send_inline(row.id)
         [message] = [json.loads(each) for each in queue.lrange(options.key(options.queue), 0, -1)]
     finally:
         queue.flushdb()

@@ -1,37 +1,23 @@
-"""The moves of a file's life. Every race between holders is decided in here.
+"""State transitions of a file. Every race between workers is decided here.
 
-A move is one conditional UPDATE, and so a transaction in itself; whoever's UPDATE changes no row has lost and must
-touch nothing. The value in hand changes with the row.
+A transition is one conditional UPDATE, and therefore atomic. It returns False, and changes nothing, if another worker
+moved the file first; on success it updates the `File` value passed in as well.
 """
 
 from __future__ import annotations
 
 from lifecycle.transitions.claims import (
     claim,
-    complete,
-    discard,
-    fail,
     heartbeat,
-    insert_row,
+    insert,
     progress,
-    requeue,
-    reserve,
-)
-from lifecycle.transitions.outcomes import (
-    assign_owner,
-    defer,
-    defer_deletion,
-    delete,
-    delete_failed,
-    fail_abandoned,
-    purge,
-    purge_failed,
-    recall,
     reclaim,
-    reserve_dispatch,
-    retry,
-    set_error,
-)  # fmt: skip
+    reserve_bytes,
+)
+from lifecycle.transitions.outcomes import complete, discard, fail, fail_abandoned, requeue, retry, set_error
+from lifecycle.transitions.ownership import assign_owner
+from lifecycle.transitions.removal import defer_deletion, delete, delete_failed, purge, purge_failed
+from lifecycle.transitions.scheduling import defer, make_due, reserve_dispatch
 
 __all__ = [
     "assign_owner",
@@ -45,15 +31,15 @@ __all__ = [
     "fail",
     "fail_abandoned",
     "heartbeat",
-    "insert_row",
+    "insert",
+    "make_due",
     "progress",
     "purge",
     "purge_failed",
-    "recall",
     "reclaim",
     "requeue",
-    "reserve",
+    "reserve_bytes",
     "reserve_dispatch",
     "retry",
     "set_error",
-]  # fmt: skip
+]

@@ -1,4 +1,4 @@
-"""The moves of a file's holder, and of who accepts it."""
+"""Claims: insert a row, claim its file, renew the lease, take over an abandoned file."""
 
 from __future__ import annotations
 
@@ -9,110 +9,82 @@ from sqlalchemy import Connection, Double, Row, bindparam, or_
 from sqlalchemy.sql.dml import ReturningInsert
 
 from database.engine import execute, transaction
-from lifecycle.transitions.fencing import (
-    AFTER_PAUSE,
-    SAME_ID,
-    TERMINAL,
-    TOUCHING,
-    WHILE_PROCESSING,
-    apply,
-    update_lease,
-)
+from lifecycle.transitions.fencing import SAME_ID, TOUCHING, WHILE_PROCESSING, apply, update_lease
 from models import ABANDONED, FILES, NOT_DELETED, NOW, File, UploadStatus
 from quotas import storage_quota
 
 
-def insert_row(row: File, lease: float, *, held: bool = False) -> None:
-    """Commit this file's row, as PENDING or as held by the caller (attempt 1).
+def insert(row: File, lease: float, *, status: UploadStatus = UploadStatus.PENDING) -> None:
+    """Commit the row of a new file as PENDING, or as PROCESSING: then the caller has claimed it (attempt 1).
 
-    Who has accepted a PENDING file hands it out; if nobody has claimed it `lease` seconds later, the sweep does.
-    `reserved` bytes are counted as its owner's; of a held file fewer, where only so many fit, and it is changed to
-    that. Raises owners.QuotaExceeded where it can't be. Its times become the database's: of the host's clock, by which
-    the value was made, only the time between `created_at` and `expires_at` is kept.
+    A PENDING file that is not claimed within `lease` seconds is due for the sweep. `row.reserved` bytes count towards
+    the owner's quota; a PROCESSING file may reserve less, as much as fits, and `row.reserved` is updated.
+    Raises QuotaExceeded if even that does not fit. The row's times are set by the database's clock: of the times in
+    `row`, which are by the host's, only the interval from `created_at` to `expires_at` is kept.
     """
+    processing = status == UploadStatus.PROCESSING
     values = {name: getattr(row, name) for name in _INSERT_COLUMNS}
     values |= {"stored_bytes": 0, "attempts_before": 0, "deleted_at": None}
     values |= {"received_bytes": row.size or 0, "version_id": None}
-    values |= (
-        {"upload_status": UploadStatus.PROCESSING, "attempt": 1}
-        if held
-        else {"upload_status": UploadStatus.PENDING, "attempt": 0}
-    )
-    life = None if row.expires_at is None else row.expires_at - row.created_at
-    insert, asked = _INSERT_HELD if held else _INSERT, values | {"lease": lease, "life": life}
+    values |= {"upload_status": status, "attempt": int(processing)}
+    ttl = None if row.expires_at is None else row.expires_at - row.created_at
+    statement, parameters = _INSERT_PROCESSING if processing else _INSERT_PENDING, values | {"lease": lease, "ttl": ttl}
     if row.owner is None:
-        (made,) = execute(insert, asked)
+        (inserted,) = execute(statement, parameters)
     else:
-        made = transaction(partial(_counted, insert, asked, row.owner, all_or_nothing=not held))
-    vars(row).update(values, **made._mapping)
+        inserted = transaction(
+            partial(_insert_with_quota, statement, parameters, row.owner, all_or_nothing=not processing)
+        )
+    vars(row).update(values, **inserted._mapping)
 
 
-def _counted(
-    insert: ReturningInsert[Any], values: dict[str, Any], owner: str, connection: Connection, *, all_or_nothing: bool
+def _insert_with_quota(
+    statement: ReturningInsert[Any], values: dict[str, Any], owner: str, connection: Connection, *, all_or_nothing: bool
 ) -> Row[Any]:
-    """Insert a row of an owner, as large as fits."""
-    fits = storage_quota.adjust(connection, owner, values["reserved"], 1, all_or_nothing=all_or_nothing)
-    return connection.execute(insert, values | {"reserved": fits}).one()
+    reserved = storage_quota.adjust(connection, owner, values["reserved"], 1, all_or_nothing=all_or_nothing)
+    return connection.execute(statement, values | {"reserved": reserved}).one()
 
 
 def claim(row: File, lease: float) -> bool:
-    """Take the file to work on it, if it waits or its holder's lease ran out. On success `attempt` is ours."""
-    found = execute(_CLAIM, {"mine": row.id, "lease": lease})
-    if found:
-        vars(row).update(found[0]._mapping, upload_status=UploadStatus.PROCESSING)
-    return bool(found)
+    """Claim a PENDING file, or one whose lease expired, for `lease` seconds. Sets `row.attempt` on success."""
+    claimed = execute(_CLAIM, {"file_id": row.id, "lease": lease})
+    if claimed:
+        vars(row).update(claimed[0]._mapping, upload_status=UploadStatus.PROCESSING)
+    return bool(claimed)
 
 
 def heartbeat(row: File, lease: float) -> bool:
-    """Lengthen our lease to `lease` seconds from now. False: another attempt has the file."""
+    """Renew the lease to `lease` seconds from now. False: another attempt has the file."""
     return update_lease(row, _HEARTBEAT, lease=lease)
 
 
 def progress(row: File, lease: float, received: int, stored: int) -> bool:
-    """The same, and say how many bytes have come and are stored. Of a file that came before, all have."""
+    """Renew the lease and record progress. For a spooled file `received_bytes` is its full size."""
     return update_lease(row, _PROGRESS, lease=lease, received_bytes=row.size or received, stored_bytes=stored)
 
 
-def reserve(row: File, size: int) -> bool:
-    """Count `size` bytes more as the owner's. False: somebody else has the file. Raises owners.QuotaExceeded."""
-    return apply(row, TOUCHING, {"reserved": row.reserved + size}, count=(size, 0))
+def reserve_bytes(row: File, size: int) -> bool:
+    """Reserve `size` more bytes of the owner's quota. False: another attempt has the file. Raises QuotaExceeded."""
+    return apply(row, TOUCHING, {"reserved": row.reserved + size}, quota_change=(size, 0))
 
 
-def complete(row: File, *, url: str, size: int, sha256: str, version_id: str | None = None) -> bool:
-    """End as COMPLETE, stored and verified. False: somebody else has the file."""
-    values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None, "reserved": size}
-    values |= {"error_detail": None}
-    values |= {"received_bytes": size, "version_id": version_id}
-    return apply(row, TERMINAL, values | {"upload_status": UploadStatus.COMPLETE}, count=(size - row.reserved, 0))
-
-
-def fail(row: File, reason: str, detail: str | None = None) -> bool:
-    """End as ERROR for `reason`, a problem's slug, and its detail. False: another attempt has the file."""
-    values = {"upload_status": UploadStatus.ERROR, "error": reason, "error_detail": detail, "stored_bytes": 0}
-    return apply(row, TERMINAL, values, count=(-row.reserved, -1))
-
-
-def discard(row: File, reason: str) -> bool:
-    """End as ERROR and deleted in one: of an invalid request nothing is kept. False: another attempt has the file."""
-    values = {"upload_status": UploadStatus.ERROR, "error": reason, "error_detail": None, "stored_bytes": 0}
-    return apply(row, _DISCARD, values, count=(-row.reserved, -1))
-
-
-def requeue(row: File, reason: str, pause: float, detail: str | None = None) -> bool:
-    """Back to PENDING, to be tried again in `pause` seconds or later. False: somebody else has the file."""
-    values = {"upload_status": UploadStatus.PENDING, "error": reason, "error_detail": detail, "stored_bytes": 0}
-    return apply(row, _REQUEUE, values, pause=pause)
+def reclaim(row: File) -> bool:
+    """Put a file whose lease expired back to PENDING, due now. False: its lease has not expired."""
+    return apply(row, _RECLAIM, {"upload_status": UploadStatus.PENDING, "stored_bytes": 0})
 
 
 # Statements are built once: building one takes longer than running it.
 _INSERT_COLUMNS = (
     "id", "name", "key", "mode", "size", "sha256", "content_type", "detected_type", "owner", "reserved", "spool",
 )  # fmt: skip
-_AHEAD = NOW + bindparam("lease", type_=Double())
-_MADE = FILES.insert().values(created_at=NOW, updated_at=NOW, expires_at=NOW + bindparam("life", type_=Double()))
-_GIVES = (FILES.c.created_at, FILES.c.updated_at, FILES.c.expires_at, FILES.c.reserved)
-_INSERT = _MADE.values(due_at=_AHEAD).returning(*_GIVES)
-_INSERT_HELD = _MADE.values(lease_until=_AHEAD).returning(*_GIVES)
+_LEASE_END = NOW + bindparam("lease", type_=Double())
+_INSERT = (
+    FILES.insert()
+    .values(created_at=NOW, updated_at=NOW, expires_at=NOW + bindparam("ttl", type_=Double()))
+    .returning(FILES.c.created_at, FILES.c.updated_at, FILES.c.expires_at, FILES.c.reserved)
+)
+_INSERT_PENDING = _INSERT.values(due_at=_LEASE_END)
+_INSERT_PROCESSING = _INSERT.values(lease_until=_LEASE_END)
 _CLAIM = (
     FILES.update()
     .where(SAME_ID, NOT_DELETED, or_(FILES.c.upload_status == UploadStatus.PENDING, ABANDONED))
@@ -120,13 +92,12 @@ _CLAIM = (
         upload_status=UploadStatus.PROCESSING,
         attempt=FILES.c.attempt + 1,
         stored_bytes=0,
-        lease_until=_AHEAD,
+        lease_until=_LEASE_END,
         updated_at=NOW,
     )
     .returning(FILES.c.attempt, FILES.c.stored_bytes, FILES.c.updated_at)
 )
-# `updated_at` stays: nobody sees a heartbeat.
-_HEARTBEAT = WHILE_PROCESSING.values(lease_until=_AHEAD)
-_PROGRESS = TOUCHING.values(lease_until=_AHEAD)
-_DISCARD = TERMINAL.values(deleted_at=NOW)
-_REQUEUE = TOUCHING.values(lease_until=None, due_at=AFTER_PAUSE)
+# `updated_at` stays: clients that wait for a change must not wake for a heartbeat.
+_HEARTBEAT = WHILE_PROCESSING.values(lease_until=_LEASE_END)
+_PROGRESS = TOUCHING.values(lease_until=_LEASE_END)
+_RECLAIM = TOUCHING.where(FILES.c.lease_until < NOW).values(lease_until=None, due_at=NOW)

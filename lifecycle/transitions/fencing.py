@@ -1,4 +1,4 @@
-"""How a move is made: it changes the row only while that has the attempt's number that whoever moves it knows."""
+"""Fencing: a transition changes a row only while the row still has the caller's attempt number."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from quotas import storage_quota
 
 
 def apply(
-    row: File, statement: Update, values: dict[str, Any], count: tuple[int, int] = (0, 0), **lengths: float
+    row: File, statement: Update, values: dict[str, Any], quota_change: tuple[int, int] = (0, 0), **intervals: float
 ) -> bool:
-    """Change the row if, and only if, it still is as the statement wants it, and then this value with it.
+    """Run a transition; on success update `row` too. Returns False if the row no longer matches the statement.
 
-    `count` is by how many bytes and files that changes what the owner has: in the same transaction.
+    `quota_change`: the bytes and files added to the owner's usage, in the same transaction. `intervals`: seconds that
+    the statement adds to the database's clock.
     """
-    fence = {"mine": row.id, "my_attempt": row.attempt}
-    asked = values | lengths | fence
-    if row.owner is None or count == (0, 0):
-        found = execute(statement, asked)
+    parameters = values | intervals | {"file_id": row.id, "expected_attempt": row.attempt}
+    if row.owner is None or quota_change == (0, 0):
+        updated = execute(statement, parameters)
     else:
-        found = transaction(partial(_counted, statement, asked, row.owner, count))
-    if found:
-        vars(row).update(values, **found[0]._mapping)
-    return bool(found)
+        updated = transaction(partial(_update_with_quota, statement, parameters, row.owner, quota_change))
+    if updated:
+        vars(row).update(values, **updated[0]._mapping)
+    return bool(updated)
 
 
-def _counted(
-    statement: Update, values: dict[str, Any], owner: str, count: tuple[int, int], connection: Connection
+def _update_with_quota(
+    statement: Update, parameters: dict[str, Any], owner: str, quota_change: tuple[int, int], connection: Connection
 ) -> Sequence[Row[Any]]:
-    found = connection.execute(statement, values).all()
-    if found:
-        storage_quota.adjust(connection, owner, *count)
-    return found
+    updated = connection.execute(statement, parameters).all()
+    if updated:
+        storage_quota.adjust(connection, owner, *quota_change)
+    return updated
 
 
 def update_lease(row: File, statement: Update, **values: float) -> bool:
-    """A move beside the work. This value stays as it is: the thread that works may just be ending the file."""
-    return bool(execute(statement, values | {"mine": row.id, "my_attempt": row.attempt}))
+    """Run a transition from the lease thread. Leaves `row` alone: the working thread may be ending the file."""
+    return bool(execute(statement, values | {"file_id": row.id, "expected_attempt": row.attempt}))
 
 
 # Statements are built once: building one takes longer than running it.
-SAME_ID = FILES.c.id == bindparam("mine")
+SAME_ID = FILES.c.id == bindparam("file_id")
 AFTER_PAUSE = NOW + bindparam("pause", type_=Double())
 UPDATE_IF_CURRENT = (
-    FILES.update().where(SAME_ID, FILES.c.attempt == bindparam("my_attempt")).returning(FILES.c.updated_at)
+    FILES.update().where(SAME_ID, FILES.c.attempt == bindparam("expected_attempt")).returning(FILES.c.updated_at)
 )
 WHILE_PROCESSING = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.PROCESSING)
 TOUCHING = WHILE_PROCESSING.values(updated_at=NOW)

@@ -52,9 +52,9 @@ def sent(client: FlaskClient, body: bytes = BODY, name: str = "a.bin", **headers
 
 def waiting(name: str = "a.bin") -> File:
     """A file that is accepted, and not stored."""
-    row = file.new(name, "text/plain", "async")
+    row = file.new_file(name, "text/plain", "async")
     row.size = 3
-    transitions.insert_row(row, 60)
+    transitions.insert(row, 60)
     return row
 
 

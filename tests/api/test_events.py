@@ -17,17 +17,17 @@ PENDING, PROCESSING, COMPLETE, ERROR = UploadStatus
 class Seen(Subscription):
     """A watch that sees these states, one a look, and a clock that counts `seconds` a look."""
 
-    over = False
+    closed = False
 
     def __init__(self, *states: UploadStatus | None, seconds: float = 1.0, over_at: float = 1e9) -> None:
         self._rows = [state and File(upload_status=state) for state in states]
         self._seconds, self._over_at, self.now = seconds, over_at, 0.0
         self.waits: list[float] = []
 
-    def until(self, done: Callable[[File | None], bool], seconds: float) -> File | None:
+    def wait_until(self, done: Callable[[File | None], bool], seconds: float) -> File | None:
         self.waits.append(seconds)
         self.now += self._seconds
-        self.over = self.now >= self._over_at  # type: ignore[misc]
+        self.closed = self.now >= self._over_at  # type: ignore[misc]
         row = self._rows.pop(0) if len(self._rows) > 1 else self._rows[0]
         self.was_done = done(row)
         return row
@@ -69,7 +69,7 @@ def test_what_the_client_has_and_is_not_any_more_is_told() -> None:
     assert told(Seen(PROCESSING, COMPLETE), "tag-PENDING") == [KEEPALIVE, *states(PROCESSING, COMPLETE)]
 
 
-def test_who_comes_back_is_answered_before_there_is_news() -> None:
+def test_who_comes_back_is_answered_before_there_is_changed() -> None:
     seen = Seen(PENDING)
 
     assert next(event_stream(seen, shown, "tag-PENDING", seen.clock)) == KEEPALIVE
@@ -97,7 +97,7 @@ def test_no_stream_is_for_ever() -> None:
     assert comments == [KEEPALIVE] * 20
 
 
-def test_only_news_wakes_the_stream() -> None:
+def test_only_changed_wakes_the_stream() -> None:
     for states_, last, done in (((PENDING,), "tag-PENDING", False), ((PENDING,), None, True), ((None,), "x", True),
                                 ((COMPLETE,), "tag-COMPLETE", True)):  # fmt: skip
         seen = Seen(*states_)

@@ -36,9 +36,9 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 @pytest.fixture
 def row(app: Flask) -> File:
     """A file that waits."""
-    row = file.new("a.txt", "text/plain", "async")
+    row = file.new_file("a.txt", "text/plain", "async")
     row.size, row.sha256 = 3, "0" * 64
-    transitions.insert_row(row, LEASE)
+    transitions.insert(row, LEASE)
     return row
 
 
@@ -214,7 +214,7 @@ class TestWait:
         assert_problem(client.get(f"/files/{row.id}?wait=20"), 404, "not-found")
 
     def test_without_a_place_it_ends_at_once(self, client: FlaskClient, row: File) -> None:
-        with current_services().changes.watch(row, "x"), current_services().changes.watch(row, "y"):
+        with current_services().changes.subscription(row, "x"), current_services().changes.subscription(row, "y"):
             answer, seconds = timed(lambda: client.get(f"/files/{row.id}?wait=20"))
 
         assert (answer.status_code, answer.get_json()["status"]) == (200, "PENDING")
@@ -222,7 +222,7 @@ class TestWait:
 
     def test_its_place_is_free_afterwards(self, client: FlaskClient, row: File) -> None:
         assert client.get(f"/files/{row.id}?wait=1").status_code == 200
-        assert current_services().changes._watches == []
+        assert current_services().changes._subscriptions == []
 
 
 class TestEvents:
@@ -251,7 +251,7 @@ class TestEvents:
         ]  # fmt: skip
         final = client.get(f"/files/{row.id}")
         assert (f'"{told[-1][0]}"', told[-1][1]) == (final.headers["ETag"], final.get_json())
-        assert current_services().changes._watches == []
+        assert current_services().changes._subscriptions == []
 
     def test_its_headers_keep_everybody_from_holding_it_back(self, client: FlaskClient, row: File) -> None:
         transitions.claim(row, LEASE)
@@ -285,7 +285,7 @@ class TestEvents:
         assert "PENDING" not in [state["status"] for _, state in told]
 
     def test_without_a_place_it_is_refused_and_told_when_to_come_back(self, client: FlaskClient, row: File) -> None:
-        with current_services().changes.watch(row, "x"), current_services().changes.watch(row, "y"):
+        with current_services().changes.subscription(row, "x"), current_services().changes.subscription(row, "y"):
             answer = client.get(f"/files/{row.id}/events")
 
         assert_problem(answer, 503, "too-many-watchers")
@@ -293,17 +293,17 @@ class TestEvents:
 
     def test_who_only_asks_for_the_head_takes_no_place(self, client: FlaskClient, row: File) -> None:
         assert client.head(f"/files/{row.id}/events").headers["Content-Type"] == "text/event-stream"
-        assert current_services().changes._watches == []
+        assert current_services().changes._subscriptions == []
 
     @pytest.mark.parametrize("read", [0, 1])
     def test_a_client_that_goes_away_gives_its_place_back(self, client: FlaskClient, row: File, read: int) -> None:
         answer = client.get(f"/files/{row.id}/events")
-        assert len(current_services().changes._watches) == 1
+        assert len(current_services().changes._subscriptions) == 1
         for _ in range(read):
             next(iter(answer.response))
         answer.close()
 
-        assert current_services().changes._watches == []
+        assert current_services().changes._subscriptions == []
 
     def test_a_stop_ends_it(self, client: FlaskClient, row: File) -> None:
         thread = soon(client.application, current_services().changes.stop)

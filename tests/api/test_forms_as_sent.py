@@ -11,7 +11,7 @@ import file
 from api.upload_request.fields import FILE_FIELD
 from database.engine import execute
 from lifecycle import queries, transitions
-from models import File
+from models import File, UploadStatus
 from problems import (
     BadEncoding,
     FilenameTooLong,
@@ -301,8 +301,8 @@ def test_a_form_that_turns_out_invalid_behind_a_large_file_leaves_nothing(client
 class TestDiscard:
     @pytest.fixture
     def held(self, app: Flask) -> File:
-        row = file.new("a", "text/plain", "normal")
-        transitions.insert_row(row, 30, held=True)
+        row = file.new_file("a", "text/plain", "normal")
+        transitions.insert(row, 30, status=UploadStatus.PROCESSING)
         return row
 
     def test_the_row_is_gone_for_every_look_up_at_once(self, held: File) -> None:
@@ -321,8 +321,8 @@ class TestDiscard:
 
 
 def test_a_client_that_leaves_still_finds_out_what_became_of_its_file(app: Flask) -> None:
-    row = file.new("a", "text/plain", "normal")
-    file.hold(row, 9)
+    row = file.new_file("a", "text/plain", "normal")
+    file.insert_claimed(row, 9)
     with pytest.raises(IncompleteBody):
         file.store(row, breaking(b"x", IncompleteBody()))
     found = queries.get(row.id)

@@ -16,7 +16,7 @@ from storage.base import ObjectMissing, StorageUnavailable, Stream
 from storage.memory import MemoryStorage
 from tests.api.test_downloads import BODY, assert_nothing_is_held, sent, with_storage
 from tests.api.test_endpoints import assert_problem
-from tests.fakes import found
+from tests.fakes import reload
 
 ASKED = [
     ("GET", "/files/{}/content", {}),
@@ -62,7 +62,7 @@ def test_a_file_whose_object_is_gone_is_missing_on_every_way(
         answer = ask(client, row, method, path, headers)
         assert_problem(answer, 404, "object-missing")
         assert answer.get_json()["ids"] == [row.id]
-        assert (found(row).error, client.get(f"/files/{row.id}").get_json()["error"]) == ("object-missing",) * 2
+        assert (reload(row).error, client.get(f"/files/{row.id}").get_json()["error"]) == ("object-missing",) * 2
     assert_nothing_is_held(client)
 
 
@@ -75,7 +75,7 @@ def test_a_row_that_says_so_is_believed_when_the_storage_agrees(
     answer = ask(client, row, method, path, headers)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
-    assert found(row).error == "object-missing"
+    assert reload(row).error == "object-missing"
 
 
 @pytest.mark.parametrize(("method", "path", "headers"), [*ASKED, *OF_THE_ROW])
@@ -86,7 +86,7 @@ def test_an_object_that_is_back_is_given_out_and_its_row_says_so(
     current_services().storage.put(row.key, iter([BODY]), content_type="text/plain")
 
     assert ask(client, row, method, path, headers).status_code in (200, 206, 302, 304)
-    assert found(row).error is None
+    assert reload(row).error is None
 
 
 class Away(MemoryStorage):
@@ -103,11 +103,11 @@ def test_a_storage_that_is_away_takes_nothing_for_gone(
 ) -> None:
     with_storage(client, Away())
     assert_problem(ask(client, row, method, path, headers), 503, "storage-unavailable")
-    assert found(row).error is None
+    assert reload(row).error is None
 
     assert transitions.set_error(row, ObjectMissing.slug())
     assert_problem(ask(client, row, method, path, headers), 503, "storage-unavailable")
-    assert found(row).error == "object-missing"
+    assert reload(row).error == "object-missing"
 
 
 def test_a_member_found_gone_on_the_way_cuts_the_archive_and_is_named_the_next_time(client: FlaskClient) -> None:
@@ -122,7 +122,7 @@ def test_a_member_found_gone_on_the_way_cuts_the_archive_and_is_named_the_next_t
         list(answer.iter_encoded())
     answer.close()
     assert_nothing_is_held(client)
-    assert found(gone).error == "object-missing"
+    assert reload(gone).error == "object-missing"
     again = client.get(f"/files.zip?ids={','.join(ids)}")
     assert_problem(again, 404, "object-missing")
     assert again.get_json()["ids"] == [gone.id]

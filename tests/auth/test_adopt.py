@@ -11,7 +11,7 @@ from auth import api_keys
 from lifecycle import transitions
 from models import File
 from quotas import storage_quota
-from tests.fakes import found
+from tests.fakes import reload
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def shell(app: Flask) -> FlaskCliRunner:
 @pytest.fixture
 def unowned(shell: FlaskCliRunner) -> list[File]:
     """Four files without an owner: two stored, one failed, one being processed."""
-    rows = [file.new("a", "text/plain", "normal") for _ in range(4)]
+    rows = [file.new_file("a", "text/plain", "normal") for _ in range(4)]
     for row in rows:
-        file.hold(row, 4)
+        file.insert_claimed(row, 4)
     for row in rows[:2]:
         file.store(row, iter([b"1234"]))
     transitions.fail(rows[2], "storage-denied")
@@ -36,13 +36,13 @@ def test_the_owner_gets_all_ended_files(shell: FlaskCliRunner, unowned: list[Fil
     result = shell.invoke(args=["keys", "adopt", "alice"])
 
     assert (result.exit_code, result.output) == (0, "3 files adopted\n")
-    assert [found(row).owner for row in unowned] == ["alice", "alice", "alice", None]
+    assert [reload(row).owner for row in unowned] == ["alice", "alice", "alice", None]
     assert (storage_quota.get_owner("alice").used_bytes, storage_quota.get_owner("alice").used_files) == (8, 2)
     assert shell.invoke(args=["keys", "adopt", "alice"]).output == "0 files adopted\n"
 
 
 def test_rows_read_before_the_adoption_are_counted_for_the_owner(shell: FlaskCliRunner, unowned: list[File]) -> None:
-    stale = [found(row) for row in unowned]
+    stale = [reload(row) for row in unowned]
     shell.invoke(args=["keys", "adopt", "alice"])
 
     assert transitions.delete(stale[0])
@@ -55,7 +55,7 @@ def test_the_quota_is_not_exceeded(shell: FlaskCliRunner, unowned: list[File]) -
     result = shell.invoke(args=["keys", "adopt", "alice"])
 
     assert (result.exit_code, "0 files adopted. The next are too much" in result.output) == (1, True)
-    assert {found(row).owner for row in unowned} == {None}
+    assert {reload(row).owner for row in unowned} == {None}
 
 
 def test_an_unknown_owner_is_an_error(shell: FlaskCliRunner) -> None:

@@ -88,7 +88,7 @@ REFUSED = {
     ),
     "unknown parameter": (post("/MODE_upload?name=a&expire=60", b"x", RAW), 400, "invalid-parameter"),
     "a parameter twice": (post("/MODE_upload?name=a&name=a", b"x", RAW), 400, "invalid-parameter"),
-    "B12 wrong boundary": (upload(form(GOOD).replace(b"frontier", b"other")), 400, "malformed-multipart"),
+    "B12 wrong boundary": (upload(form(GOOD).replace(b"boundary", b"other")), 400, "malformed-multipart"),
     "B12 no boundary": (upload(form(GOOD), "Content-Type: multipart/form-data"), 400, "malformed-multipart"),
     "B12 no final boundary": (upload(form(GOOD, end=b"")), 400, "malformed-multipart"),
     "B12 no form at all": (upload(b"\x00" * 5000), 400, "malformed-multipart"),

@@ -22,13 +22,13 @@ from tests.wsgi import parse_upload, request
 
 FIXED = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 SIZES = st.lists(st.integers(1, 50), min_size=1, max_size=6)
-SHARP = [b"\r", b"\n", b"\r\n", b"--", b"frontier", b"\r\n--fronti", b"\r\n--", b"x", b":", b";", b'"', b"\\", b"\x00"]
+SHARP = [b"\r", b"\n", b"\r\n", b"--", b"boundary", b"\r\n--fronti", b"\r\n--", b"x", b":", b";", b'"', b"\\", b"\x00"]
 CONTENT = st.binary(max_size=300) | st.lists(st.sampled_from(SHARP), max_size=60).map(b"".join)
 
 
 def is_content(body: bytes) -> bool:
     """Whether a form may have it in a part. Werkzeug takes any line break in front of a boundary, we only CRLF."""
-    return not re.search(rb"[\r\n]--frontier", b"\n" + body)
+    return not re.search(rb"[\r\n]--boundary", b"\n" + body)
 
 
 INSIDE = CONTENT.filter(is_content)
@@ -83,7 +83,7 @@ def test_any_sound_form_in_any_pieces_is_what_werkzeug_reads(
 
 def werkzeug_reads(body: bytes) -> FileStorage:
     parser = MultiPartParser(stream_factory=lambda *_, **__: io.BytesIO())
-    return parser.parse(io.BytesIO(body), b"frontier", len(body))[1]["file"]
+    return parser.parse(io.BytesIO(body), b"boundary", len(body))[1]["file"]
 
 
 SOUND = form(part("before", b"1"), part("file", b"content", "a.txt", "text/plain"), part("after", b"2"))
@@ -115,7 +115,7 @@ def outcome(body: bytes, sizes: list[int], **options: object) -> tuple[int, byte
 
 
 @FIXED
-@given(body=st.binary(max_size=400) | CONTENT.map(lambda body: b"--frontier\r\n" + body), sizes=SIZES)
+@given(body=st.binary(max_size=400) | CONTENT.map(lambda body: b"--boundary\r\n" + body), sizes=SIZES)
 def test_any_bytes_in_any_pieces_are_a_file_or_a_problem(body: bytes, sizes: list[int]) -> None:
     status, _ = outcome(body, sizes)
 
@@ -156,7 +156,7 @@ EVIL = {
     "CRLF": b"\r\n",
     "CRLF--": b"\r\n--",
     "almost a boundary": b"\r\n--frontie",
-    "a boundary and a CR": b"\r\n--frontierx\r",
+    "a boundary and a CR": b"\r\n--boundaryx\r",
 }
 
 
@@ -168,13 +168,13 @@ def test_what_has_stopped_other_parsers_takes_neither_time_nor_memory(place: str
     """GHSA-hrfv, GHSA-xg9f: quadratic search, and a buffer that grows as long as no boundary comes."""
     stuff = EVIL[evil] * (LENGTH // len(EVIL[evil]))
     before = {
-        "in the file": b"--frontier\r\n" + part("file", b"", "a"),
-        "behind a CRLF and x": b"--frontier\r\n" + part("file", b"\r\nx", "a"),
-        "in a header": b"--frontier\r\nX: ",
+        "in the file": b"--boundary\r\n" + part("file", b"", "a"),
+        "behind a CRLF and x": b"--boundary\r\n" + part("file", b"\r\nx", "a"),
+        "in a header": b"--boundary\r\nX: ",
         "in the preamble": b"",
-        "in a field": b"--frontier\r\n" + part("text", b""),
+        "in a field": b"--boundary\r\n" + part("text", b""),
     }[place]
-    body = before + stuff + b"\r\n--frontier--\r\n"
+    body = before + stuff + b"\r\n--boundary--\r\n"
     asked = request(body, sizes=[768 << 10])
     tracemalloc.start()
     began = time.process_time()

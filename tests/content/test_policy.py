@@ -181,7 +181,7 @@ def test_an_object_is_given_out_as_what_is_safe_whatever_was_declared(
 
 def test_a_file_that_nobody_has_looked_at_is_only_to_be_kept(app: Flask) -> None:
     """A row from before there was a detected type."""
-    row = file.new("a.png", "image/png", "async")
+    row = file.new_file("a.png", "image/png", "async")
     file.receive(row, iter([PNG]))
     file.upload_file(row.id)
 

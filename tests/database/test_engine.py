@@ -71,7 +71,7 @@ def test_bytes_whose_row_sqlite_refuses_are_not_kept(app: Flask, monkeypatch: py
         connection.exec_driver_sql("PRAGMA query_only = ON")
     try:
         with pytest.raises(OperationalError):
-            file.receive(file.new("a", "text/plain", "async"), iter([b"x"]))
+            file.receive(file.new_file("a", "text/plain", "async"), iter([b"x"]))
     finally:
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA query_only = OFF")

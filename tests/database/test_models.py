@@ -29,8 +29,8 @@ def test_sqlite_writers_do_not_refuse_each_other(app: Flask) -> None:
 
     def live(number: int) -> bool:
         with app.app_context():
-            row = file.new(f"{number}", "text/plain", "async")
-            transitions.insert_row(row, LEASE)
+            row = file.new_file(f"{number}", "text/plain", "async")
+            transitions.insert(row, LEASE)
             with db.engine.begin() as connection:
                 connection.execute(text("SELECT count(*) FROM files"))
                 connection.execute(text("UPDATE files SET name = 'seen' WHERE id = :id"), {"id": row.id})

@@ -13,7 +13,7 @@ from auth import api_keys
 from database.engine import now
 from lifecycle import queries, transitions
 from quotas import storage_quota
-from tests.fakes import found
+from tests.fakes import reload
 from tests.lifecycle.test_clocks import set_clock
 from tests.quotas.test_storage_quota import accept_concurrently, hold, usage
 
@@ -69,9 +69,9 @@ def test_a_key_lives_its_life(app: Flask) -> None:
 
 
 def test_a_deleted_file_is_found_by_the_sweep_and_by_nobody_else(app: Flask) -> None:
-    row = file.new("a", "text/plain", "async", expires_in=-5)
+    row = file.new_file("a", "text/plain", "async", expires_in=-5)
     row.size, row.sha256 = 1, "0" * 64
-    transitions.insert_row(row, LEASE)
+    transitions.insert(row, LEASE)
     assert [one.id for one in queries.expired(9)] == [row.id]
 
     transitions.claim(row, LEASE)
@@ -109,8 +109,8 @@ def test_files_of_nobody_are_adopted_once(app: Flask) -> None:
     for owner in ("gina", "hank"):
         api_keys.create(owner, ["read"], None)
     for _ in range(20):
-        row = file.new("a", "text/plain", "normal")
-        file.hold(row, 4)
+        row = file.new_file("a", "text/plain", "normal")
+        file.insert_claimed(row, 4)
         transitions.complete(row, url="", size=4, sha256="0" * 64)
 
     def adopt(number: int) -> int:
@@ -128,9 +128,9 @@ def test_a_file_of_unknown_length_reserves_as_it_comes(app: Flask, monkeypatch: 
     monkeypatch.setattr(storage_quota, "RESERVATION_STEP", 10)
     api_keys.create("frank", ["upload"], None)
     api_keys.set_quotas("frank", quota_bytes=34)
-    row = file.new("a", "text/plain", "normal", owner="frank")
+    row = file.new_file("a", "text/plain", "normal", owner="frank")
 
-    file.hold(row, None)
+    file.insert_claimed(row, None)
     file.store(row, iter([b"12345"] * 6))
     assert usage("frank") == (30, 1)
 
@@ -141,12 +141,12 @@ def test_times_are_the_databases(app: Flask, monkeypatch: pytest.MonkeyPatch, ow
     if owner:
         api_keys.create(owner, ["upload"], None)
     set_clock(monkeypatch, seconds)
-    row = file.new("a", "text/plain", "normal", owner=owner, expires_in=60)
-    file.hold(row, 1)
-    endless = file.new("a", "text/plain", "normal", owner=owner)
-    file.hold(endless, 1)
+    row = file.new_file("a", "text/plain", "normal", owner=owner, expires_in=60)
+    file.insert_claimed(row, 1)
+    endless = file.new_file("a", "text/plain", "normal", owner=owner)
+    file.insert_claimed(endless, 1)
 
     assert row.created_at == pytest.approx(now(), abs=5)
     assert row.updated_at == pytest.approx(row.created_at, abs=0.01)
     assert (row.expires_at, endless.expires_at) == (pytest.approx(row.created_at + 60, abs=0.01), None)
-    assert found(row).expires_at == row.expires_at
+    assert reload(row).expires_at == row.expires_at

@@ -12,7 +12,7 @@ from psycopg import errors
 from sqlalchemy import exc
 
 from database import postgresql
-from database.engine import UNAVAILABLE, reason, was_undone
+from database.engine import UNAVAILABLE, reason, was_rolled_back
 from database.postgresql import Connections
 
 USELESS = (
@@ -60,16 +60,16 @@ def test_a_defect_is_no_database_that_is_away(code: str) -> None:
 def test_what_was_undone_is_done_again_at_once(code: str, times: int) -> None:
     error, _ = raised(code)
 
-    assert postgresql.repeats(error) == times
-    assert was_undone(error) is (not code.startswith(("57P", "08")))
+    assert postgresql.max_retries(error) == times
+    assert was_rolled_back(error) is (not code.startswith(("57P", "08")))
 
 
 def test_what_had_no_answer_may_have_been_done() -> None:
     lost = exc.OperationalError("INSERT", {}, psycopg.OperationalError("server closed the connection unexpectedly"))
 
-    assert not was_undone(lost)
-    assert not was_undone(raised("40003")[0])
-    assert was_undone(exc.TimeoutError("QueuePool limit of size 5 overflow 8 reached"))
+    assert not was_rolled_back(lost)
+    assert not was_rolled_back(raised("40003")[0])
+    assert was_rolled_back(exc.TimeoutError("QueuePool limit of size 5 overflow 8 reached"))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_sqlite_says_by_name_what_it_did(name: str, undone: bool) -> None:
     cause.sqlite_errorname = name
     error = exc.OperationalError("INSERT", {}, cause)
 
-    assert (reason(error), was_undone(error)) == (f"{name}: words", undone)
+    assert (reason(error), was_rolled_back(error)) == (f"{name}: words", undone)
 
 
 def test_values_behind_the_first_line_stay_out_of_the_log() -> None:

@@ -20,7 +20,7 @@ from database import postgresql
 from database.engine import UNAVAILABLE, connect, execute, ping, retry_while_unavailable, transaction
 from lifecycle import attempts
 from services import current_services
-from tests.fakes import FORM, eventually, form, found, part
+from tests.fakes import FORM, eventually, form, part, reload
 
 MODES = ["normal", "async", "celery"]
 
@@ -104,14 +104,14 @@ def test_what_a_server_refuses_leaves_no_bytes(
 ) -> None:
     monkeypatch.setattr(file, "ping", lambda: None)  # It is demoted while the bytes come.
     with read_only(postgresql_server), pytest.raises(OperationalError):
-        file.receive(file.new("a", "text/plain", "async"), iter([b"x"]))
+        file.receive(file.new_file("a", "text/plain", "async"), iter([b"x"]))
 
     assert list(current_services().spool.files()) == []
 
 
 def test_the_end_of_an_upload_waits_for_a_server_that_takes_changes(app: Flask, postgresql_server: str) -> None:
-    row = file.new("a", "text/plain", "normal")
-    file.hold(row, 1)
+    row = file.new_file("a", "text/plain", "normal")
+    file.insert_claimed(row, 1)
     tried = threading.Event()
 
     def complete() -> None:
@@ -127,7 +127,7 @@ def test_the_end_of_an_upload_waits_for_a_server_that_takes_changes(app: Flask, 
             ended = threads.submit(complete)
             assert tried.wait(5)
         ended.result(20)
-    assert found(row).upload_status == models.UploadStatus.COMPLETE
+    assert reload(row).upload_status == models.UploadStatus.COMPLETE
 
 
 @pytest.mark.parametrize("code", ["25006", "57P01", "57P05", "08006", "08P01", "26000", "42P05"])

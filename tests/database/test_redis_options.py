@@ -11,7 +11,7 @@ from kombu.utils.url import parse_url as kombu_reads
 from redis.connection import parse_url as redis_reads
 
 from config import Config, ConfigError
-from database.redis_options import parse, queue_of
+from database.redis_options import default_queue, parse
 
 ADDRESSES: list[tuple[str, dict[str, Any]]] = [
     ("redis://h", {"host": "h", "port": 6379, "db": 0}),
@@ -51,7 +51,7 @@ def test_an_address_is_the_same_for_all_who_read_it(url: str, said: dict[str, An
     assert {name: redis_pys.get(name) for name in said} == said
     assert {name: kombus[name] for name in said} == said
     assert (dict(options.tls), urlsplit(options.url).query) == ({}, "")
-    assert "@" not in options.shown
+    assert "@" not in options.safe_url
 
 
 REQUIRED = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
@@ -185,19 +185,19 @@ OTHER = [
 
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_one_database_has_one_queue(one: str, other: str) -> None:
-    assert queue_of(one) == queue_of(other)
+    assert default_queue(one) == default_queue(other)
 
 
 @pytest.mark.parametrize(("one", "other"), OTHER)
 def test_two_databases_have_two_queues(one: str, other: str) -> None:
-    assert queue_of(one) != queue_of(other)
+    assert default_queue(one) != default_queue(other)
 
 
 def test_a_database_behind_a_link_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "true").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "true")
 
-    assert queue_of(f"sqlite:///{tmp_path}/true/f.db") == queue_of(f"sqlite:///{tmp_path}/link/f.db")
+    assert default_queue(f"sqlite:///{tmp_path}/true/f.db") == default_queue(f"sqlite:///{tmp_path}/link/f.db")
 
 
 def test_a_queue_can_be_named() -> None:

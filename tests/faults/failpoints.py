@@ -36,8 +36,8 @@ Place = tuple[Any, str]
 
 _IN_ORDER: dict[str, tuple[str, tuple[Place, ...]]] = {
     "spool_fsynced": ("after", ((Spool, "keep"),)),
-    "row_committed": ("after", ((transitions, "accept"),)),
-    "enqueued": ("after", ((tasks, "send_whole"), (tasks, "send_for_pieces"))),
+    "row_committed": ("after", ((transitions, "insert"),)),
+    "enqueued": ("after", ((tasks, "send_inline"), (tasks, "send_relayed"))),
     "claimed": ("after", ((transitions, "claim"),)),
     "multipart_created": ("after", ((S3Storage, "_begin"),)),
     "part_sent": ("after", ((S3Storage, "_send"),)),

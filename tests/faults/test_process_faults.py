@@ -11,7 +11,7 @@ import pytest
 
 from app import create_app
 from dev import parts
-from tasks import send_whole
+from tasks import send_inline
 from tests.fakes import services_of
 from tests.faults import looking, sessions
 from tests.faults.checker import wait
@@ -120,7 +120,7 @@ def queued_again(world: World, upload: Upload) -> None:
     app = create_app({**world.env, "FERRY_DATA": str(world.data)})
     with app.app_context():
         if (world.data / "spool" / str(upload.id)).exists():
-            send_whole(str(upload.id))
+            send_inline(str(upload.id))
         else:
             services_of(app).celery.send_task("ferry.upload", (upload.id, ""))
         app.extensions["sqlalchemy"].engine.dispose()

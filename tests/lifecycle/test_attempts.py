@@ -19,7 +19,7 @@ from services import current_services
 from storage.base import Stat, StorageDenied, StorageMismatch, StorageNoBucket, StorageRejected, StorageUnavailable
 from storage.memory import MemoryStorage
 from storage.s3.errors import storage_error
-from tests.fakes import breaking, failing, found, replace_services
+from tests.fakes import breaking, failing, reload, replace_services
 
 BODY = b"what was sent"
 
@@ -27,7 +27,7 @@ BODY = b"what was sent"
 @pytest.fixture
 def waiting(app: Flask) -> File:
     """A file whose bytes are in the spool."""
-    row = file.new("a.txt", "text/plain", "async")
+    row = file.new_file("a.txt", "text/plain", "async")
     file.receive(row, iter([BODY[:4], BODY[4:]]))
     return row
 
@@ -35,8 +35,8 @@ def waiting(app: Flask) -> File:
 @pytest.fixture
 def held(app: Flask) -> File:
     """A file of normal mode that this test holds."""
-    row = file.new("a.txt", "text/plain", "normal")
-    transitions.insert_row(row, 30, held=True)
+    row = file.new_file("a.txt", "text/plain", "normal")
+    transitions.insert(row, 30, status=UploadStatus.PROCESSING)
     return row
 
 
@@ -44,25 +44,25 @@ def test_a_spool_file_that_is_gone_ends_the_file(waiting: File) -> None:
     current_services().spool.delete(waiting.id)
     file.upload_file(waiting.id)
 
-    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.ERROR, "bytes-lost")
+    assert (reload(waiting).upload_status, reload(waiting).error) == (UploadStatus.ERROR, "bytes-lost")
 
 
 def test_a_failure_that_may_pass_lets_the_file_wait_with_its_bytes(app: Flask, waiting: File) -> None:
     broken = failing(app, StorageUnavailable())
     file.upload_file(waiting.id)
-    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.PENDING, "storage-unavailable")
+    assert (reload(waiting).upload_status, reload(waiting).error) == (UploadStatus.PENDING, "storage-unavailable")
     assert current_services().spool.path(waiting.id).exists()
 
     broken.error = None
     file.upload_file(waiting.id)
-    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.COMPLETE, 2)
+    assert (reload(waiting).upload_status, reload(waiting).attempt) == (UploadStatus.COMPLETE, 2)
 
 
 def test_a_failure_that_cannot_pass_ends_the_file_and_says_why(app: Flask, waiting: File) -> None:
     failing(app, StorageDenied())
     file.upload_file(waiting.id)
 
-    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.ERROR, "storage-denied")
+    assert (reload(waiting).upload_status, reload(waiting).error) == (UploadStatus.ERROR, "storage-denied")
 
 
 @pytest.mark.parametrize("mode", ["normal", "async"])
@@ -76,8 +76,8 @@ def test_a_failure_is_told_as_it_was_when_its_row_can_not_be(
     monkeypatch.setattr(transitions, "fail", away)
     monkeypatch.setattr(transitions, "requeue", away)
     failing(app, StorageUnavailable())
-    row = file.new("a.txt", "text/plain", mode)
-    transitions.insert_row(row, 30, held=True)
+    row = file.new_file("a.txt", "text/plain", mode)
+    transitions.insert(row, 30, status=UploadStatus.PROCESSING)
     with pytest.raises(StorageUnavailable):
         file.store(row, iter([BODY]))
 
@@ -100,7 +100,7 @@ def test_the_end_of_an_upload_outlasts_a_database_that_is_away(
     file.upload_file(waiting.id)
 
     assert len(calls) == 3
-    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.COMPLETE, 1)
+    assert (reload(waiting).upload_status, reload(waiting).attempt) == (UploadStatus.COMPLETE, 1)
     assert list(current_services().spool.files()) == []
 
 
@@ -109,7 +109,7 @@ def test_attempts_are_bounded(app: Flask, waiting: File) -> None:
     for _ in range(7):
         file.upload_file(waiting.id)
 
-    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.ERROR, 5)
+    assert (reload(waiting).upload_status, reload(waiting).attempt) == (UploadStatus.ERROR, 5)
 
 
 def test_a_defect_of_ours_is_not_told_to_the_client_and_loses_nothing(app: Flask, waiting: File) -> None:
@@ -117,7 +117,7 @@ def test_a_defect_of_ours_is_not_told_to_the_client_and_loses_nothing(app: Flask
     with pytest.raises(ZeroDivisionError):
         file.upload_file(waiting.id)
 
-    assert (found(waiting).upload_status, found(waiting).error) == (UploadStatus.PENDING, "internal-error")
+    assert (reload(waiting).upload_status, reload(waiting).error) == (UploadStatus.PENDING, "internal-error")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_normal_mode_ends_with_its_request(
     with pytest.raises(kind):
         file.store(held, stream)
 
-    assert (found(held).upload_status, found(held).error) == (UploadStatus.ERROR, reason)
+    assert (reload(held).upload_status, reload(held).error) == (UploadStatus.ERROR, reason)
     assert list(current_services().storage.list_objects()) == []
 
 
@@ -146,29 +146,29 @@ def test_the_storages_code_is_in_the_row_and_its_words_are_in_the_log(
     failing(app, storage_error(403, "QuotaExceeded", "20 MB of 20 MB"))
     file.upload_file(waiting.id)
 
-    assert found(waiting).error == "storage-quota-exceeded"
-    assert found(waiting).error_detail == "The storage answered QuotaExceeded."
-    assert found(waiting).upload_status == UploadStatus.PENDING
+    assert reload(waiting).error == "storage-quota-exceeded"
+    assert reload(waiting).error_detail == "The storage answered QuotaExceeded."
+    assert reload(waiting).upload_status == UploadStatus.PENDING
     assert "attempt 1 failed (storage-quota-exceeded: QuotaExceeded: 20 MB of 20 MB), again in" in caplog.text
 
 
 def test_a_detail_is_bounded_and_goes_with_the_error(app: Flask, waiting: File) -> None:
     broken = failing(app, StorageUnavailable("x" * 1000))
     file.upload_file(waiting.id)
-    assert found(waiting).error_detail == "x" * 255
+    assert reload(waiting).error_detail == "x" * 255
 
     broken.error = None
     file.upload_file(waiting.id)
-    assert (found(waiting).error, found(waiting).error_detail) == (None, None)
+    assert (reload(waiting).error, reload(waiting).error_detail) == (None, None)
 
 
 def test_a_file_that_is_tried_again_by_hand_forgets_why_it_failed(app: Flask, waiting: File) -> None:
     failing(app, StorageDenied("The storage answered AccessDenied."))
     file.upload_file(waiting.id)
-    assert found(waiting).error_detail == "The storage answered AccessDenied."
+    assert reload(waiting).error_detail == "The storage answered AccessDenied."
 
-    attempts.retry(found(waiting))
-    assert (found(waiting).error, found(waiting).error_detail) == (None, None)
+    attempts.retry(reload(waiting))
+    assert (reload(waiting).error, reload(waiting).error_detail) == (None, None)
 
 
 class Damaging(MemoryStorage):
@@ -190,7 +190,7 @@ def test_wrong_bytes_go_with_an_attempt_that_no_other_follows(app: Flask, held: 
     with pytest.raises(StorageMismatch):
         file.store(held, iter([BODY]))
 
-    assert found(held).upload_status == UploadStatus.ERROR
+    assert reload(held).upload_status == UploadStatus.ERROR
     assert list(objects.list_objects()) == []
 
 
@@ -200,7 +200,7 @@ def test_wrong_bytes_stay_for_the_next_attempt_to_replace_and_go_after_the_last(
         file.upload_file(waiting.id)
         assert len(list(objects.list_objects())) == (1 if attempt < 5 else 0)
 
-    assert (found(waiting).upload_status, found(waiting).attempt) == (UploadStatus.ERROR, 5)
+    assert (reload(waiting).upload_status, reload(waiting).attempt) == (UploadStatus.ERROR, 5)
 
 
 def test_who_has_lost_the_file_removes_no_object(app: Flask, held: File) -> None:
@@ -216,14 +216,14 @@ def test_who_has_lost_the_file_removes_no_object(app: Flask, held: File) -> None
 
 @pytest.mark.parametrize(("mode", "status"), [("normal", UploadStatus.ERROR), ("async", UploadStatus.PENDING)])
 def test_what_is_in_hand_at_the_end_of_the_process_is_handed_back(app: Flask, mode: file.Mode, status: str) -> None:
-    row = file.new("a.txt", "text/plain", mode)
-    transitions.insert_row(row, 30, held=True)
+    row = file.new_file("a.txt", "text/plain", mode)
+    transitions.insert(row, 30, status=UploadStatus.PROCESSING)
     with current_services().leases.renewing(row) as hold:
         attempts.requeue_in_flight()
         with pytest.raises(LeaseLost):
             hold.check()
 
-    assert (found(row).upload_status, found(row).error) == (status, "server-stopped")
+    assert (reload(row).upload_status, reload(row).error) == (status, "server-stopped")
 
 
 def test_a_spool_that_cannot_be_tidied_makes_no_failure_of_a_success(
@@ -235,7 +235,7 @@ def test_a_spool_that_cannot_be_tidied_makes_no_failure_of_a_success(
     monkeypatch.setattr(current_services().spool, "delete", broken)
     file.upload_file(waiting.id)
 
-    assert found(waiting).upload_status == UploadStatus.COMPLETE
+    assert reload(waiting).upload_status == UploadStatus.COMPLETE
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ LEASE = 30.0
 
 @pytest.fixture
 def row(app: Flask) -> File:
-    row = file.new("a", "text/plain", "async")
+    row = file.new_file("a", "text/plain", "async")
     row.size, row.sha256 = 3, "0" * 64
-    transitions.insert_row(row, LEASE)
+    transitions.insert(row, LEASE)
     return row
 
 
@@ -87,8 +87,8 @@ def test_a_quarter_of_the_threads_may_wait_and_never_all(threads: int, places: i
 
 
 def test_who_waits_is_told_within_half_a_second(app: Flask, watcher: ChangePoller, row: File) -> None:
-    with watcher.watch(row, "alice") as watch, ThreadPoolExecutor(1) as thread:
-        told = thread.submit(lambda: (watch.until(processing, 10), time.monotonic()))
+    with watcher.subscription(row, "alice") as watch, ThreadPoolExecutor(1) as thread:
+        told = thread.submit(lambda: (watch.wait_until(processing, 10), time.monotonic()))
         time.sleep(0.3)
         assert not told.done()
         claim(row)
@@ -102,39 +102,39 @@ def test_who_waits_is_told_within_half_a_second(app: Flask, watcher: ChangePolle
 def test_a_change_between_the_look_and_the_place_is_not_missed(watcher: ChangePoller, row: File) -> None:
     claim(row)
 
-    with watcher.watch(row, "alice") as watch:
-        assert processing(watch.until(processing, 5))
+    with watcher.subscription(row, "alice") as watch:
+        assert processing(watch.wait_until(processing, 5))
 
 
 def test_a_wait_without_news_ends_in_time_with_what_there_is(watcher: ChangePoller, row: File) -> None:
     began = time.monotonic()
-    with watcher.watch(row, "alice") as watch:
-        found = watch.until(never, 0.6)
+    with watcher.subscription(row, "alice") as watch:
+        found = watch.wait_until(never, 0.6)
 
     assert found is row
     assert 0.6 <= time.monotonic() - began < 5
 
 
 def test_what_is_done_already_is_not_waited_for(watcher: ChangePoller, row: File) -> None:
-    with watcher.watch(row, "alice") as watch:
-        assert watch.until(lambda row: True, 60) is row
+    with watcher.subscription(row, "alice") as watch:
+        assert watch.wait_until(lambda row: True, 60) is row
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM files", "UPDATE files SET deleted_at = 1"])
 def test_a_file_that_is_deleted_is_seen_to_be_gone(
     app: Flask, watcher: ChangePoller, row: File, statement: str
 ) -> None:
-    with watcher.watch(row, "alice") as watch:
+    with watcher.subscription(row, "alice") as watch:
         with db.engine.begin() as connection:
             connection.execute(text(statement))
-        assert watch.until(lambda row: row is None, 5) is None
+        assert watch.wait_until(lambda row: row is None, 5) is None
 
 
 def test_nobody_wakes_for_what_nobody_sees(watcher: ChangePoller, row: File) -> None:
     holder = claim(row)
     asked: list[File | None] = []
-    with watcher.watch(holder, "alice") as watch, ThreadPoolExecutor(1) as thread:
-        told = thread.submit(watch.until, lambda row: bool(asked.append(row)), 0.8)
+    with watcher.subscription(holder, "alice") as watch, ThreadPoolExecutor(1) as thread:
+        told = thread.submit(watch.wait_until, lambda row: bool(asked.append(row)), 0.8)
         assert transitions.heartbeat(holder, LEASE)
         told.result(5)
 
@@ -144,12 +144,12 @@ def test_nobody_wakes_for_what_nobody_sees(watcher: ChangePoller, row: File) -> 
 def test_all_that_is_watched_is_looked_up_at_once(
     app: Flask, watcher: ChangePoller, row: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = file.new("b", "text/plain", "async")
-    transitions.insert_row(other, LEASE)
+    other = file.new_file("b", "text/plain", "async")
+    transitions.insert(other, LEASE)
     looks: list[set[str]] = []
     looked = threading.Semaphore(0)
     monkeypatch.setattr(queries, "get_many", lambda ids: looks.append(set(ids)) or looked.release() or {})
-    with watcher.watch(row, "alice"), watcher.watch(other, "bob"), watcher.watch(row, "carol"):
+    with watcher.subscription(row, "alice"), watcher.subscription(other, "bob"), watcher.subscription(row, "carol"):
         looks.clear()
         assert all(looked.acquire(timeout=5) for _ in range(3))
 
@@ -159,42 +159,42 @@ def test_all_that_is_watched_is_looked_up_at_once(
 def test_places_are_bounded_and_come_back(watcher: ChangePoller, row: File) -> None:
     for name in ("alice", "bob"):
         for _ in range(4):
-            last = watcher.begin(row, name)
+            last = watcher.subscribe(row, name)
         with pytest.raises(TooManyWatchers):
-            watcher.begin(row, name)
+            watcher.subscribe(row, name)
     with pytest.raises(TooManyWatchers):
-        watcher.begin(row, "carol")
-    watcher.end(last)
-    watcher.end(last)
+        watcher.subscribe(row, "carol")
+    watcher.unsubscribe(last)
+    watcher.unsubscribe(last)
 
-    watcher.begin(row, "carol")
+    watcher.subscribe(row, "carol")
     with pytest.raises(TooManyWatchers):
-        watcher.begin(row, "dave")
+        watcher.subscribe(row, "dave")
 
 
 def test_nobody_looks_when_nobody_watches(watcher: ChangePoller, row: File) -> None:
     assert watcher._thread is None
-    with watcher.watch(row, "alice"):
+    with watcher.subscription(row, "alice"):
         thread = watcher._thread
         assert thread
     thread.join(5)
     assert not thread.is_alive()
 
-    with watcher.watch(row, "alice") as watch:
+    with watcher.subscription(row, "alice") as watch:
         claim(row)
-        assert processing(watch.until(processing, 5))
+        assert processing(watch.wait_until(processing, 5))
 
 
 def test_a_stop_lets_everybody_go_at_once_and_nobody_in(watcher: ChangePoller, row: File) -> None:
-    with watcher.watch(row, "alice") as watch, ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(watch.until, never, 60)
+    with watcher.subscription(row, "alice") as watch, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(watch.wait_until, never, 60)
         began = time.monotonic()
         watcher.stop()
         assert waiting.result(5) is row
     assert time.monotonic() - began < 5
 
     with pytest.raises(TooManyWatchers):
-        watcher.begin(row, "alice")
+        watcher.subscribe(row, "alice")
 
 
 @pytest.mark.parametrize("error", [OperationalError("SELECT", {}, Exception("why")), ValueError("why")])
@@ -215,9 +215,9 @@ def test_a_look_that_fails_is_repeated(
         return among(ids)
 
     monkeypatch.setattr(queries, "get_many", away_at_first)
-    with watcher.watch(row, "alice") as watch:
+    with watcher.subscription(row, "alice") as watch:
         claim(row)
-        assert processing(watch.until(processing, 5))
+        assert processing(watch.wait_until(processing, 5))
 
-    assert "could not be looked up" in caplog.text
+    assert "changes.poll_failed" in caplog.text
     assert "why" in caplog.text

@@ -16,7 +16,7 @@ from models import File
 from sweep import orphans
 from sweep.reclaim import sweep_deleted
 from sweep.report import Report
-from tests.fakes import FORM, form, found, part
+from tests.fakes import FORM, form, part, reload
 
 HOUR = 3600.0
 
@@ -38,8 +38,8 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 def accepted(life: float | None, mode: file.Mode = "async") -> File:
-    row = file.new("a.txt", "text/plain", mode, expires_in=life)
-    file.receive(row, iter([b"1"])) if mode == "async" else file.hold(row, 1)
+    row = file.new_file("a.txt", "text/plain", mode, expires_in=life)
+    file.receive(row, iter([b"1"])) if mode == "async" else file.insert_claimed(row, 1)
     return row
 
 
@@ -49,7 +49,7 @@ def test_times_of_a_row_are_by_the_databases_clock(app: Flask, skew: float, mode
 
     assert [abs(at - now) < 5 for at in (row.created_at, row.updated_at)] == [True, True]
     assert row.expires_at == pytest.approx(row.created_at + HOUR, abs=0.001)
-    assert vars(found(row)).items() >= {key: vars(row)[key] for key in ("created_at", "expires_at")}.items()
+    assert vars(reload(row)).items() >= {key: vars(row)[key] for key in ("created_at", "expires_at")}.items()
 
 
 def test_a_file_expires_neither_early_nor_late(app: Flask, skew: float) -> None:
@@ -64,12 +64,12 @@ def test_a_file_without_an_end_gets_none(app: Flask, skew: float) -> None:
 
 
 def test_a_waiting_file_is_due_again_after_a_lease(app: Flask, skew: float) -> None:
-    row = file.new("a.txt", "text/plain", "async")
+    row = file.new_file("a.txt", "text/plain", "async")
     row.size = 1
-    transitions.insert_row(row, -1.0)
+    transitions.insert(row, -1.0)
 
     assert transitions.reserve_dispatch(row, 30.0)
-    due = found(row).due_at
+    due = reload(row).due_at
     assert due == pytest.approx(engine.now() + 30, abs=5)
 
 

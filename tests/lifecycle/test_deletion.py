@@ -24,7 +24,7 @@ from storage.base import MultipartUpload, StorageDenied, StorageUnavailable
 from sweep.reclaim import sweep_deleted, sweep_files
 from sweep.report import Report
 from tests.conftest import drain
-from tests.fakes import FORM, form, found, part
+from tests.fakes import FORM, form, part, reload
 
 LEASE = 30.0
 GONE = -1.0
@@ -40,7 +40,7 @@ def sent(client: FlaskClient, mode: str = "normal", query: str = "", headers: An
 
 def kept(mode: file.Mode = "async") -> File:
     """A file that waits, with its bytes."""
-    row = file.new("a.txt", "text/plain", mode)
+    row = file.new_file("a.txt", "text/plain", mode)
     file.receive(row, iter([b"1234"]))
     return row
 
@@ -139,7 +139,7 @@ class TestHeld:
         return row
 
     def test_its_holder_can_end_it_no_more(self, holder: File) -> None:
-        assert deletion.delete(found(holder))
+        assert deletion.delete(reload(holder))
 
         assert not transitions.heartbeat(holder, LEASE)
         assert not transitions.complete(holder, url="", size=4, sha256="0" * 64)
@@ -153,7 +153,7 @@ class TestHeld:
 
         def bytes_of_it() -> Iterator[bytes]:
             yield b"12"
-            deletion.delete(found(row))
+            deletion.delete(reload(row))
             yield b"34"
 
         with pytest.raises(Deleted):
@@ -163,7 +163,7 @@ class TestHeld:
     def test_its_object_goes_when_the_lease_has_run_out(self, app: Flask) -> None:
         row = kept()
         transitions.claim(row, 0.2)
-        deletion.delete(found(row))
+        deletion.delete(reload(row))
         assert sweep().counts["removed"] == 0
 
         # The holder stood still, and goes on too late.
@@ -175,7 +175,7 @@ class TestHeld:
     def test_nobody_takes_it_up_again(self, app: Flask) -> None:
         row = kept()
         transitions.claim(row, GONE)
-        deletion.delete(found(row))
+        deletion.delete(reload(row))
         report = Report()
         sweep_files(report, lambda row: pytest.fail("handed out"))
 
@@ -186,7 +186,7 @@ class TestHeld:
 def test_a_death_at_any_step_leaves_it_to_the_sweep(app: Flask, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     row = kept()
     file.upload_file(row.id)
-    row = found(row)
+    row = reload(row)
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
@@ -277,7 +277,7 @@ def test_a_file_goes_by_itself_when_its_time_is_over(client: FlaskClient) -> Non
     assert soon["expires_at"] > soon["created_at"]
     assert sweep().counts["expired"] == 0
 
-    row = file.new("b.txt", "text/plain", "async", expires_in=-5)
+    row = file.new_file("b.txt", "text/plain", "async", expires_in=-5)
     file.receive(row, iter([b"1"]))
     report = sweep()
     assert (report.counts["expired"], queries.get(row.id)) == (1, None)

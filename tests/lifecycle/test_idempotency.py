@@ -16,7 +16,7 @@ import file
 from auth import api_keys
 from database import engine
 from lifecycle import deletion, queries, transitions
-from lifecycle.idempotency import delete_expired, idempotent, require_same_request, state
+from lifecycle.idempotency import delete_expired, idempotent, key_state, require_same_request
 from models import File, UploadStatus
 from problems import IdempotencyKeyInUse
 from services import current_services
@@ -72,7 +72,7 @@ def test_while_the_first_is_on_its_way_the_second_is_told_to_wait(client: FlaskC
         assert int(answer.headers["Retry-After"]) > 0
         yield b"second half"
 
-    row = file.new("a", "text/plain", "async")
+    row = file.new_file("a", "text/plain", "async")
     with idempotent("k-1", row) as before:
         assert before is None
         file.receive(row, slow())
@@ -113,7 +113,7 @@ def test_a_body_that_is_refused_frees_its_key(client: FlaskClient) -> None:
 
 
 def test_a_key_whose_process_died_on_the_way_is_free_when_its_lease_ran_out(app: Flask, client: FlaskClient) -> None:
-    dead = idempotent("k-1", file.new("a", "text/plain", "async"))
+    dead = idempotent("k-1", file.new_file("a", "text/plain", "async"))
     dead.__enter__()
     assert send(client, "async").status_code == 409
     move("lease_until", -1000)
@@ -167,14 +167,14 @@ def row_in(mode: str, status: UploadStatus) -> File:
     ],
 )
 def test_what_a_used_key_means(row: File | None, live: bool, old: bool, expected: str) -> None:
-    assert state(row, live=live, old=old) == expected
+    assert key_state(row, live=live, old=old) == expected
 
 
 def test_two_that_find_a_dead_key_do_not_both_get_it(app: Flask) -> None:
-    idempotent("k-1", file.new("a", "text/plain", "async")).__enter__()
+    idempotent("k-1", file.new_file("a", "text/plain", "async")).__enter__()
     move("lease_until", -1000)
-    with idempotent("k-1", file.new("b", "text/plain", "async")), pytest.raises(IdempotencyKeyInUse):
-        idempotent("k-1", file.new("c", "text/plain", "async")).__enter__()
+    with idempotent("k-1", file.new_file("b", "text/plain", "async")), pytest.raises(IdempotencyKeyInUse):
+        idempotent("k-1", file.new_file("c", "text/plain", "async")).__enter__()
 
 
 def move(column: str, seconds: float) -> None:
@@ -223,19 +223,18 @@ def test_a_file_that_goes_while_a_replay_is_read_is_not_shown(client: FlaskClien
         yield b"x"
         assert transitions.assign_owner("alice", 10) if goes == "adopted" else deletion.delete(before)
 
-    again = file.new("a", "text/plain", "async")
+    again = file.new_file("a", "text/plain", "async")
     with pytest.raises(IdempotencyKeyInUse):
         require_same_request(before, again, body())
 
 
 def test_a_replay_shows_the_file_as_it_is_when_all_was_read(client: FlaskClient) -> None:
-    row = file.new("a", "text/plain", "async")
+    row = file.new_file("a", "text/plain", "async")
     file.receive(row, iter([b"x"]))
 
     def body() -> Iterator[bytes]:
         yield b"x"
         file.upload_file(row.id)
 
-    assert (
-        require_same_request(row, file.new("a", "text/plain", "async"), body()).upload_status == UploadStatus.COMPLETE
-    )
+    replay = file.new_file("a", "text/plain", "async")
+    assert require_same_request(row, replay, body()).upload_status == UploadStatus.COMPLETE

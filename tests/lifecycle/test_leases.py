@@ -13,7 +13,7 @@ import models
 from database import engine
 from lifecycle import queries, transitions
 from lifecycle.leases import LeaseRenewer, is_due
-from models import File
+from models import File, UploadStatus
 from problems import LeaseLost
 
 SECONDS = 0.3
@@ -59,8 +59,8 @@ def test_a_database_that_is_away_for_a_beat_costs_nothing(app: Flask) -> None:
 
 
 def test_the_lease_outlasts_work_that_takes_longer_than_it(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = file.new("slow", "text/plain", "async")
-    transitions.insert_row(row, 1.0)
+    row = file.new_file("slow", "text/plain", "async")
+    transitions.insert(row, 1.0)
     assert transitions.claim(row, 1.0)
     beats = threading.Semaphore(0)
     renew = transitions.heartbeat
@@ -92,8 +92,8 @@ def test_when_something_is_to_be_written(silent: float, lease: float, changed: b
 @pytest.fixture
 def uploading(app: Flask) -> File:
     """A file that is being received and stored, under a lease that needs no renewal meanwhile."""
-    row = file.new("a", "text/plain", "normal")
-    transitions.insert_row(row, 600, held=True)
+    row = file.new_file("a", "text/plain", "normal")
+    transitions.insert(row, 600, status=UploadStatus.PROCESSING)
     return row
 
 

@@ -14,26 +14,26 @@ LEASE = 30.0
 
 @pytest.fixture
 def pending(app: Flask) -> File:
-    row = file.new("a.pdf", "application/pdf", "async")
+    row = file.new_file("a.pdf", "application/pdf", "async")
     row.size, row.sha256 = 3, "0" * 64
-    transitions.insert_row(row, LEASE)
+    transitions.insert(row, LEASE)
     return row
 
 
 def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> None:
-    rows = [file.new(f"{number}", "text/plain", "async") for number in range(5)]
+    rows = [file.new_file(f"{number}", "text/plain", "async") for number in range(5)]
     for row in rows:
-        transitions.insert_row(row, LEASE)
+        transitions.insert(row, LEASE)
     first = queries.page(None, 2)
-    transitions.insert_row(file.new("late", "text/plain", "async"), LEASE)
+    transitions.insert(file.new_file("late", "text/plain", "async"), LEASE)
 
     assert [row.name for row in first] == ["4", "3"]
     assert [row.name for row in queries.page(None, 9, first[-1].id)] == ["2", "1", "0"]
 
 
 def test_a_page_can_be_of_one_status(app: Flask, pending: File) -> None:
-    held = file.new("held", "text/plain", "normal")
-    transitions.insert_row(held, LEASE, held=True)
+    held = file.new_file("held", "text/plain", "normal")
+    transitions.insert(held, LEASE, status=UploadStatus.PROCESSING)
 
     assert [row.id for row in queries.page(None, 9, status=UploadStatus.PROCESSING)] == [held.id]
     assert [row.id for row in queries.page(None, 9, status=UploadStatus.PENDING)] == [pending.id]

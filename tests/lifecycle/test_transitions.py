@@ -13,7 +13,7 @@ from flask import Flask
 import file
 from lifecycle import transitions
 from models import File, UploadStatus
-from tests.fakes import found
+from tests.fakes import reload
 
 LEASE = 30.0
 PAST = -1.0
@@ -21,14 +21,14 @@ PAST = -1.0
 
 @pytest.fixture
 def pending(app: Flask) -> File:
-    row = file.new("a.pdf", "application/pdf", "async")
+    row = file.new_file("a.pdf", "application/pdf", "async")
     row.size, row.sha256 = 3, "0" * 64
-    transitions.insert_row(row, LEASE)
+    transitions.insert(row, LEASE)
     return row
 
 
 def test_an_accepted_file_waits_and_can_be_found(pending: File) -> None:
-    row = found(pending)
+    row = reload(pending)
 
     assert (row.upload_status, row.attempt, row.lease_until, row.error) == (UploadStatus.PENDING, 0, None, None)
     assert (row.name, row.key, row.size, row.stored_bytes) == ("a.pdf", pending.key, 3, 0)
@@ -36,11 +36,11 @@ def test_an_accepted_file_waits_and_can_be_found(pending: File) -> None:
 
 
 def test_a_file_accepted_with_a_lease_is_held_at_once(app: Flask) -> None:
-    row = file.new("a.pdf", "application/pdf", "normal")
-    transitions.insert_row(row, LEASE, held=True)
+    row = file.new_file("a.pdf", "application/pdf", "normal")
+    transitions.insert(row, LEASE, status=UploadStatus.PROCESSING)
 
-    assert (found(row).upload_status, found(row).attempt) == (UploadStatus.PROCESSING, 1)
-    assert not transitions.claim(found(row), LEASE)
+    assert (reload(row).upload_status, reload(row).attempt) == (UploadStatus.PROCESSING, 1)
+    assert not transitions.claim(reload(row), LEASE)
 
 
 def test_the_key_does_not_change_from_attempt_to_attempt(pending: File) -> None:
@@ -48,13 +48,13 @@ def test_the_key_does_not_change_from_attempt_to_attempt(pending: File) -> None:
         assert transitions.claim(pending, LEASE)
         assert transitions.requeue(pending, "storage-unavailable", 0)
 
-    assert found(pending).key == pending.key
-    assert found(pending).attempt == 3
+    assert reload(pending).key == pending.key
+    assert reload(pending).attempt == 3
 
 
 def test_the_first_to_claim_a_file_has_it(pending: File) -> None:
-    assert transitions.claim(found(pending), LEASE)
-    assert not transitions.claim(found(pending), LEASE)
+    assert transitions.claim(reload(pending), LEASE)
+    assert not transitions.claim(reload(pending), LEASE)
 
 
 def test_of_many_who_claim_at_once_one_wins(app: Flask, pending: File) -> None:
@@ -62,7 +62,7 @@ def test_of_many_who_claim_at_once_one_wins(app: Flask, pending: File) -> None:
 
     def claim(_: int) -> bool:
         with app.app_context():
-            row = found(pending)
+            row = reload(pending)
             start.wait()
             return transitions.claim(row, LEASE)
 
@@ -71,7 +71,7 @@ def test_of_many_who_claim_at_once_one_wins(app: Flask, pending: File) -> None:
 
 
 def test_a_lease_that_ran_out_frees_the_file(pending: File) -> None:
-    first, second = found(pending), found(pending)
+    first, second = reload(pending), reload(pending)
     assert transitions.claim(first, PAST)
 
     assert transitions.claim(second, LEASE)
@@ -80,41 +80,41 @@ def test_a_lease_that_ran_out_frees_the_file(pending: File) -> None:
 
 def test_leases_go_by_the_clock_of_the_database(pending: File, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose clock is a day ahead must not take what others hold."""
-    assert transitions.claim(found(pending), LEASE)
+    assert transitions.claim(reload(pending), LEASE)
     ahead = time.time() + 86400
     monkeypatch.setattr(time, "time", lambda: ahead)
 
-    assert not transitions.claim(found(pending), LEASE)
+    assert not transitions.claim(reload(pending), LEASE)
 
 
 def test_a_heartbeat_keeps_the_file(pending: File) -> None:
     assert transitions.claim(pending, PAST)
     assert transitions.heartbeat(pending, LEASE)
 
-    assert not transitions.claim(found(pending), LEASE)
+    assert not transitions.claim(reload(pending), LEASE)
 
 
 def test_nobody_sees_a_heartbeat(pending: File) -> None:
     assert transitions.claim(pending, LEASE)
-    before = found(pending)
+    before = reload(pending)
     time.sleep(0.01)
     assert transitions.heartbeat(pending, 2 * LEASE)
 
-    after = found(pending)
+    after = reload(pending)
     changed = {name for name, value in vars(after).items() if value != vars(before)[name]}
     assert changed == {"lease_until", "_sa_instance_state"}
 
 
 def test_progress_keeps_the_file_and_is_seen(pending: File) -> None:
     assert transitions.claim(pending, PAST)
-    before = found(pending)
+    before = reload(pending)
     time.sleep(0.01)
     assert transitions.progress(pending, LEASE, 3, 2)
 
-    after = found(pending)
+    after = reload(pending)
     assert (after.received_bytes, after.stored_bytes) == (3, 2)
     assert after.updated_at > before.updated_at
-    assert not transitions.claim(found(pending), LEASE)
+    assert not transitions.claim(reload(pending), LEASE)
 
 
 def test_word_of_progress_that_comes_late_changes_nothing_in_hand(pending: File) -> None:
@@ -134,20 +134,20 @@ def test_what_an_attempt_has_stored_does_not_count_for_the_next(pending: File) -
         assert end()
     assert transitions.claim(pending, LEASE)
 
-    assert (pending.stored_bytes, found(pending).stored_bytes) == (0, 0)
+    assert (pending.stored_bytes, reload(pending).stored_bytes) == (0, 0)
 
 
 @pytest.mark.parametrize("move", ["heartbeat", "progress", "complete", "fail", "give_back"])
 def test_an_overtaken_holder_changes_nothing(pending: File, move: str) -> None:
     """The fence: the attempt's number decides, not who comes last."""
-    stale, holder = found(pending), found(pending)
+    stale, holder = reload(pending), reload(pending)
     assert transitions.claim(stale, PAST)
     assert transitions.claim(holder, LEASE)
-    before = vars(found(pending)) | {"_sa_instance_state": None}
+    before = vars(reload(pending)) | {"_sa_instance_state": None}
 
     assert not move_of(stale, move)
 
-    assert vars(found(pending)) | {"_sa_instance_state": None} == before
+    assert vars(reload(pending)) | {"_sa_instance_state": None} == before
 
 
 @pytest.mark.parametrize("end", ["complete", "fail"])
@@ -155,11 +155,11 @@ def test_an_overtaken_holder_changes_nothing(pending: File, move: str) -> None:
 def test_an_ended_file_moves_no_more(pending: File, end: str, move: str) -> None:
     assert transitions.claim(pending, LEASE)
     assert move_of(pending, end)
-    status = found(pending).upload_status
+    status = reload(pending).upload_status
 
     assert not move_of(pending, move)
-    assert not transitions.claim(found(pending), LEASE)
-    assert found(pending).upload_status == status
+    assert not transitions.claim(reload(pending), LEASE)
+    assert reload(pending).upload_status == status
 
 
 def test_a_completed_file_has_its_address_and_no_error(pending: File) -> None:
@@ -168,7 +168,7 @@ def test_a_completed_file_has_its_address_and_no_error(pending: File) -> None:
     transitions.claim(pending, LEASE)
     assert transitions.complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
 
-    row = found(pending)
+    row = reload(pending)
     assert (row.upload_status, row.url, row.error) == (UploadStatus.COMPLETE, "https://cdn/x", None)
     assert (row.size, row.stored_bytes, row.sha256, row.lease_until) == (3, 3, "1" * 64, None)
 
@@ -177,7 +177,7 @@ def test_a_file_given_back_waits_with_its_reason(pending: File) -> None:
     transitions.claim(pending, LEASE)
     transitions.requeue(pending, "storage-unavailable", 60)
 
-    row = found(pending)
+    row = reload(pending)
     assert (row.upload_status, row.error, row.lease_until) == (UploadStatus.PENDING, "storage-unavailable", None)
     assert row.due_at is not None
     assert 50 < row.due_at - datetime.now(UTC).timestamp() < 70
@@ -188,7 +188,7 @@ def test_the_value_in_hand_says_what_the_row_says(pending: File) -> None:
     transitions.complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
 
     names = [column.name for column in File.__table__.columns if column.name not in ("due_at", "lease_until")]
-    assert [getattr(pending, name) for name in names] == [getattr(found(pending), name) for name in names]
+    assert [getattr(pending, name) for name in names] == [getattr(reload(pending), name) for name in names]
 
 
 def move_of(row: File, move: str) -> bool:

@@ -210,9 +210,9 @@ class TestCelery(SpooledContract):
 
     def test_a_message_carries_the_bytes_once_encoded_and_shows_none_in_its_headers(self, app: Flask) -> None:
         services_of(app).celery.conf.task_always_eager = False
-        row = file.new("a.txt", "text/plain", "celery")
+        row = file.new_file("a.txt", "text/plain", "celery")
         file.receive(row, iter([b"secret bytes"]))
-        tasks.send_whole(row.id)
+        tasks.send_inline(row.id)
 
         with services_of(app).celery.connection() as connection:
             message = connection.SimpleQueue(config.current().redis.queue).get(timeout=5)

@@ -40,7 +40,7 @@ def test_redis_hands_no_task_out_again_that_may_still_run(app: Flask) -> None:
 
 def test_a_task_whose_file_is_held_comes_back_after_the_lease(app: Flask) -> None:
     """The holder may be dead: Redis hands its task out again long before that can be seen."""
-    row = file.new("a.txt", "text/plain", "celery")
+    row = file.new_file("a.txt", "text/plain", "celery")
     file.receive(row, iter([b"x"]))
     assert transitions.claim(row, 30)
     services_of(app).celery.conf.task_always_eager = False
@@ -54,7 +54,7 @@ def test_a_task_whose_file_is_held_comes_back_after_the_lease(app: Flask) -> Non
 
 
 def test_a_task_whose_file_has_ended_does_not_come_back(app: Flask) -> None:
-    row = file.new("a.txt", "text/plain", "celery")
+    row = file.new_file("a.txt", "text/plain", "celery")
     file.receive(row, iter([b"x"]))
     assert transitions.claim(row, 30)
     assert transitions.fail(row, "storage-denied")

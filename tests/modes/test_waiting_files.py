@@ -13,11 +13,11 @@ from database import engine
 from lifecycle import attempts, queries, transitions
 from models import File
 
-PAUSE = attempts.MAX_WAIT
+PAUSE = attempts.MAX_RETRY_DELAY
 
 
 def a_file(mode: file.Mode = "celery") -> File:
-    row = file.new("a.txt", "text/plain", mode)
+    row = file.new_file("a.txt", "text/plain", mode)
     file.receive(row, iter([b"x"]))
     return row
 

@@ -11,7 +11,7 @@ from flask import Flask
 import file
 from auth import api_keys
 from lifecycle import queries, transitions
-from models import File
+from models import File, UploadStatus
 from problems import Problem, QuotaExceeded
 from quotas import storage_quota
 from quotas.storage_quota import allowed
@@ -52,16 +52,16 @@ def usage(name: str) -> tuple[int, int]:
 
 def accept(owner: str, size: int) -> File:
     """A PENDING file of this size, as `receive` inserts it."""
-    row = file.new("a", "text/plain", "async", owner=owner)
+    row = file.new_file("a", "text/plain", "async", owner=owner)
     row.size = row.reserved = size
     row.sha256 = "0" * 64
-    transitions.insert_row(row, LEASE)
+    transitions.insert(row, LEASE)
     return row
 
 
 def hold(owner: str, max_bytes: int) -> File:
-    row = file.new("a", "text/plain", "normal", owner=owner)
-    file.hold(row, max_bytes)
+    row = file.new_file("a", "text/plain", "normal", owner=owner)
+    file.insert_claimed(row, max_bytes)
     return row
 
 
@@ -114,7 +114,7 @@ class TestUnknownLength:
 
     def test_other_uploads_are_accepted_meanwhile(self, alice: str) -> None:
         api_keys.set_quotas(alice, quota_bytes=100)
-        row, used = file.new("a", "text/plain", "normal", owner=alice), []
+        row, used = file.new_file("a", "text/plain", "normal", owner=alice), []
 
         def body() -> Iterator[bytes]:
             for _ in range(5):
@@ -122,16 +122,16 @@ class TestUnknownLength:
                 used.append(usage(alice)[0])
             accept(alice, 60)
 
-        file.hold(row, None)
+        file.insert_claimed(row, None)
         file.store(row, body())
         assert used == [10, 10, 20, 20, 30]
         assert usage(alice) == (85, 2)
 
     def test_an_exceeded_quota_ends_it_and_frees_its_bytes(self, alice: str) -> None:
         api_keys.set_quotas(alice, quota_bytes=34)
-        row = file.new("a", "text/plain", "normal", owner=alice)
+        row = file.new_file("a", "text/plain", "normal", owner=alice)
 
-        file.hold(row, None)
+        file.insert_claimed(row, None)
         with pytest.raises(QuotaExceeded) as raised:
             file.store(row, iter([b"12345"] * 7))
         assert usage(alice) == (0, 0)
@@ -139,15 +139,15 @@ class TestUnknownLength:
 
     def test_its_last_byte_may_be_the_quotas_last(self, alice: str) -> None:
         api_keys.set_quotas(alice, quota_bytes=34)
-        row = file.new("a", "text/plain", "normal", owner=alice)
+        row = file.new_file("a", "text/plain", "normal", owner=alice)
 
-        file.hold(row, None)
+        file.insert_claimed(row, None)
         file.store(row, iter([b"1" * 34]))
         assert usage(alice) == (34, 1)
 
     def test_a_deleted_file_reserves_nothing(self, alice: str) -> None:
-        row = file.new("a", "text/plain", "normal", owner=alice)
-        file.hold(row, None)
+        row = file.new_file("a", "text/plain", "normal", owner=alice)
+        file.insert_claimed(row, None)
         transitions.delete(row)
 
         with pytest.raises(Problem):
@@ -166,9 +166,9 @@ def test_a_file_of_unknown_size_reserves_the_remaining_quota_and_releases_the_re
 
 
 def test_an_abandoned_file_releases_its_reservation(alice: str) -> None:
-    row = file.new("a", "text/plain", "normal", owner=alice)
+    row = file.new_file("a", "text/plain", "normal", owner=alice)
     row.reserved = 7
-    transitions.insert_row(row, -1.0, held=True)
+    transitions.insert(row, -1.0, status=UploadStatus.PROCESSING)
 
     assert transitions.fail_abandoned(row, "server-stopped")
     assert usage(alice) == (0, 0)
@@ -202,8 +202,8 @@ def test_concurrent_uploads_never_exceed_a_quota(app: Flask, alice: str, quota: 
 
 
 def test_a_file_without_an_owner_has_no_quota(app: Flask) -> None:
-    row = file.new("a", "text/plain", "normal")
-    file.hold(row, 5)
+    row = file.new_file("a", "text/plain", "normal")
+    file.insert_claimed(row, 5)
 
     assert transitions.fail(row, "storage-denied")
 
@@ -222,8 +222,8 @@ def test_remaining_quota_is_none_if_unlimited_and_an_error_if_exceeded(alice: st
 
 
 def test_a_discarded_file_counts_for_nothing(app: Flask, alice: str) -> None:
-    row = file.new("a", "text/plain", "normal", owner=alice)
-    file.hold(row, 9)
+    row = file.new_file("a", "text/plain", "normal", owner=alice)
+    file.insert_claimed(row, 9)
     assert usage(alice) == (9, 1)
 
     assert transitions.discard(row, "too-many-files")

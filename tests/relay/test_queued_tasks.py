@@ -51,7 +51,7 @@ def queue(app: Flask, valkey: str) -> Iterator[Queue]:
 
 
 def a_file(size: int = 1) -> File:
-    row = file.new("a.txt", "text/plain", "celery")
+    row = file.new_file("a.txt", "text/plain", "celery")
     file.receive(row, iter([b"x" * size]))
     return row
 
@@ -167,7 +167,7 @@ class TestRecall:
     def test_a_file_that_has_just_come_is_not(self, queue: Queue) -> None:
         row = a_file()
 
-        assert transitions.recall(6) == 0
+        assert transitions.make_due(6) == 0
         assert not self.is_due(row)
 
     def test_a_file_that_waits_for_its_next_attempt_is_not(self, queue: Queue) -> None:
@@ -176,15 +176,15 @@ class TestRecall:
         assert transitions.requeue(row, "storage-unavailable", 900)
         engine.execute(text("UPDATE files SET updated_at = updated_at - 600"))
 
-        assert transitions.recall(6) == 0
+        assert transitions.make_due(6) == 0
         assert not self.is_due(row)
 
     def test_a_file_of_another_mode_is_not(self, queue: Queue) -> None:
-        row = file.new("a.txt", "text/plain", "async")
+        row = file.new_file("a.txt", "text/plain", "async")
         file.receive(row, iter([b"x"]))
         engine.execute(text("UPDATE files SET updated_at = updated_at - 600"))
 
-        assert transitions.recall(6) == 0
+        assert transitions.make_due(6) == 0
 
     def test_without_redis_nothing_is_known(self, waiting: File, monkeypatch: pytest.MonkeyPatch) -> None:
         def away() -> bool:

@@ -169,9 +169,9 @@ def test_a_channel_drops_what_is_malformed_and_goes_on(
 ) -> None:
     options = config.current().redis
     queue.lpush(options.key(options.queue), *MALFORMED.values())
-    row = file.new("a.txt", "text/plain", "celery")
+    row = file.new_file("a.txt", "text/plain", "celery")
     file.receive(row, iter([b"x"]))
-    tasks.send_whole(row.id)
+    tasks.send_inline(row.id)
 
     with services_of(app).celery.connection_for_read() as connection:
         taken = connection.SimpleQueue(options.queue).get(timeout=5)

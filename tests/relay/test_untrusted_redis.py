@@ -153,7 +153,7 @@ def test_no_exception_ends_the_thread_that_hears_demands(
 
 def held(app: Flask, mode: str = "celery", body: bytes = b"body") -> File:
     """A file whose attempt is running."""
-    row = file.new("a.txt", "text/plain", mode)  # type: ignore[arg-type]
+    row = file.new_file("a.txt", "text/plain", mode)  # type: ignore[arg-type]
     file.receive(row, iter([body]))
     assert transitions.claim(row, 30)
     return row
@@ -171,7 +171,7 @@ def test_the_file_of_a_running_attempt_is_sent(app: Flask, client: redis.Redis) 
 
 
 def waiting(app: Flask) -> tuple[str, int]:
-    row = file.new("a.txt", "text/plain", "celery")
+    row = file.new_file("a.txt", "text/plain", "celery")
     file.receive(row, iter([b"body"]))
     return row.id, 1
 

@@ -27,7 +27,7 @@ from storage.s3.checksums import Digests, UploadedPart
 from storage.s3.http import Response
 from storage.s3.resume import ListedPart, is_resumable, reusable_part
 from storage.s3.storage import S3Storage
-from tests.fakes import breaking, found, replace_services
+from tests.fakes import breaking, reload, replace_services
 from tests.storage.contract import Broken, Onlooker, pieces
 from tests.storage.test_storage_s3 import Tampered, closed, never_sent
 
@@ -194,25 +194,25 @@ def test_the_first_attempt_lists_nothing(moto: str) -> None:
 def test_a_waiting_file_keeps_its_parts_and_an_ended_one_does_not(app: Flask, moto: str) -> None:
     cut = Cut(moto)
     replace_services(app, storage=cut.storage)
-    row = file.new("a.bin", "text/plain", "async")
+    row = file.new_file("a.bin", "text/plain", "async")
     file.receive(row, pieces(BODY))
     cut.key = row.key
     for attempt in range(1, 6):
         file.upload_file(row.id)
         ended = attempt == 5
-        assert found(row).upload_status == (UploadStatus.ERROR if ended else UploadStatus.PENDING)
+        assert reload(row).upload_status == (UploadStatus.ERROR if ended else UploadStatus.PENDING)
         assert cut.multipart_uploads == (0 if ended else 1)
 
 
 def test_a_file_is_stored_by_two_attempts_that_share_the_work(app: Flask, moto: str) -> None:
     cut = Cut(moto)
     replace_services(app, storage=cut.storage)
-    row = file.new("a.bin", "text/plain", "async")
+    row = file.new_file("a.bin", "text/plain", "async")
     file.receive(row, pieces(BODY))
     file.upload_file(row.id)
     cut.heal()
     file.upload_file(row.id)
 
-    assert (found(row).upload_status, found(row).attempt) == (UploadStatus.COMPLETE, 2)
+    assert (reload(row).upload_status, reload(row).attempt) == (UploadStatus.COMPLETE, 2)
     assert cut.sent.count("PART") == 2
     assert read(cut.storage, row.key) == BODY

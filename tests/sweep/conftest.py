@@ -11,7 +11,7 @@ from flask import Flask
 import file
 from database import engine
 from lifecycle import queries, transitions
-from models import File
+from models import File, UploadStatus
 from storage.base import MultipartUpload
 from storage.memory import MemoryStorage
 from sweep.orphans import sweep_objects, sweep_spool, sweep_uploads
@@ -25,7 +25,7 @@ GONE = -1.0
 BODY = b"bytes that must not be lost"
 
 
-class Remembering(MemoryStorage):
+class MemoryStorageWithUploads(MemoryStorage):
     """Has uploads in parts that nobody has ended."""
 
     def __init__(self) -> None:
@@ -35,8 +35,8 @@ class Remembering(MemoryStorage):
     def multipart_uploads(self, prefix: str = "") -> Iterator[MultipartUpload]:
         return iter(sorted((each for each in self.open_uploads if each.key.startswith(prefix)), key=str))
 
-    def abort(self, begun: MultipartUpload) -> None:
-        self.open_uploads.discard(begun)
+    def abort_multipart_upload(self, upload: MultipartUpload) -> None:
+        self.open_uploads.discard(upload)
 
 
 @pytest.fixture
@@ -45,13 +45,13 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def objects(app: Flask) -> Remembering:
-    replace_services(app, storage=Remembering())
+def objects(app: Flask) -> MemoryStorageWithUploads:
+    replace_services(app, storage=MemoryStorageWithUploads())
     return services_of(app).storage
 
 
 def accepted(mode: file.Mode = "async") -> File:
-    row = file.new("a.bin", "application/octet-stream", mode)
+    row = file.new_file("a.bin", "application/octet-stream", mode)
     file.receive(row, iter([BODY]))
     return row
 
@@ -59,8 +59,8 @@ def accepted(mode: file.Mode = "async") -> File:
 def held(mode: file.Mode, lease: float) -> File:
     """A file of which somebody makes, or made, its first attempt."""
     if mode == "normal":
-        row = file.new("a.bin", "application/octet-stream", mode)
-        transitions.insert_row(row, lease, held=True)
+        row = file.new_file("a.bin", "application/octet-stream", mode)
+        transitions.insert(row, lease, status=UploadStatus.PROCESSING)
         return row
     row = accepted(mode)
     assert transitions.claim(row, lease)

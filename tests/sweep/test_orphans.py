@@ -19,11 +19,11 @@ from models import UploadStatus
 from services import current_services
 from storage.base import MultipartUpload, StorageDenied
 from sweep.orphans import OWNER_MARKER
-from tests.fakes import replace_services
-from tests.sweep.conftest import BODY, Remembering, accepted, aged, cleaned, found, held
+from tests.fakes import reload, replace_services
+from tests.sweep.conftest import BODY, MemoryStorageWithUploads, accepted, aged, cleaned, held
 
 
-class ByKey(Remembering):
+class ByKey(MemoryStorageWithUploads):
     """Lists uploads as MinIO does."""
 
     all = False
@@ -46,7 +46,7 @@ class OfItsPrefix(ByKey):
 
 
 class TestStorage:
-    def test_uploads_in_parts_that_nobody_will_end_are_aborted(self, app: Flask, objects: Remembering) -> None:
+    def test_orphaned_multipart_uploads_are_aborted(self, app: Flask, objects: MemoryStorageWithUploads) -> None:
         working, waiting, ended = held("normal", 30), held("async", 30), held("normal", 30)
         assert transitions.requeue(waiting, "storage-unavailable", 0)
         assert transitions.fail(ended, "client-disconnected")
@@ -60,7 +60,7 @@ class TestStorage:
 
     @pytest.mark.parametrize("kind", [ByKey, ByKeyOrAll])
     def test_uploads_are_found_where_a_prefix_lists_none(
-        self, settings: dict[str, str], kind: type[Remembering]
+        self, settings: dict[str, str], kind: type[MemoryStorageWithUploads]
     ) -> None:
         """MinIO lists the uploads of a whole key, and in later versions of a whole bucket."""
         app = create_app(settings | {"S3_PREFIX": "uploads/"})
@@ -92,7 +92,7 @@ class TestStorage:
             engine.execute(text("UPDATE files SET updated_at = updated_at - 101"))
             assert cleaned().counts["uploads_aborted"] == 1
 
-    def test_nothing_that_ferry_has_not_named_is_touched(self, app: Flask, objects: Remembering) -> None:
+    def test_nothing_that_ferry_has_not_named_is_touched(self, app: Flask, objects: MemoryStorageWithUploads) -> None:
         keys = ["backup.tar", "00000000-0000-0000-0000-000000000000--x", f"{uuid_utils.uuid4()}--20200101000000--a"]
         for key in keys:
             objects.put(key, iter([b"x"]), content_type="text/plain")
@@ -103,9 +103,9 @@ class TestStorage:
         assert len(objects.open_uploads) == len(keys)
 
     def test_an_object_without_a_row_goes_once_it_is_old(
-        self, app: Flask, objects: Remembering, monkeypatch: pytest.MonkeyPatch
+        self, app: Flask, objects: MemoryStorageWithUploads, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        row = file.new("a.bin", "text/plain", "normal")
+        row = file.new_file("a.bin", "text/plain", "normal")
         objects.put(row.key, iter([b"x"]), content_type="text/plain")
 
         assert cleaned().counts["objects_removed"] == 0
@@ -115,9 +115,9 @@ class TestStorage:
         assert [found.key for found in objects.list_objects()] == [OWNER_MARKER]
 
     def test_where_another_database_has_the_prefix_objects_without_a_row_stay(
-        self, app: Flask, objects: Remembering, monkeypatch: pytest.MonkeyPatch
+        self, app: Flask, objects: MemoryStorageWithUploads, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        row = file.new("a.bin", "text/plain", "normal")
+        row = file.new_file("a.bin", "text/plain", "normal")
         objects.put(OWNER_MARKER, iter([b"another database"]), content_type="text/plain")
         objects.put(row.key, iter([b"theirs"]), content_type="text/plain")
         objects.open_uploads = {MultipartUpload(row.key, "1")}
@@ -128,7 +128,7 @@ class TestStorage:
         assert objects.open_uploads
 
     def test_an_object_of_a_failed_file_goes_when_the_file_can_not_be_tried_again(
-        self, app: Flask, objects: Remembering
+        self, app: Flask, objects: MemoryStorageWithUploads
     ) -> None:
         kept, lost, normal = held("async", 30), held("async", 30), held("normal", 30)
         for row in (kept, lost, normal):
@@ -140,7 +140,7 @@ class TestStorage:
         assert {found.key for found in objects.list_objects()} == {kept.key, OWNER_MARKER}
 
     def test_objects_of_files_that_live_stay(
-        self, app: Flask, objects: Remembering, monkeypatch: pytest.MonkeyPatch
+        self, app: Flask, objects: MemoryStorageWithUploads, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rows = [accepted(), held("async", 30), held("normal", 30), accepted()]
         file.upload_file(rows[-1].id)
@@ -152,7 +152,7 @@ class TestStorage:
         assert {found.key for found in objects.list_objects()} == {OWNER_MARKER, *(row.key for row in rows)}
 
     def test_a_complete_file_whose_object_is_gone_says_so_until_it_is_back(
-        self, app: Flask, objects: Remembering
+        self, app: Flask, objects: MemoryStorageWithUploads
     ) -> None:
         rows = [accepted() for _ in range(5)]
         for row in rows:
@@ -161,11 +161,11 @@ class TestStorage:
             objects.delete(row.key)
 
         assert cleaned().counts["objects_missing"] == 3
-        assert [found(row).error for row in rows] == [None if n % 2 else "object-missing" for n in range(5)]
+        assert [reload(row).error for row in rows] == [None if n % 2 else "object-missing" for n in range(5)]
         assert cleaned().counts["objects_missing"] == 0
         objects.put(rows[2].key, iter([BODY]), content_type="text/plain")
         assert cleaned().counts["objects_back"] == 1
-        assert (found(rows[2]).upload_status, found(rows[2]).error) == (UploadStatus.COMPLETE, None)
+        assert (reload(rows[2]).upload_status, reload(rows[2]).error) == (UploadStatus.COMPLETE, None)
 
 
 class TestSpool:

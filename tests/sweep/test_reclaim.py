@@ -20,8 +20,8 @@ from services import current_services
 from storage.base import Stat, StorageUnavailable
 from sweep.report import KINDS
 from sweep.sweeper import Sweeper
-from tests.fakes import FailingStorage, replace_services, services_of
-from tests.sweep.conftest import BODY, GONE, accepted, found, held, swept
+from tests.fakes import FailingStorage, reload, replace_services, services_of
+from tests.sweep.conftest import BODY, GONE, accepted, held, swept
 
 
 class TestRows:
@@ -31,7 +31,7 @@ class TestRows:
         given: list[str] = []
         report = swept(lambda row: given.append(row.id))
 
-        assert found(row).upload_status == UploadStatus.PENDING
+        assert reload(row).upload_status == UploadStatus.PENDING
         assert given == [row.id]
         assert (report.counts["taken_back"], report.counts["handed_out"]) == (1, 1)
 
@@ -39,14 +39,14 @@ class TestRows:
         row = held("normal", GONE)
         swept()
 
-        assert (found(row).upload_status, found(row).error) == (UploadStatus.ERROR, "server-stopped")
+        assert (reload(row).upload_status, reload(row).error) == (UploadStatus.ERROR, "server-stopped")
 
     @pytest.mark.parametrize("mode", ["normal", "async", "celery"])
     def test_a_file_that_is_held_is_left_alone(self, app: Flask, mode: file.Mode) -> None:
         row = held(mode, 30)
 
         assert swept().found == []
-        assert found(row).attempt == 1
+        assert reload(row).attempt == 1
 
     def test_a_file_that_kills_whoever_takes_it_ends_after_so_many_attempts(self, app: Flask) -> None:
         row = accepted()
@@ -54,7 +54,7 @@ class TestRows:
             assert transitions.claim(row, GONE)
             swept()
 
-        assert (found(row).upload_status, found(row).error) == (UploadStatus.ERROR, "attempts-exhausted")
+        assert (reload(row).upload_status, reload(row).error) == (UploadStatus.ERROR, "attempts-exhausted")
 
     def test_not_even_a_task_gives_it_one_more_attempt(self, app: Flask) -> None:
         row = accepted("celery")
@@ -62,13 +62,13 @@ class TestRows:
             assert transitions.claim(row, GONE)
         file.upload_file(row.id)
 
-        assert (found(row).upload_status, found(row).attempt) == (UploadStatus.ERROR, 5)
+        assert (reload(row).upload_status, reload(row).attempt) == (UploadStatus.ERROR, 5)
 
     def test_the_old_holder_can_do_nothing_more(self, app: Flask) -> None:
         row = held("async", GONE)
-        old = found(row)
+        old = reload(row)
         swept()
-        assert transitions.claim(found(row), 30)
+        assert transitions.claim(reload(row), 30)
 
         assert not transitions.complete(old, url="u", size=1, sha256="0" * 64)
         assert not transitions.fail(old, "storage-denied")
@@ -99,20 +99,20 @@ class TestRows:
         engine.execute(text("UPDATE files SET updated_at = updated_at - 90000"))
         assert swept().counts["handed_out"] == 1
 
-        assert 3500 < (found(row).due_at or 0) - engine.now() < 3700
+        assert 3500 < (reload(row).due_at or 0) - engine.now() < 3700
 
     def test_of_two_sweeps_one_hands_out(self, app: Flask) -> None:
         row = held("celery", 30)
         assert transitions.requeue(row, "relay-lost", 0)
-        first, second = found(row), found(row)
+        first, second = reload(row), reload(row)
 
         assert transitions.reserve_dispatch(first, 30)
         assert not transitions.reserve_dispatch(second, 30)
 
     def test_a_file_whose_bytes_are_on_another_host_is_left_to_that_host(self, app: Flask) -> None:
-        row = file.new("a.bin", "text/plain", "async")
+        row = file.new_file("a.bin", "text/plain", "async")
         row.spool = "another spool"
-        transitions.insert_row(row, GONE)
+        transitions.insert(row, GONE)
 
         assert swept().found == []
 
@@ -121,7 +121,7 @@ class TestRows:
         report = swept(dry=True)
 
         assert report.counts["ended"] == report.counts["taken_back"] == 1
-        assert [found(row).upload_status for row in rows] == ["PROCESSING", "PROCESSING"]
+        assert [reload(row).upload_status for row in rows] == ["PROCESSING", "PROCESSING"]
 
 
 class TestStoredAlready:
@@ -131,7 +131,7 @@ class TestStoredAlready:
         current_services().storage.put = None  # type: ignore[assignment, method-assign]
         swept(lambda row: file.upload_file(row.id))
 
-        assert (found(row).upload_status, found(row).size, found(row).sha256) == ("COMPLETE", row.size, row.sha256)
+        assert (reload(row).upload_status, reload(row).size, reload(row).sha256) == ("COMPLETE", row.size, row.sha256)
         assert list(current_services().spool.files()) == []
 
     def test_the_version_that_was_found_is_kept(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ class TestStoredAlready:
         monkeypatch.setattr(current_services().storage, "matches", lambda key, size, _: Stat(key, size, "", "v7"))
         swept(lambda row: file.upload_file(row.id))
 
-        assert (found(row).upload_status, found(row).version_id) == ("COMPLETE", "v7")
+        assert (reload(row).upload_status, reload(row).version_id) == ("COMPLETE", "v7")
 
     @pytest.mark.parametrize("there", [b"", b"bytes that must not be lOst", BODY + b"!"])
     def test_other_bytes_are_no_proof(self, app: Flask, there: bytes) -> None:
@@ -147,7 +147,7 @@ class TestStoredAlready:
         current_services().storage.put(row.key, iter([there]), content_type="text/plain")
         swept(lambda row: file.upload_file(row.id))
 
-        assert found(row).upload_status == UploadStatus.COMPLETE
+        assert reload(row).upload_status == UploadStatus.COMPLETE
         assert b"".join(current_services().storage.open(row.key)) == BODY
 
     def test_a_storage_that_can_not_be_asked_costs_an_attempt_as_always(self, app: Flask) -> None:
@@ -156,8 +156,8 @@ class TestStoredAlready:
         services_of(app).storage.matches = lambda *_: (_ for _ in ()).throw(StorageUnavailable())
         swept(lambda row: file.upload_file(row.id))
 
-        assert (found(row).upload_status, found(row).attempt) == (UploadStatus.PENDING, 2)
-        assert found(row).error == "storage-unavailable"
+        assert (reload(row).upload_status, reload(row).attempt) == (UploadStatus.PENDING, 2)
+        assert reload(row).error == "storage-unavailable"
 
     def test_what_was_never_tried_is_not_looked_for(self, app: Flask) -> None:
         assert not attempts.recover_if_stored(accepted())
@@ -170,16 +170,16 @@ class TestRetry:
         row = accepted()
         for _ in range(5):
             file.upload_file(row.id)
-        assert found(row).upload_status == UploadStatus.ERROR
+        assert reload(row).upload_status == UploadStatus.ERROR
 
         answer = client.post(f"/files/{row.id}/retry")
         assert (answer.status_code, answer.get_json()["status"], answer.get_json()["error"]) == (202, "PENDING", None)
         assert answer.headers["Location"] == f"/files/{row.id}"
         swept(lambda row: file.upload_file(row.id))
-        assert (found(row).upload_status, found(row).attempt) == (UploadStatus.PENDING, 6)
+        assert (reload(row).upload_status, reload(row).attempt) == (UploadStatus.PENDING, 6)
         failing.error = None
         file.upload_file(row.id)
-        assert found(row).upload_status == UploadStatus.COMPLETE
+        assert reload(row).upload_status == UploadStatus.COMPLETE
 
     @pytest.mark.parametrize("ended", [False, True])
     def test_only_a_failed_file_can(self, app: Flask, client: FlaskClient, ended: bool) -> None:
@@ -198,7 +198,7 @@ class TestRetry:
         answer = client.post(f"/files/{row.id}/retry")
 
         assert (answer.status_code, answer.get_json()["type"]) == (409, "/problems/bytes-gone")
-        assert found(row).upload_status == UploadStatus.ERROR
+        assert reload(row).upload_status == UploadStatus.ERROR
 
     def test_nobody_knows_an_unknown_one(self, client: FlaskClient) -> None:
         assert client.post(f"/files/{uuid_utils.uuid7()}/retry").status_code == 404
@@ -214,14 +214,14 @@ class TestCommand:
         rows = [held("async", GONE), held("celery", GONE)]
         told = json.loads(self.run(app, "--once", "--json"))
 
-        assert [found(row).upload_status for row in rows] == ["COMPLETE", "COMPLETE"]
+        assert [reload(row).upload_status for row in rows] == ["COMPLETE", "COMPLETE"]
         assert (told["dry_run"], told["counts"]["handed_out"], len(told["found"])) == (False, 2, 4)
 
     def test_a_dry_run_only_says_so(self, app: Flask) -> None:
         row = held("async", GONE)
         told = self.run(app, "--dry-run")
 
-        assert found(row).upload_status == UploadStatus.PROCESSING
+        assert reload(row).upload_status == UploadStatus.PROCESSING
         assert f"     1  {KINDS['taken_back']}\n" in told
         assert list(current_services().storage.list_objects()) == []
 

@@ -18,8 +18,8 @@ from services import current_services
 from sweep import reclaim
 from sweep.reclaim import sweep_deleted, sweep_failed
 from sweep.report import Report
-from tests.fakes import services_of
-from tests.sweep.conftest import accepted, cleaned, found, held
+from tests.fakes import reload, services_of
+from tests.sweep.conftest import accepted, cleaned, held
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def failed(mode: file.Mode = "normal", owner: str | None = None) -> File:
     if mode != "normal":
         row = held(mode, 30)
     else:
-        row = file.new("a.bin", "application/octet-stream", mode, owner=owner)
-        file.hold(row, 7)
+        row = file.new_file("a.bin", "application/octet-stream", mode, owner=owner)
+        file.insert_claimed(row, 7)
     assert transitions.fail(row, "incomplete-body")
     return row
 
@@ -76,8 +76,8 @@ class TestTime:
         later(999, row)
         swept()
         cleaned()
-        assert current_services().spool.has(found(row).id)
-        assert transitions.retry(found(row))
+        assert current_services().spool.has(reload(row).id)
+        assert transitions.retry(reload(row))
 
         again = failed(mode)
         later(1001, again)
@@ -99,11 +99,11 @@ class TestTime:
         row = failed("async")
         later(101, row)
         [seen] = queries.failed(9, 100, 50)
-        assert transitions.retry(found(row))
+        assert transitions.retry(reload(row))
 
         assert not transitions.delete_failed(seen)
-        assert found(row).upload_status == "PENDING"
-        assert not transitions.delete_failed(found(row))
+        assert reload(row).upload_status == "PENDING"
+        assert not transitions.delete_failed(reload(row))
 
     def test_one_that_was_tried_and_failed_again_is_another(self, app: Flask) -> None:
         row = failed("async")
@@ -133,8 +133,8 @@ class TestNumber:
             api_keys.create(name, api_keys.SCOPES, None)
         others = {other: [failed(owner=other) for _ in range(3)] for other in {"alice", "bob", None} - {owner}}
         mine = [failed(owner=owner) for _ in range(8)]
-        stored = file.new("a", "text/plain", "normal", owner=owner)
-        file.hold(stored, 0)
+        stored = file.new_file("a", "text/plain", "normal", owner=owner)
+        file.insert_claimed(stored, 0)
         transitions.complete(stored, url="u", size=0, sha256="0" * 64)
         report = swept()
 

@@ -85,7 +85,7 @@ def test_which_files_have_had_their_chances(row: File, spent: bool) -> None:
 
 
 def test_an_id_is_read_only_out_of_keys_that_ferry_makes(app: Flask) -> None:
-    row = file.new("a b.pdf", "text/plain", "async")
+    row = file.new_file("a b.pdf", "text/plain", "async")
     assert id_in(row.key, "") == row.id
     assert id_in(f"p/{row.key}", "p/") == row.id
     assert id_in(row.key, "p/") is None

@@ -67,7 +67,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "quota-counted-with-the-row",
-        "lifecycle.transitions.claims:_counted",
+        "lifecycle.transitions.claims:_insert_with_quota",
         replace("_.adjust(_, _, _1, ...)", "_1"),
         ("tests/quotas/test_storage_quota.py",),
     ),

@@ -88,13 +88,13 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "deleting-takes-the-file-away",
-        "lifecycle.transitions.outcomes:_DELETE",
+        "lifecycle.transitions.removal:_DELETE",
         drop_named("attempt"),
         ("tests/lifecycle/test_deletion.py",),
     ),
     Safeguard(
         "expiry-by-the-databases-clock",
-        "lifecycle.transitions.claims:insert_row",
+        "lifecycle.transitions.claims:insert",
         replace("_1 - _", "_1 - __import__('time').time()"),
         (
             "tests/lifecycle/test_clocks.py",
@@ -109,7 +109,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "retried-files-are-spared",
-        "lifecycle.transitions.outcomes:_DELETE_FAILED",
+        "lifecycle.transitions.removal:_DELETE_FAILED",
         replace("_1.where(_, _2)", "_1.where(_2)"),
         ("tests/sweep/test_sweep_failed.py",),
     ),

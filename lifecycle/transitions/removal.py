@@ -1,0 +1,96 @@
+"""Deletion of files, and removal of their rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, case, func, select
+
+from database.engine import execute, transaction
+from lifecycle.transitions.fencing import SAME_ID
+from models import FAILED_WITHOUT_BYTES, FILES, NOT_DELETED, NOW, File, UploadStatus
+from quotas import storage_quota
+
+
+def delete(row: File) -> bool:
+    """Mark a file as deleted. A worker that stores it loses its claim; its bytes are removed later.
+
+    False: it was deleted already.
+    """
+
+    def work(connection: Connection) -> Row[Any] | None:
+        deleted = connection.execute(_DELETE, {"file_id": row.id}).one_or_none()
+        # The owner is read from the row: the file may just have been assigned to one.
+        if deleted is not None and deleted.owner is not None and deleted.upload_status != UploadStatus.ERROR:
+            storage_quota.adjust(connection, deleted.owner, -deleted.reserved, -1)
+        return deleted
+
+    deleted = transaction(work)
+    if deleted is not None:
+        vars(row).update(deleted._mapping)
+    return deleted is not None
+
+
+def delete_failed(row: File) -> bool:
+    """Mark a file that is still in ERROR as deleted. False: it was retried or deleted."""
+    return bool(execute(_DELETE_FAILED, {"file_id": row.id, "expected_attempt": row.attempt}))
+
+
+def defer_deletion(row: File) -> None:
+    """Retry the removal of a deleted file's data in a minute, and later each time, up to a day."""
+    execute(_DEFER_DELETION, {"file_id": row.id})
+
+
+def purge(row: File) -> None:
+    """Remove the row of a deleted file."""
+    execute(_PURGE, {"file_id": row.id})
+
+
+def purge_failed(owner: str | None, limit: int, retention: float) -> int:
+    """Remove the rows of an owner's oldest files in ERROR until `limit` are left. Returns their number.
+
+    Files whose bytes the spool still keeps, for `retention` seconds, stay. An object that a removed file left behind
+    becomes an orphan, for the sweep.
+    """
+    return len(execute(_PURGE_FAILED, {"owner": owner or "", "limit": limit, "retention": retention}))
+
+
+# Statements are built once: building one takes longer than running it.
+# The attempt grows, so that no transition of the current worker matches the row any more.
+_DELETE = (
+    FILES.update()
+    .where(SAME_ID, NOT_DELETED)
+    .values(deleted_at=NOW, updated_at=NOW, due_at=None, attempt=FILES.c.attempt + 1)
+    .returning(
+        FILES.c.deleted_at,
+        FILES.c.upload_status,
+        FILES.c.owner,
+        FILES.c.reserved,
+        FILES.c.lease_until,
+        FILES.c.version_id,
+    )
+)
+_DELETE_FAILED = _DELETE.where(
+    FILES.c.upload_status == UploadStatus.ERROR, FILES.c.attempt == bindparam("expected_attempt")
+)
+_MINUTE, _DAY = 60.0, 86400.0
+_DELETED_FOR = NOW - FILES.c.deleted_at
+_DEFER_DELETION = (
+    FILES.update()
+    .where(SAME_ID, FILES.c.deleted_at.is_not(None))
+    .values(due_at=NOW + case((_DELETED_FOR > _DAY, _DAY), (_DELETED_FOR > _MINUTE, _DELETED_FOR), else_=_MINUTE))
+)
+_PURGE = FILES.delete().where(SAME_ID, FILES.c.deleted_at.is_not(None))
+_PURGE_BATCH = 5000
+"""Rows of one statement: SQLite has no other writer meanwhile."""
+
+# `coalesce` keeps the planner from the index over owners, which has all files of an owner: the one over statuses has
+# the failed ones together.
+_OVER_LIMIT = (
+    select(FILES.c.id)
+    .where(FAILED_WITHOUT_BYTES, func.coalesce(FILES.c.owner, "") == bindparam("owner"))
+    .order_by(FILES.c.id.desc())
+    .offset(bindparam("limit"))
+    .limit(_PURGE_BATCH)
+)
+_PURGE_FAILED = FILES.delete().where(FILES.c.id.in_(_OVER_LIMIT), FAILED_WITHOUT_BYTES).returning(FILES.c.id)
