@@ -1,12 +1,12 @@
-"""Ferry's client: `Ferry(url, key)` uploads, waits, lists, downloads and deletes. Its errors are below FerryError."""
+"""Python client for Ferry: `Ferry(url, key)` uploads, waits, lists, downloads and deletes. Raises FerryError."""
 
 from ferry_client.errors import (
-    CutShort,
-    Damaged,
+    ChecksumMismatch,
+    ConnectionFailed,
+    DownloadInterrupted,
     FerryError,
     FileChanged,
-    TimedOut,
-    Unreachable,
+    WaitTimeout,
     WrongAddress,
     WrongProxy,
 )
@@ -15,8 +15,9 @@ from ferry_client.files import File, Link, Mode, Status
 from ferry_client.version import __version__
 
 __all__ = [
-    "CutShort",
-    "Damaged",
+    "ChecksumMismatch",
+    "ConnectionFailed",
+    "DownloadInterrupted",
     "Ferry",
     "FerryError",
     "File",
@@ -24,8 +25,7 @@ __all__ = [
     "Link",
     "Mode",
     "Status",
-    "TimedOut",
-    "Unreachable",
+    "WaitTimeout",
     "WrongAddress",
     "WrongProxy",
     "__version__",

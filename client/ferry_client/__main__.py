@@ -1,7 +1,7 @@
-"""`python -m ferry_client`: the command `ferry`."""
+"""Run the command `ferry`: `python -m ferry_client`."""
 
 import sys
 
-from ferry_client.shell.main import main
+from ferry_client.cli.main import main
 
 sys.exit(main())

@@ -1,4 +1,4 @@
-"""Downloads: continued where they were cut, compared by SHA-256. One to a path is in its place only then."""
+"""Downloads with resume and SHA-256 verification. A target path is replaced only after the verification."""
 
 from __future__ import annotations
 
@@ -6,112 +6,122 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-from ferry_client.bodies import PIECE, Progress
-from ferry_client.errors import CutShort, Damaged, FerryError
+from ferry_client.errors import ChecksumMismatch, DownloadInterrupted, FerryError
 from ferry_client.files import File
-from ferry_client.partial import partial
+from ferry_client.http import HttpClient
+from ferry_client.partial_file import open_partial
 from ferry_client.rate_limit import RateLimit
-from ferry_client.retries import repeated
-from ferry_client.wire import Wire
+from ferry_client.request_body import CHUNK_BYTES, ProgressCallback
+from ferry_client.retries import with_retries
 
 
 def fetch(
-    wire: Wire, file: File, to: Path, patience: float, on_progress: Progress | None, limit: RateLimit | None
-) -> None:
-    """Bring the bytes of a COMPLETE `file` to `to`. What another call left of it there is not asked for again.
+    http: HttpClient, file: File, target: Path, max_retry_seconds: float, on_progress: ProgressCallback | None,
+    limit: RateLimit | None,
+) -> None:  # fmt: skip
+    """Download a COMPLETE `file` to `target`, from where an earlier call was interrupted.
 
-    Raises FerryError. Damaged is raised only for bytes that all came now: a left-over that does not fit is thrown away.
+    Raises FerryError. ChecksumMismatch is raised only for bytes that this call received in full: a partial download
+    that does not match is discarded and started again.
     """
-    with partial(to.parent, file.id) as part:
-        download = _Download(wire, file, part.stream, on_progress, limit)
-        download.take_up()
-        while not download.run(patience):
-            began_with = download.began_with
+    with open_partial(target.parent, file.id) as partial:
+        download = _Download(http, file, partial.stream, on_progress, limit)
+        download.resume()
+        while not download.run(max_retry_seconds):
+            resumed_from = download.resumed_from
             download.restart()
-            if not began_with:
-                raise Damaged(f"The bytes of {file.name} do not have the SHA-256 {file.sha256}.")
-        part.become(to)
+            if not resumed_from:
+                raise ChecksumMismatch(f"The bytes of {file.name} do not have the SHA-256 {file.sha256}.")
+        partial.commit(target)
 
 
-def pour(
-    wire: Wire, file: File, stream: BinaryIO, patience: float, on_progress: Progress | None, limit: RateLimit | None
-) -> None:
-    """Write the bytes of a COMPLETE `file` to `stream`. Nothing that was written can be taken back.
+def stream_to(
+    http: HttpClient, file: File, stream: BinaryIO, max_retry_seconds: float, on_progress: ProgressCallback | None,
+    limit: RateLimit | None,
+) -> None:  # fmt: skip
+    """Write the bytes of a COMPLETE `file` to `stream`, which cannot be rewound.
 
-    So it goes on after a break only where the server says, by If-Range, that these are the same bytes; elsewhere it
-    raises CutShort. Raises Damaged where all that was written is not the file.
+    Resumes only if the server confirms, by If-Range, that the bytes are the same. Raises DownloadInterrupted if it does
+    not, and ChecksumMismatch if the written bytes differ from the file.
     """
-    poured = _Poured(wire, file, stream, on_progress, limit)
-    poured.tell()
-    if not poured.run(patience):
-        raise Damaged(f"What was written of {file.name} does not have the SHA-256 {file.sha256}.")
+    download = _StreamDownload(http, file, stream, on_progress, limit)
+    download.report_progress()
+    if not download.run(max_retry_seconds):
+        raise ChecksumMismatch(f"What was written of {file.name} does not have the SHA-256 {file.sha256}.")
 
 
 class _Download:
-    """The part of one file that is here, and its SHA-256."""
+    """The received part of one file, and its SHA-256."""
 
     def __init__(
-        self, wire: Wire, file: File, stream: BinaryIO, on_progress: Progress | None, limit: RateLimit | None
-    ) -> None:
-        self._wire, self._file, self._stream, self._on_progress, self._limit = wire, file, stream, on_progress, limit
-        self._digest, self._here, self.began_with = hashlib.sha256(), 0, 0
+        self, http: HttpClient, file: File, stream: BinaryIO, on_progress: ProgressCallback | None,
+        limit: RateLimit | None,
+    ) -> None:  # fmt: skip
+        self._http, self._file, self._stream, self._on_progress, self._limit = http, file, stream, on_progress, limit
+        self._digest, self._offset, self.resumed_from = hashlib.sha256(), 0, 0
 
-    def take_up(self) -> None:
-        """What is in the stream already."""
+    def resume(self) -> None:
+        """Hash the bytes that the stream already holds."""
         self._stream.seek(0)
-        while piece := self._stream.read(PIECE):
-            self._count(piece)
-        self.began_with = self._here
-        self.tell()
+        while chunk := self._stream.read(CHUNK_BYTES):
+            self._count(chunk)
+        self.resumed_from = self._offset
+        self.report_progress()
 
     def restart(self) -> None:
-        """From nothing."""
+        """Discard all received bytes."""
         self._stream.seek(0)
         self._stream.truncate()
-        self._digest, self._here, self.began_with = hashlib.sha256(), 0, 0
-        self.tell()
+        self._digest, self._offset, self.resumed_from = hashlib.sha256(), 0, 0
+        self.report_progress()
 
-    def run(self, patience: float) -> bool:
-        """Read on to the end; whether it is the file. A break is waited out as long as each try brings something."""
-        while self._file.size is None or self._here < self._file.size:
-            before = self._here
+    def run(self, max_retry_seconds: float) -> bool:
+        """Read to the end; return whether the SHA-256 matches. The retry time starts anew after each received byte."""
+        while self._file.size is None or self._offset < self._file.size:
+            start = self._offset
             try:
-                repeated(self._read, patience, again=lambda before=before: self._here <= before)  # type: ignore[misc]
+                with_retries(self._read, max_retry_seconds, lambda start=start: self._offset <= start)  # type: ignore[misc]
             except FerryError:
-                if self._here <= before:
+                if self._offset <= start:
                     raise
                 continue
             break
         return self._file.sha256 in (None, self._digest.hexdigest())
 
     def _read(self) -> None:
-        """One answer. If-Range (RFC 9110 §13.1.5) has the server send all of it, should it be another one by now."""
-        headers = {"Range": f"bytes={self._here}-", "If-Range": f'"{self._file.sha256}"'} if self._here else {}
-        with self._wire.opened(f"/files/{self._file.id}/content", headers) as answer:
-            if answer.status_code == 200 and self._here:
+        """Read one response. With If-Range (RFC 9110 §13.1.5) the server sends the whole file if it has changed."""
+        headers = {}
+        if self._offset:
+            headers = {"Range": f"bytes={self._offset}-", "If-Range": f'"{self._file.sha256}"'}
+        with self._http.stream(f"/files/{self._file.id}/content", headers) as response:
+            if response.status_code == 200 and self._offset:
                 self.restart()
             try:
-                for piece in answer.iter_raw():  # As they come: what waits for a larger one gets lost.
-                    self._stream.write(piece)
-                    self._count(piece)
-                    self.tell()
+                for (
+                    chunk
+                ) in response.iter_raw():  # Of any size: bytes collected for a larger chunk are lost on a break.
+                    self._stream.write(chunk)
+                    self._count(chunk)
+                    self.report_progress()
                     if self._limit:
-                        self._limit.take(len(piece))
+                        self._limit.acquire(len(chunk))
             finally:
                 self._stream.flush()
 
-    def _count(self, piece: bytes) -> None:
-        self._digest.update(piece)
-        self._here += len(piece)
+    def _count(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._offset += len(chunk)
 
-    def tell(self) -> None:
-        """Report how many bytes are here."""
+    def report_progress(self) -> None:
+        """Call `on_progress` with the number of received bytes."""
         if self._on_progress:
-            self._on_progress(self._here, self._file.size)
+            self._on_progress(self._offset, self._file.size)
 
 
-class _Poured(_Download):
-    """One whose bytes are gone once they are written."""
+class _StreamDownload(_Download):
+    """A download whose written bytes cannot be discarded."""
 
     def restart(self) -> None:
-        raise CutShort(f"The server did not go on with {self._file.name} where it was cut. Only its beginning came.")
+        raise DownloadInterrupted(
+            f"The server did not go on with {self._file.name} where it was cut. Only its beginning came."
+        )

@@ -1,13 +1,13 @@
-"""What can go wrong. The server's own kinds of problem, one class each, are in ferry_client.problems.
+"""Exceptions. The server's problems, one class each, are in ferry_client.problems.
 
 FerryError
-├── Unreachable       no answer came
-│   └── WrongAddress  and none will: no such host, nothing listens there, TLS is refused, wrong path
-│       └── WrongProxy    because of the proxy that the environment names
-├── TimedOut          wait() took longer than it may
-├── FileChanged       the file became shorter while it was sent
-├── Damaged           what was downloaded is not what was stored
-├── CutShort          a download into a stream broke where it could not go on
+├── ConnectionFailed        no response
+│   └── WrongAddress        not retried: unknown host, connection refused, failed TLS, wrong path
+│       └── WrongProxy      caused by the proxy from the environment
+├── WaitTimeout             wait() exceeded its timeout
+├── FileChanged             the file became shorter during the upload
+├── ChecksumMismatch        the downloaded bytes differ from the stored file
+├── DownloadInterrupted     a download to a stream broke and cannot be resumed
 └── every class of ferry_client.problems
 """
 
@@ -18,10 +18,10 @@ from typing import Any
 
 
 class FerryError(Exception):
-    """The server refused, or failed. Of a kind that this version does not know when it is no subclass.
+    """Base class of all errors; itself raised for a problem that this version does not know.
 
-    `slug` is the problem's stable name, `status` that of the answer (0: there was none), `detail` is for people,
-    `fields` are the problem's own members, and `retry_after` is the pause in seconds that the server asks for.
+    `slug`: the problem's stable name. `status`: the response's status code, 0 without a response. `detail`: one
+    sentence for people. `fields`: the problem's extension members (RFC 9457 §3.2). `retry_after`: seconds.
     """
 
     slug: str = "unknown"
@@ -38,10 +38,10 @@ class FerryError(Exception):
         return f"{self.detail} ({self.slug})"
 
 
-class Unreachable(FerryError):
-    """No answer came: no connection, or it broke, or nothing arrived for too long.
+class ConnectionFailed(FerryError):
+    """No response: the connection failed or broke, or the read timed out.
 
-    `idle` is the time in seconds in which no byte of a file moved: it counts like a pause.
+    `idle`: seconds in which no byte of a file was transferred. They count towards `max_retry_seconds`.
     """
 
     slug = "unreachable"
@@ -51,42 +51,42 @@ class Unreachable(FerryError):
         self.idle = idle
 
 
-class WrongAddress(Unreachable):
-    """Nothing at this address has answered yet, and no pause changes that: the request is not repeated.
+class WrongAddress(ConnectionFailed):
+    """A failure that no pause repairs, at an address that has not answered yet. Not retried.
 
-    The host has no address, the port refuses connections, the certificate is not trusted, the other end speaks
-    another protocol, or Ferry answers there but not below the address's path. Once a server has answered, the same
-    failures are Unreachable, because it may be restarting.
+    The host is unknown, the port refuses connections, the certificate is not trusted, the server speaks another
+    protocol, or Ferry does not serve the address's path. After the first response the same failures raise
+    ConnectionFailed, because the server may be restarting.
     """
 
     slug = "wrong-address"
 
 
 class WrongProxy(WrongAddress):
-    """The proxy that the environment names can't be reached, or refuses to connect to the server."""
+    """The proxy from the environment can't be reached, or refuses to connect to the server."""
 
     slug = "wrong-proxy"
 
 
-class TimedOut(FerryError):
-    """The file has not ended within the time that wait() was given."""
+class WaitTimeout(FerryError):
+    """The file did not reach COMPLETE or ERROR within the timeout of wait()."""
 
     slug = "timed-out"
 
 
 class FileChanged(FerryError):
-    """The file became shorter while it was sent. Nothing was kept of it."""
+    """The file became shorter during the upload. Nothing of it was stored."""
 
     slug = "file-changed"
 
 
-class Damaged(FerryError):
-    """The bytes that were downloaded are not the file's: their SHA-256 is another. None are left but in a stream."""
+class ChecksumMismatch(FerryError):
+    """The downloaded bytes do not have the file's SHA-256. A target path is left unchanged, a stream is not."""
 
     slug = "damaged"
 
 
-class CutShort(FerryError):
-    """A download into a stream broke, and the server did not go on there. The stream has the beginning of the file."""
+class DownloadInterrupted(FerryError):
+    """A download to a stream broke, and the server did not resume it. The stream holds the beginning of the file."""
 
     slug = "cut-short"

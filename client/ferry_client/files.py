@@ -1,4 +1,4 @@
-"""A file as the server shows it."""
+"""A file as the server's JSON describes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIMES = ("expires_at", "created_at", "updated_at")
 
 @dataclass(frozen=True)
 class File:
-    """One upload. Sizes are bytes, times are UTC; what is not known yet is None. `error` is why it ended as ERROR."""
+    """One upload. Sizes are bytes, times are UTC, unknown values are None. `error`: why its status is ERROR."""
 
     id: str
     name: str
@@ -37,32 +37,32 @@ class File:
     links: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
-    def ended(self) -> bool:
-        """Whether its status will not change by itself."""
+    def is_final(self) -> bool:
+        """Whether the status is COMPLETE or ERROR."""
         return self.status in ("COMPLETE", "ERROR")
 
     @classmethod
-    def from_json(cls, answer: Mapping[str, Any]) -> File:
-        """What an answer says. Members that this version does not know are left out."""
-        known = {name: answer[name] for name in _NAMES if name in answer}
+    def from_json(cls, members: Mapping[str, Any]) -> File:
+        """Build a File from the server's JSON object. Unknown members are ignored."""
+        known = {name: members[name] for name in _NAMES if name in members}
         times = {name: datetime.fromisoformat(known[name]) for name in _TIMES if known.get(name)}
         return cls(**known | times)
 
-    def as_json(self) -> dict[str, Any]:
-        """The same as from_json() takes."""
-        found = {name: getattr(self, name) for name in _NAMES}
-        return found | {name: _rfc3339(found[name]) for name in _TIMES if found[name]}
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that from_json() takes."""
+        members = {name: getattr(self, name) for name in _NAMES}
+        return members | {name: _rfc3339(members[name]) for name in _TIMES if members[name]}
 
 
 @dataclass(frozen=True)
 class Link:
-    """An address at the storage from which anyone can GET a file, without a key, until `expires_at`."""
+    """A presigned URL: GET needs no key until `expires_at`."""
 
     url: str
     expires_at: datetime
 
-    def as_json(self) -> dict[str, Any]:
-        """The same as the server sends."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that the server sends."""
         return {"url": self.url, "expires_at": _rfc3339(self.expires_at)}
 
 

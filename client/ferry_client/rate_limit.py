@@ -1,4 +1,4 @@
-"""A bound on bytes per second that any number of transfers share: a token bucket."""
+"""Token bucket: a limit on bytes per second, shared by all transfers of a client."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 
 _BURST_SECONDS = 0.25
-"""Idle time that can be made up for: a disk that pauses does not slow the line."""
+"""Idle time that may be caught up, so that a slow disk read does not lower the rate."""
 
-_PIECES_PER_SECOND = 8
-_SMALLEST_PIECE, _LARGEST_PIECE = 1 << 10, 1 << 20
+_CHUNKS_PER_SECOND = 8
+_MIN_CHUNK, _MAX_CHUNK = 1 << 10, 1 << 20
 
 
 class RateLimit:
-    """Lets `bytes_per_second` pass in all, whichever thread they belong to. `clock` and `sleep` are in seconds."""
+    """Allows `bytes_per_second` over all threads together. `clock` and `sleep` take seconds."""
 
     def __init__(
         self, bytes_per_second: float, *, clock: Callable[[], float] = time.monotonic,
@@ -28,15 +28,15 @@ class RateLimit:
         self._free_from = clock()
 
     @property
-    def piece(self) -> int:
-        """Bytes to take at a time: an eighth of a second's, so that a slow line is steady and never looks stalled."""
-        return int(min(max(self._rate / _PIECES_PER_SECOND, _SMALLEST_PIECE), _LARGEST_PIECE))
+    def chunk_bytes(self) -> int:
+        """Bytes to acquire at once: 1/8 s worth, so that a slow transfer stays steady and never looks stalled."""
+        return int(min(max(self._rate / _CHUNKS_PER_SECOND, _MIN_CHUNK), _MAX_CHUNK))
 
-    def take(self, size: int) -> None:
-        """Wait until `size` more bytes are within the rate. Threads pass in the order in which they ask."""
+    def acquire(self, size: int) -> None:
+        """Sleep until `size` more bytes are within the rate. Threads are served in the order of their calls."""
         with self._lock:
             now = self._clock()
             self._free_from = max(self._free_from, now - _BURST_SECONDS) + size / self._rate
-            pause = self._free_from - now
-        if pause > 0:
-            self._sleep(pause)
+            delay = self._free_from - now
+        if delay > 0:
+            self._sleep(delay)

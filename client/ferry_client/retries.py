@@ -1,4 +1,4 @@
-"""When a request is sent again, and after which pause."""
+"""Retry policy: which errors are retried, and after which delay."""
 
 from __future__ import annotations
 
@@ -8,59 +8,65 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from ferry_client.errors import FerryError, Unreachable, WrongAddress
+from ferry_client.errors import ConnectionFailed, FerryError, WrongAddress
 
 log = logging.getLogger("ferry_client")
 Result = TypeVar("Result")
 
-_PASSING = (408, 425, 429, 502, 503, 504)
-"""408: the body stalled on its way; the request may be repeated (RFC 9110 §15.5.9). 425: so may this one (RFC 8470
-§5.2). 500 is not among them: Ferry answers so where it is at fault, and would again.
+RETRY_STATUSES = (408, 425, 429, 502, 503, 504)
+"""408 (RFC 9110 §15.5.9) and 425 (RFC 8470 §5.2) allow a repeated request. 500 is excluded: Ferry sends it for its own
+bugs, which a repeated request would hit again.
 """
-_LASTING = ("storage-denied", "storage-no-bucket", "storage-rejected", "storage-missing")
-"""502 of Ferry's own that no pause mends: the operator has to. Any other is a proxy's, or may pass."""
+_PERMANENT_SLUGS = (
+    "storage-denied", "storage-no-bucket", "storage-rejected", "storage-missing",
+)  # fmt: skip
+"""Ferry's 502s that need the operator. Any other 502 is a proxy's, or temporary."""
 
-_FIRST, _LONGEST = 0.5, 30.0
-_FULL_HOUSE = 20
-"""How much longer 429 is borne: places that others hold come free when those are done, not when a fault is mended."""
+_FIRST_DELAY, _MAX_DELAY = 0.5, 30.0
+RATE_LIMIT_FACTOR = 20
+"""Multiple of `max_retry_seconds` allowed for 429: slots are freed by other clients' transfers, not by a repair."""
 
 
-def may_pass(error: FerryError) -> bool:
-    """Whether the same request may be answered otherwise after a pause."""
-    if isinstance(error, Unreachable):
+def is_retryable(error: FerryError) -> bool:
+    """Return whether a repeated request may succeed."""
+    if isinstance(error, ConnectionFailed):
         return not isinstance(error, WrongAddress)
-    in_use = error.slug == "idempotency-key-in-use"  # The first request was cut from us, not from the server.
-    return in_use or (error.status in _PASSING and error.slug not in _LASTING)
+    in_use = error.slug == "idempotency-key-in-use"  # The server still processes the first request, whose client left.
+    return in_use or (error.status in RETRY_STATUSES and error.slug not in _PERMANENT_SLUGS)
 
 
-def pause_after(error: FerryError, failures: int, waited: float, patience: float, luck: float) -> float | None:
-    """Seconds until the next try after the `failures`th; None: no more of them.
+def retry_delay(
+    error: FerryError, failures: int, elapsed: float, max_retry_seconds: float, jitter: float
+) -> float | None:
+    """Return the seconds before the next try after the `failures`th failure, or None to give up.
 
-    Each pause is up to twice the one before, never less than Retry-After asks for (RFC 9110 §10.2.3); `luck`, from 0
-    to 1, keeps clients apart that failed together. All pauses together, and the time in which nothing was
-    transferred (`waited` so far), take no more than `patience`.
+    The delay doubles with each failure and is never below Retry-After (RFC 9110 §10.2.3). `jitter`, 0 to 1, spreads
+    clients that failed at the same time. `elapsed`: seconds spent so far on delays and without transferring bytes; with
+    the next delay they may not exceed `max_retry_seconds`.
     """
-    if not may_pass(error):
+    if not is_retryable(error):
         return None
-    pause = min(_FIRST * 2 ** (failures - 1), _LONGEST) * (0.5 + luck / 2)
+    delay = min(_FIRST_DELAY * 2 ** (failures - 1), _MAX_DELAY) * (0.5 + jitter / 2)
     if error.retry_after is not None:
-        pause = error.retry_after + pause / 2
-    most = patience * (_FULL_HOUSE if error.status == 429 else 1)
-    return pause if waited + pause <= most else None
+        delay = error.retry_after + delay / 2
+    limit = max_retry_seconds * (RATE_LIMIT_FACTOR if error.status == 429 else 1)
+    return delay if elapsed + delay <= limit else None
 
 
-def repeated(call: Callable[[], Result], patience: float, again: Callable[[], bool] = lambda: True) -> Result:
-    """What `call` returns, called again while its FerryError may pass and `again` says that it can be."""
-    failures, waited = 0, 0.0
+def with_retries(
+    call: Callable[[], Result], max_retry_seconds: float, can_retry: Callable[[], bool] = lambda: True
+) -> Result:
+    """Return the result of `call`, repeated while its FerryError is retryable and `can_retry` returns True."""
+    failures, elapsed = 0, 0.0
     while True:
         try:
             return call()
         except FerryError as error:
             failures += 1
-            idle = error.idle if isinstance(error, Unreachable) else 0.0
-            pause = pause_after(error, failures, waited + idle, patience, random.random())  # noqa: S311
-            if pause is None or not again():
+            idle = error.idle if isinstance(error, ConnectionFailed) else 0.0
+            delay = retry_delay(error, failures, elapsed + idle, max_retry_seconds, random.random())  # noqa: S311
+            if delay is None or not can_retry():
                 raise
-            log.info("%s; again in %.1f s", error, pause)
-        time.sleep(pause)
-        waited += pause + idle
+            log.info("%s; again in %.1f s", error, delay)
+        time.sleep(delay)
+        elapsed += delay + idle

@@ -1,3 +1,3 @@
-"""The version of this package, for `ferry --version`, for User-Agent and for pyproject.toml."""
+"""Package version: read by `ferry --version`, the User-Agent header and pyproject.toml."""
 
 __version__ = "0.1.0"

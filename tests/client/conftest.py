@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from ferry_client import Ferry
-from ferry_client.shell.main import main
+from ferry_client.cli.main import main
 
 from dev.parts import ROOT
-from tests.client.fake import Fake, served
+from tests.client.fake_server import FakeServer, running_fake
 from tests.stack import Stack
 
 Shell = Callable[..., tuple[int, str, str]]
@@ -22,16 +22,16 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def fake() -> Iterator[Fake]:
-    with served() as fake:
+def fake() -> Iterator[FakeServer]:
+    with running_fake() as fake:
         yield fake
 
 
 @pytest.fixture
-def ferry(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ferry]:
+def ferry(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ferry]:
     """A client of the fake one that is always in luck: its pauses are as short as they get."""
     monkeypatch.setattr("ferry_client.retries.random.random", lambda: 0.0)
-    with Ferry(fake.url, patience=2) as ferry:
+    with Ferry(fake.url, max_retry_seconds=2) as ferry:
         yield ferry
 
 
@@ -100,5 +100,5 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT / "client")}
 
 
-def lines(ran: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
+def json_lines(ran: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in ran.stdout.splitlines()]

@@ -31,7 +31,7 @@ class Step:
     lines: list[str]
 
 
-def steps(block: str) -> Iterator[Step]:
+def parse_steps(block: str) -> Iterator[Step]:
     """The steps of a session, each of which begins with `$`."""
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, *lines = part.rstrip("\n").split("\n")
@@ -52,19 +52,19 @@ class Session:
         with Terminal(["bash", "-c", shell], self._folder, self._env) as terminal:
             for number, line in enumerate(step.lines):
                 if line == "^C":
-                    terminal.wait_for(lambda lines, end=number: normalised(step.lines[:end]) == normalised(lines[:end]))
+                    terminal.wait_for(lambda lines, end=number: normalize(step.lines[:end]) == normalize(lines[:end]))
                     terminal.wait_for(lambda _: False, _PAUSE)
                     terminal.press(CTRL_C)
                 elif asked := _ANSWER.fullmatch(line):
                     terminal.wait_for(lambda lines, said=asked[1]: said.rstrip() in lines)
                     terminal.press(f"{asked[2]}\n")
-            self._code = terminal.ended()
+            self._code = terminal.exit_code()
             lines = terminal.lines
         self._ids |= dict(zip(_ID.findall("\n".join(step.lines)), _ID.findall("\n".join(lines)), strict=False))
         return lines
 
 
-def normalised(lines: list[str]) -> list[str]:
+def normalize(lines: list[str]) -> list[str]:
     """The lines without what differs each time: ids, links, dates, rates, and the echo of Ctrl-C below a bar."""
     for pattern, word in _VARYING:
         lines = [pattern.sub(word, line) for line in lines]

@@ -49,7 +49,7 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """The lines on the screen, and those that have scrolled away."""
-        return shown(self._output)
+        return rendered_lines(self._output)
 
     def press(self, keys: str) -> None:
         """Type `keys`, which the terminal echoes. Ctrl-C reaches the command as SIGINT."""
@@ -63,7 +63,7 @@ class Terminal:
                 return False
         return True
 
-    def ended(self, seconds: float = 20) -> int:
+    def exit_code(self, seconds: float = 20) -> int:
         """The exit code of the command, whose output is read to its end."""
         self.wait_for(lambda _: False, seconds)
         return self.process.wait(seconds)
@@ -112,7 +112,7 @@ class _Screen:
         self.rows[self._row], self.goes_on[self._row] = "", False
 
 
-def shown(output: str) -> list[str]:
+def rendered_lines(output: str) -> list[str]:
     """The lines that a terminal shows for `output`, each in one piece even where it takes two rows. Pure."""
     screen = _Screen()
     for found in _OUTPUT.finditer(output):

@@ -10,17 +10,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from ferry_client import Ferry, FerryError, Unreachable, WrongAddress, WrongProxy
-from ferry_client.connecting import Place, failure
+from ferry_client import ConnectionFailed, Ferry, FerryError, WrongAddress, WrongProxy
+from ferry_client.connection_errors import Endpoint, connection_error
 from ferry_client.proxies import Proxy
 
 from dev.process import free_port
 from tests.client.conftest import Shell
-from tests.client.fake import Fake, hang_up
+from tests.client.fake_server import FakeServer, disconnect
 from tests.tls import Certificate, certificate
 
-_PLACE = Place("https://ferry.example")
-_PROXIED = Place("https://ferry.example", Proxy("https://u:secret@proxy:1", "https_proxy"))
+_PLACE = Endpoint("https://ferry.example")
+_PROXIED = Endpoint("https://ferry.example", Proxy("https://u:secret@proxy:1", "https_proxy"))
 
 
 def _tls(reason: str) -> ssl.SSLError:
@@ -35,7 +35,7 @@ def _untrusted() -> ssl.SSLCertVerificationError:
     return error
 
 
-_HOPELESS: list[tuple[OSError, Place, str]] = [
+_HOPELESS: list[tuple[OSError, Endpoint, str]] = [
     (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), _PLACE, "the host ferry.example is unknown"),
     (socket.gaierror(socket.EAI_FAIL, "Non-recoverable"), _PLACE, "the host ferry.example is unknown"),
     (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), _PROXIED, "the host proxy is unknown"),
@@ -63,21 +63,23 @@ def _wrapped(cause: OSError) -> Exception:
     return outer
 
 
-@pytest.mark.parametrize(("cause", "place", "told"), _HOPELESS, ids=[str(n) for n in range(len(_HOPELESS))])
-def test_what_no_pause_mends_is_a_wrong_address(cause: OSError, place: Place, told: str) -> None:
-    first = failure(_wrapped(cause), place, answered=False, idle=0)
-    later = failure(_wrapped(cause), place, answered=True, idle=0)
+@pytest.mark.parametrize(("cause", "place", "reported"), _HOPELESS, ids=[str(n) for n in range(len(_HOPELESS))])
+def test_a_permanent_failure_is_a_wrong_address_before_the_first_response(
+    cause: OSError, place: Endpoint, reported: str
+) -> None:
+    first = connection_error(_wrapped(cause), place, answered=False, idle=0)
+    later = connection_error(_wrapped(cause), place, answered=True, idle=0)
 
-    assert (type(first), type(later)) == (WrongProxy if place.proxy else WrongAddress, Unreachable)
-    assert told in first.detail
+    assert (type(first), type(later)) == (WrongProxy if place.proxy else WrongAddress, ConnectionFailed)
+    assert reported in first.detail
     assert "secret" not in first.detail + later.detail
 
 
 @pytest.mark.parametrize("cause", _PASSING, ids=[str(n) for n in range(len(_PASSING))])
-def test_what_may_pass_is_named_and_repeated(cause: OSError) -> None:
-    error = failure(_wrapped(cause), _PLACE, answered=False, idle=7.5)
+def test_a_temporary_failure_is_a_connection_failed(cause: OSError) -> None:
+    error = connection_error(_wrapped(cause), _PLACE, answered=False, idle=7.5)
 
-    assert (type(error), error.idle) == (Unreachable, 7.5)
+    assert (type(error), error.idle) == (ConnectionFailed, 7.5)
     assert error.detail.startswith("https://ferry.example can't be reached: ")
 
 
@@ -140,7 +142,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "banner", [b"SSH-2.0-OpenSSH_9.6\r\n", b"220 mail.example ESMTP\r\n", b"-ERR unknown command 'GET'\r\n"], ids=str
 )
-def test_another_protocol_is_quoted(banner: bytes, shell: Shell) -> None:
+def test_the_banner_of_another_protocol_is_quoted(banner: bytes, shell: Shell) -> None:
     with listening(_says(banner)) as port:
         code, _, err = shell("ls", "--url", f"http://127.0.0.1:{port}")
 
@@ -150,7 +152,7 @@ def test_another_protocol_is_quoted(banner: bytes, shell: Shell) -> None:
 
 
 @pytest.mark.usefixtures("unhurried")
-def test_http_on_a_port_of_tls_says_to_use_https(made: Certificate, shell: Shell) -> None:
+def test_http_on_a_tls_port_advises_https(made: Certificate, shell: Shell) -> None:
     with listening(_expects_tls(made)) as port:
         code, _, err = shell("ls", "--url", f"http://127.0.0.1:{port}")
 
@@ -159,7 +161,7 @@ def test_http_on_a_port_of_tls_says_to_use_https(made: Certificate, shell: Shell
 
 
 @pytest.mark.usefixtures("unhurried")
-def test_https_on_a_plain_port_says_to_use_http(fake: Fake, shell: Shell) -> None:
+def test_https_on_a_plain_port_advises_http(fake: FakeServer, shell: Shell) -> None:
     code, _, err = shell("ls", "--url", fake.url.replace("http", "https"))
 
     assert (code, err.count("\n")) == (1, 1)
@@ -167,7 +169,7 @@ def test_https_on_a_plain_port_says_to_use_http(fake: Fake, shell: Shell) -> Non
 
 
 @pytest.mark.usefixtures("unhurried")
-def test_a_certificate_that_is_not_trusted_is_named(made: Certificate, shell: Shell) -> None:
+def test_an_untrusted_certificate_is_reported(made: Certificate, shell: Shell) -> None:
     with listening(_expects_tls(made)) as port:
         code, _, err = shell("ls", "--url", f"https://127.0.0.1:{port}")
 
@@ -183,7 +185,7 @@ def test_ssl_cert_file_is_trusted(made: Certificate, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_an_unusable_ssl_cert_file_is_named(
+def test_an_unusable_ssl_cert_file_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: Shell, content: str | None
 ) -> None:
     path = tmp_path / "ca.pem"
@@ -197,7 +199,7 @@ def test_an_unusable_ssl_cert_file_is_named(
 
 
 @pytest.mark.usefixtures("unhurried")
-def test_a_closed_port_ends_the_command_with_one_line(shell: Shell, folder: Path) -> None:
+def test_a_closed_port_fails_at_once_with_one_line(shell: Shell, folder: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     code, out, err = shell("upload", "--url", url, *folder.glob("*.txt"))
 
@@ -206,7 +208,7 @@ def test_a_closed_port_ends_the_command_with_one_line(shell: Shell, folder: Path
 
 
 @pytest.mark.usefixtures("unhurried")
-def test_an_unknown_host_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_is_reported(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -218,7 +220,7 @@ def test_an_unknown_host_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch)
     assert "--url or FERRY_URL" in err
 
 
-def test_a_server_that_answered_once_is_waited_for(fake: Fake, ferry: Ferry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_has_answered_is_retried(fake: FakeServer, ferry: Ferry, monkeypatch: pytest.MonkeyPatch) -> None:
     """A restart: its port refuses for a while."""
     assert list(ferry.list()) == []
     connect, refusals = socket.create_connection, [1, 2]
@@ -230,13 +232,13 @@ def test_a_server_that_answered_once_is_waited_for(fake: Fake, ferry: Ferry, mon
         return connect(*argv, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "create_connection", refuse)
-    ferry._wire._client._transport._pool.close()  # type: ignore[attr-defined]
+    ferry._http._client._transport._pool.close()  # type: ignore[attr-defined]
 
     assert list(ferry.list()) == []
     assert not refusals
 
 
-def test_the_time_of_failed_connections_counts_as_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_connections_count_towards_max_retry_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that swallows packets: ten seconds a try."""
     now, pauses = [0.0], []
 
@@ -245,9 +247,12 @@ def test_the_time_of_failed_connections_counts_as_patience(monkeypatch: pytest.M
         raise TimeoutError("timed out")
 
     monkeypatch.setattr(socket, "create_connection", swallow)
-    monkeypatch.setattr("ferry_client.wire.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("ferry_client.http.time.monotonic", lambda: now[0])
     monkeypatch.setattr("ferry_client.retries.time.sleep", pauses.append)
-    with Ferry("http://192.0.2.1") as ferry, pytest.raises(Unreachable, match=r"http://192\.0\.2\.1 can't be reached"):
+    with (
+        Ferry("http://192.0.2.1") as ferry,
+        pytest.raises(ConnectionFailed, match=r"http://192\.0\.2\.1 can't be reached"),
+    ):
         list(ferry.list())
 
     assert 30 < now[0] <= 60
@@ -257,8 +262,8 @@ def test_the_time_of_failed_connections_counts_as_patience(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     "body", [b"<html>", b"", b"[]", b"{}", b'{"files": 3, "next": null}', b'{"files": [{}], "next": 1}']
 )
-def test_an_answer_that_is_not_ferrys_names_the_address(fake: Fake, shell: Shell, body: bytes) -> None:
-    fake.instead = [lambda handler: handler.answer(200, body)]
+def test_a_foreign_response_names_the_address(fake: FakeServer, shell: Shell, body: bytes) -> None:
+    fake.overrides = [lambda handler: handler.answer(200, body)]
     code, _, err = shell("ls", "--url", fake.url)
 
     assert (code, err.count("\n")) == (1, 1)
@@ -266,9 +271,9 @@ def test_an_answer_that_is_not_ferrys_names_the_address(fake: Fake, shell: Shell
 
 
 @pytest.mark.parametrize("argv", [("upload", __file__), ("status", "a"), ("rm", "a"), ("download", "a"), ("link", "a")])
-def test_no_command_trips_over_a_foreign_answer(fake: Fake, shell: Shell, argv: tuple[str, ...]) -> None:
+def test_every_command_reports_a_foreign_response(fake: FakeServer, shell: Shell, argv: tuple[str, ...]) -> None:
     for answer in (b"<html>", b'{"id": 3}', b'{"a": null}'):
-        fake.instead = [lambda handler, answer=answer: handler.answer(200, answer)]  # type: ignore[misc]
+        fake.overrides = [lambda handler, answer=answer: handler.answer(200, answer)]  # type: ignore[misc]
         code, _, err = shell(*argv, "--url", fake.url)
 
         assert code == 1
@@ -277,7 +282,7 @@ def test_no_command_trips_over_a_foreign_answer(fake: Fake, shell: Shell, argv: 
 
 
 @pytest.mark.parametrize(
-    ("location", "told"),
+    ("location", "reported"),
     [
         ("https://ferry.example/files", "redirects to https://ferry.example."),
         ("https://ferry.example/base/files?limit=100", "redirects to https://ferry.example/base."),
@@ -285,12 +290,12 @@ def test_no_command_trips_over_a_foreign_answer(fake: Fake, shell: Shell, argv: 
         ("https://login.example/?next=secret", "redirects to https://login.example."),
     ],
 )
-def test_a_redirect_names_the_address_to_use(fake: Fake, shell: Shell, location: str, told: str) -> None:
-    fake.instead = [lambda handler: handler.answer(301, Location=location)]
+def test_a_redirect_names_the_address_to_use(fake: FakeServer, shell: Shell, location: str, reported: str) -> None:
+    fake.overrides = [lambda handler: handler.answer(301, Location=location)]
     code, _, err = shell("ls", "--url", fake.url)
 
-    assert (code, err.count("\n"), len(fake.seen)) == (1, 1, 1)
-    assert f"{fake.url} {told} Set --url or FERRY_URL to that address" in err
+    assert (code, err.count("\n"), len(fake.requests)) == (1, 1, 1)
+    assert f"{fake.url} {reported} Set --url or FERRY_URL to that address" in err
 
 
 @pytest.mark.parametrize(
@@ -298,26 +303,24 @@ def test_a_redirect_names_the_address_to_use(fake: Fake, shell: Shell, location:
     [("ls",), ("rm", "x"), ("download", "x"), ("upload", __file__, __file__, "--jobs", "1")],
     ids=lambda argv: argv[0],
 )
-def test_a_path_too_many_in_the_address_fails_once_and_is_named(
-    fake: Fake, shell: Shell, argv: tuple[str, ...]
-) -> None:
+def test_a_wrong_path_in_the_address_fails_once(fake: FakeServer, shell: Shell, argv: tuple[str, ...]) -> None:
     code, _, err = shell(*argv, "--url", f"{fake.url}/docs/")
-    [told] = [line for line in err.splitlines() if line.startswith("ferry: ")]
+    [reported] = [line for line in err.splitlines() if line.startswith("ferry: ")]
 
-    assert (code, len(fake.seen)) == (1, 1)
-    assert told.startswith(f"ferry: Ferry answers at {fake.url}/docs/, but not to /docs/")
-    assert f"its address is probably {fake.url}. Set --url or FERRY_URL" in told
+    assert (code, len(fake.requests)) == (1, 1)
+    assert reported.startswith(f"ferry: Ferry answers at {fake.url}/docs/, but not to /docs/")
+    assert f"its address is probably {fake.url}. Set --url or FERRY_URL" in reported
 
 
-def test_an_unknown_file_below_a_path_names_the_address(fake: Fake, shell: Shell) -> None:
+def test_an_unknown_file_names_an_address_with_a_path(fake: FakeServer, shell: Shell) -> None:
     code, _, err = shell("status", "x", "--url", f"{fake.url}/base")
 
     assert (code, err) == (1, f"ferry: x: There is no such file at {fake.url}/base (not-found)\n")
 
 
-def test_nginx_that_expects_tls_says_to_use_https(fake: Fake, shell: Shell) -> None:
+def test_nginx_on_a_tls_port_advises_https(fake: FakeServer, shell: Shell) -> None:
     body = b"<html><body><center>The plain HTTP request was sent to HTTPS port</center></body></html>"
-    fake.instead = [lambda handler: handler.answer(400, body)]
+    fake.overrides = [lambda handler: handler.answer(400, body)]
     _, _, err = shell("ls", "--url", fake.url)
 
     assert f"use {fake.url.replace('http', 'https')}" in err
@@ -335,15 +338,15 @@ def test_a_malformed_address_is_a_value_error(url: str) -> None:
         Ferry(url)
 
 
-def test_a_connection_that_breaks_is_still_repeated_before_the_first_answer(fake: Fake, ferry: Ferry) -> None:
-    fake.instead = [hang_up, hang_up]
+def test_a_broken_connection_is_retried_before_the_first_response(fake: FakeServer, ferry: Ferry) -> None:
+    fake.overrides = [disconnect, disconnect]
 
     assert list(ferry.list()) == []
-    assert len(fake.seen) == 3
+    assert len(fake.requests) == 3
 
 
-def test_other_errors_name_the_address(fake: Fake) -> None:
-    fake.instead = [lambda handler: handler.answer(403, b"<html>")]
+def test_other_errors_name_the_address(fake: FakeServer) -> None:
+    fake.overrides = [lambda handler: handler.answer(403, b"<html>")]
 
     with Ferry(fake.url) as ferry, pytest.raises(FerryError, match=f"{fake.url} answered 403, and not as Ferry does"):
         list(ferry.list())

@@ -10,51 +10,51 @@ import pytest
 from ferry_client import Ferry, FerryError
 
 from tests.client.conftest import Run, environment
-from tests.client.fake import Fake
+from tests.client.fake_server import FakeServer
 
 KEY = "ferry_0123456789ab_secret"
 
 
 @pytest.mark.parametrize("sent", [KEY, f"{KEY}\n", f"{KEY}\r\n", f"  {KEY}\t"])
-def test_white_space_around_a_key_is_not_part_of_it(fake: Fake, sent: str) -> None:
+def test_white_space_around_a_key_is_removed(fake: FakeServer, sent: str) -> None:
     with Ferry(fake.url, sent) as ferry:
         ferry.upload(io.BytesIO(b"x"), name="a")
 
-    assert fake.seen[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert fake.requests[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize("none", [None, "", "\n"])
-def test_an_empty_key_is_no_key(fake: Fake, none: str | None) -> None:
+def test_an_empty_key_sends_no_header(fake: FakeServer, none: str | None) -> None:
     with Ferry(fake.url, none) as ferry:
         list(ferry.list())
 
-    assert "Authorization" not in fake.seen[0].headers
+    assert "Authorization" not in fake.requests[0].headers
 
 
 @pytest.mark.parametrize("between", ["\n", "\r", "\0", " ", "\x7f", "ä", "\u2028", "\udcff"])
-def test_what_can_not_be_a_key_is_refused_and_not_shown(between: str) -> None:
+def test_a_malformed_key_is_rejected_and_not_shown(between: str) -> None:
     with pytest.raises(ValueError, match="key") as raised:
         Ferry("http://127.0.0.1:5000", f"{KEY}{between}more")
     assert KEY not in str(raised.value)
     assert "more" not in str(raised.value)
 
 
-def test_a_broken_key_is_one_line_at_once(fake: Fake, run: Run) -> None:
+def test_a_malformed_key_is_reported_in_one_line(fake: FakeServer, run: Run) -> None:
     ran = run(fake.url, "--key", f"{KEY}\nmore", "ls")
 
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
     assert KEY not in ran.stderr
-    assert fake.seen == []
+    assert fake.requests == []
 
 
-def test_a_key_from_a_file_works_with_its_line_end(fake: Fake) -> None:
+def test_a_key_with_a_line_end_works(fake: FakeServer) -> None:
     env = environment() | {"FERRY_URL": fake.url, "FERRY_KEY": f"{KEY}\n"}
     subprocess.run([sys.executable, "-m", "ferry_client", "ls"], env=env, check=True, timeout=60)
 
-    assert fake.seen[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert fake.requests[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
-def test_what_http_can_not_carry_is_not_tried_again(ferry: Ferry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_header_is_not_retried(ferry: Ferry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ferry_client.retries.time.sleep", pytest.fail)
 
     with pytest.raises(FerryError) as raised:

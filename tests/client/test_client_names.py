@@ -7,7 +7,7 @@ from pathlib import PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 from ferry_client import File
-from ferry_client.local_names import Places, alike, local_name, numbered, portable, portable_path
+from ferry_client.local_names import UniqueNames, collision_key, local_name, portable_name, portable_path, with_number
 
 ID = "0b8f6a52-6d1c-4f5e-9d39-6c3a2f0d5a11"
 
@@ -55,11 +55,11 @@ def named(name: str) -> str:
         ("CON." + "x" * 300, "_CON." + "x" * 250),
     ],
 )
-def test_a_name_is_one_that_every_system_holds(name: str, here: str) -> None:
+def test_a_local_name_is_valid_on_every_system(name: str, here: str) -> None:
     assert named(name) == here
 
 
-def test_a_file_without_any_name_has_one() -> None:
+def test_an_unusable_name_and_id_become_file() -> None:
     assert local_name(File("..", "..", "COMPLETE", "normal")) == "file"
 
 
@@ -78,12 +78,12 @@ def test_no_name_leaves_its_folder(system: type[PurePath]) -> None:
 
 
 @pytest.mark.parametrize("name", ["a" * 255, "ü" * 300 + ".tar.gz", "😀" * 90, "CON" + " " * 300, "a." + "b" * 300])
-def test_a_name_has_at_most_255_bytes_and_stays_as_it_is(name: str) -> None:
-    here = portable(name)
+def test_a_portable_name_has_at_most_255_bytes_and_is_stable(name: str) -> None:
+    here = portable_name(name)
 
     assert len(here.encode()) <= 255
-    assert portable(here) == here
-    assert len(numbered(here, 12345).encode()) <= 255
+    assert portable_name(here) == here
+    assert len(with_number(here, 12345).encode()) <= 255
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,16 @@ def test_a_name_has_at_most_255_bytes_and_stays_as_it_is(name: str) -> None:
         (["a", "A.tar.gz", "a.tar.gz"], ["a", "A.tar.gz", "a.tar (2).gz"]),
     ],
 )
-def test_two_files_have_two_names_where_capitals_make_no_difference(names: list[str], places: list[str]) -> None:
-    taken = Places()
+def test_reserved_names_are_unique_ignoring_case(names: list[str], places: list[str]) -> None:
+    taken = UniqueNames()
 
-    assert [taken.free(name) for name in names] == places
-    assert len({alike(place) for place in places}) == len(places)
+    assert [taken.reserve(name) for name in names] == places
+    assert len({collision_key(place) for place in places}) == len(places)
 
 
-def test_many_files_of_one_name_are_numbered_in_one_go() -> None:
-    taken, long = Places(), "ü" * 120
-    places = [taken.free(f"{long}{'x' * (number % 16)}") for number in range(1000)]
+def test_1000_equal_names_are_numbered() -> None:
+    taken, long = UniqueNames(), "ü" * 120
+    places = [taken.reserve(f"{long}{'x' * (number % 16)}") for number in range(1000)]
 
     assert len(set(places)) == 1000
     assert max(len(place.encode()) for place in places) <= 255
@@ -122,5 +122,5 @@ def test_many_files_of_one_name_are_numbered_in_one_go() -> None:
         (PureWindowsPath("aux/CON.d/..."), True, "_aux/_CON.d/_"),
     ],
 )
-def test_a_path_of_a_manifest_is_changed_only_on_windows(path: PurePath, windows: bool, place: str) -> None:
+def test_a_manifest_path_is_changed_only_on_windows(path: PurePath, windows: bool, place: str) -> None:
     assert portable_path(path, windows=windows) == place

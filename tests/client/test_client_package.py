@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from ferry_client.shell.main import main
+from ferry_client.cli.main import main
 
 from dev.parts import ROOT
 from tests.client.conftest import environment
@@ -21,17 +21,17 @@ from tests.test_layers import imports
 CLIENT = ROOT / "client"
 FILES = sorted((CLIENT / "ferry_client").rglob("*.py"))
 README = (CLIENT / "README.md").read_text()
-VENDORS = {"httpx": "wire.py", "rich": "bars.py"}
+VENDORS = {"httpx": "http.py", "rich": "progress.py"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CLIENT)))
-def test_the_client_needs_nothing_of_ferry(path: Path) -> None:
+def test_the_client_does_not_import_the_server(path: Path) -> None:
     roots = {name.split(".")[0] for name in imports(path)} - sys.stdlib_module_names
 
     assert roots <= {"ferry_client", *(name for name, home in VENDORS.items() if home == path.name)}
 
 
-def test_the_package_asks_for_what_it_imports() -> None:
+def test_the_package_declares_its_dependencies() -> None:
     project = tomllib.loads((CLIENT / "pyproject.toml").read_text())
     needed = {re.split(r"[^\w-]", line)[0] for line in project["project"]["dependencies"]}
 
@@ -45,15 +45,15 @@ def test_importing_the_client_does_not_import_rich() -> None:
     tops = {
         name
         for path in FILES
-        if path.name != "bars.py"
+        if path.name != "progress.py"
         for node in ast.parse(path.read_text()).body
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
     }
-    assert not any("rich" in name or name.endswith("bars") for name in tops)
+    assert not any("rich" in name or name.endswith("progress") for name in tops)
 
 
-def test_the_readmes_python_works(stack: Stack, tmp_path: Path) -> None:
+def test_the_readme_python_example_works(stack: Stack, tmp_path: Path) -> None:
     [code] = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
     (tmp_path / "photo.jpg").write_bytes(b"x" * 1000)
 
@@ -66,7 +66,7 @@ def test_the_readmes_python_works(stack: Stack, tmp_path: Path) -> None:
     assert ran.stdout.startswith("0 1000\n1000 1000\nCOMPLETE http")
 
 
-def test_the_readmes_commands_work(stack: Stack, tmp_path: Path) -> None:
+def test_the_readme_commands_work(stack: Stack, tmp_path: Path) -> None:
     blocks = re.findall(r"```\n(ferry .+?)```", README, re.DOTALL)
     lines = "".join(blocks).splitlines()
     (tmp_path / "folder").mkdir()

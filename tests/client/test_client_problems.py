@@ -7,7 +7,7 @@ import json
 import pytest
 from ferry_client.errors import FerryError
 from ferry_client.problems import KINDS, NotFound, TooLarge
-from ferry_client.wire import problem
+from ferry_client.response_errors import error_from_response
 
 import storage  # noqa: F401  its errors are problems too
 from dev.client_problems import page
@@ -16,7 +16,9 @@ from problems import all_problems
 
 
 def answered(status: int = 413, headers: dict[str, str] | None = None, **members: object) -> FerryError:
-    return problem(status, headers or {}, json.dumps({"status": status, "instance": "/a", **members}).encode())
+    return error_from_response(
+        status, headers or {}, json.dumps({"status": status, "instance": "/a", **members}).encode()
+    )
 
 
 def test_the_client_knows_every_problem() -> None:
@@ -26,14 +28,14 @@ def test_the_client_knows_every_problem() -> None:
 
 
 @pytest.mark.parametrize("slug", KINDS)
-def test_every_problem_is_an_exception_of_its_own(slug: str) -> None:
+def test_every_problem_has_its_own_exception(slug: str) -> None:
     error = answered(type=f"/problems/{slug}", title="t", detail="d")
 
     assert type(error) is KINDS[slug]
     assert (error.slug, error.status, error.detail, str(error)) == (slug, 413, "d", f"d ({slug})")
 
 
-def test_a_problem_brings_its_own_members() -> None:
+def test_a_problem_keeps_its_extension_members() -> None:
     error = answered(type="/problems/too-large", title="t", detail="d", max_bytes=9, request_id="r")
 
     assert isinstance(error, TooLarge)
@@ -41,12 +43,15 @@ def test_a_problem_brings_its_own_members() -> None:
     assert error.fields["request_id"] == "r"
 
 
-def test_a_member_named_status_is_not_the_answers_own() -> None:
+def test_a_problem_member_named_status_is_a_field() -> None:
     assert answered(409, type="/problems/not-ready", title="t").fields.get("status") is None
-    assert problem(409, {}, b'{"type": "/problems/not-ready", "status": "PENDING"}').fields["status"] == "PENDING"
+    assert (
+        error_from_response(409, {}, b'{"type": "/problems/not-ready", "status": "PENDING"}').fields["status"]
+        == "PENDING"
+    )
 
 
-def test_a_problem_of_a_later_version_is_a_ferry_error() -> None:
+def test_an_unknown_problem_is_a_ferry_error() -> None:
     error = answered(418, type="/problems/teapot", title="Tea", retry=1)
 
     assert type(error) is FerryError
@@ -54,13 +59,13 @@ def test_a_problem_of_a_later_version_is_a_ferry_error() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<h1>Bad Gateway</h1>", b"[]", b"{}", b'"x"', b"\xff"])
-def test_what_a_proxy_says_is_a_ferry_error(body: bytes) -> None:
-    error = problem(502, {"Retry-After": "7"}, body)
+def test_a_response_of_a_proxy_is_a_ferry_error(body: bytes) -> None:
+    error = error_from_response(502, {"Retry-After": "7"}, body)
 
     assert (type(error), error.slug, error.status, error.retry_after) == (FerryError, "http-502", 502, 7.0)
 
 
-def test_a_date_to_come_again_counts_as_nothing_said() -> None:
+def test_a_retry_after_date_counts_as_missing() -> None:
     assert answered(headers={"Retry-After": "Fri, 20 Nov 2026 10:00:00 GMT"}, type="/problems/x").retry_after is None
 
 

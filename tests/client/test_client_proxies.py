@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from ferry_client import Ferry, FerryError, WrongAddress
-from ferry_client.proxies import is_excepted, is_loopback, proxy_for, without_credentials
+from ferry_client.proxies import bypasses_proxy, is_loopback, proxy_for, strip_credentials
 
 from tests.client.conftest import Shell
-from tests.client.fake import Fake, refuse
+from tests.client.fake_server import FakeServer, respond_problem
 
 _HERE = "http://127.0.0.1:7890"
 _REMOTE = "http://ferry.example:5000"
@@ -45,7 +45,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ("ferry.example", False),
     ],
 )
-def test_loopback_is_known_in_every_spelling(host: str, loopback: bool) -> None:
+def test_loopback_is_recognised_in_every_spelling(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 
 
@@ -78,8 +78,8 @@ def test_loopback_is_known_in_every_spelling(host: str, loopback: bool) -> None:
         ("10.0.0.0/99", "10.1.2.3", False),
     ],
 )
-def test_no_proxy_is_read_as_curl_reads_it(no_proxy: str, host: str, excepted: bool) -> None:
-    assert is_excepted(host, 5000, no_proxy) is excepted
+def test_no_proxy_follows_curl(no_proxy: str, host: str, excepted: bool) -> None:
+    assert bypasses_proxy(host, 5000, no_proxy) is excepted
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_no_proxy_is_read_as_curl_reads_it(no_proxy: str, host: str, excepted: b
         ("http://ferry.localhost", {"http": "http://p:1"}, None),
     ],
 )
-def test_the_most_special_variable_counts(url: str, proxies: dict[str, str], found: str | None) -> None:
+def test_the_variable_of_the_scheme_wins(url: str, proxies: dict[str, str], found: str | None) -> None:
     proxy = proxy_for(url, proxies, {})
 
     assert (proxy and proxy.url) == found
@@ -126,7 +126,9 @@ def test_the_most_special_variable_counts(url: str, proxies: dict[str, str], fou
     ],
 )
 @pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY"])
-def test_a_malformed_proxy_is_a_value_error_with_its_name(variables: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_a_malformed_proxy_raises_a_value_error_with_its_variable(
+    variables: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     variables.setenv(name, value)
 
     with pytest.raises(ValueError, match=name) as caught:
@@ -145,25 +147,25 @@ def test_a_malformed_proxy_is_a_value_error_with_its_name(variables: pytest.Monk
         ("http://name:sec/ret@[", "http://["),
     ],
 )
-def test_passwords_of_addresses_are_not_shown(url: str, shown: str) -> None:
-    assert without_credentials(url) == shown
+def test_credentials_are_stripped(url: str, shown: str) -> None:
+    assert strip_credentials(url) == shown
 
 
 @pytest.mark.parametrize(
     "value", ["socks5://127.0.0.1:7890", "socks://127.0.0.1:7890", "http://[", "http://127.0.0.1:1"]
 )
-def test_this_machine_is_asked_without_a_proxy(
-    fake: Fake, shell: Shell, variables: pytest.MonkeyPatch, value: str
+def test_loopback_addresses_use_no_proxy(
+    fake: FakeServer, shell: Shell, variables: pytest.MonkeyPatch, value: str
 ) -> None:
     variables.setenv("ALL_PROXY", value)
     variables.setenv("http_proxy", value)
 
     assert shell("ls", "--url", fake.url) == (0, "", "")
-    assert len(fake.seen) == 1
+    assert len(fake.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ("value", "code", "told"),
+    ("value", "code", "reported"),
     [
         ("socks5://name:secret@127.0.0.1:7890", 2, "socksio"),
         ("socks://127.0.0.1:7890", 2, "socks5"),
@@ -172,33 +174,33 @@ def test_this_machine_is_asked_without_a_proxy(
         ("http://no-such-proxy.invalid:1", 1, "no-such-proxy.invalid"),
     ],
 )
-def test_a_proxy_that_fails_is_one_line_that_names_it(
-    shell: Shell, variables: pytest.MonkeyPatch, value: str, code: int, told: str
+def test_a_failed_proxy_is_reported_in_one_line(
+    shell: Shell, variables: pytest.MonkeyPatch, value: str, code: int, reported: str
 ) -> None:
     variables.setenv("ALL_PROXY", value)
-    ended, _, err = shell("ls", "--url", _REMOTE, "--patience", "0")
+    ended, _, err = shell("ls", "--url", _REMOTE, "--retry-max-time", "0")
 
     assert (ended, err.count("\n")) == (code, 1), err
     assert "ALL_PROXY" in err
-    assert told in err
+    assert reported in err
     assert "secret" not in err
 
 
 @pytest.fixture
-def proxied(fake: Fake, variables: pytest.MonkeyPatch) -> Iterator[Ferry]:
+def proxied(fake: FakeServer, variables: pytest.MonkeyPatch) -> Iterator[Ferry]:
     """A client whose requests to _REMOTE go to the fake, as those to a forward proxy."""
     variables.setenv("http_proxy", fake.url)
-    with Ferry(_REMOTE, patience=0) as ferry:
+    with Ferry(_REMOTE, max_retry_seconds=0) as ferry:
         yield ferry
 
 
-def test_a_remote_server_is_asked_through_the_proxy(fake: Fake, proxied: Ferry) -> None:
+def test_a_remote_server_is_reached_through_the_proxy(fake: FakeServer, proxied: Ferry) -> None:
     assert list(proxied.list()) == []
-    assert fake.seen[0].headers["Host"] == "ferry.example:5000"
+    assert fake.requests[0].headers["Host"] == "ferry.example:5000"
 
 
-def test_an_answer_of_the_proxy_names_it(fake: Fake, proxied: Ferry) -> None:
-    fake.instead = [lambda handler: handler.answer(407, b"<html>"), lambda handler: handler.answer(503, b"<html>")]
+def test_a_response_of_the_proxy_names_it(fake: FakeServer, proxied: Ferry) -> None:
+    fake.overrides = [lambda handler: handler.answer(407, b"<html>"), lambda handler: handler.answer(503, b"<html>")]
 
     with pytest.raises(FerryError, match="http_proxy=http://NAME:PASSWORD@HOST:PORT"):
         list(proxied.list())
@@ -206,13 +208,16 @@ def test_an_answer_of_the_proxy_names_it(fake: Fake, proxied: Ferry) -> None:
         list(proxied.list())
 
 
-def test_a_proxy_that_refuses_to_connect_is_asked_once(fake: Fake, variables: pytest.MonkeyPatch) -> None:
+def test_a_refused_connect_is_not_retried(fake: FakeServer, variables: pytest.MonkeyPatch) -> None:
     variables.setenv("https_proxy", fake.url)
-    fake.instead = [refuse(403, "no")] * 2
+    fake.overrides = [respond_problem(403, "no")] * 2
 
-    with Ferry("https://ferry.example", patience=30) as ferry, pytest.raises(WrongAddress, match=r"https_proxy.*403"):
+    with (
+        Ferry("https://ferry.example", max_retry_seconds=30) as ferry,
+        pytest.raises(WrongAddress, match=r"https_proxy.*403"),
+    ):
         list(ferry.list())
-    assert len(fake.seen) == 1
+    assert len(fake.requests) == 1
 
 
 def test_a_wrong_proxy_is_not_blamed_on_the_address(shell: Shell, variables: pytest.MonkeyPatch) -> None:

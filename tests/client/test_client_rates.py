@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from ferry_client import Ferry
-from ferry_client.bodies import Body
+from ferry_client.cli.exit_codes import ExitCode
+from ferry_client.cli.uploads import MIN_UPLOAD_RATE
 from ferry_client.rate_limit import RateLimit
-from ferry_client.shell.exits import Exit
-from ferry_client.shell.uploads import LOWEST_RATE
+from ferry_client.request_body import RequestBody
 
 from config import Config
 from tests.client.conftest import Shell
-from tests.client.fake import Fake
+from tests.client.fake_server import FakeServer
 
 
 class Clock:
@@ -35,10 +35,10 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_bytes_take_as_long_as_the_rate_says(clock: Clock) -> None:
+def test_acquire_keeps_the_rate(clock: Clock) -> None:
     limit = RateLimit(1000, clock=clock, sleep=clock.sleep)
     for _ in range(20):
-        limit.take(500)
+        limit.acquire(500)
 
     assert clock.now == pytest.approx(10)
 
@@ -48,42 +48,44 @@ def test_transfers_share_the_rate(clock: Clock) -> None:
     pauses: list[float] = []
     limit = RateLimit(1000, clock=clock, sleep=pauses.append)
     for _ in range(4):
-        limit.take(500)
+        limit.acquire(500)
 
     assert pauses == [0.5, 1.0, 1.5, 2.0]
 
 
-def test_idle_time_is_made_up_for_a_quarter_of_a_second(clock: Clock) -> None:
+def test_idle_time_allows_a_burst_of_a_quarter_second(clock: Clock) -> None:
     limit = RateLimit(1000, clock=clock, sleep=clock.sleep)
     clock.now = 100
-    limit.take(250)
+    limit.acquire(250)
     assert clock.now == 100
-    limit.take(250)
+    limit.acquire(250)
     assert clock.now == pytest.approx(100.25)
 
 
 @pytest.mark.parametrize(("rate", "piece"), [(1, 1024), (80_000, 10_000), (1e9, 1 << 20)])
-def test_pieces_are_small_where_the_rate_is(rate: float, piece: int) -> None:
-    assert RateLimit(rate).piece == piece
+def test_chunk_bytes_follow_the_rate(rate: float, piece: int) -> None:
+    assert RateLimit(rate).chunk_bytes == piece
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan")])
-def test_a_rate_is_positive(rate: float) -> None:
+def test_a_rate_must_be_positive(rate: float) -> None:
     with pytest.raises(ValueError, match="more than 0"):
         Ferry("http://127.0.0.1:5000", limit_rate=rate)
 
 
-def test_a_small_body_is_paced_too(clock: Clock) -> None:
+def test_a_small_body_is_rate_limited(clock: Clock) -> None:
     limit = RateLimit(8192, clock=clock, sleep=clock.sleep)
-    body = Body(io.BytesIO(b"x" * 4096), "a", None, None, limit)
+    body = RequestBody(io.BytesIO(b"x" * 4096), "a", None, None, limit)
 
     assert [len(piece) for piece in body.content()] == [1024] * 4  # type: ignore[arg-type]
     assert clock.now == pytest.approx(0.5)
 
 
-def test_uploads_and_downloads_keep_to_it(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uploads_and_downloads_are_rate_limited(
+    fake: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken: list[int] = []
-    monkeypatch.setattr(RateLimit, "take", lambda _, size: taken.append(size))
+    monkeypatch.setattr(RateLimit, "acquire", lambda _, size: taken.append(size))
     with Ferry(fake.url, limit_rate=1 << 20) as ferry:
         file = ferry.upload(io.BytesIO(b"x" * 300_000), name="a")
         sent = list(taken)
@@ -93,11 +95,11 @@ def test_uploads_and_downloads_keep_to_it(fake: Fake, tmp_path: Path, monkeypatc
     assert (sent, sum(taken)) == ([131_072, 131_072, 37_856], 900_000)
 
 
-def test_an_upload_that_ferry_would_give_up_is_wrong_usage(fake: Fake, shell: Shell) -> None:
+def test_an_upload_rate_below_the_servers_minimum_is_wrong_usage(fake: FakeServer, shell: Shell) -> None:
     """Only bodies have a least rate: a download may be as slow as it likes."""
     (code, _, err), (slow, _, _) = (
         shell("upload", __file__, "--limit-rate", rate, "--url", fake.url) for rate in ("9999", "10k")
     )
-    assert (code, slow, "at least 10k" in err) == (Exit.USAGE, Exit.OK, True)
-    assert shell("download", fake.add(b"x"), "--to", "-", "--limit-rate", "1", "--url", fake.url)[0] == Exit.OK
-    assert Config.from_env({}).min_upload_rate == LOWEST_RATE
+    assert (code, slow, "at least 10k" in err) == (ExitCode.USAGE, ExitCode.OK, True)
+    assert shell("download", fake.add(b"x"), "--to", "-", "--limit-rate", "1", "--url", fake.url)[0] == ExitCode.OK
+    assert Config.from_env({}).min_upload_rate == MIN_UPLOAD_RATE

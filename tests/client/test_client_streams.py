@@ -6,64 +6,64 @@ import io
 import os
 
 import pytest
-from ferry_client import CutShort, Damaged, Ferry, Unreachable
-from ferry_client.bodies import Body
+from ferry_client import ChecksumMismatch, ConnectionFailed, DownloadInterrupted, Ferry
 from ferry_client.problems import NotReady
+from ferry_client.request_body import RequestBody
 
-from tests.client.fake import Fake
-from tests.client.test_client_downloads import BODY, ranges
+from tests.client.fake_server import FakeServer
+from tests.client.test_client_downloads import BODY, range_headers
 
 
-def test_a_stream_gets_the_file_from_where_it_stands(fake: Fake, ferry: Ferry) -> None:
-    stream, told = io.BytesIO(b"head"), []
+def test_the_file_is_written_at_the_streams_position(fake: FakeServer, ferry: Ferry) -> None:
+    stream, reported = io.BytesIO(b"head"), []
     stream.seek(4)
 
-    file = ferry.download_into(fake.add(BODY), stream, on_progress=lambda *now: told.append(now))
+    file = ferry.download_into(fake.add(BODY), stream, on_progress=lambda *now: reported.append(now))
 
     assert stream.getvalue() == b"head" + BODY
-    assert (file.size, told[-1]) == (len(BODY), (len(BODY), len(BODY)))
+    assert (file.size, reported[-1]) == (len(BODY), (len(BODY), len(BODY)))
 
 
-def test_a_stream_goes_on_where_it_was_cut(fake: Fake, ferry: Ferry) -> None:
-    fake.cut_content_at, stream = [1_000_000, 0, 500_000], io.BytesIO()
+def test_an_interrupted_stream_download_is_resumed(fake: FakeServer, ferry: Ferry) -> None:
+    fake.truncate_content_at, stream = [1_000_000, 0, 500_000], io.BytesIO()
     id = fake.add(BODY)
 
     ferry.download_into(id, stream)
 
     assert stream.getvalue() == BODY
-    assert ranges(fake) == [None, "bytes=1000000-", "bytes=1000000-", "bytes=1500000-"]
-    assert fake.seen[-1].headers["If-Range"] == f'"{fake.files[id]["sha256"]}"'
+    assert range_headers(fake) == [None, "bytes=1000000-", "bytes=1000000-", "bytes=1500000-"]
+    assert fake.requests[-1].headers["If-Range"] == f'"{fake.files[id]["sha256"]}"'
 
 
-def test_a_stream_that_can_not_be_continued_gets_no_second_beginning(fake: Fake, ferry: Ferry) -> None:
+def test_a_stream_download_of_a_changed_file_is_interrupted(fake: FakeServer, ferry: Ferry) -> None:
     """A server that sends all when it is asked for the rest, as where the file is another by now."""
-    fake.cut_content_at, stream = [1000], io.BytesIO()
+    fake.truncate_content_at, stream = [1000], io.BytesIO()
     id = fake.add(BODY)
     file = ferry.status(id)
     fake.files[id]["sha256"] = "another"
 
-    with pytest.raises(CutShort):
+    with pytest.raises(DownloadInterrupted):
         ferry.download_into(file, stream)
     assert stream.getvalue() == BODY[:1000]
 
 
-def test_a_stream_of_which_no_more_comes_is_given_up(fake: Fake, ferry: Ferry) -> None:
-    fake.cut_content_at, stream = [1000] + [0] * 20, io.BytesIO()
+def test_a_stream_download_without_progress_fails(fake: FakeServer, ferry: Ferry) -> None:
+    fake.truncate_content_at, stream = [1000] + [0] * 20, io.BytesIO()
 
-    with pytest.raises(Unreachable):
+    with pytest.raises(ConnectionFailed):
         ferry.download_into(fake.add(BODY), stream)
     assert stream.getvalue() == BODY[:1000]
 
 
-def test_damaged_bytes_in_a_stream_are_told(fake: Fake, ferry: Ferry) -> None:
+def test_a_checksum_mismatch_in_a_stream_is_raised(fake: FakeServer, ferry: Ferry) -> None:
     id = fake.add(BODY)
     fake.contents[id] = b"x" + BODY[1:]
 
-    with pytest.raises(Damaged):
+    with pytest.raises(ChecksumMismatch):
         ferry.download_into(id, io.BytesIO())
 
 
-def test_nothing_is_written_of_what_is_not_stored_yet(fake: Fake, ferry: Ferry) -> None:
+def test_nothing_is_written_of_a_pending_file(fake: FakeServer, ferry: Ferry) -> None:
     stream = io.BytesIO()
 
     with pytest.raises(NotReady):
@@ -71,16 +71,16 @@ def test_nothing_is_written_of_what_is_not_stored_yet(fake: Fake, ferry: Ferry) 
     assert stream.getvalue() == b""
 
 
-def test_a_device_is_not_taken_for_an_empty_file() -> None:
+def test_a_character_device_has_no_size() -> None:
     """It says that it can seek, and that it ends where it begins."""
     with open("/dev/zero", "rb", buffering=0) as stream:
-        body = Body(stream, "zero", None, None)
+        body = RequestBody(stream, "zero", None, None)
 
         assert body.size is None
         assert next(iter(body.content())) == bytes(1 << 20)
 
 
-def test_a_stream_that_does_not_wait_is_not_taken_for_ended(fake: Fake, ferry: Ferry) -> None:
+def test_a_non_blocking_stream_without_bytes_raises(fake: FakeServer, ferry: Ferry) -> None:
     theirs, ours = os.pipe()
     os.set_blocking(theirs, False)
     os.write(ours, b"beginning")

@@ -105,7 +105,7 @@ def test_no_upload_of_the_client_fails_whatever_the_pause_before_it(
     monkeypatch.setenv("SSL_CERT_FILE", str(own.cert))
     idle, before = CLIENT_IDLE[request.node.callspec.params["front"]], len(ferry.objects())
     mode: Mode
-    with Ferry(front, patience=10) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+    with Ferry(front, max_retry_seconds=10) as client, ThreadPoolExecutor(AT_ONCE) as pool:
         for mode, step in zip(cycle(("async", "normal")), AROUND):
             sent = [pool.submit(client.upload, BytesIO(bytes(1000)), mode=mode, name="a.bin") for _ in range(AT_ONCE)]
             assert len({each.result().id for each in sent}) == AT_ONCE
