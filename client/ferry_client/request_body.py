@@ -24,7 +24,6 @@ or the size of a resumed partial download. A retried upload starts again at 0.
 
 CHUNK_BYTES = 1 << 20
 _DEFAULT_TYPE = "application/octet-stream"
-_FORM_ONLY_TYPES = ("application/json", "application/x-www-form-urlencoded")
 
 
 class RequestBody:
@@ -44,7 +43,7 @@ class RequestBody:
         self.name = name.encode(errors="replace").decode()  # A name on disk need not be UTF-8; one in a URL must be.
         self.content_type = content_type or _guess_type(name)
         self._prologue, self._epilogue = b"", b""
-        if self.content_type in _FORM_ONLY_TYPES or self.content_type.startswith("multipart/"):
+        if self.content_type.partition(";")[0].strip().lower() == "multipart/form-data":
             self._wrap()
 
     def _measure(self, start: int) -> None:
@@ -114,7 +113,7 @@ class RequestBody:
             self._on_progress(sent, self.size)
 
     def _wrap(self) -> None:
-        """Wrap the bytes in a form (RFC 7578), because Ferry parses a raw body of these types.
+        """Wrap the bytes in a form (RFC 7578), because Ferry parses a raw body of multipart/form-data as one.
 
         The name is encoded by RFC 8187, which allows any character.
         """
