@@ -18,7 +18,8 @@ RETRY_STATUSES = (408, 425, 429, 502, 503, 504)
 bugs, which a repeated request would hit again.
 """
 _PERMANENT_SLUGS = (
-    "storage-denied", "storage-no-bucket", "storage-rejected", "storage-missing",
+    "storage-denied", "storage-no-bucket", "storage-rejected", "storage-missing", "storage-unsupported",
+    "storage-wrong-region",
 )  # fmt: skip
 """Ferry's 502s that need the operator. Any other 502 is a proxy's, or temporary."""
 

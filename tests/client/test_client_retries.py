@@ -7,17 +7,17 @@ from collections.abc import Callable
 import pytest
 from ferry_client.errors import ChecksumMismatch, ConnectionFailed, FerryError, WrongAddress
 from ferry_client.problems import (
+    KINDS,
     IdempotencyKeyInUse,
     ObjectMissing,
     RequestTimeout,
-    StorageDenied,
     StorageMismatch,
-    StorageNoBucket,
-    StorageRejected,
     TooLarge,
     TooManyUploads,
 )
-from ferry_client.retries import retry_delay, with_retries
+from ferry_client.retries import is_retryable, retry_delay, with_retries
+
+from storage.base import StorageError
 
 
 def response(status: int, retry_after: float | None = None) -> FerryError:
@@ -45,9 +45,6 @@ def response(status: int, retry_after: float | None = None) -> FerryError:
         (TooManyUploads("x", status=429, retry_after=2), 1, 300, 2.25),
         (TooManyUploads("x", status=429, retry_after=2), 1, 1199, None),
         (StorageMismatch("x", status=502), 1, 0, 0.5),
-        (StorageDenied("x", status=502), 1, 0, None),
-        (StorageNoBucket("x", status=502), 1, 0, None),
-        (StorageRejected("x", status=502), 1, 0, None),
         (ObjectMissing("x", status=404), 1, 0, None),
         (response(500), 1, 0, None),
         (response(409), 1, 0, None),
@@ -58,6 +55,24 @@ def response(status: int, retry_after: float | None = None) -> FerryError:
 )
 def test_retry_delay(error: FerryError, failures: int, elapsed: float, delay: float | None) -> None:
     assert retry_delay(error, failures, elapsed, max_retry_seconds=60, jitter=1) == delay
+
+
+@pytest.mark.parametrize(
+    "slug",
+    [
+        "storage-denied", "storage-missing", "storage-no-bucket", "storage-rejected", "storage-unsupported",
+        "storage-wrong-region",
+    ],
+)  # fmt: skip
+def test_a_storage_error_for_the_operator_is_not_retried(slug: str) -> None:
+    assert not is_retryable(KINDS[slug]("x", status=502))
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in StorageError.__subclasses__() if kind.__module__ == StorageError.__module__]
+)
+def test_a_storage_error_is_retried_unless_it_is_permanent(kind: type[StorageError]) -> None:
+    assert is_retryable(KINDS[kind.slug()]("x", status=kind.status)) is not kind.permanent
 
 
 def test_jitter_spreads_retries() -> None:
