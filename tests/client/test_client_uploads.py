@@ -21,6 +21,7 @@ from tests.client.fake_server import FakeServer, Handler, disconnect, respond_pr
 from tests.stack import Stack
 
 MODES = ("normal", "async", "celery")
+RAW_TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x")
 
 
 class Pipe(io.RawIOBase):
@@ -46,6 +47,24 @@ def test_a_file_is_stored_unchanged(real: Ferry, tmp_path: Path, mode: str, name
 
     assert (file.status, file.name, file.size, file.mode) == ("COMPLETE", name, len(body), mode)
     assert file.content_type == ("application/json" if name.endswith("json") else _type(name))
+
+
+@pytest.mark.parametrize("content_type", RAW_TYPES)
+def test_a_body_of_any_type_but_form_data_is_sent_raw(fake: FakeServer, ferry: Ferry, content_type: str) -> None:
+    ferry.upload(io.BytesIO(b"{}"), name="a", content_type=content_type)
+
+    assert (fake.requests[0].body, fake.requests[0].headers["Content-Type"]) == (b"{}", content_type)
+
+
+@pytest.mark.parametrize("content_type", [*RAW_TYPES, "multipart/form-data; boundary=x", "Multipart/Form-Data"])
+def test_a_file_of_any_type_is_stored_unchanged(real: Ferry, content_type: str) -> None:
+    stream = io.BytesIO()
+
+    file = real.upload(io.BytesIO(b"a=1&b=2"), name="größe.txt", content_type=content_type)
+    real.download_into(file, stream)
+
+    assert (file.name, file.content_type) == ("größe.txt", content_type.partition(";")[0].lower())
+    assert stream.getvalue() == b"a=1&b=2"
 
 
 def test_a_compressed_file_does_not_have_the_type_of_its_content(fake: FakeServer, ferry: Ferry) -> None:
@@ -113,6 +132,22 @@ def test_a_pipe_that_was_read_is_not_retried(fake: FakeServer, ferry: Ferry, tro
     with pytest.raises(FerryError):
         ferry.upload(Pipe(b"x"), name="a")  # type: ignore[arg-type]
     assert len(fake.requests) == 1
+
+
+def test_a_pipe_that_was_not_read_is_retried(fake: FakeServer, ferry: Ferry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first connection times out, before a byte of the body is read."""
+    connect, failures = socket.create_connection, [TimeoutError("timed out")]
+
+    def fail_once(*argv: object, **options: object) -> socket.socket:
+        if failures:
+            raise failures.pop()
+        return connect(*argv, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "create_connection", fail_once)
+    ferry.upload(Pipe(b"x"), name="a")  # type: ignore[arg-type]
+
+    assert not failures
+    assert [request.body for request in fake.requests] == [b"x"]
 
 
 def test_a_pipe_is_replayable_until_it_is_read() -> None:
