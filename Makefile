@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: run test long faults foreign browser chaos mutants check bench audit sbom lock clean
 
 run: $(VENV)/.local
-	@$(if $(PORT),PORT=$(PORT)) exec $(BIN)/python -m dev.run --end-with-parent
+	@$(if $(PORT),PORT=$(PORT)) exec $(BIN)/python -m dev.run --parent $$PPID
 
 test: $(VENV)/.dev
 	@$(BIN)/pytest -n 3 --dist loadfile -m 'not long and not faults and not foreign and not browser'

@@ -1,6 +1,6 @@
 """`make run`: Ferry and every part it needs, on this machine, until Ctrl-C. Everything is written below one folder.
 
-A part that ends by itself is started again. `--end-with-parent`: end when the process that has started us does.
+A part that ends by itself is restarted. `--parent PID`: end as soon as `make`, with this process id, ends.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -32,9 +33,9 @@ _GREETING = """
 
 
 def main(argv: Sequence[str]) -> int:
-    """Start all, wait for a signal or for a part that can't be kept running, stop all. Returns the exit code."""
+    """Start all parts, wait for a signal or for a part that can't be kept running, stop all. Returns the exit code."""
     os.umask(0o077)
-    parent = os.getppid() if "--end-with-parent" in argv else None
+    parent = _parent(argv)
     wake = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -44,6 +45,8 @@ def main(argv: Sequence[str]) -> int:
         signal.signal(number, stop)
     running: list[Supervised] = []
     try:
+        if parent and os.getppid() != parent:
+            return 0
         _start(running)
         while not (wake.wait(0.5) or (parent and (os.getppid() != parent or is_ending(parent)))):
             for part in running:
@@ -55,6 +58,14 @@ def main(argv: Sequence[str]) -> int:
         for part in reversed(running):
             part.process.stop()
     return 0
+
+
+def _parent(argv: Sequence[str]) -> int | None:
+    """The id of `make`, as the shell of its recipe saw it: getppid() is 1 already if `make` was killed since."""
+    parser = ArgumentParser(prog="python -m dev.run")
+    parser.add_argument("--parent", type=int)
+    parent: int | None = parser.parse_args(argv).parent
+    return parent
 
 
 def _start(running: list[Supervised]) -> None:

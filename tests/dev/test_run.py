@@ -67,6 +67,16 @@ class TestRun:
             time.sleep(0.05)
         assert children_of(data) == []
 
+    def test_nothing_starts_once_make_has_ended(self, data: Path) -> None:
+        make = subprocess.Popen(["true"])
+        make.wait()
+        argv = [sys.executable, "-m", "dev.run", "--parent", str(make.pid)]
+        env = os.environ | {"FERRY_DATA": str(data), "PORT": str(free_port(4))}
+        ran = subprocess.run(argv, cwd=parts.ROOT, env=env, capture_output=True, text=True, timeout=30)
+
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+        assert not data.exists()
+
     def test_a_second_start_on_the_same_folder_is_told(self, data: Path) -> None:
         first = self.run(data, free_port(4))
         try:

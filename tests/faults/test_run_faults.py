@@ -24,8 +24,8 @@ def port() -> int:
 
 
 @pytest.fixture
-def make(tmp_path: Path, port: int) -> Iterator[Process]:
-    """`make run`, but for the venv: it is the tests' own."""
+def starting(tmp_path: Path, port: int) -> Iterator[Process]:
+    """`make run` just after its start, in the venv of the tests."""
     (tmp_path / "Makefile").write_text(f"include {parts.ROOT / 'Makefile'}\n.venv/.local: ;\n")
     argv = ["make", "-s", "-C", str(parts.ROOT), "-f", str(tmp_path / "Makefile"), "run", f"PORT={port}"]
     log = tmp_path / "run.log"
@@ -33,21 +33,40 @@ def make(tmp_path: Path, port: int) -> Iterator[Process]:
         "make", [*argv, f"BIN={parts.BIN}"], {"FERRY_DATA": str(tmp_path / "var"), "LEASE_DURATION": "3"}, log
     )
     try:
-        process.wait_for(port, 60)
-        wait(lambda: "Ctrl-C ends it all" in log.read_text())
         yield process
     finally:
         sessions.end(process)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.fixture
+def make(starting: Process, port: int) -> Process:
+    """`make run` once it serves."""
+    starting.wait_for(port, 60)
+    assert starting.log is not None
+    wait(lambda: "Ctrl-C ends it all" in starting.log.read_text())
+    return starting
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_to_make_while_it_starts_ends_everything(
+    starting: Process, port: int, number: signal.Signals
+) -> None:
+    wait(lambda: sessions.children(starting.pid))
+    [run] = sessions.children(starting.pid)
+    starting.signal(number)
+
+    wait(lambda: sessions.has_ended(run) and sessions.has_ended(starting.pid), 60)
+    assert all(is_free(port + n) for n in range(4))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_a_signal_to_make_itself_ends_everything(make: Process, port: int, number: signal.Signals) -> None:
     [run] = sessions.children(make.pid)
     pids = [make.pid, *sessions.members(run)]
     assert len(pids) > 5
     make.signal(number)
 
-    wait(lambda: all(map(sessions.has_ended, pids)), 30)
+    wait(lambda: all(map(sessions.has_ended, pids)), 60)
     assert all(is_free(port + n) for n in range(4))
 
 
