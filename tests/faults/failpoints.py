@@ -31,24 +31,24 @@ from relay import transport
 from spool import Spool
 from storage.s3.storage import S3Storage
 
-Place = tuple[Any, str]
-"""Whose attribute a function is, and its name."""
+Place = tuple[Any, Callable[..., Any]]
+"""A module or class, and its function that is wrapped."""
 
 _IN_ORDER: dict[str, tuple[str, tuple[Place, ...]]] = {
-    "spool_fsynced": ("after", ((Spool, "keep"),)),
-    "row_committed": ("after", ((transitions, "insert"),)),
-    "enqueued": ("after", ((tasks, "send_inline"), (tasks, "send_relayed"))),
-    "claimed": ("after", ((transitions, "claim"),)),
-    "multipart_created": ("after", ((S3Storage, "_begin"),)),
-    "part_sent": ("after", ((S3Storage, "_send"),)),
-    "before_complete": ("before", ((S3Storage, "_complete"),)),
-    "after_complete": ("before", ((S3Storage, "_verified"),)),
-    "after_head": ("after", ((S3Storage, "_verified"),)),
-    "before_finish_update": ("before", ((transitions, "complete"),)),
-    "after_finish_update": ("after", ((transitions, "complete"),)),
-    "spool_discarded": ("after", ((Spool, "discard"),)),
+    "spool_fsynced": ("after", ((Spool, Spool.write),)),
+    "row_committed": ("after", ((transitions, transitions.insert),)),
+    "enqueued": ("after", ((tasks, tasks.send_inline), (tasks, tasks.send_relayed))),
+    "claimed": ("after", ((transitions, transitions.claim),)),
+    "multipart_created": ("after", ((S3Storage, S3Storage._begin),)),
+    "part_sent": ("after", ((S3Storage, S3Storage._send),)),
+    "before_complete": ("before", ((S3Storage, S3Storage._complete),)),
+    "after_complete": ("before", ((S3Storage, S3Storage._verified),)),
+    "after_head": ("after", ((S3Storage, S3Storage._verified),)),
+    "before_finish_update": ("before", ((transitions, transitions.complete),)),
+    "after_finish_update": ("after", ((transitions, transitions.complete),)),
+    "spool_discarded": ("after", ((Spool, Spool.delete),)),
 }
-"""The places, in the order in which a file passes them. `after_complete`: the object is there, nobody has looked."""
+"""The failpoints, in the order in which a file passes them. At `after_complete` the object exists, unverified."""
 
 POINTS = tuple(_IN_ORDER)
 ACTIONS = ("kill9", "term", "raise", "hang")
@@ -104,7 +104,8 @@ def _is_first(marker: str | None) -> bool:
 def wrap() -> None:
     """Put every failpoint into Ferry, once."""
     for point, (moment, places) in _IN_ORDER.items():
-        for owner, name in places:
+        for owner, function in places:
+            name = function.__name__
             setattr(owner, name, _wrapped(getattr(owner, name), point, moment))
     transport.QoS.can_consume = _may_be_deaf(transport.QoS.can_consume)  # type: ignore[method-assign]
 

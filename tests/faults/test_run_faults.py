@@ -48,9 +48,7 @@ def make(starting: Process, port: int) -> Process:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
-def test_a_signal_to_make_while_it_starts_ends_everything(
-    starting: Process, port: int, number: signal.Signals
-) -> None:
+def test_a_signal_to_make_while_it_starts_ends_everything(starting: Process, port: int, number: signal.Signals) -> None:
     wait(lambda: sessions.children(starting.pid))
     [run] = sessions.children(starting.pid)
     starting.signal(number)
