@@ -121,13 +121,13 @@ class ChunkedUpload(Problem):
 
 
 class MalformedMultipart(Problem):
-    """The body is not the multipart/form-data that its Content-Type announces (RFC 7578). Check the boundary."""
+    """The body is not multipart/form-data (RFC 7578), or the header of a part is too large. Check the boundary."""
 
     status, title = 400, "Malformed multipart body"
 
 
 class FormTooLarge(Problem):
-    """The form has too many fields, too many bytes in fields other than `file`, or a part whose header is too large."""
+    """The form has too many fields, or too many bytes in fields other than `file`."""
 
     status, title = 413, "Form fields too large"
 

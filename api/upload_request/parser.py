@@ -1,4 +1,4 @@
-"""A multipart/form-data body (RFC 7578) as a stream of parts, parsed while it arrives and within bounds."""
+"""Parse a multipart/form-data body (RFC 7578) as it arrives, within bounds."""
 
 from __future__ import annotations
 
@@ -11,56 +11,55 @@ from content.filenames import filename_too_long
 from problems import FormTooLarge, MalformedMultipart
 
 MAX_OVERHEAD = 1 << 20
-"""Bytes that a form may have besides its file: boundaries, headers, other fields, preamble and epilogue."""
+"""Bytes of a form other than its file: boundaries, headers, other fields, preamble and epilogue."""
 
 _MAX_SEGMENTS = 20
 _MAX_PART_HEADERS, _MAX_PART_HEAD = 64, 8 << 10
 
-_LIMITS = (
-    f"A form may have {_MAX_SEGMENTS} parts, and the header of a part {_MAX_PART_HEADERS} lines"
-    f" and {_MAX_PART_HEAD} bytes."
-)
+_HEAD_LIMIT = f"The header of a part may have {_MAX_PART_HEADERS} lines and {_MAX_PART_HEAD} bytes."
 
 Event: TypeAlias = "MultipartSegment | bytes | None"
-"""The head of a part, some of its bytes, or its end."""
+"""The head of a part, a chunk of its bytes, or its end (None)."""
 
 
 def events(boundary: str, body: Iterator[bytes]) -> Iterator[Event]:
-    """Yield the form's parts as they come. After the closing boundary the epilogue is read and dropped (RFC 2046).
+    """Yield the parts of a form as they arrive. The epilogue after the closing boundary is dropped (RFC 2046 §5.1.1).
 
-    Raises MalformedMultipart, FormTooLarge, FilenameTooLong, and what `body` raises.
+    Raises MalformedMultipart, FormTooLarge, FilenameTooLong, and the errors of `body`.
     """
-    parser, beside = _Parser(boundary), 0
+    parser, overhead = _Parser(boundary), 0
     try:
         for chunk in body:
             found = list(parser.parse(chunk))
-            beside += len(chunk) - sum(len(event) for event in found if isinstance(event, bytes))
-            if beside > MAX_OVERHEAD:
-                raise FormTooLarge
+            overhead += len(chunk) - sum(len(event) for event in found if isinstance(event, bytes))
+            if overhead > MAX_OVERHEAD:
+                raise FormTooLarge(f"A form may have {MAX_OVERHEAD} bytes in addition to its file.")
             yield from found
         parser.close()
     except ParserLimitReached as error:
-        raise FormTooLarge(_LIMITS) from error
+        raise MalformedMultipart(_HEAD_LIMIT) from error
     except MultipartError as error:
         raise MalformedMultipart from error
 
 
 class _Parser(PushMultipartParser):  # type: ignore[misc]
-    """Checks the size of a part's head before parsing any line of it: folded lines take quadratic time."""
+    """Checks the size of a part's head line by line, before parsing: folded lines take quadratic time."""
 
     def __init__(self, boundary: str) -> None:
         # Latin-1 takes any byte; filename_encoding decides what the bytes of a name mean.
         super().__init__(
             boundary,
-            max_segment_count=_MAX_SEGMENTS,
             max_header_size=2 * _MAX_PART_HEAD,
             max_header_count=_MAX_PART_HEADERS,
             header_charset="latin-1",
         )
-        self._head = 0
+        self._head = self._segments = 0
 
     def _on_segment_start(self) -> None:
         self._head = 0
+        self._segments += 1
+        if self._segments > _MAX_SEGMENTS:
+            raise FormTooLarge(f"A form may have {_MAX_SEGMENTS} parts.")
         super()._on_segment_start()
 
     def _on_segment_headerline(self, line: bytes) -> None:

@@ -76,7 +76,7 @@ class FilenameTooLong(FerryError):
 
 
 class FormTooLarge(FerryError):
-    """The form has too many fields, too many bytes in fields other than `file`, or a part whose header is too large."""
+    """The form has too many fields, or too many bytes in fields other than `file`."""
 
     slug = "form-too-large"
 
@@ -142,7 +142,7 @@ class LengthRequired(FerryError):
 
 
 class MalformedMultipart(FerryError):
-    """The body is not the multipart/form-data that its Content-Type announces (RFC 7578). Check the boundary."""
+    """The body is not multipart/form-data (RFC 7578), or the header of a part is too large. Check the boundary."""
 
     slug = "malformed-multipart"
 

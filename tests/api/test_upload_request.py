@@ -118,13 +118,14 @@ def test_a_name_that_is_no_utf8_is_refused(filename: bytes) -> None:
 
 @pytest.mark.parametrize("filename", ["\u202e", "dir/", "  ", "\x01\x02"])
 def test_a_name_of_which_nothing_is_left_is_not_called_a_missing_file(filename: str) -> None:
-    with pytest.raises(MissingFilename, match="nothing is left of the name"):
+    with pytest.raises(MissingFilename, match="name is empty without"):
         parse_upload(form(part("file", b"x", filename)))
 
 
 @pytest.mark.parametrize(
     ("head", "passes"),
     [
+        (b"X: y\r\n" * 7, True),
         (b"X: y\r\n" * 62, True),
         (b"X: y\r\n" * 64, False),
         (b"X: " + b"y" * 8000 + b"\r\n", True),
@@ -140,7 +141,7 @@ def test_the_head_of_a_part_has_a_bound(head: bytes, passes: bool, sizes: list[i
         if passes:
             assert parse_upload(body, sizes=sizes)[1] == b"content"
         else:
-            with pytest.raises(FormTooLarge, match="64 lines and 8192 bytes"):
+            with pytest.raises(MalformedMultipart, match="64 lines and 8192 bytes"):
                 parse_upload(body, sizes=sizes)
 
 
@@ -163,7 +164,7 @@ def test_the_head_of_a_part_has_a_bound(head: bytes, passes: bool, sizes: list[i
         (form(part("big", b"x" * 70_000), FILE), FormTooLarge),
         (form(FILE, part("big", b"x" * 70_000)), FormTooLarge),
         (form(FILE) + b"e" * (2 << 20), FormTooLarge),
-        (form(b"X-Long: " + b"h" * 70_000 + b"\r\n" + FILE), FormTooLarge),
+        (form(b"X-Long: " + b"h" * 70_000 + b"\r\n" + FILE), MalformedMultipart),
         (form(FILE).replace(b"boundary", b"elsewhere"), MalformedMultipart),
         (form(FILE, end=b""), MalformedMultipart),
         (form(FILE, end=b"--").removesuffix(b"--boundary--"), MalformedMultipart),
