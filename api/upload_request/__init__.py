@@ -1,4 +1,4 @@
-"""Parse upload requests: forms and raw bodies become a name, a type and a stream that is read while it arrives."""
+"""Parse upload requests: a form or a raw body becomes a name, a type and a stream that is read as it arrives."""
 
 from __future__ import annotations
 

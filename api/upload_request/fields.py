@@ -1,7 +1,7 @@
-"""Rules for the parts of a form: which field has the file, and which other fields Ferry reads.
+"""Rules for form fields: which field has the file, and which other fields are read.
 
-A field before the file decides. One after it comes too late, since the file's row exists by then: it is refused unless
-it repeats what holds already, so that no wish is dropped silently.
+Fields before the file apply. The row exists before a field after the file arrives: such a field is rejected unless it
+repeats the value that applies already, so that no value is dropped silently.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from content.filenames import display_name
 from problems import InvalidParameter, UnsupportedMediaType
 
 FILE_FIELD = re.compile(r"files?(\[[0-9]*\])?|filepond")
-"""Names of the file's field: `file` and, as PHP's arrays, axios, Dropzone, Uppy and FilePond write it, its variants."""
+"""`file` and its variants, as PHP arrays, axios, Dropzone, Uppy and FilePond write them."""
 
 SETTINGS = ("expires_in", "idempotency_key")
 READ = ("name", *SETTINGS)
@@ -24,47 +24,47 @@ _PLAIN = ("", "7bit", "8bit", "binary")
 
 
 def check_transfer_encoding(value: str) -> None:
-    """Raise UnsupportedMediaType for a part that is encoded, by its Content-Transfer-Encoding.
+    """Raise UnsupportedMediaType for an encoded part (Content-Transfer-Encoding).
 
     RFC 7578 §4.7 deprecates the header, and no browser sends it.
     """
     if value.strip().lower() not in _PLAIN:
         raise UnsupportedMediaType(
-            f"A part has Content-Transfer-Encoding: {value[:40]}. Send its bytes as they are, without the header."
+            f"A part has Content-Transfer-Encoding: {value[:40]}. Send its bytes unencoded, without the header."
         )
 
 
 class Fields:
-    """The name and the settings of one upload, from the request's head and from the form's fields.
+    """Name and settings of one upload, from the request's head and the form's fields.
 
-    `names` are those of the head as (where it stands, name); `given` holds settings that the head has.
+    `names` are the names in the head as (place, name); `from_head` the settings in the head.
     """
 
-    def __init__(self, names: Iterable[tuple[str, str]], given: Mapping[str, str]) -> None:
+    def __init__(self, names: Iterable[tuple[str, str]], from_head: Mapping[str, str]) -> None:
         self._names = list(names)
-        self._given = dict(given)
+        self._from_head = dict(from_head)
         self._from_form: dict[str, str] = {}
         self._file_name = ""
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """The form's values of SETTINGS, not validated yet. A value of the head is not repeated here."""
+        """Values of SETTINGS from form fields, not yet validated."""
         return self._from_form
 
     def add(self, field: str, text: str) -> None:
-        """Read a field before the file. An empty one counts as missing. Raises InvalidParameter if two values differ.
+        """Read a field before the file. An empty value counts as missing.
 
-        Raises BadEncoding for a name with a broken encoded word.
+        Raises InvalidParameter if two values differ, BadEncoding for a name with a malformed encoded word.
         """
         if not text.strip():
             return
         if field == "name":
-            self._names.append(("the form's field name", decode_encoded_words(text)))
-        elif self._given.get(field, text) != text or self._from_form.setdefault(field, text) != text:
+            self._names.append(("the form field name", decode_encoded_words(text)))
+        elif self._from_head.get(field, text) != text or self._from_form.setdefault(field, text) != text:
             raise InvalidParameter(f"{field} has two different values in this request: send one.", parameter=field)
 
-    def settle(self, filename: str) -> str:
-        """The file's name: the one that was sent on purpose, else `filename`, that of its part. No field decides now.
+    def resolve_name(self, filename: str) -> str:
+        """The file's name: a declared one, else the `filename` of its part. Called when the file's part begins.
 
         Raises InvalidParameter if two names differ, MissingFilename, FilenameTooLong.
         """
@@ -72,15 +72,15 @@ class Fields:
         return self._file_name
 
     def check_late(self, field: str, text: str) -> None:
-        """Read a field after the file. Raises InvalidParameter if it asks for something that does not hold."""
+        """Check a field after the file. Raises InvalidParameter unless it repeats the value that applies."""
         if not text.strip():
             return
         if field == "name":
-            holds = display_name(decode_encoded_words(text)) == self._file_name
+            applies = display_name(decode_encoded_words(text)) == self._file_name
         else:
-            holds = text == self._given.get(field, self._from_form.get(field))
-        if not holds:
+            applies = text == self._from_head.get(field, self._from_form.get(field))
+        if not applies:
             raise InvalidParameter(
-                f"The form field {field} stands after the file, where it is not read: put it in front of the file.",
+                f"The form field {field} comes after the file, where it is not read: put it in front of the file.",
                 parameter=field,
             )

@@ -1,4 +1,4 @@
-"""The name of an uploaded file, from the places where a request may carry it. Pure rules."""
+"""The name of an uploaded file: path, `?name=` or Content-Disposition. Pure rules."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ HOW_TO_NAME = (
 
 
 def declared_names(path: str | None, raw_path: str, query: str, disposition: str) -> list[tuple[str, str]]:
-    """Every name in the request's head, as (where it stands, name). Raises BadEncoding.
+    """The names in the request's head, as (place, name). Raises BadEncoding.
 
-    `path` is the name in the path (None: the address has no place for one), `raw_path` the whole WSGI path, `query` the
-    value of `?name=`, `disposition` the request's Content-Disposition (RFC 6266). An empty `?name=` or filename counts
-    as missing; the path of `PUT /normal_upload/` is empty and counts as missing too.
+    `path` is the name in the URL path (None: the route has none), `raw_path` the whole WSGI path, `query` the value of
+    `?name=`, `disposition` the request's Content-Disposition (RFC 6266). An empty name counts as missing, also the
+    empty path of `PUT /normal_upload/`.
     """
     if path:
         check_path(raw_path)
@@ -32,22 +32,22 @@ def declared_names(path: str | None, raw_path: str, query: str, disposition: str
 
 
 def resolve_name(names: Iterable[tuple[str, str]]) -> str | None:
-    """The one name that all places say, as it is kept; None where there is no place.
+    """The display name on which all places agree; None without any.
 
-    Raises InvalidParameter if two differ, MissingFilename if nothing is left of one, FilenameTooLong.
+    Raises InvalidParameter if two differ, MissingFilename if one is empty once sanitised, FilenameTooLong.
     """
-    place, agreed = "", None
-    for other, sent in names:
-        name = required_name(sent)
-        if agreed not in (None, name):
-            raise InvalidParameter(f"The name in {place} and that in {other} differ: send one.", parameter="name")
-        place, agreed = other, name
-    return agreed
+    previous, resolved = "", None
+    for place, declared in names:
+        name = required_name(declared)
+        if resolved not in (None, name):
+            raise InvalidParameter(f"The names in {previous} and {place} differ: send one.", parameter="name")
+        previous, resolved = place, name
+    return resolved
 
 
-def required_name(sent: str) -> str:
-    """The last component of `sent` as it is kept. Raises MissingFilename if nothing is left, FilenameTooLong."""
-    name = display_name(sent)
+def required_name(declared: str) -> str:
+    """The display name of `declared`. Raises MissingFilename if it is empty, FilenameTooLong."""
+    name = display_name(declared)
     if name in ("", ".", ".."):
-        raise MissingFilename("Without folders and control characters nothing is left of the name.")
+        raise MissingFilename("The name is empty without its folders and control characters.")
     return name

@@ -1,4 +1,4 @@
-"""One file out of a request, whether it came in a form or as a raw body."""
+"""The one file of an upload request, from a form or a raw body."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from server.body import iter_body
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """One file on its way in."""
+    """A file that is being uploaded."""
 
     name: str
     content_type: str
-    """What the client declares."""
+    """The media type that the client declares."""
     max_bytes: int | None
-    """The most bytes that can come, if the request announced its length."""
+    """Upper bound of the file's size by the announced Content-Length; None for a chunked body."""
     stream: Iterator[bytes]
     detected_type: str = UNKNOWN
-    """What the file's first bytes say."""
+    """The media type by the file's first bytes."""
     client: str = ""
-    """The name of the client whose share of the spool it takes while it comes in."""
+    """The client whose share of the spool is charged during the upload."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """`expires_in` and `idempotency_key` from form fields in front of the file, as text."""
+    """`expires_in` and `idempotency_key` from form fields before the file, as text."""
 
 
-def parse(request: Request, limit: int, path: str | None = None) -> IncomingFile:
-    """Open the one file of `request`, of at most `limit` bytes. Reads only the pieces that hold its first bytes.
+def parse(request: Request, limit: int, path_name: str | None = None) -> IncomingFile:
+    """Open the file of `request`, reading no further than the chunks that hold its first bytes.
 
-    `path` is the file's name in the request's path. A body of any type but multipart/form-data is the file itself.
-    Raises a Problem for a request without an acceptable file. Reading the stream raises IncompleteBody, TooLarge,
-    what read_form raises if the rest is invalid; for a file so small that the rest has come along with it, they are
-    raised here.
+    `limit` is in bytes. `path_name` is the file's name in the URL path. A body of any media type other than
+    multipart/form-data is the file itself. Raises a Problem for a request without an acceptable file. Reading the
+    stream raises IncompleteBody, TooLarge, and the errors of read_form if the rest of the form is invalid; a small file
+    whose rest has already arrived raises them here.
     """
     check_not_chunked(request.headers, request.args.items(multi=True))
     _check_framing(request)
@@ -50,23 +50,23 @@ def parse(request: Request, limit: int, path: str | None = None) -> IncomingFile
     if length is not None and length > limit + (MAX_OVERHEAD if is_form else 0):
         raise _too_large(limit)
     disposition = request.headers.get("Content-Disposition", "")
-    names = declared_names(path, request.environ["PATH_INFO"], request.args.get("name", ""), disposition)
-    agreed = resolve_name(names)
-    sent = _from_form(request, names) if is_form else _from_body(request, agreed)
-    return _sniffed(replace(sent, stream=_limited(sent.stream, limit)))
+    names = declared_names(path_name, request.environ["PATH_INFO"], request.args.get("name", ""), disposition)
+    name = resolve_name(names)
+    incoming = _from_form(request, names) if is_form else _from_body(request, name)
+    return _sniffed(replace(incoming, stream=_limited(incoming.stream, limit)))
 
 
 def min_file_size(request: Request) -> int:
-    """The fewest bytes that the file of this request can have, by the announced length: 0 if there is none."""
+    """Lower bound of the file's size in bytes, by Content-Length; 0 for a chunked body."""
     overhead = MAX_OVERHEAD + MAX_FIELDS_BYTES if _is_form(request) else 0
     return max((request.content_length or 0) - overhead, 0)
 
 
 def media_type(declared: str) -> str:
-    """`type/subtype` in lower case (RFC 9110 §8.3.1); application/octet-stream for all else, and for a missing one."""
+    """`type/subtype` in lower case (RFC 9110 §8.3.1); application/octet-stream if missing or malformed."""
     declared = declared.strip().lower()
-    usable = re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", declared)
-    return declared if usable else UNKNOWN
+    match = re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", declared)
+    return declared if match else UNKNOWN
 
 
 def _is_form(request: Request) -> bool:
@@ -74,7 +74,7 @@ def _is_form(request: Request) -> bool:
 
 
 def _check_framing(request: Request) -> None:
-    """Raise LengthRequired for a body of unknown end, UnsupportedMediaType for a compressed one."""
+    """Raise LengthRequired for a body without a known end, UnsupportedMediaType for a compressed one."""
     transfer = request.headers.get("Transfer-Encoding", "").strip().lower()
     if request.content_length is None and not transfer:
         raise LengthRequired
@@ -103,15 +103,15 @@ def _limited(stream: Iterator[bytes], limit: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _sniffed(sent: IncomingFile) -> IncomingFile:
-    """`sent` with the type of its first bytes. The pieces that they came in are the stream's first again, uncopied."""
-    pieces, head = [], b""
-    for piece in sent.stream:
-        pieces.append(piece)
-        head += piece[: SNIFF_BYTES - len(head)]
+def _sniffed(incoming: IncomingFile) -> IncomingFile:
+    """Set `detected_type` from the first bytes. The chunks read for it start the new stream, without a copy."""
+    chunks, head = [], b""
+    for chunk in incoming.stream:
+        chunks.append(chunk)
+        head += chunk[: SNIFF_BYTES - len(head)]
         if len(head) == SNIFF_BYTES:
             break
-    return replace(sent, detected_type=detect(head), stream=chain(pieces, sent.stream))
+    return replace(incoming, detected_type=detect(head), stream=chain(chunks, incoming.stream))
 
 
 def _too_large(limit: int) -> TooLarge:

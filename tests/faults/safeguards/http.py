@@ -103,7 +103,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "chunk-in-the-fields-refused",
-        "api.upload_request.form:_Form._go_on",
+        "api.upload_request.form:_Form._read_text",
         drop("check_not_chunked(...)"),
         ("tests/api/test_chunked_uploads.py",),
     ),
@@ -116,7 +116,7 @@ SAFEGUARDS = (
     Safeguard(
         "wish-behind-the-file-refused",
         "api.upload_request.fields:Fields.check_late",
-        never("not holds"),
+        never("not applies"),
         ("tests/api/test_forms_as_sent.py",),
     ),
     Safeguard(
