@@ -1,4 +1,4 @@
-"""A URL converter for file names in paths: with slashes, and empty."""
+"""A URL converter for filenames in paths: slashes and the empty path included."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from werkzeug.routing import PathConverter
 
 
 class AnyPath(PathConverter):
-    """The rest of the path. Empty where curl sends no name: that is refused with how to send one."""
+    """The rest of the path. May be empty, as with `curl -T -`: the view then answers how to send a name."""
 
     regex = r"[\s\S]*?"
     part_isolating = False
 
 
 def init_app(app: Flask) -> None:
-    """Add the converter `any_path`. Needed before a rule names it."""
+    """Register the converter `any_path`, before any rule uses it."""
     app.url_map.converters["any_path"] = AnyPath

@@ -1,8 +1,8 @@
-"""Several files as one zip archive, made while it is sent. The only file that knows zipstream.
+"""A zip archive of several files, generated while it is sent. The only module that uses zipstream.
 
-Members are stored, not compressed: most of what people upload is compressed already, it costs no CPU, and the length of
-the archive is known before its first byte, so that clients see how far they are and notice an archive that was cut. The
-CRC of a member is known only when it has passed, and stands behind it (APPNOTE 4.3.9).
+Members are stored, not compressed: most uploads are compressed already, it costs no CPU, and the length of the archive
+is known before its first byte, so that clients show progress and detect a truncated archive. The CRC of a member is
+known after its last byte, and follows it in a data descriptor (APPNOTE 4.3.9).
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ from storage import Stream
 
 @dataclass(frozen=True)
 class Member:
-    """A file for an archive: its id, its name, its size in bytes, and what opens it when its turn has come."""
+    """A file in an archive."""
 
     id: str
     name: str
     size: int
+    """Bytes."""
     open: Callable[[], Stream]
+    """Opens the object. Called when the archive reaches this member."""
 
 
 def zip_stream(members: Sequence[Member]) -> tuple[int, Generator[bytes]]:
-    """The length of the archive, and its bytes, in memory that grows with the number of members alone.
+    """The length of the archive and its bytes. Memory grows with the number of members, not with their sizes.
 
-    A member that fails ends the iterator with its error. Closing the iterator closes the member that is open.
+    An error of a member is raised by the iterator. Closing the iterator closes the open member.
     """
     archive = ZipStream(sized=True)
     for name, member in zip(archive_names(member.name for member in members), members, strict=True):

@@ -1,4 +1,4 @@
-"""A file's life as server-sent events (WHATWG HTML, Server-sent events): each state is one, its ETag is the id."""
+"""Server-sent events of a file (WHATWG HTML §9.2): one event for each state, with its ETag as id."""
 
 from __future__ import annotations
 
@@ -10,46 +10,47 @@ from lifecycle.changes import Subscription, has_ended
 from models import File
 
 KEEPALIVE = ":\n\n"
-"""Says nothing. Written now and then, because only a write finds out that the client has gone."""
+"""A comment line. Sent periodically: only a write detects that the client has disconnected."""
 
 KEEPALIVE_SECONDS = 15.0
 STREAM_SECONDS = 300.0
-"""Seconds after which a stream ends in any case: a page that nobody looks at shall not have a place for ever.
+"""Seconds until a stream ends, so that a forgotten browser tab does not occupy a place for ever.
 
-A client that still wants to know asks again, and names the last event that it has.
+EventSource reconnects with Last-Event-ID.
 """
 
 
 def format_event(tag: str, text: str) -> str:
-    """One event. `text` is a line."""
+    """One event. `text` must be a single line."""
     return f"id: {tag}\nevent: file\ndata: {text}\n\n"
 
 
 def event_stream(
-    watch: Subscription,
-    shown: Callable[[File], tuple[str, str]],
-    last: str | None,
+    subscription: Subscription,
+    render: Callable[[File], tuple[str, str]],
+    last_event_id: str | None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[str]:
-    """The states of a watched file after the one whose tag is `last`, as long as it is there; the final one ends it.
+    """Yield the states of a file after `last_event_id`, until it has ended or is deleted.
 
-    `shown` gives a state's text and tag. A client that names a `last` hears at once that it is connected: the head of
-    an answer leaves with its first piece.
+    `render` returns the text and ETag of a state. With `last_event_id` the first chunk is a keepalive: gunicorn sends
+    the response's head with the first chunk, and the client waits for it.
     """
+    last = last_event_id
     if last is not None:
         yield KEEPALIVE
-    until = clock() + STREAM_SECONDS
-    while row := watch.wait_until(partial(_is_news, shown, last), KEEPALIVE_SECONDS):
-        text, tag = shown(row)
+    deadline = clock() + STREAM_SECONDS
+    while row := subscription.wait_until(partial(_is_new, render, last), KEEPALIVE_SECONDS):
+        text, tag = render(row)
         if tag != last:
             yield format_event(tag, text)
-        if has_ended(row) or watch.closed or clock() >= until:
+        if has_ended(row) or subscription.closed or clock() >= deadline:
             return
         if tag == last:
             yield KEEPALIVE
         last = tag
 
 
-def _is_news(shown: Callable[[File], tuple[str, str]], last: str | None, row: File | None) -> bool:
-    """Whether there is something to say other than that nothing has happened."""
-    return row is None or has_ended(row) or shown(row)[1] != last
+def _is_new(render: Callable[[File], tuple[str, str]], last: str | None, row: File | None) -> bool:
+    """Whether the state differs from `last`, is final, or the file is gone."""
+    return row is None or has_ended(row) or render(row)[1] != last

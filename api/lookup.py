@@ -1,4 +1,4 @@
-"""The files that a request names. One that is another owner's, or was deleted, is as unknown as any other."""
+"""The files that a request names. Files of other owners and deleted files are treated as unknown ids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from problems import NotFound
 
 
 def get_file_or_404(id: str) -> File:
-    """The caller's file of this id. Raises NotFound."""
+    """The principal's file with this id. Raises NotFound."""
     row = queries.get_owned(g.principal.owner, id) if ID.fullmatch(id) else None
     if row is None:
         raise NotFound
@@ -21,15 +21,15 @@ def get_file_or_404(id: str) -> File:
 
 
 def get_files(ids: Sequence[str]) -> dict[str, File]:
-    """Those of the caller's files that have one of these ids."""
-    found = queries.get_many([id for id in ids if ID.fullmatch(id)])
-    return {id: row for id, row in found.items() if row.owner == g.principal.owner and row.deleted_at is None}
+    """The principal's files with these ids, by id. Unknown ids are left out."""
+    rows = queries.get_many([id for id in ids if ID.fullmatch(id)])
+    return {id: row for id, row in rows.items() if row.owner == g.principal.owner and row.deleted_at is None}
 
 
 def get_files_or_404(ids: Sequence[str]) -> list[File]:
-    """The caller's files of these ids, in their order. Raises NotFound, which names those that are none (`ids`)."""
-    found = get_files(ids)
-    unknown = [id for id in ids if id not in found]
+    """The principal's files with these ids, in the same order. Raises NotFound with the unknown ids (`ids`)."""
+    rows = get_files(ids)
+    unknown = [id for id in ids if id not in rows]
     if unknown:
         raise NotFound(ids=unknown)
-    return [found[id] for id in ids]
+    return [rows[id] for id in ids]

@@ -1,4 +1,4 @@
-"""Which bytes of a file an answer has: RFC 9110 §14, for one range of bytes. Pure rules."""
+"""Range requests for one byte range (RFC 9110 §14). Pure rules."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import re
 from problems import RangeNotSatisfiable
 
 _ONE_RANGE = re.compile(r"bytes=[ \t]*(?:([0-9]+)-([0-9]*)|-([0-9]+))[ \t]*", re.IGNORECASE)
-_MOST_DIGITS = 19
-"""More than any size has. Python refuses to read thousands of them."""
+_MAX_DIGITS = 19
+"""More than any size needs. int() raises ValueError for thousands of digits."""
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """The first byte and the one after the last that a `Range` asks for, of `size`; None: all of them.
+    """The requested bytes of a file of `size` bytes as [first, end); None for the whole file.
 
-    Several ranges, other units and what is not well-formed are ignored, as §14.2 allows. A suffix longer than the file
-    is the whole file. Raises RangeNotSatisfiable where the range lies beyond the end.
+    Several ranges, other units and malformed values are ignored, as §14.2 allows. A suffix longer than the file is the
+    whole file. Raises RangeNotSatisfiable if the range starts after the last byte.
     """
     match = _ONE_RANGE.fullmatch(header or "")
     if match is None:
@@ -31,7 +31,7 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 def _suffix(length: int, size: int) -> tuple[int, int] | None:
-    """An empty file has no range that Content-Range could name, but its last bytes are there: all none of them."""
+    """The last `length` bytes. An empty file is answered as a whole: Content-Range cannot express zero bytes."""
     if length == 0:
         raise RangeNotSatisfiable(size=size)
     return (max(0, size - length), size) if size else None
@@ -40,4 +40,4 @@ def _suffix(length: int, size: int) -> tuple[int, int] | None:
 def _number(digits: str | None) -> int | None:
     if not digits:
         return None
-    return int(digits) if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS
+    return int(digits) if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS

@@ -1,4 +1,4 @@
-"""An id for each request: in every line that it logs, in its answer, and in the problem that the answer may be."""
+"""Request ids: one for each request, in its log lines, its response and its problem details."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import logs
 from server.request_ids import HEADER, request_id
 
 
-def _begin() -> None:
+def _set_request_id() -> None:
     logs.request_id.set(request_id(request.headers.get(HEADER)))
 
 
-def _tell(answer: Response) -> Response:
-    answer.headers[HEADER] = logs.request_id.get() or ""
-    return answer
+def _add_header(response: Response) -> Response:
+    response.headers[HEADER] = logs.request_id.get() or ""
+    return response
 
 
-def _end(error: BaseException | None) -> None:
+def _clear_request_id(error: BaseException | None) -> None:
     logs.request_id.set(None)
 
 
 def init_app(app: Flask) -> None:
-    """Give every request its id. Comes before all that may refuse one."""
-    app.before_request(_begin)
-    app.after_request(_tell)
-    app.teardown_request(_end)
+    """Give every request an id. Must be registered before any hook that may reject the request."""
+    app.before_request(_set_request_id)
+    app.after_request(_add_header)
+    app.teardown_request(_clear_request_id)

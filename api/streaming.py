@@ -1,7 +1,7 @@
-"""The body of an answer, as it goes into the connection: exactly as long as announced, or cut.
+"""Streamed response bodies: exactly as long as announced, or the connection is reset.
 
-Under gunicorn a body that ends early looks like a normal end, and its client waits for the rest: only what is raised
-cuts the connection. Raised before the first byte it is still a problem with a status of its own.
+gunicorn takes a body that ends early for a complete one, and the client waits for the rest: only an exception closes
+the connection. An exception before the first byte still becomes a problem with its own status.
 """
 
 from __future__ import annotations
@@ -21,64 +21,66 @@ from storage.base import StorageError, StorageMismatch
 log = logging.getLogger("ferry.downloads")
 
 SEND_TIMEOUT = 30
-"""For one piece, of at most 256 KiB: who takes longer, less than 9 kB/s, has a thread for nothing."""
+"""Seconds for one chunk of at most 256 KiB. A client slower than 9 kB/s would occupy a thread for hours."""
 
-_LEAST = 64 << 10
+_MIN_CHUNK = 64 << 10
 
 
 def enforce_length(stream: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Yield what `stream` yields. Raises StorageMismatch before a byte more than `size`, and at an end before it."""
+    """Yield `stream`. Raises StorageMismatch before the first byte beyond `size`, or at an earlier end."""
     left = size
-    for piece in stream:
-        left -= len(piece)
+    for chunk in stream:
+        left -= len(chunk)
         if left < 0:
             break
-        yield piece
+        yield chunk
     if left:
-        raise StorageMismatch("The storage gave another number of bytes than the object has.")
+        raise StorageMismatch("The storage returned another number of bytes than the object has.")
 
 
-def log_failures(pieces: Iterable[bytes], id: str) -> Iterator[bytes]:
-    """Yield the same. Where the storage fails, a line of the log says for which file."""
+def log_failures(chunks: Iterable[bytes], id: str) -> Iterator[bytes]:
+    """Yield `chunks`. Logs a storage error with the id of its file."""
     try:
-        yield from pieces
+        yield from chunks
     except StorageError as error:
-        log.warning("the storage did not give all of it: %s", error.slug(), extra=logs.for_file(id))
+        log.warning("download.interrupted: %s", error.slug(), extra=logs.for_file(id))
         raise
 
 
-def rechunk(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in pieces of 64 KiB at least, but for the last: each costs a system call."""
-    waiting: list[bytes] = []
+def rechunk(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in chunks of at least 64 KiB, except the last: each chunk costs a system call."""
+    buffered: list[bytes] = []
     size = 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= _LEAST:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    yield b"".join(waiting)
+    for chunk in chunks:
+        buffered.append(chunk)
+        size += len(chunk)
+        if size >= _MIN_CHUNK:
+            yield b"".join(buffered)
+            buffered, size = [], 0
+    yield b"".join(buffered)
 
 
-def streaming_response(body: Iterator[bytes], status: int, headers: Mapping[str, str], held: ExitStack) -> Response:
-    """An answer with this body. Its first piece is read here; what is `held` is let go when the last is sent, or none
-    can be any more. Lines that are logged meanwhile are the request's, which is over by then.
+def streaming_response(body: Iterator[bytes], status: int, headers: Mapping[str, str], cleanup: ExitStack) -> Response:
+    """A streaming response.
+
+    Reads the first chunk now, so that a storage error still becomes a problem. Closes `cleanup` after the last chunk or
+    on disconnect. Keeps the request's log context, which has ended by then.
     """
     context = copy_context()
     first = context.run(next, body, b"")
     connection = request.environ.get("gunicorn.socket")
     if connection is not None:
-        # For sendall(), as Python has it, this is the time for all of a piece. The next request sets it anew.
+        # Python's sendall() applies the time-out to the whole chunk. The next request on the connection sets its own.
         connection.settimeout(SEND_TIMEOUT)
-    answer = Response(chain((first,), _rest(body, context)), status, headers)
-    answer.call_on_close(held.pop_all().close)
-    return answer
+    response = Response(chain((first,), _remaining(body, context)), status, headers)
+    response.call_on_close(cleanup.pop_all().close)
+    return response
 
 
-def _rest(body: Iterator[bytes], context: Context) -> Iterator[bytes]:
-    """Yield what is left. A storage that fails cuts the connection without a traceback: to gunicorn it was reset."""
+def _remaining(body: Iterator[bytes], context: Context) -> Iterator[bytes]:
+    """Yield the remaining chunks. Turns a storage error into ConnectionResetError, which gunicorn does not trace."""
     try:
-        while (piece := context.run(next, body, None)) is not None:
-            yield piece
+        while (chunk := context.run(next, body, None)) is not None:
+            yield chunk
     except StorageError as error:
-        raise ConnectionResetError(errno.ECONNRESET, "the storage did not give all of it") from error
+        raise ConnectionResetError(errno.ECONNRESET, "the storage ended the body early") from error
