@@ -52,14 +52,15 @@ _WORDS = {
     r"onlookers?|witness(es)?": "observer",
     r"frontier": "boundary",
     r"disasters?": "fault",
-    r"patience": "a time-out's name",
     r"pour(s|ed|ing)?": "stream",
     r"evidence\.py|lookups\.py|moves/\w*|doors/\w*|sent\.py|window\.py": "the module's name today",
     # What is not in the repository.
     r"the article('s)?|B\d\d(?= says|\)|: )": "the naive Flask app; state the reason itself",
 }
 _NAMES = {
-    **dict.fromkeys(("told", "here", "came", "went", "took", "kept", "look", "least"), "a noun: last, local, received"),
+    **dict.fromkeys(
+        ("told", "here", "came", "went", "took", "kept", "look", "least", "patience"), "a noun: last, local, received"
+    ),
     **dict.fromkeys(("Witness", "Landed", "Kept", "Sent", "Hold", "Keeper", "Leased"), "docs/glossary.md"),
 }
 """Identifiers of Python code, exact."""
