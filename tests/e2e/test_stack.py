@@ -91,11 +91,11 @@ def test_a_type_that_is_denied_is_refused_while_it_arrives_and_leaves_nothing(tm
 
 def test_two_hundred_uploads_at_once_all_arrive(stack: Stack) -> None:
     """Mixed sizes and modes, 16 at a time."""
-    dice = random.Random(7)
+    rng = random.Random(7)
 
     def upload(number: int) -> tuple[str, str]:
-        mode = dice.choice(list(MODES))
-        size = dice.choice([0, 1, 1000, 70_000, 1_000_000, 6_000_000] * 3 + [50_000_000])
+        mode = rng.choice(list(MODES))
+        size = rng.choice([0, 1, 1000, 70_000, 1_000_000, 6_000_000] * 3 + [50_000_000])
         body = random.Random(number).randbytes(size)
         answer = stack.upload(mode, body, f"{number}.bin")
         assert answer.status_code == MODES[mode], answer.text

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from tests.faults import checker
 from tests.faults.client import MODES
-from tests.faults.disasters import Disasters
-from tests.faults.world import World
+from tests.faults.cluster import Cluster
+from tests.faults.fault_injector import FaultInjector
 
 _CLIENTS = 4
 _BREATH_SECONDS = 3
@@ -39,49 +39,49 @@ _SIZES = [0, 1, 1000, 70_000, 300_000, 1_000_000] * 2 + [6_000_000, 9_000_000, 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print, return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="repeats the same disasters")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="repeats the same faults")
     parser.add_argument("--n", type=int, default=200, help="uploads that must have been accepted")
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     chosen = parser.parse_args(arguments)
     _say(f"seed={chosen.seed} n={chosen.n} database={chosen.database}")
     with (
         tempfile.TemporaryDirectory(prefix="ferry-chaos-") as folder,
-        World(Path(folder), database=chosen.database, workers=2) as world,
+        Cluster(Path(folder), database=chosen.database, workers=2) as cluster,
     ):
-        findings = run(world, chosen.seed, chosen.n)
+        findings = run(cluster, chosen.seed, chosen.n)
     for name, subjects in findings.bad.items():
         _say(f"{name}: {'; '.join(subjects)}")
-    for answer in world.client.rude:
+    for answer in cluster.client.malformed:
         _say(answer)
     _say(" ".join(f"{name}={count}" for name, count in findings.summary.items()))
-    return 1 if findings.bad or world.client.rude else 0
+    return 1 if findings.bad or cluster.client.malformed else 0
 
 
-def run(world: World, seed: int, n: int) -> checker.Findings:
-    """Upload until `n` files are accepted, with disasters all the time; then heal everything and look."""
-    disasters, began, enough = Disasters(world, random.Random(seed)), time.monotonic(), threading.Event()
-    world.proxy.pace = _PACE_SECONDS
+def run(cluster: Cluster, seed: int, n: int) -> checker.Findings:
+    """Upload until `n` files are accepted, with faults all the time; then repair everything and check."""
+    injector, began, enough = FaultInjector(cluster, random.Random(seed)), time.monotonic(), threading.Event()
+    cluster.proxy.pace = _PACE_SECONDS
     with ThreadPoolExecutor(_CLIENTS) as threads:
-        clients = [threads.submit(_uploads, world, random.Random(f"{seed} {me}"), n) for me in range(_CLIENTS)]
+        clients = [threads.submit(_uploads, cluster, random.Random(f"{seed} {me}"), n) for me in range(_CLIENTS)]
         for client in clients:
             client.add_done_callback(lambda _: enough.set())
         # In this thread: the parts that it brings back would end with any other.
-        disasters.strike_until(enough)
+        injector.run_until(enough)
         for client in clients:
             client.result()
-    disasters.heal()
-    world.proxy.pace = 0
-    _say(f"{len(world.client.uploads)} uploads and {disasters.count} disasters in {time.monotonic() - began:.0f} s")
-    _say("  " + ", ".join(f"{name} {times}" for name, times in sorted(Counter(disasters.names).items())))
-    return checker.settle(world, _SETTLE_SECONDS)
+    injector.heal()
+    cluster.proxy.pace = 0
+    _say(f"{len(cluster.client.uploads)} uploads and {injector.count} faults in {time.monotonic() - began:.0f} s")
+    _say("  " + ", ".join(f"{name} {times}" for name, times in sorted(Counter(injector.names).items())))
+    return checker.settle(cluster, _SETTLE_SECONDS)
 
 
-def _uploads(world: World, dice: random.Random, n: int) -> None:
+def _uploads(cluster: Cluster, rng: random.Random, n: int) -> None:
     """One client: file after file, of any size, in any mode, with a breath in between."""
     deadline = time.monotonic() + _MOST_SECONDS
-    while sum(upload.accepted for upload in world.client.uploads) < n and time.monotonic() < deadline:
-        world.client.upload(dice.choice(list(MODES)), dice.randbytes(dice.choice(_SIZES)))
-        time.sleep(dice.uniform(0, _BREATH_SECONDS))
+    while sum(upload.accepted for upload in cluster.client.uploads) < n and time.monotonic() < deadline:
+        cluster.client.upload(rng.choice(list(MODES)), rng.randbytes(rng.choice(_SIZES)))
+        time.sleep(rng.uniform(0, _BREATH_SECONDS))
 
 
 def _say(line: str) -> None:

@@ -21,7 +21,7 @@ import requests
 
 from dev import parts
 from tests.faults.client import MODES, Upload
-from tests.faults.world import World
+from tests.faults.cluster import Cluster
 
 ENDS = ("COMPLETE", "ERROR")
 MARK = "ferry-owner"
@@ -54,26 +54,26 @@ class Findings:
         return {name: value for name, value in vars(self).items() if value and not isinstance(value, int)}
 
 
-def check(world: World, seconds: float = 20, *, probe: bool = True) -> dict[str, int]:
+def check(cluster: Cluster, seconds: float = 20, *, probe: bool = True) -> dict[str, int]:
     """Wait until all is as it should be, at most so long, and assert that it is. Returns the counts."""
-    findings = settle(world, seconds)
+    findings = settle(cluster, seconds)
 
     assert findings.bad == {}, findings.bad
-    assert world.client.rude == [], world.client.rude
+    assert cluster.client.malformed == [], cluster.client.malformed
     if probe:
-        _probe(world)
+        _probe(cluster)
     return findings.summary
 
 
-def settle(world: World, seconds: float) -> Findings:
+def settle(cluster: Cluster, seconds: float) -> Findings:
     """What is found once nothing is wrong any more or, after so many seconds, in the end."""
     deadline = time.monotonic() + seconds
-    s3 = world.s3()
+    s3 = cluster.s3()
     try:
         while True:
-            findings = _look(world, s3)
+            findings = _look(cluster, s3)
             if findings is not None and not findings.bad:
-                _compare_bytes(world, s3, findings)
+                _compare_bytes(cluster, s3, findings)
                 return findings
             if time.monotonic() > deadline:
                 assert findings is not None, "the service does not answer"
@@ -91,16 +91,16 @@ def wait(done: Callable[[], Any], seconds: float = 20, what: str = "") -> None:
         time.sleep(0.02)
 
 
-def _look(world: World, s3: Any) -> Findings | None:
+def _look(cluster: Cluster, s3: Any) -> Findings | None:
     """What there is just now; None where the service or the storage does not answer."""
     try:
-        rows = {file["id"]: file for file in world.client.files()}
+        rows = {file["id"]: file for file in cluster.client.files()}
     except requests.RequestException:
         return None
     findings = Findings()
     objects = _objects(s3)
     findings.stuck = [f"{id} {row['mode']} {row['status']} {row['error']}" for id, row in rows.items() if _waits(row)]
-    for upload in list(world.client.uploads):
+    for upload in list(cluster.client.uploads):
         _judge(upload, rows, findings)
     complete = {id for id, row in rows.items() if row["status"] == "COMPLETE"}
     found = Counter(_id_in(key) for key in objects)
@@ -108,7 +108,7 @@ def _look(world: World, s3: Any) -> Findings | None:
     findings.orphan_objects = [key for key in objects if _id_in(key) not in complete and key != MARK]
     findings.double += [f"{id}: {times} objects" for id, times in found.items() if times > 1]
     findings.orphan_parts = _begun(s3)
-    findings.spool_left = world.spooled()
+    findings.spool_left = cluster.spooled()
     return findings
 
 
@@ -134,11 +134,11 @@ def _judge(upload: Upload, rows: dict[str, Any], findings: Findings) -> None:
             findings.lost.append(f"{upload.id}: {upload.mode} ended as ERROR {row['error']}")
 
 
-def _compare_bytes(world: World, s3: Any, findings: Findings) -> None:
+def _compare_bytes(cluster: Cluster, s3: Any, findings: Findings) -> None:
     """Read every object of an accepted file. What is there and is not what was sent is lost."""
     keys = {_id_in(key): key for key in _objects(s3)}
     by_key: dict[str, set[str]] = {}
-    for upload in world.client.uploads:
+    for upload in cluster.client.uploads:
         if upload.accepted and upload.id in keys and _digest(s3, keys[upload.id]) != upload.sha256:
             findings.lost.append(f"{upload.id}: the object has other bytes")
         if upload.accepted and upload.key:
@@ -170,15 +170,15 @@ def _digest(s3: Any, key: str) -> str:
     return digest.hexdigest()
 
 
-def _probe(world: World) -> None:
+def _probe(cluster: Cluster) -> None:
     """The next upload of each mode works, soon and without anybody's help."""
-    uploads = [world.client.upload(mode, os.urandom(1000)) for mode in MODES]
+    uploads = [cluster.client.upload(mode, os.urandom(1000)) for mode in MODES]
 
     assert [upload.status for upload in uploads] == list(MODES.values())
     for upload in uploads:
-        wait(functools.partial(_is_complete, world, upload), 10, upload.mode)
+        wait(functools.partial(_is_complete, cluster, upload), 10, upload.mode)
 
 
-def _is_complete(world: World, upload: Upload) -> bool:
-    file = world.client.file(upload.id or "")
+def _is_complete(cluster: Cluster, upload: Upload) -> bool:
+    file = cluster.client.file(upload.id or "")
     return file is not None and file["status"] == "COMPLETE"

@@ -35,12 +35,12 @@ class Upload:
 
 
 class Client:
-    """Uploads to one Ferry, from any thread. `uploads` are all of them, `rude` the answers that should not be."""
+    """Uploads to one Ferry, from any thread. `uploads` are all of them, `malformed`: responses that break the API."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.uploads: list[Upload] = []
-        self.rude: list[str] = []
+        self.malformed: list[str] = []
         self._lock = threading.Lock()
 
     def upload(self, mode: str, body: bytes, *, seconds: float = 90, key: str | None = None) -> Upload:
@@ -54,7 +54,7 @@ class Client:
             answer = requests.post(f"{self.url}/{mode}_upload", data=data, headers=headers, timeout=seconds)
             self._note(upload, answer)
         except requests.Timeout:
-            self.rude.append(f"{mode}: no answer within {seconds} s")
+            self.malformed.append(f"{mode}: no answer within {seconds} s")
         except requests.RequestException:
             pass  # A killed server says nothing; whatever it had promised nobody has heard.
         return upload
@@ -86,8 +86,8 @@ class Client:
             return
         kind = answer.headers.get("Content-Type", "")
         if kind != _PROBLEM:
-            self.rude.append(f"{upload.mode}: {answer.status_code} as {kind!r}: {answer.text[:200]}")
+            self.malformed.append(f"{upload.mode}: {answer.status_code} as {kind!r}: {answer.text[:200]}")
             return
         upload.slug = answer.json()["type"].rsplit("/", 1)[1]
         if answer.status_code == 503 and "Retry-After" not in answer.headers:
-            self.rude.append(f"{upload.mode}: 503 {upload.slug} without Retry-After")
+            self.malformed.append(f"{upload.mode}: 503 {upload.slug} without Retry-After")

@@ -6,36 +6,36 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.world import World
-from tests.faults.worlds import Worlds
+from tests.faults.cluster import Cluster
+from tests.faults.cluster_pool import ClusterPool
 
 
 @pytest.fixture(scope="session")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
-    worlds = Worlds(tmp_path_factory)
-    yield worlds
-    worlds.end()
+def cluster_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterPool]:
+    cluster_pool = ClusterPool(tmp_path_factory)
+    yield cluster_pool
+    cluster_pool.end()
 
 
 @pytest.fixture
-def world(worlds: Worlds) -> Iterator[World]:
+def cluster(cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """Ferry on SQLite. After the test: nothing lost, stuck, left over or there twice, and the next upload works."""
-    world = worlds.take("sqlite")
-    yield world
-    worlds.give_back(world)
+    cluster = cluster_pool.take("sqlite")
+    yield cluster
+    cluster_pool.give_back(cluster)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def either_world(request: pytest.FixtureRequest, worlds: Worlds) -> Iterator[World]:
+def any_cluster(request: pytest.FixtureRequest, cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """Ferry on each database. After the test the same."""
-    world = worlds.take(request.param)
-    yield world
-    worlds.give_back(world)
+    cluster = cluster_pool.take(request.param)
+    yield cluster
+    cluster_pool.give_back(cluster)
 
 
 @pytest.fixture
-def postgres_world(worlds: Worlds) -> Iterator[World]:
+def postgres_cluster(cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """Ferry on PostgreSQL. After the test the same."""
-    world = worlds.take("postgres")
-    yield world
-    worlds.give_back(world)
+    cluster = cluster_pool.take("postgres")
+    yield cluster
+    cluster_pool.give_back(cluster)

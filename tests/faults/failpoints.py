@@ -66,7 +66,7 @@ def act(action: str) -> None:
     elif action == "hang":
         threading.Event().wait()
     else:
-        raise RuntimeError("a failpoint was struck")
+        raise RuntimeError("a failpoint was triggered")
 
 
 def pass_by(point: str) -> None:

@@ -30,17 +30,17 @@ class Fault:
     status: int = 503
     code: str = "SlowDown"
     etag: str = "0" * 32
-    struck: int = 0
+    triggered: int = 0
     released: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def takes(self, operation: str) -> bool:
         """Whether it strikes this request, which is counted."""
-        if self.operation not in (ANY, operation) or self.struck == self.times:
+        if self.operation not in (ANY, operation) or self.triggered == self.times:
             return False
         if self.skip:
             self.skip -= 1
             return False
-        self.struck += 1
+        self.triggered += 1
         return True
 
     def error(self) -> bytes:

@@ -18,8 +18,8 @@ from typing import IO, Any
 from dev.process import free_port
 from tests.faults.http1 import CutOffError, Head, answer_body, read_head, request_body
 from tests.faults.injected import Fault, Faults, Kind
-from tests.faults.lies import data_of, digest, yes_to
 from tests.faults.operations import ANY, operation
+from tests.faults.storage_tampering import data_of, digest, yes_to
 
 _RESET = struct.pack("ii", 1, 0)
 _SILENCE_SECONDS = 120

@@ -12,130 +12,130 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from tests.faults import looking
+from tests.faults import inspection
 from tests.faults.checker import wait
 from tests.faults.client import MODES
-from tests.faults.looking import ends_as, later, row, rows
-from tests.faults.world import World
+from tests.faults.cluster import Cluster
+from tests.faults.inspection import ends_as, later, row, rows
 
 SMALL, LARGE = 100_000, 9 << 20
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("damage", ["truncated", "changed", "removed"])
-def test_bytes_that_are_damaged_in_the_spool_are_never_stored(world: World, damage: str) -> None:
+def test_bytes_that_are_damaged_in_the_spool_are_never_stored(cluster: Cluster, damage: str) -> None:
     """F29."""
-    world.kill("s3")
-    upload = world.client.upload("async", os.urandom(SMALL))
-    wait(lambda: row(world, upload.id).error == "storage-unavailable")
-    kept = world.data / "spool" / str(upload.id)
+    cluster.kill("s3")
+    upload = cluster.client.upload("async", os.urandom(SMALL))
+    wait(lambda: row(cluster, upload.id).error == "storage-unavailable")
+    kept = cluster.data / "spool" / str(upload.id)
     if damage == "removed":
         kept.unlink()
     else:
         kept.write_bytes(kept.read_bytes()[:-1] + (b"" if damage == "truncated" else b"!"))
-    world.start("s3")
+    cluster.start("s3")
 
-    found = ends_as(world, upload, "ERROR", 40)
+    found = ends_as(cluster, upload, "ERROR", 40)
     assert found.error == ("bytes-lost" if damage == "removed" else "bytes-damaged")
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", ["async", "celery"])
-def test_a_file_whose_request_failed_after_its_row_was_committed_is_stored(world: World, mode: str) -> None:
+def test_a_file_whose_request_failed_after_its_row_was_committed_is_stored(cluster: Cluster, mode: str) -> None:
     """F30: the commit looked like a failure. Whoever has a row has its bytes."""
-    world.fail("row_committed", "raise")
+    cluster.fail("row_committed", "raise")
 
-    assert world.client.upload(mode, os.urandom(SMALL)).status == 500
-    wait(lambda: row(world).upload_status == "COMPLETE", 10)
-    world.client.rude.clear()
+    assert cluster.client.upload(mode, os.urandom(SMALL)).status == 500
+    wait(lambda: row(cluster).upload_status == "COMPLETE", 10)
+    cluster.client.malformed.clear()
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("sent", [500, 1 << 20, LARGE - 1])
-def test_a_client_that_resets_its_connection_leaves_nothing(world: World, mode: str, sent: int) -> None:
+def test_a_client_that_resets_its_connection_leaves_nothing(cluster: Cluster, mode: str, sent: int) -> None:
     """F34: before there is a row, before and after a first part has left."""
-    before = len(rows(world))
+    before = len(rows(cluster))
     has_row = mode == "normal" and sent > 500
-    with looking.connect(world) as client:
-        client.sendall(looking.head(mode, LARGE) + bytes(sent))
+    with inspection.connect(cluster) as client:
+        client.sendall(inspection.head(mode, LARGE) + bytes(sent))
         if has_row:
-            wait(lambda: len(rows(world)) > before)
+            wait(lambda: len(rows(cluster)) > before)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    wait(lambda: world.spooled() == [])
+    wait(lambda: cluster.spooled() == [])
     if has_row:
-        wait(lambda: (row(world).upload_status, row(world).error) == ("ERROR", "client-disconnected"))
+        wait(lambda: (row(cluster).upload_status, row(cluster).error) == ("ERROR", "client-disconnected"))
     else:
-        assert len(rows(world)) == before
+        assert len(rows(cluster)) == before
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", MODES)
-def test_a_client_that_does_not_wait_for_its_answer_finds_its_file(world: World, mode: str) -> None:
+def test_a_client_that_does_not_wait_for_its_answer_finds_its_file(cluster: Cluster, mode: str) -> None:
     """F36: the answer was lost; the same request again is told what came of the first."""
     key, body = os.urandom(8).hex(), os.urandom(SMALL)
-    slow = world.proxy.inject("put_object", "stall")
+    slow = cluster.proxy.inject("put_object", "stall")
     headers = {"Idempotency-Key": key, "Content-Type": "application/pdf"}
     if mode == "normal":
         with pytest.raises(requests.Timeout):
-            requests.post(f"{world.client.url}/{mode}_upload?name=a", data=body, headers=headers, timeout=1)
+            requests.post(f"{cluster.client.url}/{mode}_upload?name=a", data=body, headers=headers, timeout=1)
     else:
-        requests.post(f"{world.client.url}/{mode}_upload?name=a", data=body, headers=headers, timeout=5)
-    wait(lambda: slow.struck)
+        requests.post(f"{cluster.client.url}/{mode}_upload?name=a", data=body, headers=headers, timeout=5)
+    wait(lambda: slow.triggered)
     slow.released.set()
-    wait(lambda: row(world).upload_status == "COMPLETE")
-    again = requests.post(f"{world.client.url}/{mode}_upload?name=a", data=body, headers=headers, timeout=5)
-    other = requests.post(f"{world.client.url}/{mode}_upload?name=a", data=body + b"!", headers=headers, timeout=5)
+    wait(lambda: row(cluster).upload_status == "COMPLETE")
+    again = requests.post(f"{cluster.client.url}/{mode}_upload?name=a", data=body, headers=headers, timeout=5)
+    other = requests.post(f"{cluster.client.url}/{mode}_upload?name=a", data=body + b"!", headers=headers, timeout=5)
 
-    assert (again.status_code, again.json()["id"]) == (MODES[mode], row(world).id)
-    assert looking.problem(other) == (422, "idempotency-key-reused")
+    assert (again.status_code, again.json()["id"]) == (MODES[mode], row(cluster).id)
+    assert inspection.problem(other) == (422, "idempotency-key-reused")
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", ["async", "celery"])
-def test_a_retried_request_after_a_crash_makes_one_file(world: World, mode: str) -> None:
+def test_a_retried_request_after_a_crash_makes_one_file(cluster: Cluster, mode: str) -> None:
     """F36: the server died between the commit and the answer."""
-    key, body, before = os.urandom(8).hex(), os.urandom(SMALL), len(rows(world))
-    world.fail("row_committed", "kill9")
-    assert world.client.upload(mode, body, key=key).status == 0
-    again = world.client.upload(mode, body, key=key)
+    key, body, before = os.urandom(8).hex(), os.urandom(SMALL), len(rows(cluster))
+    cluster.fail("row_committed", "kill9")
+    assert cluster.client.upload(mode, body, key=key).status == 0
+    again = cluster.client.upload(mode, body, key=key)
 
-    ends_as(world, again, "COMPLETE")
-    assert len(rows(world)) == before + 1
+    ends_as(cluster, again, "COMPLETE")
+    assert len(rows(cluster)) == before + 1
 
 
 @pytest.mark.faults
-def test_three_hundred_uploads_at_once_are_taken(world: World) -> None:
+def test_three_hundred_uploads_at_once_are_taken(cluster: Cluster) -> None:
     """F7."""
-    sending = [later(world.client.upload, "async", os.urandom(20_000)) for _ in range(300)]
+    sending = [later(cluster.client.upload, "async", os.urandom(20_000)) for _ in range(300)]
     uploads = [upload.result(60) for upload in sending]
 
     assert {upload.status for upload in uploads} <= {202, 503}
     for upload in uploads:
         if upload.accepted:
-            ends_as(world, upload, "COMPLETE", 60)
+            ends_as(cluster, upload, "COMPLETE", 60)
 
 
 @pytest.mark.faults
-def test_clients_that_send_nothing_more_do_not_keep_others_out(world: World) -> None:
+def test_clients_that_send_nothing_more_do_not_keep_others_out(cluster: Cluster) -> None:
     """F35: fewer than there are threads."""
-    silent = [looking.connect(world) for _ in range(12)]
+    silent = [inspection.connect(cluster) for _ in range(12)]
     try:
         for client in silent[:6]:
             client.sendall(b"POST /async_upload?name=a HTTP/1.1\r\nHost: f")
         for client in silent[6:]:
-            client.sendall(looking.head("async", 1000) + b"x")
-        assert world.client.upload("normal", os.urandom(1000), seconds=10).status == 201
+            client.sendall(inspection.head("async", 1000) + b"x")
+        assert cluster.client.upload("normal", os.urandom(1000), seconds=10).status == 201
     finally:
         for client in silent:
             client.close()
 
 
 @contextmanager
-def limited(world: World, what: int, most: int) -> Iterator[None]:
+def limited(cluster: Cluster, what: int, most: int) -> Iterator[None]:
     """Bound a resource of the web processes."""
-    pids = world.children("web")
+    pids = cluster.children("web")
     before = [resource.prlimit(pid, what) for pid in pids]
     for pid, (_, highest) in zip(pids, before, strict=True):
         resource.prlimit(pid, what, (most, highest))
@@ -143,27 +143,27 @@ def limited(world: World, what: int, most: int) -> Iterator[None]:
         yield
     finally:
         for pid, limit in zip(pids, before, strict=True):
-            if pid in world.children("web"):
+            if pid in cluster.children("web"):
                 resource.prlimit(pid, what, limit)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", ["async", "celery"])
-def test_a_spool_that_is_full_is_told(world: World, mode: str) -> None:
+def test_a_spool_that_is_full_is_told(cluster: Cluster, mode: str) -> None:
     """F33: no file may grow beyond 4 MiB, as if the disk ended there."""
-    with limited(world, resource.RLIMIT_FSIZE, 4 << 20):
-        upload = world.client.upload(mode, os.urandom(LARGE))
+    with limited(cluster, resource.RLIMIT_FSIZE, 4 << 20):
+        upload = cluster.client.upload(mode, os.urandom(LARGE))
 
     assert (upload.status, upload.slug) == (507, "storage-full")
-    assert world.spooled() == []
+    assert cluster.spooled() == []
 
 
 @pytest.mark.faults
-def test_a_service_that_may_open_no_more_files_recovers(world: World) -> None:
+def test_a_service_that_may_open_no_more_files_recovers(cluster: Cluster) -> None:
     """F44: whatever it answers meanwhile, in form or not at all."""
-    with limited(world, resource.RLIMIT_NOFILE, 40):
-        sending = [later(world.client.upload, "async", os.urandom(SMALL), seconds=30) for _ in range(40)]
+    with limited(cluster, resource.RLIMIT_NOFILE, 40):
+        sending = [later(cluster.client.upload, "async", os.urandom(SMALL), seconds=30) for _ in range(40)]
         uploads = [upload.result(40) for upload in sending]
-    world.client.rude[:] = [line for line in world.client.rude if "no answer" not in line]
+    cluster.client.malformed[:] = [line for line in cluster.client.malformed if "no answer" not in line]
 
     assert {upload.status for upload in uploads} <= {0, 202, 500, 503}

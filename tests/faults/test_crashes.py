@@ -15,10 +15,10 @@ import pytest
 from tests.faults import checker
 from tests.faults.checker import wait
 from tests.faults.client import MODES, Upload
+from tests.faults.cluster import Cluster
+from tests.faults.cluster_pool import ClusterPool
 from tests.faults.failpoints import ACTIONS, POINTS
-from tests.faults.looking import later
-from tests.faults.world import World
-from tests.faults.worlds import Worlds
+from tests.faults.inspection import later
 
 pytestmark = pytest.mark.faults
 
@@ -39,46 +39,46 @@ def points_of(mode: str) -> list[str]:
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_crash_at_any_step_loses_nothing(worlds: Worlds, mode: str, action: str) -> None:
-    world: Any = worlds.take("sqlite")
+def test_a_crash_at_any_step_loses_nothing(cluster_pool: ClusterPool, mode: str, action: str) -> None:
+    cluster: Any = cluster_pool.take("sqlite")
     try:
-        sending = [crashed(world, mode, point, action) for point in points_of(mode)]
+        sending = [crashed(cluster, mode, point, action) for point in points_of(mode)]
         uploads = [upload.result(30) for upload in sending]
     finally:
-        world.client.rude[:] = []
-        worlds.give_back(world, 60)
-    counts = checker.settle(world, 5).summary
+        cluster.client.malformed[:] = []
+        cluster_pool.give_back(cluster, 60)
+    counts = checker.settle(cluster, 5).summary
     accepted = sum(upload.accepted for upload in uploads)
 
     assert counts["complete"] + counts["error"] == counts["accepted"]
-    assert all(_is_well(world, upload) for upload in uploads), f"{accepted} of {len(uploads)} were accepted"
+    assert all(_is_well(cluster, upload) for upload in uploads), f"{accepted} of {len(uploads)} were accepted"
 
 
-def crashed(world: World, mode: str, point: str, action: str) -> Future[Upload]:
+def crashed(cluster: Cluster, mode: str, point: str, action: str) -> Future[Upload]:
     """An upload during which somebody dies at this point, once that has happened."""
     where = "worker" if mode == "celery" and point not in _IN_WEB else "web"
-    alive = set(world.children(where))
-    world.fail(point, action)
-    sending = send(world, mode, point)
-    wait(lambda: world.struck() or sending.done(), 20, f"{mode} {point}")
-    if not world.struck():
+    alive = set(cluster.children(where))
+    cluster.fail(point, action)
+    sending = send(cluster, mode, point)
+    wait(lambda: cluster.triggered() or sending.done(), 20, f"{mode} {point}")
+    if not cluster.triggered():
         # Its server was still dying of the case before.
-        sending = send(world, mode, point)
-    wait(world.struck, 20, f"{mode} {point} {sending}")
+        sending = send(cluster, mode, point)
+    wait(cluster.triggered, 20, f"{mode} {point} {sending}")
     if action == "hang":
         # Nobody but a stranger ends a process that holds its file for ever.
-        world.restart(where)
+        cluster.restart(where)
     if action == "kill9":
         # Its place is taken at once; whoever comes before that is not answered.
-        wait(lambda: set(world.children(where)) - alive, 15, f"a new process after {point}")
+        wait(lambda: set(cluster.children(where)) - alive, 15, f"a new process after {point}")
     return sending
 
 
-def send(world: World, mode: str, point: str) -> Future[Upload]:
-    return later(world.client.upload, mode, os.urandom(LARGE if point in _OF_PARTS else SMALL), seconds=30)
+def send(cluster: Cluster, mode: str, point: str) -> Future[Upload]:
+    return later(cluster.client.upload, mode, os.urandom(LARGE if point in _OF_PARTS else SMALL), seconds=30)
 
 
-def _is_well(world: World, upload: Upload) -> bool:
+def _is_well(cluster: Cluster, upload: Upload) -> bool:
     """What was accepted is COMPLETE: every one of these crashes happens once, and passes."""
-    found = world.client.file(upload.id or "") if upload.accepted else None
+    found = cluster.client.file(upload.id or "") if upload.accepted else None
     return found is None or found["status"] == "COMPLETE"

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.faults import looking, sessions
+from tests.faults import inspection, sessions
 from tests.faults.checker import wait
 from tests.faults.client import MODES, Upload
-from tests.faults.looking import bodies_sent, ends_as, is_now, later, objects, row, rows
-from tests.faults.world import World
+from tests.faults.cluster import Cluster
+from tests.faults.inspection import bodies_sent, ends_as, is_now, later, objects, row, rows
 
 SMALL, LARGE = 100_000, 9 << 20
 SLOW = [pytest.param(mode, marks=pytest.mark.faults) for mode in ("normal", "celery")]
@@ -28,24 +28,24 @@ SLOW = [pytest.param(mode, marks=pytest.mark.faults) for mode in ("normal", "cel
     [("put_object", SMALL, 3), pytest.param("complete_multipart", LARGE, 1, marks=pytest.mark.faults)],
 )
 def test_a_storage_that_says_yes_and_keeps_nothing_is_not_believed(
-    world: World, operation: str, size: int, sends: int
+    cluster: Cluster, operation: str, size: int, sends: int
 ) -> None:
     """What is in memory is sent `sends` times in an attempt."""
-    lies = world.proxy.inject(operation, "nothing_kept", times=2 * sends)
+    lies = cluster.proxy.inject(operation, "nothing_kept", times=2 * sends)
 
-    assert world.client.upload("normal", os.urandom(size)).slug == "storage-mismatch"
-    upload = world.client.upload("async", os.urandom(size))
+    assert cluster.client.upload("normal", os.urandom(size)).slug == "storage-mismatch"
+    upload = cluster.client.upload("async", os.urandom(size))
 
-    assert ends_as(world, upload, "COMPLETE").attempt == 2
-    assert lies.struck == 2 * sends
+    assert ends_as(cluster, upload, "COMPLETE").attempt == 2
+    assert lies.triggered == 2 * sends
 
 
 @pytest.mark.faults
-def test_a_storage_that_keeps_half_of_the_bytes_is_not_believed(world: World) -> None:
-    world.proxy.inject("put_object", "half_kept", times=6)
+def test_a_storage_that_keeps_half_of_the_bytes_is_not_believed(cluster: Cluster) -> None:
+    cluster.proxy.inject("put_object", "half_kept", times=6)
 
-    assert world.client.upload("normal", os.urandom(SMALL)).slug == "storage-mismatch"
-    assert ends_as(world, world.client.upload("async", os.urandom(SMALL)), "COMPLETE").attempt == 2
+    assert cluster.client.upload("normal", os.urandom(SMALL)).slug == "storage-mismatch"
+    assert ends_as(cluster, cluster.client.upload("async", os.urandom(SMALL)), "COMPLETE").attempt == 2
 
 
 @pytest.mark.parametrize(
@@ -53,146 +53,146 @@ def test_a_storage_that_keeps_half_of_the_bytes_is_not_believed(world: World) ->
     [("put_object", SMALL, 1), pytest.param("upload_part", LARGE, 2, marks=pytest.mark.faults)],
 )
 def test_bytes_that_are_damaged_on_their_way_are_sent_again(
-    world: World, operation: str, size: int, attempts: int
+    cluster: Cluster, operation: str, size: int, attempts: int
 ) -> None:
     """Within the attempt; rclone has no part replaced that it has passed on, and is sent all of them anew."""
-    world.proxy.inject(operation, "corrupt")
+    cluster.proxy.inject(operation, "corrupt")
 
-    assert ends_as(world, world.client.upload("async", os.urandom(size)), "COMPLETE").attempt == attempts
-
-
-def test_one_damaged_send_does_not_end_an_upload_that_has_no_second_attempt(world: World) -> None:
-    world.proxy.inject("put_object", "corrupt", times=2)
-
-    assert ends_as(world, world.client.upload("normal", os.urandom(SMALL)), "COMPLETE").attempt == 1
+    assert ends_as(cluster, cluster.client.upload("async", os.urandom(size)), "COMPLETE").attempt == attempts
 
 
-def test_a_killed_web_process_loses_no_accepted_file(world: World) -> None:
+def test_one_damaged_send_does_not_end_an_upload_that_has_no_second_attempt(cluster: Cluster) -> None:
+    cluster.proxy.inject("put_object", "corrupt", times=2)
+
+    assert ends_as(cluster, cluster.client.upload("normal", os.urandom(SMALL)), "COMPLETE").attempt == 1
+
+
+def test_a_killed_web_process_loses_no_accepted_file(cluster: Cluster) -> None:
     """F1, F10: its upload in parts is gone on with; that of a request that died with it is aborted by the sweep."""
-    slow = world.proxy.inject("upload_part", "stall", times=None)
+    slow = cluster.proxy.inject("upload_part", "stall", times=None)
     with ThreadPoolExecutor(1) as threads:
-        lost = threads.submit(world.client.upload, "normal", os.urandom(LARGE))
-        wait(lambda: slow.struck == 2)
-        upload = world.client.upload("async", os.urandom(LARGE))
-        wait(lambda: slow.struck == 4)
-        for pid in world.children("web"):
+        lost = threads.submit(cluster.client.upload, "normal", os.urandom(LARGE))
+        wait(lambda: slow.triggered == 2)
+        upload = cluster.client.upload("async", os.urandom(LARGE))
+        wait(lambda: slow.triggered == 4)
+        for pid in cluster.children("web"):
             os.kill(pid, signal.SIGKILL)
         assert not lost.result(30).accepted
-    world.proxy.heal()
+    cluster.proxy.heal()
 
-    assert ends_as(world, upload, "COMPLETE").attempt == 2
+    assert ends_as(cluster, upload, "COMPLETE").attempt == 2
 
 
 @pytest.mark.parametrize("mode", ["async", SLOW[1]])
-def test_a_holder_that_stood_still_past_its_lease_changes_nothing(postgres_world: World, mode: str) -> None:
+def test_a_holder_that_stood_still_past_its_lease_changes_nothing(postgres_cluster: Cluster, mode: str) -> None:
     """It goes on while its successor works, and finds that its attempt is not the last any more.
 
     Not on SQLite: who is frozen while one of its threads writes keeps everybody else from writing.
     """
-    world = postgres_world
-    world.fail("claimed", "freeze")
-    upload = world.client.upload(mode, os.urandom(SMALL))
-    wait(lambda: looking.frozen(world))
-    successors = world.proxy.inject("put_object", "stall")
-    wait(lambda: successors.struck)
-    looking.thaw(world)
-    wait(lambda: _was_overtaken(world, upload) or not is_now(world, upload, "PROCESSING"))
+    cluster = postgres_cluster
+    cluster.fail("claimed", "freeze")
+    upload = cluster.client.upload(mode, os.urandom(SMALL))
+    wait(lambda: inspection.frozen(cluster))
+    successors = cluster.proxy.inject("put_object", "stall")
+    wait(lambda: successors.triggered)
+    inspection.thaw(cluster)
+    wait(lambda: _was_overtaken(cluster, upload) or not is_now(cluster, upload, "PROCESSING"))
 
-    assert row(world, upload.id).attempt == 2
-    assert is_now(world, upload, "PROCESSING")
+    assert row(cluster, upload.id).attempt == 2
+    assert is_now(cluster, upload, "PROCESSING")
     successors.released.set()
-    assert ends_as(world, upload, "COMPLETE").attempt == 2
-    assert len(objects(world, upload.id or "")) == 1
+    assert ends_as(cluster, upload, "COMPLETE").attempt == 2
+    assert len(objects(cluster, upload.id or "")) == 1
 
 
-def _was_overtaken(world: World, upload: Upload) -> bool:
-    logs = (world.log(name).read_text() for name in ("web", "worker"))
+def _was_overtaken(cluster: Cluster, upload: Upload) -> bool:
+    logs = (cluster.log(name).read_text() for name in ("web", "worker"))
     return any(f"{upload.id}: attempt 1 was overtaken" in log for log in logs)
 
 
 @pytest.mark.parametrize("mode", ["async", *SLOW])
-def test_an_upload_that_outlasts_its_lease_stays_with_its_holder(world: World, mode: str) -> None:
+def test_an_upload_that_outlasts_its_lease_stays_with_its_holder(cluster: Cluster, mode: str) -> None:
     """F11, F24, F43: the sweep looks four times meanwhile, and leaves row and parts alone."""
-    aborted = world.proxy.seen("abort_multipart")
-    slow = world.proxy.inject("upload_part", "stall")
-    sending = later(world.client.upload, mode, os.urandom(LARGE))
-    wait(lambda: slow.struck)
-    looks = world.proxy.seen("list_uploads")
-    world.proxy.wait_for("list_uploads", looks + 4)
+    aborted = cluster.proxy.seen("abort_multipart")
+    slow = cluster.proxy.inject("upload_part", "stall")
+    sending = later(cluster.client.upload, mode, os.urandom(LARGE))
+    wait(lambda: slow.triggered)
+    looks = cluster.proxy.seen("list_uploads")
+    cluster.proxy.wait_for("list_uploads", looks + 4)
     slow.released.set()
 
-    assert ends_as(world, sending.result(20), "COMPLETE").attempt == 1
-    assert world.proxy.seen("abort_multipart") == aborted
+    assert ends_as(cluster, sending.result(20), "COMPLETE").attempt == 1
+    assert cluster.proxy.seen("abort_multipart") == aborted
 
 
-def test_a_file_whose_object_is_there_is_not_sent_again(world: World) -> None:
+def test_a_file_whose_object_is_there_is_not_sent_again(cluster: Cluster) -> None:
     """F30: its holder died between the upload and the row. (A Celery task that comes again does send it again.)"""
-    before = bodies_sent(world)
-    world.fail("before_finish_update", "kill9")
-    upload = world.client.upload("async", os.urandom(SMALL))
+    before = bodies_sent(cluster)
+    cluster.fail("before_finish_update", "kill9")
+    upload = cluster.client.upload("async", os.urandom(SMALL))
 
-    assert ends_as(world, upload, "COMPLETE").attempt == 2
-    assert bodies_sent(world) == before + 1
+    assert ends_as(cluster, upload, "COMPLETE").attempt == 2
+    assert bodies_sent(cluster) == before + 1
 
 
 @pytest.mark.parametrize("mode", ["async", *SLOW])
-def test_a_body_that_was_cut_is_never_stored(world: World, mode: str) -> None:
+def test_a_body_that_was_cut_is_never_stored(cluster: Cluster, mode: str) -> None:
     """F34: to gunicorn a client that closes its half of the connection looks like the end of the body."""
-    with looking.connect(world) as client:
-        client.sendall(looking.head(mode, 1000) + bytes(500))
+    with inspection.connect(cluster) as client:
+        client.sendall(inspection.head(mode, 1000) + bytes(500))
         client.shutdown(socket.SHUT_WR)
         answer = client.makefile("rb").read()
 
     assert b" 400 " in answer.partition(b"\r\n")[0]
     assert b"incomplete-body" in answer
-    halves = [row for row in rows(world) if row.name == "half.bin"]
+    halves = [row for row in rows(cluster) if row.name == "half.bin"]
     assert {row.error for row in halves} <= {"client-disconnected"}
     assert {row.upload_status for row in halves} <= {"ERROR"}
 
 
 @pytest.mark.parametrize("mode", ["normal", "async", SLOW[1]])
-def test_a_request_that_comes_five_times_makes_one_file(world: World, mode: str) -> None:
+def test_a_request_that_comes_five_times_makes_one_file(cluster: Cluster, mode: str) -> None:
     """F36: side by side; who comes while the first is on its way is told so, and gets the file when it asks again."""
-    body, key, before = os.urandom(SMALL), os.urandom(8).hex(), len(rows(world))
-    sending = [later(world.client.upload, mode, body, key=key) for _ in range(5)]
+    body, key, before = os.urandom(SMALL), os.urandom(8).hex(), len(rows(cluster))
+    sending = [later(cluster.client.upload, mode, body, key=key) for _ in range(5)]
     uploads = [upload.result(20) for upload in sending]
-    again = world.client.upload(mode, body, key=key)
+    again = cluster.client.upload(mode, body, key=key)
 
     assert {upload.status for upload in uploads} <= {MODES[mode], 409}
     assert {upload.id for upload in [*uploads, again] if upload.accepted} == {again.id}
-    assert len(rows(world)) == before + 1
+    assert len(rows(cluster)) == before + 1
 
 
-def test_without_redis_a_file_is_accepted_at_once_and_stored_later(world: World) -> None:
+def test_without_redis_a_file_is_accepted_at_once_and_stored_later(cluster: Cluster) -> None:
     """F15."""
-    world.kill("redis")
-    upload = world.client.upload("celery", os.urandom(SMALL), seconds=3)
+    cluster.kill("redis")
+    upload = cluster.client.upload("celery", os.urandom(SMALL), seconds=3)
     assert upload.status == 202
-    world.start("redis")
+    cluster.start("redis")
 
-    ends_as(world, upload, "COMPLETE")
+    ends_as(cluster, upload, "COMPLETE")
 
 
 @pytest.mark.faults
-def test_a_process_that_is_stopped_hands_back_what_it_can_not_finish(world: World) -> None:
+def test_a_process_that_is_stopped_hands_back_what_it_can_not_finish(cluster: Cluster) -> None:
     """F4: the storage stands still for longer than SHUTDOWN_TIMEOUT."""
-    slow = world.proxy.inject("put_object", "stall")
-    upload = world.client.upload("async", os.urandom(SMALL))
-    wait(lambda: slow.struck)
-    pids = sessions.members(world.running["web"].pid)
-    world.stop("web", 10)
+    slow = cluster.proxy.inject("put_object", "stall")
+    upload = cluster.client.upload("async", os.urandom(SMALL))
+    wait(lambda: slow.triggered)
+    pids = sessions.members(cluster.running["web"].pid)
+    cluster.stop("web", 10)
 
-    assert (row(world, upload.id).upload_status, row(world, upload.id).error) == ("PENDING", "server-stopped")
+    assert (row(cluster, upload.id).upload_status, row(cluster, upload.id).error) == ("PENDING", "server-stopped")
     assert [pid for pid in pids if not sessions.has_ended(pid)] == []
-    assert world.spooled() == [upload.id]
+    assert cluster.spooled() == [upload.id]
 
 
-def test_the_row_is_there_before_a_byte_leaves(world: World) -> None:
+def test_the_row_is_there_before_a_byte_leaves(cluster: Cluster) -> None:
     """So that what a crash leaves in the storage can be told from what is still wanted."""
-    slow = world.proxy.inject("put_object", "stall")
-    sending = later(world.client.upload, "normal", os.urandom(SMALL))
-    wait(lambda: slow.struck)
-    found = requests.get(f"{world.client.url}/files?limit=1", timeout=10).json()["files"][0]
+    slow = cluster.proxy.inject("put_object", "stall")
+    sending = later(cluster.client.upload, "normal", os.urandom(SMALL))
+    wait(lambda: slow.triggered)
+    found = requests.get(f"{cluster.client.url}/files?limit=1", timeout=10).json()["files"][0]
     slow.released.set()
 
     assert found["status"] == "PROCESSING"

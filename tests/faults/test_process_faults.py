@@ -13,113 +13,113 @@ from app import create_app
 from dev import parts
 from tasks import send_inline
 from tests.fakes import services_of
-from tests.faults import looking, sessions
+from tests.faults import inspection, sessions
 from tests.faults.checker import wait
 from tests.faults.client import Upload
+from tests.faults.cluster import Cluster
 from tests.faults.injected import Fault
-from tests.faults.looking import bodies_sent, ends_as, is_now, later, objects, row
-from tests.faults.world import World
+from tests.faults.inspection import bodies_sent, ends_as, is_now, later, objects, row
 
 pytestmark = pytest.mark.faults
 
 SMALL, LARGE = 100_000, 9 << 20
 
 
-def under_way(world: World, mode: str, size: int = SMALL) -> tuple[Upload, Fault]:
+def under_way(cluster: Cluster, mode: str, size: int = SMALL) -> tuple[Upload, Fault]:
     """A file whose bytes are just being sent, by a holder that waits for the storage."""
-    slow = world.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
-    upload = world.client.upload(mode, os.urandom(size))
-    wait(lambda: slow.struck)
+    slow = cluster.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
+    upload = cluster.client.upload(mode, os.urandom(size))
+    wait(lambda: slow.triggered)
     return upload, slow
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_a_killed_web_service_loses_no_accepted_file(world: World, size: int) -> None:
+def test_a_killed_web_service_loses_no_accepted_file(cluster: Cluster, size: int) -> None:
     """F2: gunicorn's master and its workers."""
-    upload, _ = under_way(world, "async", size)
-    world.kill("web")
-    assert is_now(world, upload, "PROCESSING")
-    world.start("web")
+    upload, _ = under_way(cluster, "async", size)
+    cluster.kill("web")
+    assert is_now(cluster, upload, "PROCESSING")
+    cluster.start("web")
 
-    assert ends_as(world, upload, "COMPLETE").attempt == 2
+    assert ends_as(cluster, upload, "COMPLETE").attempt == 2
 
 
-def test_a_client_whose_server_was_killed_leaves_nothing_behind(world: World) -> None:
+def test_a_client_whose_server_was_killed_leaves_nothing_behind(cluster: Cluster) -> None:
     """F1 in normal mode: nobody has promised anything, and the bytes are gone."""
-    slow = world.proxy.inject("upload_part", "stall")
-    sending: Future[Upload] = later(world.client.upload, "normal", os.urandom(LARGE))
-    wait(lambda: slow.struck)
-    world.kill("web")
-    world.start("web")
+    slow = cluster.proxy.inject("upload_part", "stall")
+    sending: Future[Upload] = later(cluster.client.upload, "normal", os.urandom(LARGE))
+    wait(lambda: slow.triggered)
+    cluster.kill("web")
+    cluster.start("web")
 
     assert sending.result(10).status == 0
-    wait(lambda: row(world).error == "server-stopped")
+    wait(lambda: row(cluster).error == "server-stopped")
 
 
 @pytest.mark.parametrize("mode", ["normal", "async"])
-def test_a_service_that_is_stopped_finishes_what_it_can(world: World, mode: str) -> None:
+def test_a_service_that_is_stopped_finishes_what_it_can(cluster: Cluster, mode: str) -> None:
     """F3."""
-    slow = world.proxy.inject("put_object", "stall")
-    sending = later(world.client.upload, mode, os.urandom(SMALL))
-    wait(lambda: slow.struck)
-    stopping = later(world.stop, "web", 15)
-    wait(lambda: "Handling signal: term" in world.log("web").read_text())
+    slow = cluster.proxy.inject("put_object", "stall")
+    sending = later(cluster.client.upload, mode, os.urandom(SMALL))
+    wait(lambda: slow.triggered)
+    stopping = later(cluster.stop, "web", 15)
+    wait(lambda: "Handling signal: term" in cluster.log("web").read_text())
     slow.released.set()
 
     assert stopping.result(15) == 0
-    assert is_now(world, sending.result(10), "COMPLETE")
+    assert is_now(cluster, sending.result(10), "COMPLETE")
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_a_killed_child_of_the_worker_loses_no_file(world: World, size: int) -> None:
+def test_a_killed_child_of_the_worker_loses_no_file(cluster: Cluster, size: int) -> None:
     """F16."""
-    upload, slow = under_way(world, "celery", size)
-    for pid in world.children("worker"):
+    upload, slow = under_way(cluster, "celery", size)
+    for pid in cluster.children("worker"):
         os.kill(pid, signal.SIGKILL)
     slow.released.set()
 
-    assert ends_as(world, upload, "COMPLETE").attempt >= 2
+    assert ends_as(cluster, upload, "COMPLETE").attempt >= 2
 
 
-def test_a_killed_worker_loses_no_file(world: World) -> None:
+def test_a_killed_worker_loses_no_file(cluster: Cluster) -> None:
     """F17: parent and children. The broker would bring the task back only after two hours."""
-    upload, _ = under_way(world, "celery")
-    world.kill("worker")
-    world.start("worker")
+    upload, _ = under_way(cluster, "celery")
+    cluster.kill("worker")
+    cluster.start("worker")
 
-    assert ends_as(world, upload, "COMPLETE").attempt == 2
+    assert ends_as(cluster, upload, "COMPLETE").attempt == 2
 
 
 @pytest.mark.parametrize("seconds", [30, 2])
-def test_a_worker_that_is_stopped_with_all_its_children_loses_no_file(world: World, seconds: int) -> None:
+def test_a_worker_that_is_stopped_with_all_its_children_loses_no_file(cluster: Cluster, seconds: int) -> None:
     """F21, F22: as systemd does it by default; with a short grace SIGKILL follows."""
-    upload, slow = under_way(world, "celery")
-    stopping = later(world.stop, "worker", seconds, group=True)
+    upload, slow = under_way(cluster, "celery")
+    stopping = later(cluster.stop, "worker", seconds, group=True)
     wait(lambda: stopping.done() or seconds == 30)
     slow.released.set()
     stopping.result(30)
-    world.start("worker")
+    cluster.start("worker")
 
-    ends_as(world, upload, "COMPLETE")
+    ends_as(cluster, upload, "COMPLETE")
 
 
-def test_a_task_that_comes_twice_is_done_once(world: World) -> None:
+def test_a_task_that_comes_twice_is_done_once(cluster: Cluster) -> None:
     """F24: the second finds the file in other hands, whoever takes it."""
-    before = bodies_sent(world)
-    upload, slow = under_way(world, "celery")
-    queued_again(world, upload)
-    wait(lambda: f"{upload.id}: nothing to do" in world.log("worker").read_text())
+    before = bodies_sent(cluster)
+    upload, slow = under_way(cluster, "celery")
+    queued_again(cluster, upload)
+    wait(lambda: f"{upload.id}: nothing to do" in cluster.log("worker").read_text())
     slow.released.set()
 
-    assert ends_as(world, upload, "COMPLETE").attempt == 1
-    assert bodies_sent(world) == before + 1
-    queued_again(world, upload)
+    assert ends_as(cluster, upload, "COMPLETE").attempt == 1
+    assert bodies_sent(cluster) == before + 1
+    queued_again(cluster, upload)
 
 
-def queued_again(world: World, upload: Upload) -> None:
-    app = create_app({**world.env, "FERRY_DATA": str(world.data)})
+def queued_again(cluster: Cluster, upload: Upload) -> None:
+    app = create_app({**cluster.env, "FERRY_DATA": str(cluster.data)})
     with app.app_context():
-        if (world.data / "spool" / str(upload.id)).exists():
+        if (cluster.data / "spool" / str(upload.id)).exists():
             send_inline(str(upload.id))
         else:
             services_of(app).celery.send_task("ferry.upload", (upload.id, ""))
@@ -128,41 +128,41 @@ def queued_again(world: World, upload: Upload) -> None:
 
 
 @pytest.mark.parametrize("mode", ["async", "celery"])
-def test_a_file_that_kills_whoever_takes_it_ends_as_error(world: World, mode: str) -> None:
+def test_a_file_that_kills_whoever_takes_it_ends_as_error(cluster: Cluster, mode: str) -> None:
     """F25: MAX_ATTEMPTS bounds what it can do."""
-    world.fail("claimed", "kill9")
-    upload = world.client.upload(mode, os.urandom(SMALL))
+    cluster.fail("claimed", "kill9")
+    upload = cluster.client.upload(mode, os.urandom(SMALL))
 
     def has_ended_or_is_struck_again() -> bool:
-        if world.struck():
-            world.fail("claimed", "kill9")
-        return is_now(world, upload, "ERROR")
+        if cluster.triggered():
+            cluster.fail("claimed", "kill9")
+        return is_now(cluster, upload, "ERROR")
 
     wait(has_ended_or_is_struck_again, 60)
-    found = row(world, upload.id)
+    found = row(cluster, upload.id)
     assert (found.error, found.attempt) == ("attempts-exhausted", 5)
 
 
-def test_a_holder_of_a_request_that_stood_still_tells_its_client(postgres_world: World) -> None:
+def test_a_holder_of_a_request_that_stood_still_tells_its_client(postgres_cluster: Cluster) -> None:
     """In normal mode nobody else can go on: the file has ended, and its object does not stay."""
-    world = postgres_world
-    world.fail("before_finish_update", "freeze")
-    sending = later(world.client.upload, "normal", os.urandom(SMALL))
-    wait(lambda: looking.frozen(world))
-    wait(lambda: row(world).upload_status == "ERROR")
-    looking.thaw(world)
+    cluster = postgres_cluster
+    cluster.fail("before_finish_update", "freeze")
+    sending = later(cluster.client.upload, "normal", os.urandom(SMALL))
+    wait(lambda: inspection.frozen(cluster))
+    wait(lambda: row(cluster).upload_status == "ERROR")
+    inspection.thaw(cluster)
 
     assert (sending.result(20).status, sending.result(20).slug) == (503, "lease-lost")
-    wait(lambda: objects(world, row(world).id) == [])
+    wait(lambda: objects(cluster, row(cluster).id) == [])
 
 
-def test_sweeps_side_by_side_and_a_killed_one_do_no_harm(world: World) -> None:
+def test_sweeps_side_by_side_and_a_killed_one_do_no_harm(cluster: Cluster) -> None:
     """F43: while the services sweep too, and an upload in parts lives."""
-    upload, slow = under_way(world, "async", LARGE)
+    upload, slow = under_way(cluster, "async", LARGE)
     argv = [str(parts.BIN / "flask"), "--app", "app", "sweep", "--once"]
-    options = {"cwd": parts.ROOT, "env": {**os.environ, **world.env}, "stdout": -3, "stderr": -3}
+    options = {"cwd": parts.ROOT, "env": {**os.environ, **cluster.env}, "stdout": -3, "stderr": -3}
     sweeps = [subprocess.Popen(argv, **options) for _ in range(3)]  # type: ignore[call-overload]
-    wait(lambda: world.proxy.seen("list_uploads") > 0)
+    wait(lambda: cluster.proxy.seen("list_uploads") > 0)
     killed = sweeps.pop()
     killed.kill()
     killed.wait()
@@ -170,12 +170,12 @@ def test_sweeps_side_by_side_and_a_killed_one_do_no_harm(world: World) -> None:
     slow.released.set()
 
     assert codes == [0, 0]
-    assert ends_as(world, upload, "COMPLETE").attempt == 1
+    assert ends_as(cluster, upload, "COMPLETE").attempt == 1
 
 
-def test_no_process_outlives_its_service(world: World) -> None:
-    pids = looking.services(world)
-    world.stop("web")
-    world.stop("worker")
+def test_no_process_outlives_its_service(cluster: Cluster) -> None:
+    pids = inspection.services(cluster)
+    cluster.stop("web")
+    cluster.stop("worker")
 
     assert [pid for pid in pids if not sessions.has_ended(pid)] == []

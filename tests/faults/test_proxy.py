@@ -76,13 +76,13 @@ def test_without_faults_all_goes_through(proxy: Proxy, storage: S3Storage, size:
 
 
 @pytest.mark.parametrize("kind", ["status", "reset", "lost_reply"])
-@pytest.mark.parametrize("struck", ["put_object", "upload_part", "head_object"])
-def test_what_strikes_once_is_survived(proxy: Proxy, storage: S3Storage, struck: str, kind: Any) -> None:
-    fault = proxy.inject(struck, kind, after=500)
+@pytest.mark.parametrize("operation", ["put_object", "upload_part", "head_object"])
+def test_one_failure_is_retried(proxy: Proxy, storage: S3Storage, operation: str, kind: Any) -> None:
+    fault = proxy.inject(operation, kind, after=500)
 
-    key, body = put(storage, 6 * MIB * (struck == "upload_part") or 1000)
+    key, body = put(storage, 6 * MIB * (operation == "upload_part") or 1000)
 
-    assert fault.struck == 1
+    assert fault.triggered == 1
     assert b"".join(storage.open(key)) == body
 
 
@@ -91,7 +91,7 @@ def test_what_strikes_for_ever_is_told(proxy: Proxy, storage: S3Storage) -> None
 
     with pytest.raises(StorageUnavailable):
         put(storage)
-    assert fault.struck == proxy.seen("put_object") == 5
+    assert fault.triggered == proxy.seen("put_object") == 5
 
 
 def test_a_complete_that_fails_with_status_200_is_sent_again(proxy: Proxy, storage: S3Storage) -> None:
@@ -118,7 +118,7 @@ def test_a_part_is_damaged_on_its_way_only(proxy: Proxy, storage: S3Storage) -> 
     with suppress(StorageMismatch):
         key, body = put(storage, 20 * MIB)
         assert b"".join(storage.open(key)) == body
-    assert fault.struck == 1
+    assert fault.triggered == 1
 
 
 def test_what_hangs_is_let_go(proxy: Proxy, storage: S3Storage) -> None:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.faults.checker import settle, wait
-from tests.faults.looking import ends_as
-from tests.faults.world import World
+from tests.faults.cluster import Cluster
+from tests.faults.inspection import ends_as
 
 pytestmark = pytest.mark.faults
 
@@ -23,13 +23,13 @@ SECONDS = 90
 
 
 @contextmanager
-def uploads_all_the_time(world: World, size: int, threads: int, pause: float) -> Iterator[None]:
+def uploads_all_the_time(cluster: Cluster, size: int, threads: int, pause: float) -> Iterator[None]:
     """Upload in mode `celery` until the block ends."""
     over = threading.Event()
 
     def send() -> None:
         while not over.wait(pause):
-            world.client.upload("celery", os.urandom(size))
+            cluster.client.upload("celery", os.urandom(size))
 
     senders = [threading.Thread(target=send) for _ in range(threads)]
     for sender in senders:
@@ -42,57 +42,57 @@ def uploads_all_the_time(world: World, size: int, threads: int, pause: float) ->
             sender.join()
 
 
-def away(world: World, number: signal.Signals, seconds: float) -> None:
+def away(cluster: Cluster, number: signal.Signals, seconds: float) -> None:
     """End Redis, and start it again after a while."""
     if number == signal.SIGKILL:
-        world.kill("redis")
+        cluster.kill("redis")
     else:
-        world.stop("redis")
+        cluster.stop("redis")
     time.sleep(seconds)
-    world.start("redis")
+    cluster.start("redis")
 
 
 @pytest.mark.parametrize("pace", [0, 0.15], ids=["fast", "slow"])
 @pytest.mark.parametrize("seconds", [1.5, 5])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
 def test_restarts_of_redis_in_a_stream_of_uploads_delay_files(
-    world: World, number: signal.Signals, seconds: float, pace: float
+    cluster: Cluster, number: signal.Signals, seconds: float, pace: float
 ) -> None:
     """F18."""
-    world.proxy.pace = pace
+    cluster.proxy.pace = pace
     # At this pace a worker stores some six files a second.
     sent = {"size": 20_000, "threads": 1, "pause": 0.1} if pace else {"size": 200_000, "threads": 3, "pause": 0.05}
-    with uploads_all_the_time(world, **sent):  # type: ignore[arg-type]
+    with uploads_all_the_time(cluster, **sent):  # type: ignore[arg-type]
         for _ in range(RESTARTS):
             time.sleep(1.5)
-            away(world, number, seconds)
+            away(cluster, number, seconds)
         time.sleep(1)
 
-    found = settle(world, SECONDS)
+    found = settle(cluster, SECONDS)
     assert found.bad == {}
-    assert found.complete == found.accepted == len(world.client.uploads) > 50
+    assert found.complete == found.accepted == len(cluster.client.uploads) > 50
 
 
 @pytest.mark.parametrize("seconds", [1.5, 5])
-def test_tasks_that_all_end_while_redis_is_away_leave_a_worker_that_hears(world: World, seconds: float) -> None:
+def test_tasks_that_all_end_while_redis_is_away_leave_a_worker_that_hears(cluster: Cluster, seconds: float) -> None:
     """F18: no acknowledgement succeeds, and no slot is lost by it."""
-    world.proxy.pace = 1.2
-    uploads = [world.client.upload("celery", os.urandom(20_000)) for _ in range(8)]
-    wait(lambda: world.proxy.seen("put_object") >= 2)
-    away(world, signal.SIGKILL, seconds)
-    world.proxy.pace = 0
+    cluster.proxy.pace = 1.2
+    uploads = [cluster.client.upload("celery", os.urandom(20_000)) for _ in range(8)]
+    wait(lambda: cluster.proxy.seen("put_object") >= 2)
+    away(cluster, signal.SIGKILL, seconds)
+    cluster.proxy.pace = 0
 
     for upload in uploads:
-        ends_as(world, upload, "COMPLETE", 30)
+        ends_as(cluster, upload, "COMPLETE", 30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
-def test_a_worker_that_is_stopped_as_redis_goes_ends(world: World, number: signal.Signals) -> None:
+def test_a_worker_that_is_stopped_as_redis_goes_ends(cluster: Cluster, number: signal.Signals) -> None:
     """Celery's heartbeat would wait for ever for a broker that is gone."""
     for _ in range(3):
-        pids = [world.running["redis"].pid, world.running["worker"].pid]
+        pids = [cluster.running["redis"].pid, cluster.running["worker"].pid]
         for pid, signal_ in zip(pids, (number, signal.SIGTERM), strict=True):
             os.kill(pid, signal_)
-        wait(lambda: world.running["worker"].ended is not None, 25, "the end of the worker")
-        world.restart("redis")
-        world.restart("worker")
+        wait(lambda: cluster.running["worker"].ended is not None, 25, "the end of the worker")
+        cluster.restart("redis")
+        cluster.restart("worker")

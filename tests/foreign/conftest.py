@@ -9,9 +9,9 @@ import pytest
 
 from dev import parts
 from dev.process import Process, free_port
-from tests.faults import checker, looking
-from tests.faults.world import World
-from tests.faults.worlds import mend
+from tests.faults import checker, inspection
+from tests.faults.cluster import Cluster
+from tests.faults.cluster_pool import repair
 from tests.foreign.ceph import Ceph, client
 from tests.foreign.packages import require
 
@@ -37,31 +37,31 @@ def gateway(ceph: Ceph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[in
 
 
 @pytest.fixture(scope="module")
-def running_world(ceph: Ceph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def running_cluster(ceph: Ceph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """All of Ferry as processes, with radosgw behind the fault proxy. The gateway may be killed and frozen."""
 
     def gateway(data: object, port: int) -> Process:
         return ceph.radosgw(folder, port)
 
-    folder = tmp_path_factory.mktemp("radosgw-world")
+    folder = tmp_path_factory.mktemp("radosgw-cluster")
     port = free_port()
     process = ceph.radosgw(folder, port)
     _empty(port)
     process.kill()
-    with World(folder, s3=gateway, settings={"MAX_ATTEMPTS": "5"}) as world:
+    with Cluster(folder, s3=gateway, settings={"MAX_ATTEMPTS": "5"}) as cluster:
         # The first sweep marks the bucket: from then on, all that is sent are files.
-        checker.wait(lambda: looking.objects(world, checker.MARK))
-        yield world
+        checker.wait(lambda: inspection.objects(cluster, checker.MARK))
+        yield cluster
 
 
 @pytest.fixture
-def world(running_world: World) -> Iterator[World]:
+def cluster(running_cluster: Cluster) -> Iterator[Cluster]:
     """The same. After the test: nothing lost, stuck, left over or there twice, and the next upload works."""
-    running_world.client.uploads.clear()
-    running_world.client.rude.clear()
-    yield running_world
-    mend(running_world)
-    checker.check(running_world, _SETTLE_SECONDS)
+    running_cluster.client.uploads.clear()
+    running_cluster.client.malformed.clear()
+    yield running_cluster
+    repair(running_cluster)
+    checker.check(running_cluster, _SETTLE_SECONDS)
 
 
 def _empty(port: int) -> None:

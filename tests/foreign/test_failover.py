@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.faults import checker, looking
+from tests.faults import checker, inspection
 from tests.faults.client import MODES
-from tests.faults.world import World
+from tests.faults.cluster import Cluster
 from tests.foreign.replication import Pair, Switch
 
 pytestmark = pytest.mark.foreign
@@ -34,34 +34,34 @@ def switch(pair: Pair) -> Iterator[Switch]:
     switch.close()
 
 
-def world(folder: Path, uri: str) -> World:
+def cluster(folder: Path, uri: str) -> Cluster:
     # The lease outlasts the failover, as the default does.
     settings = {"SQLALCHEMY_DATABASE_URI": uri, "CELERY_QUEUE": "ferry", "LEASE_DURATION": "30"}
-    return World(folder / "ferry", settings=settings)
+    return Cluster(folder / "ferry", settings=settings)
 
 
-def ready(world: World) -> int:
-    return requests.get(f"{world.client.url}/healthz/ready", timeout=15).status_code
+def ready(cluster: Cluster) -> int:
+    return requests.get(f"{cluster.client.url}/healthz/ready", timeout=15).status_code
 
 
-def sent(world: World) -> list[Any]:
-    return [world.client.upload(mode, os.urandom(1000)) for mode in MODES]
+def sent(cluster: Cluster) -> list[Any]:
+    return [cluster.client.upload(mode, os.urandom(1000)) for mode in MODES]
 
 
-def works(world: World) -> bool:
-    return [upload.status for upload in sent(world)] == list(MODES.values())
+def works(cluster: Cluster) -> bool:
+    return [upload.status for upload in sent(cluster)] == list(MODES.values())
 
 
 def test_a_service_whose_address_leads_to_the_old_primary_recovers_without_a_restart(
     tmp_path: Path, pair: Pair, switch: Switch
 ) -> None:
     uri = f"postgresql+psycopg://ferry@127.0.0.1:{switch.port}/postgres"
-    with world(tmp_path, uri) as ferry:
+    with cluster(tmp_path, uri) as ferry:
         assert works(ferry)
         checker.check(ferry, SETTLE_SECONDS)
         slow = ferry.proxy.inject("put_object", "stall")
-        late = looking.later(ferry.client.upload, "normal", os.urandom(1000))
-        checker.wait(lambda: slow.struck)
+        late = inspection.later(ferry.client.upload, "normal", os.urandom(1000))
+        checker.wait(lambda: slow.triggered)
         pair.fail_over()
         slow.released.set()
         deadline = time.monotonic() + 8
@@ -88,7 +88,7 @@ def test_a_service_that_knows_both_servers_finds_the_new_primary(tmp_path: Path,
         if spelling == "libpq"
         else f"postgresql+psycopg://ferry@/postgres?host={hosts[0]}&host={hosts[1]}&"
     )
-    with world(tmp_path, f"{uri}target_session_attrs=read-write") as ferry:
+    with cluster(tmp_path, f"{uri}target_session_attrs=read-write") as ferry:
         assert works(ferry)
         pair.fail_over()
 

@@ -14,10 +14,10 @@ import requests
 
 from dev import parts
 from dev.process import free_port
-from tests.faults import checker, looking, postgres
+from tests.faults import checker, inspection, postgres
 from tests.faults.client import MODES
-from tests.faults.world import World
-from tests.faults.worlds import mend
+from tests.faults.cluster import Cluster
+from tests.faults.cluster_pool import repair
 from tests.foreign.pgbouncer import PgBouncer
 
 pytestmark = pytest.mark.foreign
@@ -27,92 +27,94 @@ OWN_ANSWERS = set(MODES.values())
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, PgBouncer]]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, PgBouncer]]:
     """All of Ferry as processes; only the pooler is given to it as the database, the migration included."""
     port = free_port()
     settings = {"SQLALCHEMY_DATABASE_URI": postgres.url(port), "MAX_ATTEMPTS": "5", "CELERY_QUEUE": "ferry"}
-    world = World(tmp_path_factory.mktemp("pgbouncer"), database="postgres", settings=settings)
-    pooler = PgBouncer(port, world.database_port)
+    cluster = Cluster(tmp_path_factory.mktemp("pgbouncer"), database="postgres", settings=settings)
+    pooler = PgBouncer(port, cluster.database_port)
     try:
         pooler.start()
-        with world:
-            checker.wait(lambda: looking.objects(world, checker.MARK))
-            yield world, pooler
+        with cluster:
+            checker.wait(lambda: inspection.objects(cluster, checker.MARK))
+            yield cluster, pooler
     finally:
         pooler.remove()
 
 
 @pytest.fixture
-def pooler(running: tuple[World, PgBouncer]) -> PgBouncer:
+def pooler(running: tuple[Cluster, PgBouncer]) -> PgBouncer:
     return running[1]
 
 
 @pytest.fixture
-def world(running: tuple[World, PgBouncer]) -> Iterator[World]:
+def cluster(running: tuple[Cluster, PgBouncer]) -> Iterator[Cluster]:
     """After the test: nothing lost, stuck, left over or there twice, and the next upload works."""
-    world, pooler = running
-    world.client.uploads.clear()
-    world.client.rude.clear()
-    yield world
+    cluster, pooler = running
+    cluster.client.uploads.clear()
+    cluster.client.malformed.clear()
+    yield cluster
     pooler.start()
-    mend(world)
-    checker.check(world, 60)
+    repair(cluster)
+    checker.check(cluster, 60)
 
 
-def uploaded(world: World, count: int) -> Counter[tuple[str, int]]:
+def uploaded(cluster: Cluster, count: int) -> Counter[tuple[str, int]]:
     """How many uploads of each mode got which answer, so many at a time."""
     with ThreadPoolExecutor(AT_ONCE) as threads:
         modes = [mode for _ in range(count // len(MODES) + 1) for mode in MODES][:count]
-        sent = list(threads.map(lambda mode: world.client.upload(mode, os.urandom(5000)), modes))
+        sent = list(threads.map(lambda mode: cluster.client.upload(mode, os.urandom(5000)), modes))
     return Counter((upload.mode, upload.status) for upload in sent)
 
 
 @pytest.mark.parametrize("more", ["", "ignore_startup_parameters = options"], ids=["refuses", "drops"])
-def test_hundreds_of_uploads_through_a_pooler_cost_no_error(world: World, pooler: PgBouncer, more: str) -> None:
+def test_hundreds_of_uploads_through_a_pooler_cost_no_error(cluster: Cluster, pooler: PgBouncer, more: str) -> None:
     pooler.start(more)
-    world.restart("web")
-    answers = uploaded(world, UPLOADS)
-    listed = Counter(requests.get(f"{world.client.url}/files", timeout=10).status_code for _ in range(100))
+    cluster.restart("web")
+    answers = uploaded(cluster, UPLOADS)
+    listed = Counter(requests.get(f"{cluster.client.url}/files", timeout=10).status_code for _ in range(100))
 
     assert set(answers) == set(MODES.items()), answers
     assert listed == {200: 100}
-    assert requests.get(f"{world.client.url}/healthz/ready", timeout=10).status_code == 200
+    assert requests.get(f"{cluster.client.url}/healthz/ready", timeout=10).status_code == 200
 
 
-def test_doctor_sees_the_pooler(world: World) -> None:
+def test_doctor_sees_the_pooler(cluster: Cluster) -> None:
     ran = subprocess.run(
-        [str(parts.BIN / "flask"), "doctor"], cwd=parts.ROOT, env={**os.environ, **world.env},
+        [str(parts.BIN / "flask"), "doctor"], cwd=parts.ROOT, env={**os.environ, **cluster.env},
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
     assert "reached, through a connection pooler, schema up to date" in ran.stdout
 
 
-def test_a_pooler_that_is_restarted_costs_seconds(world: World, pooler: PgBouncer) -> None:
-    sending = looking.later(uploaded, world, 120)
+def test_a_pooler_that_is_restarted_costs_seconds(cluster: Cluster, pooler: PgBouncer) -> None:
+    sending = inspection.later(uploaded, cluster, 120)
     time.sleep(0.3)
     pooler.start()
     answers = sending.result(90)
 
     assert {status for _, status in answers} <= OWN_ANSWERS | {503}, answers
-    checker.wait(lambda: uploaded(world, 3).keys() == set(MODES.items()), 30)
+    checker.wait(lambda: uploaded(cluster, 3).keys() == set(MODES.items()), 30)
 
 
-def test_a_server_that_is_restarted_behind_the_pooler_costs_seconds(world: World) -> None:
-    sending = looking.later(uploaded, world, 120)
+def test_a_server_that_is_restarted_behind_the_pooler_costs_seconds(cluster: Cluster) -> None:
+    sending = inspection.later(uploaded, cluster, 120)
     time.sleep(0.3)
-    world.restart("database")
+    cluster.restart("database")
     answers = sending.result(90)
 
     assert {status for _, status in answers} <= OWN_ANSWERS | {503}, answers
-    checker.wait(lambda: uploaded(world, 3).keys() == set(MODES.items()), 60)
+    checker.wait(lambda: uploaded(cluster, 3).keys() == set(MODES.items()), 60)
 
 
 @pytest.mark.parametrize(
     "more", ["max_client_conn = 15", "query_wait_timeout = 1\ndefault_pool_size = 1", "server_idle_timeout = 1"]
 )
-def test_a_pooler_that_refuses_is_a_database_that_is_not_available(world: World, pooler: PgBouncer, more: str) -> None:
+def test_a_pooler_that_refuses_is_a_database_that_is_not_available(
+    cluster: Cluster, pooler: PgBouncer, more: str
+) -> None:
     pooler.start(more)
-    answers = uploaded(world, 60)
+    answers = uploaded(cluster, 60)
 
     assert {status for _, status in answers} <= OWN_ANSWERS | {503}, answers

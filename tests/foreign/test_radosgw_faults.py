@@ -7,22 +7,22 @@ import inspect
 import pytest
 
 from tests.faults import chaos, test_process_faults, test_storage_faults
-from tests.faults.world import World
+from tests.faults.cluster import Cluster
 
 _THEIRS = {
     name: test
     for module in (test_storage_faults, test_process_faults)
     for name, test in vars(module).items()
-    if name.startswith("test_") and "postgres_world" not in inspect.signature(test).parameters
+    if name.startswith("test_") and "postgres_cluster" not in inspect.signature(test).parameters
 }
-# Collected here, these tests get the `world` of this folder.
+# Collected here, these tests get the `cluster` of this folder.
 globals().update(_THEIRS)
 
 pytestmark = pytest.mark.foreign
 
 
-def test_a_chaos_loses_nothing(world: World) -> None:
-    findings = chaos.run(world, seed=5, n=40)
+def test_a_chaos_loses_nothing(cluster: Cluster) -> None:
+    findings = chaos.run(cluster, seed=5, n=40)
 
     assert findings.bad == {}
-    assert world.client.rude == []
+    assert cluster.client.malformed == []

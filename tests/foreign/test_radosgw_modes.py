@@ -10,8 +10,8 @@ import requests
 
 from storage.parts import DEFAULT_PART, MIB, MIN_PART
 from tests.faults.client import MODES
-from tests.faults.looking import ends_as
-from tests.faults.world import World
+from tests.faults.cluster import Cluster
+from tests.faults.inspection import ends_as
 
 pytestmark = pytest.mark.foreign
 
@@ -40,27 +40,27 @@ RANGES = {
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_file_comes_back_as_it_was_sent(world: World, mode: str, size: int) -> None:
+def test_a_file_comes_back_as_it_was_sent(cluster: Cluster, mode: str, size: int) -> None:
     body = random.Random(size).randbytes(size)
-    upload = world.client.upload(mode, body)
-    row = ends_as(world, upload, "COMPLETE", 60)
+    upload = cluster.client.upload(mode, body)
+    row = ends_as(cluster, upload, "COMPLETE", 60)
 
-    answer = requests.get(f"{world.client.url}/files/{upload.id}/content", timeout=60)
+    answer = requests.get(f"{cluster.client.url}/files/{upload.id}/content", timeout=60)
     assert (row.attempt, row.size, row.sha256) == (1, size, upload.sha256)
     assert hashlib.sha256(answer.content).hexdigest() == upload.sha256
 
 
 @pytest.mark.parametrize("asked", RANGES)
-def test_a_range_comes_back(world: World, asked: str) -> None:
+def test_a_range_comes_back(cluster: Cluster, asked: str) -> None:
     body = random.Random(1).randbytes(MIN_PART + MIB)
-    upload = world.client.upload("normal", body)
-    answer = requests.get(f"{world.client.url}/files/{upload.id}/content", headers={"Range": asked}, timeout=60)
+    upload = cluster.client.upload("normal", body)
+    answer = requests.get(f"{cluster.client.url}/files/{upload.id}/content", headers={"Range": asked}, timeout=60)
 
     start, end = RANGES[asked]
     assert (answer.status_code, answer.content) == (206, body[start:end])
 
 
-def test_a_deleted_file_leaves_nothing(world: World) -> None:
-    upload = world.client.upload("normal", bytes(MIN_PART + MIB))
-    assert requests.delete(f"{world.client.url}/files/{upload.id}", timeout=10).status_code == 204
-    world.client.uploads.clear()
+def test_a_deleted_file_leaves_nothing(cluster: Cluster) -> None:
+    upload = cluster.client.upload("normal", bytes(MIN_PART + MIB))
+    assert requests.delete(f"{cluster.client.url}/files/{upload.id}", timeout=10).status_code == 204
+    cluster.client.uploads.clear()

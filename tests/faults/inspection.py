@@ -15,7 +15,7 @@ from sqlalchemy import NullPool, create_engine, text
 from tests.faults import sessions
 from tests.faults.checker import wait
 from tests.faults.client import Upload
-from tests.faults.world import World
+from tests.faults.cluster import Cluster
 
 T = TypeVar("T")
 
@@ -27,39 +27,39 @@ def later(work: Callable[..., T], *args: Any, **options: Any) -> Future[T]:
     return _threads.submit(work, *args, **options)
 
 
-def rows(world: World) -> list[Any]:
+def rows(cluster: Cluster) -> list[Any]:
     """All files, newest first, as the database has them. What a row says of attempts no client is told."""
-    engine = create_engine(world.env["SQLALCHEMY_DATABASE_URI"], poolclass=NullPool)
+    engine = create_engine(cluster.env["SQLALCHEMY_DATABASE_URI"], poolclass=NullPool)
     with engine.connect() as connection:
         return list(connection.execute(text("select * from files order by id desc")).all())
 
 
-def row(world: World, id: str | None = None) -> Any:
+def row(cluster: Cluster, id: str | None = None) -> Any:
     """The file with this id, or the newest."""
-    return next(row for row in rows(world) if id in (None, row.id))
+    return next(row for row in rows(cluster) if id in (None, row.id))
 
 
-def is_now(world: World, upload: Upload, status: str) -> bool:
-    return bool(row(world, upload.id).upload_status == status)
+def is_now(cluster: Cluster, upload: Upload, status: str) -> bool:
+    return bool(row(cluster, upload.id).upload_status == status)
 
 
-def ends_as(world: World, upload: Upload, status: str, seconds: float = 20) -> Any:
+def ends_as(cluster: Cluster, upload: Upload, status: str, seconds: float = 20) -> Any:
     """Wait until a file has ended, and assert how. Returns its row."""
     assert upload.id, f"answered {upload.status} {upload.slug}"
-    wait(lambda: row(world, upload.id).upload_status in ("COMPLETE", "ERROR"), seconds, "the end of a file")
-    found = row(world, upload.id)
+    wait(lambda: row(cluster, upload.id).upload_status in ("COMPLETE", "ERROR"), seconds, "the end of a file")
+    found = row(cluster, upload.id)
     assert (found.upload_status, found.error is None) == (status, status == "COMPLETE"), found.error
     return found
 
 
-def bodies_sent(world: World) -> int:
+def bodies_sent(cluster: Cluster) -> int:
     """Requests with which Ferry has sent bytes to the storage."""
-    return world.proxy.seen("put_object") + world.proxy.seen("upload_part")
+    return cluster.proxy.seen("put_object") + cluster.proxy.seen("upload_part")
 
 
-def objects(world: World, id: str) -> list[str]:
+def objects(cluster: Cluster, id: str) -> list[str]:
     """The keys of a file's objects."""
-    s3 = world.s3()
+    s3 = cluster.s3()
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket="ferry", Prefix=id).get("Contents", ())]
     s3.close()
     return keys
@@ -71,26 +71,26 @@ def problem(answer: requests.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].rsplit("/", 1)[1]
 
 
-def services(world: World) -> list[int]:
+def services(cluster: Cluster) -> list[int]:
     """The pids of Ferry's own processes."""
-    names = [name for name in ("web", *world.workers) if name in world.running]
-    return [pid for name in names for pid in sessions.members(world.running[name].pid)]
+    names = [name for name in ("web", *cluster.workers) if name in cluster.running]
+    return [pid for name in names for pid in sessions.members(cluster.running[name].pid)]
 
 
-def frozen(world: World) -> list[int]:
+def frozen(cluster: Cluster) -> list[int]:
     """Those of them that stand still."""
-    return [pid for pid in services(world) if sessions.state(pid) == "T"]
+    return [pid for pid in services(cluster) if sessions.state(pid) == "T"]
 
 
-def thaw(world: World) -> None:
+def thaw(cluster: Cluster) -> None:
     """Let all of Ferry's processes go on."""
-    for pid in frozen(world):
+    for pid in frozen(cluster):
         os.kill(pid, signal.SIGCONT)
 
 
-def connect(world: World) -> socket.socket:
+def connect(cluster: Cluster) -> socket.socket:
     """A bare connection to the web service, for clients that misbehave."""
-    return socket.create_connection(("127.0.0.1", world.ports.web), timeout=15)
+    return socket.create_connection(("127.0.0.1", cluster.ports.web), timeout=15)
 
 
 def head(mode: str, size: int) -> bytes:

@@ -38,7 +38,7 @@ SETTINGS = {
 }
 
 
-class World:
+class Cluster:
     """`running` are the parts that run, by name; `client` remembers what was uploaded."""
 
     def __init__(
@@ -68,7 +68,7 @@ class World:
         self.running: dict[str, Process] = {}
         self.client = Client(f"http://127.0.0.1:{self.ports.web}")
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Cluster:
         (self.data / "log").mkdir(parents=True, exist_ok=True)
         try:
             self.proxy.start()
@@ -142,7 +142,7 @@ class World:
         unfinished.write_text(f"{point}:{action}")
         unfinished.rename(self.order)
 
-    def struck(self) -> bool:
+    def triggered(self) -> bool:
         """Whether the failpoint that was ordered has been passed."""
         return not self.order.exists()
 

@@ -1,0 +1,65 @@
+"""Worlds that serve many tests: one of each kind, since its start is the dear part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.faults import checker, inspection
+from tests.faults.cluster import Cluster
+
+_ATTEMPTS = {"MAX_ATTEMPTS": "5"}
+"""So that a file that can't be stored has ended after some 15 s."""
+
+
+class ClusterPool:
+    """The worlds that run, by their database. At the end of a test one is mended and checked, or thrown away."""
+
+    def __init__(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        self._factory = tmp_path_factory
+        self._running: dict[str, Cluster] = {}
+
+    def take(self, database: Any) -> Cluster:
+        if database not in self._running:
+            cluster = Cluster(self._factory.mktemp(database), database=database, settings=_ATTEMPTS)
+            self._running[database] = cluster.__enter__()
+            # The first sweep marks the bucket: from then on, all that is sent are files.
+            checker.wait(lambda: inspection.objects(cluster, checker.MARK))
+        cluster = self._running[database]
+        cluster.client.uploads.clear()
+        cluster.client.malformed.clear()
+        return cluster
+
+    def give_back(self, cluster: Cluster, seconds: float = 20) -> None:
+        """Mend what is broken, wait, and assert all invariants."""
+        try:
+            repair(cluster)
+            checker.check(cluster, seconds)
+        except BaseException:
+            self.throw_away(cluster)
+            raise
+
+    def throw_away(self, cluster: Cluster) -> None:
+        if cluster not in self._running.values():
+            return
+        self._running = {name: running for name, running in self._running.items() if running is not cluster}
+        cluster.__exit__()
+
+    def end(self) -> None:
+        for cluster in list(self._running.values()):
+            self.throw_away(cluster)
+
+
+def repair(cluster: Cluster) -> None:
+    """Let everything run, and nothing fail."""
+    cluster.order.unlink(missing_ok=True)
+    cluster.deaf.unlink(missing_ok=True)
+    cluster.proxy.heal()
+    inspection.thaw(cluster)
+    for name in ("s3", "redis", *(["database"] if cluster.postgres else []), *cluster.workers, "web"):
+        process = cluster.running.get(name)
+        if process is None or process.ended is not None:
+            cluster.restart(name)
+        elif name != "web" and name not in cluster.workers:
+            cluster.thaw(name)
