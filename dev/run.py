@@ -1,6 +1,6 @@
-"""`make run`: Ferry and every part it needs, on this machine, until Ctrl-C. Everything is written below one folder.
+"""`make run`: Ferry and its parts on this machine, until Ctrl-C. Everything is written below one folder.
 
-A part that ends by itself is restarted. `--parent PID`: end as soon as `make`, with this process id, ends.
+A part that exits is restarted. `--parent PID`: end as soon as `make`, with this process id, ends.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _GREETING = """
 
 
 def main(argv: Sequence[str]) -> int:
-    """Start all parts, wait for a signal or for a part that can't be kept running, stop all. Returns the exit code."""
+    """Start all parts, wait for a signal or a part that keeps exiting, stop all. Return the exit code."""
     os.umask(0o077)
     parent = _parent(argv)
     wake = threading.Event()
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
         _start(running)
         while not (wake.wait(0.5) or (parent and (os.getppid() != parent or is_ending(parent)))):
             for part in running:
-                part.look()
+                part.restart_if_due()
     except (StartError, ConfigError) as error:
         print(f"\n{error}\n", file=sys.stderr)
         return 1
@@ -83,18 +83,18 @@ def _start(running: list[Supervised]) -> None:
     running.append(Supervised(partial(parts.worker, env)))
     running.append(Supervised(partial(parts.web, env)))
     running[-1].process.wait_for(ports.web)
-    print(_GREETING.format(url=f"http://127.0.0.1:{ports.web}", data=_short(data)), _about_host(settings), flush=True)
+    print(_GREETING.format(url=f"http://127.0.0.1:{ports.web}", data=_short(data)), _host_notice(settings), flush=True)
 
 
-def _about_host(settings: Config) -> str:
-    """What to say of a HOST that is set to something else."""
+def _host_notice(settings: Config) -> str:
+    """A notice that HOST is ignored; empty if it is the default."""
     if settings.host == "127.0.0.1":
         return ""
-    return f" HOST={settings.host} does not count here: `make run` listens on 127.0.0.1 only. See docs/running.md.\n"
+    return f" HOST={settings.host} is ignored: `make run` listens on 127.0.0.1 only. See docs/running.md.\n"
 
 
 def _claim(data: Path) -> None:
-    """Two Redis servers on one folder would write over each other's tasks. Released when this process ends."""
+    """Lock the folder: two Redis servers would overwrite each other's tasks. Released when this process ends."""
     lock = os.open(data / "run.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,7 +107,7 @@ def _claim(data: Path) -> None:
 
 
 def _ports(web: int) -> parts.Ports:
-    """The web's port and the three after it, so that yesterday's addresses hold; another where one is taken."""
+    """The web's port and the next three, so that URLs stay valid over restarts; a free one if one is taken."""
     if not is_free(web):
         raise StartError(f"Port {web} is taken. Choose another: make run PORT={web + 10}")
     return parts.Ports(web, *(port if is_free(port) else free_port() for port in range(web + 1, web + 4)))

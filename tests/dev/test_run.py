@@ -1,4 +1,4 @@
-"""`make run`, and what any process does with a setting that is nonsense."""
+"""`make run`, invalid settings, and the permissions of files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import requests
 from config import Config
 from dev import parts
 from dev.process import Process, free_port
-from dev.run import _about_host
+from dev.run import _host_notice
 from tests.stack import Stack, printed
 
 
@@ -28,7 +28,7 @@ class TestRun:
         return tmp_path / "var"
 
     def run(self, data: Path, port: int) -> Process:
-        """What is made is for its own user alone, whatever the shell's umask."""
+        """Start `make run` in `data`. Its files are private, whatever the shell's umask."""
         env = {"FERRY_DATA": str(data), "PORT": str(port)}
         log = data.parent / f"run-{time.monotonic_ns()}.log"
         os.chdir(parts.ROOT)
@@ -36,7 +36,7 @@ class TestRun:
         process.wait_for(port)
         return process
 
-    def test_it_prints_lines_that_work_and_finds_yesterdays_files(self, data: Path) -> None:
+    def test_printed_lines_work_and_files_survive_a_restart(self, data: Path) -> None:
         port = free_port(4)
         first = self.run(data, port)
         try:
@@ -77,7 +77,7 @@ class TestRun:
         assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
         assert not data.exists()
 
-    def test_a_second_start_on_the_same_folder_is_told(self, data: Path) -> None:
+    def test_a_second_start_on_the_same_folder_is_refused(self, data: Path) -> None:
         first = self.run(data, free_port(4))
         try:
             env = os.environ | {"FERRY_DATA": str(data), "PORT": str(free_port())}
@@ -88,11 +88,11 @@ class TestRun:
 
         assert (ran.returncode, "already runs on" in ran.stderr) == (1, True)
 
-    @pytest.mark.parametrize(("host", "told"), [("127.0.0.1", False), ("::1", True), ("0.0.0.0", True)])
-    def test_a_host_that_does_not_count_is_told(self, host: str, told: bool) -> None:
-        assert (f"HOST={host} does not count here" in _about_host(Config.from_env({"HOST": host}))) is told
+    @pytest.mark.parametrize(("host", "noticed"), [("127.0.0.1", False), ("::1", True), ("0.0.0.0", True)])
+    def test_an_ignored_host_is_reported(self, host: str, noticed: bool) -> None:
+        assert (f"HOST={host} is ignored" in _host_notice(Config.from_env({"HOST": host}))) is noticed
 
-    def test_a_taken_port_is_told(self, stack: Stack, data: Path) -> None:
+    def test_a_taken_port_is_reported(self, stack: Stack, data: Path) -> None:
         env = os.environ | {"FERRY_DATA": str(data), "PORT": str(stack.ports.web)}
         argv = [sys.executable, "-m", "dev.run"]
         ran = subprocess.run(argv, cwd=parts.ROOT, env=env, capture_output=True, text=True, timeout=30)
@@ -103,7 +103,7 @@ class TestRun:
 
 
 @pytest.mark.parametrize("command", ["gunicorn", "celery"])
-def test_a_nonsense_setting_stops_every_process_by_name(command: str) -> None:
+def test_an_invalid_setting_stops_every_process_and_is_named(command: str) -> None:
     argv = {
         "gunicorn": [str(parts.BIN / "gunicorn"), "-c", "gunicorn.conf.py", "app:create_app()"],
         "celery": [str(parts.BIN / "celery"), "-A", "app.celery", "worker"],
@@ -115,8 +115,8 @@ def test_a_nonsense_setting_stops_every_process_by_name(command: str) -> None:
     assert "MAX_FILE_SIZE=ten: must be a size in bytes" in ran.stdout + ran.stderr
 
 
-def test_what_ferry_writes_is_for_its_own_user_alone(stack: Stack) -> None:
-    """Web service, worker and `flask` as processes of their own, none of them told of a umask."""
+def test_files_and_folders_are_private_to_ferrys_user(stack: Stack) -> None:
+    """Web service, worker and `flask` as separate processes, without a umask in their environment."""
     sent = [stack.upload(mode, b"x").json() for mode in ("async", "celery")]
     assert [stack.ended(file["id"])["status"] for file in sent] == ["COMPLETE"] * 2
     data = stack.data / "other" / "folder"
@@ -134,12 +134,12 @@ _OF_RCLONE_AND_REDIS = ("s3", "redis", "log")
 
 
 def open_to_others(folder: Path) -> list[Path]:
-    """What other users could read. What is removed meanwhile counts for nothing."""
+    """Paths that other users can read. Paths removed meanwhile are skipped."""
     return [path for path in folder.rglob("*") if path.exists() and path.stat().st_mode & 0o077]
 
 
 def children_of(data: Path) -> list[str]:
-    """The processes that were started for this data folder and still run."""
+    """Running processes that were started for this data folder."""
     found = []
     for status in Path("/proc").glob("[0-9]*/environ"):
         try:

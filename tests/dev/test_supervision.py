@@ -1,4 +1,4 @@
-"""A part that ends by itself is started again, with growing pauses; one that ends at once always is given up."""
+"""`dev/supervision.py`: a part that exits is restarted with growing pauses, one that always exits early is not."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Clock:
 @pytest.mark.parametrize(
     ("quick_ends", "pause"), [(0, 0.5), (1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (5, None), (6, None)]
 )
-def test_how_long_a_part_rests(quick_ends: int, pause: float | None) -> None:
+def test_restart_pauses_grow_until_a_part_is_given_up(quick_ends: int, pause: float | None) -> None:
     assert restart_pause(quick_ends) == pause
 
 
 class Ended:
-    """In place of a Process: one that has ended."""
+    """A fake Process that has ended."""
 
     name, ended = "part", 3
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         return ""
 
 
 class Starts:
-    """Starts parts that have ended before anything looks at them, and notes when."""
+    """Start parts that have already ended, and record when."""
 
     def __init__(self) -> None:
         self.clock, self.at = Clock(), list[float]()
@@ -48,50 +48,50 @@ class Starts:
         self.at.append(self.clock.now)
         return Ended()
 
-    def look_until(self, part: Supervised, now: float) -> None:
+    def run_until(self, part: Supervised, now: float) -> None:
         while self.clock.now < now:
             self.clock.now += 0.5
-            part.look()
+            part.restart_if_due()
 
 
-def test_a_part_that_ended_is_started_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_part_that_exited_is_restarted(capsys: pytest.CaptureFixture[str]) -> None:
     starts = Starts()
     part = Supervised(starts, starts.clock)
     starts.clock.now = 60
-    part.look()
+    part.restart_if_due()
     first = part.process
-    starts.look_until(part, 60.5)
+    starts.run_until(part, 60.5)
 
     assert part.process is not first
     assert starts.at == [0, 60.5]
-    assert capsys.readouterr().err == "part ended by itself with code 3. It is started again in 0.5 s.\n"
+    assert capsys.readouterr().err == "part exited with code 3. Restarting it in 0.5 s.\n"
 
 
-def test_a_part_that_ends_at_once_again_and_again_is_given_up() -> None:
+def test_a_part_that_always_exits_early_is_given_up() -> None:
     starts = Starts()
-    with pytest.raises(StartError, match="part ended by itself with code 3, 5 times soon after its start"):
-        starts.look_until(Supervised(starts, starts.clock), 100)
+    with pytest.raises(StartError, match="part exited with code 3, 5 times soon after its start"):
+        starts.run_until(Supervised(starts, starts.clock), 100)
     assert starts.at == [0, 1.5, 4, 8.5, 17]
 
 
-def test_a_part_that_runs_for_a_while_each_time_is_never_given_up() -> None:
+def test_a_part_that_runs_for_a_while_each_time_is_always_restarted() -> None:
     starts = Starts()
     part = Supervised(starts, starts.clock)
     for _ in range(8):
         starts.clock.now += 11
-        part.look()
-        starts.look_until(part, starts.clock.now + 0.5)
+        part.restart_if_due()
+        starts.run_until(part, starts.clock.now + 0.5)
     assert len(starts.at) == 9
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_a_make_that_handles_a_signal_is_seen(tmp_path: Path) -> None:
+def test_a_make_that_handles_a_signal_is_detected(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text("run:\n\t@exec sleep 30\n")
     make = Process("make", ["make", "-s", "-C", str(tmp_path)])
     children = Path(f"/proc/{make.pid}/task/{make.pid}/children")
     try:
         wait(lambda: children.read_text())
-        # make blocks these signals for the moment in which it starts its child, too.
+        # make also blocks these signals while it starts its child.
         wait(lambda: not is_ending(make.pid))
         make.signal(signal.SIGHUP)
         wait(lambda: is_ending(make.pid))
