@@ -1,4 +1,4 @@
-"""The client's tests: against a real Ferry, and against a fake one that breaks where it is told to."""
+"""Fixtures of the client's tests: a real Ferry, and a fake one that fails as configured."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fake() -> Iterator[FakeServer]:
 
 @pytest.fixture
 def ferry(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ferry]:
-    """A client of the fake one that is always in luck: its pauses are as short as they get."""
+    """A client of the fake server, without jitter: its retry delays are as short as possible."""
     monkeypatch.setattr("ferry_client.retries.random.random", lambda: 0.0)
     with Ferry(fake.url, max_retry_seconds=2) as ferry:
         yield ferry
@@ -49,7 +49,7 @@ def real(stack: Stack) -> Iterator[Ferry]:
 
 @pytest.fixture
 def run() -> Run:
-    """Runs `ferry --url URL …` as a process."""
+    """Run `ferry --url URL …` as a process."""
 
     def run(url: str, *argv: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "ferry_client", "--url", url, *map(str, argv)]
@@ -60,7 +60,7 @@ def run() -> Run:
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `ferry --url URL …` in this process: ten times as fast as `run`, without a terminal."""
+    """Run `ferry --url URL …` in this process: ten times as fast as `run`, without a terminal."""
     monkeypatch.setattr("ferry_client.retries.random.random", lambda: 0.0)
 
     def command(url: str, *argv: object) -> subprocess.CompletedProcess[str]:
@@ -77,7 +77,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def shell(command: Run) -> Shell:
-    """Runs `ferry …` in this process: exit code, stdout, stderr."""
+    """Run `ferry …` in this process: exit code, stdout, stderr."""
 
     def shell(*argv: object) -> tuple[int, str, str]:
         ran = command("http://127.0.0.1:1", *argv)
@@ -87,8 +87,14 @@ def shell(command: Run) -> Shell:
 
 
 @pytest.fixture
+def no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test on a retry."""
+    monkeypatch.setattr("ferry_client.retries.time.sleep", lambda _: pytest.fail("a pause"))
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Twins among its files, and one folder deep."""
+    """A nested folder with two equal files."""
     for name, body in {"a.txt": "a", "b.txt": "same", "deep/b.txt": "same", "deep/er/c.csv": ","}.items():
         path = tmp_path / "folder" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A small Ferry in a thread that keeps to the contract, and breaks where a test asks for it."""
+"""A fake Ferry in a thread, with configurable failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass
 class RecordedRequest:
-    """One request as it came."""
+    """One received request."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class RecordedRequest:
 
 @dataclass
 class FakeServer:
-    """Its files, their bytes, what it was asked, and what it does instead of answering the next requests."""
+    """State of a fake server. `overrides` replace the responses to the next requests, one each."""
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
@@ -39,13 +39,13 @@ class FakeServer:
     changed: threading.Condition = field(default_factory=threading.Condition)
     url: str = ""
 
-    def add(self, body: bytes, name: str = "a.bin", **more: Any) -> str:
-        """A COMPLETE file, unless `more` says otherwise. Returns its id."""
+    def add(self, body: bytes, name: str = "a.bin", **extra: Any) -> str:
+        """Add a COMPLETE file, or one with the values in `extra`. Returns its id."""
         id = f"id-{len(self.files)}"
         self.contents[id] = body
         self.files[id] = {
             "id": id, "name": name, "status": "COMPLETE", "mode": "normal", "size": len(body), "error": None,
-            "sha256": hashlib.sha256(body).hexdigest(), "created_at": "2026-11-20T10:24:31.645Z", **more,
+            "sha256": hashlib.sha256(body).hexdigest(), "created_at": "2026-11-20T10:24:31.645Z", **extra,
         }  # fmt: skip
         return id
 
@@ -57,7 +57,7 @@ class FakeServer:
 
 @contextmanager
 def running_fake() -> Iterator[FakeServer]:
-    """A fake that listens for the length of the block."""
+    """Run a fake server for the length of a `with` block."""
     fake = FakeServer()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"fake": fake}))
     server.daemon_threads = True
@@ -71,12 +71,12 @@ def running_fake() -> Iterator[FakeServer]:
 
 
 def respond_problem(status: int, slug: str, **headers: str) -> Callable[[Handler], None]:
-    """Answers a problem instead."""
+    """Return an override that responds with a problem."""
     return lambda handler: handler.problem(status, slug, **headers)
 
 
 def disconnect(handler: Handler) -> None:
-    """Answers nothing."""
+    """Close the connection without a response."""
     handler.close_connection = True
 
 
@@ -89,20 +89,22 @@ class Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
-        except ConnectionError:  # A client under test hangs up as it likes.
+        except ConnectionError:  # The client disconnected.
             self.close_connection = True
 
     def _serve(self) -> None:
         parts = urlsplit(self.path)
-        seen = RecordedRequest(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), self._body())
-        self.fake.requests.append(seen)
+        request = RecordedRequest(
+            self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), self._body()
+        )
+        self.fake.requests.append(request)
         if self.fake.overrides:
             self.fake.overrides.pop(0)(self)
             return
-        for method, pattern, answer in _ROUTES:
-            found = re.fullmatch(pattern, seen.path)
-            if found and method == seen.method:
-                answer(self, seen, *found.groups())
+        for method, pattern, respond in _ROUTES:
+            matches = re.fullmatch(pattern, request.path)
+            if matches and method == request.method:
+                respond(self, request, *matches.groups())
                 return
         self.problem(404, "not-found")
 
@@ -111,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
-    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+    def respond(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
@@ -119,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def json(self, status: int, value: object, **headers: str) -> None:
-        self.answer(status, json.dumps(value).encode(), **headers)
+        self.respond(status, json.dumps(value).encode(), **headers)
 
     def problem(self, status: int, slug: str, **headers: str) -> None:
         self.json(status, {"type": f"/problems/{slug}", "title": slug, "status": status}, **headers)
@@ -144,28 +146,28 @@ class Handler(BaseHTTPRequestHandler):
             raise ConnectionError
         return line
 
-    def upload(self, seen: RecordedRequest, mode: str) -> None:
-        lives = seen.query.get("expires_in")
-        more = {"expires_at": seconds_from_now(int(lives))} if lives else {}
-        id = self.fake.add(seen.body, seen.query.get("name", ""), mode=mode, **more)
+    def upload(self, request: RecordedRequest, mode: str) -> None:
+        expires_in = request.query.get("expires_in")
+        extra = {"expires_at": seconds_from_now(int(expires_in))} if expires_in else {}
+        id = self.fake.add(request.body, request.query.get("name", ""), mode=mode, **extra)
         self.json(201, self.fake.files[id])
 
-    def status(self, seen: RecordedRequest, id: str) -> None:
+    def status(self, request: RecordedRequest, id: str) -> None:
         if id not in self.fake.files:
             self.problem(404, "not-found")
             return
-        file, deadline = self.fake.files[id], time.monotonic() + float(seen.query.get("wait", 0))
-        known = seen.headers.get("If-None-Match", f'"{file["status"]}"')
+        file, deadline = self.fake.files[id], time.monotonic() + float(request.query.get("wait", 0))
+        etag = request.headers.get("If-None-Match", f'"{file["status"]}"')
         with self.fake.changed:
-            while f'"{file["status"]}"' == known and not is_final(file) and time.monotonic() < deadline:
+            while f'"{file["status"]}"' == etag and not is_final(file) and time.monotonic() < deadline:
                 self.fake.changed.wait(deadline - time.monotonic())
-        more = {} if is_final(file) else {"Retry_After": "1"}
-        if f'"{file["status"]}"' == seen.headers.get("If-None-Match"):
-            self.answer(304, **more)
+        extra = {} if is_final(file) else {"Retry_After": "1"}
+        if f'"{file["status"]}"' == request.headers.get("If-None-Match"):
+            self.respond(304, **extra)
         else:
-            self.json(200, file, ETag=f'"{file["status"]}"', **more)
+            self.json(200, file, ETag=f'"{file["status"]}"', **extra)
 
-    def content(self, seen: RecordedRequest, id: str) -> None:
+    def content(self, request: RecordedRequest, id: str) -> None:
         if self.fake.files[id]["status"] != "COMPLETE":
             self.json(409, {"type": "/problems/not-ready", "title": "x", "status": self.fake.files[id]["status"]})
             return
@@ -173,51 +175,51 @@ class Handler(BaseHTTPRequestHandler):
             self.problem(404, "object-missing")
             return
         body, etag = self.fake.contents[id], f'"{self.fake.files[id]["sha256"]}"'
-        start = int(seen.headers.get("Range", "bytes=0-")[6:-1])
-        start = start if seen.headers.get("If-Range", etag) == etag else 0
-        wanted = body[start:]
-        cut = self.fake.truncate_content_at.pop(0) if self.fake.truncate_content_at else len(wanted)
+        start = int(request.headers.get("Range", "bytes=0-")[6:-1])
+        start = start if request.headers.get("If-Range", etag) == etag else 0
+        content = body[start:]
+        cut = self.fake.truncate_content_at.pop(0) if self.fake.truncate_content_at else len(content)
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(wanted)))
+        self.send_header("Content-Length", str(len(content)))
         self.send_header("ETag", etag)
         self.end_headers()
-        self.wfile.write(wanted[:cut])
-        self.close_connection = cut < len(wanted)
+        self.wfile.write(content[:cut])
+        self.close_connection = cut < len(content)
 
-    def link(self, seen: RecordedRequest, id: str) -> None:
+    def link(self, request: RecordedRequest, id: str) -> None:
         if id not in self.fake.files:
             self.problem(404, "not-found")
             return
-        until = seconds_from_now(int(seen.query.get("expires", 300)))
-        self.json(200, {"url": f"{self.fake.url}/signed/{id}", "expires_at": until})
+        expires_at = seconds_from_now(int(request.query.get("expires", 300)))
+        self.json(200, {"url": f"{self.fake.url}/signed/{id}", "expires_at": expires_at})
 
-    def list(self, seen: RecordedRequest) -> None:
-        found = [
+    def list(self, request: RecordedRequest) -> None:
+        matches = [
             file
             for file in reversed(self.fake.files.values())
-            if file["name"].startswith(seen.query.get("prefix", ""))
-            and file["status"] == seen.query.get("status", file["status"])
+            if file["name"].startswith(request.query.get("prefix", ""))
+            and file["status"] == request.query.get("status", file["status"])
         ]
-        start, limit = int(seen.query.get("cursor", 0)), int(seen.query.get("limit", 20))
-        more = str(start + limit) if start + limit < len(found) else None
-        self.json(200, {"files": found[start : start + limit], "next": more})
+        start, limit = int(request.query.get("cursor", 0)), int(request.query.get("limit", 20))
+        cursor = str(start + limit) if start + limit < len(matches) else None
+        self.json(200, {"files": matches[start : start + limit], "next": cursor})
 
-    def statuses(self, seen: RecordedRequest) -> None:
-        ids = json.loads(seen.body)["ids"]
+    def statuses(self, request: RecordedRequest) -> None:
+        ids = json.loads(request.body)["ids"]
         assert 1 <= len(ids) <= 100
         files = [self.fake.files[id] for id in ids if id in self.fake.files]
         self.json(200, {"files": files, "unknown": [id for id in ids if id not in self.fake.files]})
 
     def delete(self, _: RecordedRequest, id: str) -> None:
         if self.fake.files.pop(id, None):
-            self.answer(204)
+            self.respond(204)
         else:
             self.problem(404, "not-found")
 
-    def delete_many(self, seen: RecordedRequest) -> None:
-        ids = json.loads(seen.body)["ids"]
-        gone = [id for id in ids if self.fake.files.pop(id, None)]
-        self.json(200, {"deleted": gone, "unknown": [id for id in ids if id not in gone]})
+    def delete_many(self, request: RecordedRequest) -> None:
+        ids = json.loads(request.body)["ids"]
+        deleted = [id for id in ids if self.fake.files.pop(id, None)]
+        self.json(200, {"deleted": deleted, "unknown": [id for id in ids if id not in deleted]})
 
 
 def seconds_from_now(seconds: float) -> str:

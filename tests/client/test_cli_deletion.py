@@ -19,15 +19,15 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def ids(fake: FakeServer) -> list[str]:
-    """Two files of a prefix, and one beside them."""
+    """Two files with a common prefix, and another one."""
     return [fake.add(b"xx", name) for name in ("log-1", "log-2", "other")]
 
 
 def test_rm_deletes_files_by_id(fake: FakeServer, ids: list[str], command: Run) -> None:
-    ran = command(fake.url, "rm", ids[0], "nobody", ids[0])
+    ran = command(fake.url, "rm", ids[0], "unknown", ids[0])
 
     assert (ran.returncode, ran.stdout, list(fake.files)) == (1, "deleted  id-0\n", ids[1:])
-    assert ran.stderr.startswith("ferry: nobody: ")
+    assert ran.stderr.startswith("ferry: unknown: ")
     assert ran.stderr.splitlines()[-1] == "1 deleted, 0 skipped, 1 failed"
 
 
@@ -43,16 +43,22 @@ def test_rm_prefix_without_a_terminal_requires_yes(fake: FakeServer, ids: list[s
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "left"), [("y\n", 0, 1), ("YES\n", 0, 1), ("n\n", 1, 3), ("\n", 1, 3), ("", 1, 3)]
+    ("answer", "code", "remaining"), [("y\n", 0, 1), ("YES\n", 0, 1), ("n\n", 1, 3), ("\n", 1, 3), ("", 1, 3)]
 )
 def test_rm_prefix_asks_on_a_terminal(
-    fake: FakeServer, ids: list[str], command: Run, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, left: int
+    fake: FakeServer,
+    ids: list[str],
+    command: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    code: int,
+    remaining: int,
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
 
     ran = command(fake.url, "rm", "--prefix", "log-")
 
-    assert (ran.returncode, len(fake.files)) == (code, left)
+    assert (ran.returncode, len(fake.files)) == (code, remaining)
     assert ran.stderr.startswith("Delete 2 files (4 B) whose names start with 'log-'? [y/N] ")
     assert answer or ran.stderr.endswith("[y/N] \nferry: nothing was deleted\n")
 
@@ -71,20 +77,20 @@ def test_rm_deletes_in_batches_of_100(fake: FakeServer, command: Run) -> None:
 
     assert (ran.returncode, fake.files) == (0, {})
     assert ran.stderr == "250 deleted, 0 skipped, 0 failed\n"
-    asked = [len(json.loads(seen.body)["ids"]) for seen in fake.requests if seen.path == "/files/delete"]
-    assert asked == [100, 100, 50]
+    batches = [len(json.loads(request.body)["ids"]) for request in fake.requests if request.path == "/files/delete"]
+    assert batches == [100, 100, 50]
 
 
 def test_rm_prefix_without_a_match_succeeds(fake: FakeServer, ids: list[str], command: Run) -> None:
-    """The same command twice: the second has what it wants already."""
+    """So that the command can be repeated."""
     ran = command(fake.url, "rm", "--prefix", "none", "--yes")
 
     assert (ran.returncode, ran.stderr) == (0, "0 deleted, 0 skipped, 0 failed\n")
 
 
 def test_rm_skips_a_file_deleted_after_the_listing(fake: FakeServer, ids: list[str], command: Run) -> None:
-    both = {"files": [fake.files[id] for id in ids[:2]], "next": None}
-    fake.overrides = [lambda handler: (handler.json(200, both), fake.files.pop(ids[0]))[0]]
+    listing = {"files": [fake.files[id] for id in ids[:2]], "next": None}
+    fake.overrides = [lambda handler: (handler.json(200, listing), fake.files.pop(ids[0]))[0]]
 
     ran = command(fake.url, "rm", "--prefix", "log-", "--yes")
 
@@ -93,12 +99,12 @@ def test_rm_skips_a_file_deleted_after_the_listing(fake: FakeServer, ids: list[s
 
 def test_rm_dry_run_deletes_nothing(fake: FakeServer, ids: list[str], command: Run) -> None:
     by_prefix = command(fake.url, "rm", "--prefix", "log-", "--dry-run")
-    by_id = command(fake.url, "rm", ids[2], "nobody", "--dry-run", "--json")
+    by_id = command(fake.url, "rm", ids[2], "unknown", "--dry-run", "--json")
 
     assert (by_prefix.returncode, by_id.returncode, len(fake.files)) == (0, 1, 3)
     assert by_prefix.stdout.splitlines() == ["would delete  id-1  2 B  log-2", "would delete  id-0  2 B  log-1"]
     assert by_prefix.stderr == "2 to delete, 0 skipped, 0 failed; 4 B; dry run: nothing was done\n"
     assert [(line["outcome"], line["path"]) for line in json_lines(by_id)] == [
-        ("failed", "nobody"), ("would delete", "id-2")
+        ("failed", "unknown"), ("would delete", "id-2")
     ]  # fmt: skip
-    assert {seen.path for seen in fake.requests} == {"/files", "/files/status"}
+    assert {request.path for request in fake.requests} == {"/files", "/files/status"}

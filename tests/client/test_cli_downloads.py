@@ -1,4 +1,4 @@
-"""`ferry download`: by ids, by prefix, and back by a manifest."""
+"""`ferry download`: by id, by prefix, by manifest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_manifest_path_outside_the_folder_is_rejected(
 
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
     assert "leads out of the folder" in ran.stderr
-    assert [each.name for each in tmp_path.iterdir()] == ["evil.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["evil.jsonl"]
 
 
 def test_download_prefix_writes_into_the_folder(fake: FakeServer, command: Run, tmp_path: Path) -> None:
@@ -83,11 +83,11 @@ def test_a_single_file_is_saved_under_the_path_of_to(fake: FakeServer, command: 
 
 
 def test_an_unknown_id_fails_and_the_others_are_downloaded(fake: FakeServer, command: Run, tmp_path: Path) -> None:
-    ran = command(fake.url, "download", fake.add(b"x", "a"), "nobody", "--to", tmp_path, "--json")
+    ran = command(fake.url, "download", fake.add(b"x", "a"), "unknown", "--to", tmp_path, "--json")
 
     assert ran.returncode == 1
     assert [(line["outcome"], line["path"]) for line in json_lines(ran)] == [
-        ("failed", "nobody"),
+        ("failed", "unknown"),
         ("fetched", str(tmp_path / "a")),
     ]
 
@@ -101,34 +101,34 @@ def _tree(folder: Path) -> dict[str, str]:
 
 
 def test_a_missing_object_is_not_retried(fake: FakeServer, command: Run, tmp_path: Path) -> None:
-    """And the others of the prefix come all the same."""
-    gone, _ = fake.add(b"1", "a1"), fake.add(b"2", "a2")
-    fake.contents.pop(gone)
-    alone = command(fake.url, "download", gone, "--to", tmp_path / "a1")
+    """The other files of the prefix are downloaded."""
+    missing, _ = fake.add(b"1", "a1"), fake.add(b"2", "a2")
+    fake.contents.pop(missing)
+    single = command(fake.url, "download", missing, "--to", tmp_path / "a1")
     many = command(fake.url, "download", "--prefix", "a", "--to", tmp_path / "new")
 
-    assert (alone.returncode, many.returncode) == (1, 1)
-    assert alone.stderr.count("(object-missing)") == many.stderr.count("(object-missing)") == 1
-    assert "again in" not in alone.stderr + many.stderr
-    assert [seen.path for seen in fake.requests].count(f"/files/{gone}/content") == 2
+    assert (single.returncode, many.returncode) == (1, 1)
+    assert single.stderr.count("(object-missing)") == many.stderr.count("(object-missing)") == 1
+    assert "again in" not in single.stderr + many.stderr
+    assert [request.path for request in fake.requests].count(f"/files/{missing}/content") == 2
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a2"]
     assert not (tmp_path / "a1").exists()
 
 
-@pytest.mark.parametrize("to", ["new/", "new/deep/", "there", "there/"])
+@pytest.mark.parametrize("to", ["new/", "new/deep/", "existing", "existing/"])
 def test_to_with_a_trailing_slash_is_a_folder(fake: FakeServer, command: Run, tmp_path: Path, to: str) -> None:
-    (tmp_path / "there").mkdir()
+    (tmp_path / "existing").mkdir()
 
     assert command(fake.url, "download", fake.add(b"x", "a"), "--to", f"{tmp_path}/{to}").returncode == 0
     assert (tmp_path / to / "a").read_bytes() == b"x"
 
 
 def test_to_with_a_slash_after_a_file_fails(fake: FakeServer, command: Run, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("here")
+    (tmp_path / "file").write_text("existing")
 
     ran = command(fake.url, "download", fake.add(b"x", "a"), "--to", f"{tmp_path}/file/")
 
-    assert (ran.returncode, (tmp_path / "file").read_text()) == (1, "here")
+    assert (ran.returncode, (tmp_path / "file").read_text()) == (1, "existing")
 
 
 def test_names_that_differ_only_in_case_are_numbered(fake: FakeServer, command: Run, tmp_path: Path) -> None:
@@ -164,4 +164,4 @@ def test_an_unusable_manifest_path_raises_no_traceback(
     (tmp_path / "m.jsonl").write_text(json.dumps({"outcome": "sent", "path": path, "file": {"id": fake.add(b"x")}}))
 
     assert command(fake.url, "download", "--manifest", tmp_path / "m.jsonl", "--to", tmp_path).returncode in (0, 1)
-    assert {each.name for each in tmp_path.iterdir()} <= {"m.jsonl", "a_b"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"m.jsonl", "a_b"}

@@ -1,4 +1,4 @@
-"""Errors in the words of the command, and how it ends: each exit code for real, Ctrl-C, a stdout that takes nothing."""
+"""Error messages and exit codes of the command, Ctrl-C, and an unusable stdout."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_an_error_names_the_option_that_fixes_it(
 
 
 def test_a_missing_scope_is_reported_with_the_servers_detail(fake: FakeServer, shell: Shell) -> None:
-    said = {"type": "/problems/scope-missing", "title": "x", "detail": "The key may not read.", "scope": "read"}
-    fake.overrides = [lambda handler: handler.json(403, said)]
+    problem = {"type": "/problems/scope-missing", "title": "x", "detail": "The key may not read.", "scope": "read"}
+    fake.overrides = [lambda handler: handler.json(403, problem)]
 
     _, _, err = shell("ls", "--url", fake.url)
     assert err == "ferry: The key may not read. Set --key or FERRY_KEY to a key that may. (scope-missing)\n"
@@ -66,34 +66,34 @@ def test_retry_max_time_0_disables_retries(fake: FakeServer, shell: Shell) -> No
 
 
 def _interrupted(fake: FakeServer, *argv: object, ends: int) -> tuple[int, str]:
-    """The command's code and stderr, after Ctrl-C when `ends` requests were answered and the next one is held."""
-    asked, held = threading.Event(), threading.Event()
+    """Return exit code and stderr after a Ctrl-C during request `ends` + 1."""
+    requested, release = threading.Event(), threading.Event()
 
     def hold(_: Handler) -> None:
-        asked.set()
-        held.wait(60)
+        requested.set()
+        release.wait(60)
 
-    fake.overrides = [*[_answered] * ends, *[hold] * 9]
+    fake.overrides = [*[_respond_normally] * ends, *[hold] * 9]
     command = [sys.executable, "-m", "ferry_client", "--url", fake.url, *map(str, argv)]
     with subprocess.Popen(
         command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:  # fmt: skip
-        assert asked.wait(30)
+        assert requested.wait(30)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=40)
-    held.set()
+    release.set()
     return process.returncode, err
 
 
-def _answered(handler: Handler) -> None:
-    """As if nothing stood in `instead`."""
+def _respond_normally(handler: Handler) -> None:
+    """Respond as without overrides."""
     rest, handler.fake.overrides = handler.fake.overrides, []
-    seen = handler.fake.requests[-1]
-    if seen.method == "GET":
-        handler.list(seen)
+    request = handler.fake.requests[-1]
+    if request.method == "GET":
+        handler.list(request)
     else:
-        handler.upload(seen, "normal")
+        handler.upload(request, "normal")
     handler.fake.overrides = rest
 
 
@@ -114,7 +114,7 @@ def test_ctrl_c_reports_the_unfinished_files(
     code, err = _interrupted(fake, *argv, folder, ends=ends)
 
     assert code == ExitCode.INTERRUPTED
-    # Whether the second file's line was printed before the signal is a race.
+    # The second file's line may or may not be printed before the signal.
     assert re.search(rf"^ferry: interrupted: [23] of 4 {re.escape(reported)}", err, re.MULTILINE)
     assert "Traceback" not in err
 
@@ -123,7 +123,7 @@ def test_ctrl_c_of_named_files_promises_no_skipping(fake: FakeServer, folder: Pa
     code, err = _interrupted(fake, "upload", "--jobs", "1", folder / "a.txt", folder / "b.txt", ends=1)
 
     assert code == ExitCode.INTERRUPTED
-    # Whether the first file's line was printed before the signal is a race.
+    # The first file's line may or may not be printed before the signal.
     advice = "Send again those that have no line of their own"
     assert re.search(rf"interrupted: [12] of 2 files not finished\. {advice}", err)
 

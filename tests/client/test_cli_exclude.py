@@ -1,4 +1,4 @@
-"""`--exclude`: which names and paths a pattern leaves out."""
+"""`--exclude`: which names and paths a pattern matches."""
 
 from __future__ import annotations
 
@@ -94,5 +94,5 @@ def test_the_current_folder_is_not_excluded_by_its_own_name(
 def test_patterns_apply_to_paths_expanded_by_the_shell(fake: FakeServer, command: Run, folder: Path) -> None:
     ran = command(fake.url, "upload", *sorted(folder.glob("*.txt")), "--exclude", "a.*")
 
-    assert [seen.query["name"] for seen in fake.requests] == ["b.txt"]
+    assert [request.query["name"] for request in fake.requests] == ["b.txt"]
     assert ran.returncode == 0

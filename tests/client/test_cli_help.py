@@ -1,4 +1,4 @@
-"""What `ferry --help` says, and that it is so: width, examples, defaults, exit codes, options on either side."""
+"""`ferry --help`: width, examples, defaults, exit codes, position of global options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMMANDS = ["upload", "download", "ls", "status", "link", "rm"]
 
 @pytest.fixture(autouse=True)
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 80 columns, without settings."""
+    """80 columns, no FERRY_ variables."""
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("FERRY_URL", raising=False)
     monkeypatch.delenv("FERRY_KEY", raising=False)
@@ -65,15 +65,15 @@ def test_the_help_of_every_option_has_its_default(name: str | None) -> None:
     assert [a.dest for a in actions if not a.help and a.dest != "command"] == []
 
 
-_GIVEN = ["--url", "http://a", "--key", "k", "--retry-max-time", "2.5", "--json"]
+_ARGV = ["--url", "http://a", "--key", "k", "--retry-max-time", "2.5", "--json"]
 _VALUES = {"url": "http://a", "key": "k", "max_retry_seconds": 2.5, "json": True}
 
 
 @pytest.mark.parametrize("cut", [0, 2, 4, 6, 7])
-@pytest.mark.parametrize("turned", [False, True])
-def test_global_options_are_accepted_before_and_after_the_command(cut: int, turned: bool) -> None:
-    """Those that are missing after the command leave alone what was given before it."""
-    before, after = (_GIVEN[cut:], _GIVEN[:cut]) if turned else (_GIVEN[:cut], _GIVEN[cut:])
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_global_options_are_accepted_before_and_after_the_command(cut: int, is_reversed: bool) -> None:
+    """A global option missing after the command keeps its value from before it."""
+    before, after = (_ARGV[cut:], _ARGV[:cut]) if is_reversed else (_ARGV[:cut], _ARGV[cut:])
     options = vars(parse_args([*before, "ls", *after]))
 
     assert {name: options[name] for name in _VALUES} == _VALUES
@@ -102,7 +102,7 @@ def test_global_options_have_the_documented_defaults(monkeypatch: pytest.MonkeyP
 
 
 def test_every_exit_code_is_documented(shell: Shell) -> None:
-    """main() returns no other: its type is Exit, which every command's code has to be."""
+    """main() returns an ExitCode, and therefore no other value."""
     _, out, _ = shell("--help")
     reported = dict(re.findall(r"^  (\d+) +(.+)$", out, re.MULTILINE))
 

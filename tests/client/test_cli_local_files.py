@@ -1,4 +1,4 @@
-"""Which local files are meant, and what is said of what is none."""
+"""Find local files: links, special files, partial downloads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def test_links_to_folders_are_not_followed(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
 
     labels = [
-        each.label if isinstance(each, LocalFile) else type(each) for each in find_files([str(folder)], recursive=True)
+        entry.label if isinstance(entry, LocalFile) else type(entry)
+        for entry in find_files([str(folder)], recursive=True)
     ]
 
     assert labels == [

@@ -1,4 +1,4 @@
-"""Which files of a folder the server has already, for as long as they are wanted."""
+"""Skip local files that the server stores for long enough."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ HOUR = 3600
 
 def test_each_duplicate_needs_a_remote_copy_of_its_own(fake: FakeServer, ferry: Ferry, folder: Path) -> None:
     fake.add(b"same", "b.txt")
-    locals = [each for each in find_files([str(folder)], recursive=True) if isinstance(each, LocalFile)]
-    known = RemoteIndex(ferry, locals)
+    locals = [entry for entry in find_files([str(folder)], recursive=True) if isinstance(entry, LocalFile)]
+    index = RemoteIndex(ferry, locals)
 
-    taken = [known.claim(local) for local in locals if local.path.name == "b.txt"]
+    claimed = [index.claim(local) for local in locals if local.path.name == "b.txt"]
 
-    assert [bool(each) for each in taken] == [True, False]
+    assert [bool(file) for file in claimed] == [True, False]
 
 
 def test_a_large_server_is_queried_by_name(fake: FakeServer, ferry: Ferry, folder: Path) -> None:
-    wanted = fake.add(b"a", "a.txt")
+    stored = fake.add(b"a", "a.txt")
     for _ in range(1100):
         fake.add(b"x", "other")
 
-    [local] = [each for each in find_files([str(folder / "a.txt")], recursive=True) if isinstance(each, LocalFile)]
+    [local] = [entry for entry in find_files([str(folder / "a.txt")], recursive=True) if isinstance(entry, LocalFile)]
     file = RemoteIndex(ferry, [local]).claim(local)
 
     assert file is not None
-    assert file.id == wanted
+    assert file.id == stored
     assert fake.requests[-1].query["prefix"] == "a.txt"
     assert len(fake.requests) <= 12
 
 
 @pytest.mark.parametrize(
-    ("left", "wanted", "counts"),
+    ("lifetime", "expires_in", "matches"),
     [
         (None, None, True),
         (None, HOUR, True),
@@ -55,18 +55,18 @@ def test_a_large_server_is_queried_by_name(fake: FakeServer, ferry: Ferry, folde
     ],
 )
 def test_a_remote_copy_must_live_as_long_as_requested(
-    fake: FakeServer, ferry: Ferry, folder: Path, left: float | None, wanted: int | None, counts: bool
+    fake: FakeServer, ferry: Ferry, folder: Path, lifetime: float | None, expires_in: int | None, matches: bool
 ) -> None:
-    fake.add(b"a", "a.txt", expires_at=None if left is None else seconds_from_now(left))
-    [local] = [each for each in find_files([str(folder / "a.txt")], recursive=True) if isinstance(each, LocalFile)]
+    fake.add(b"a", "a.txt", expires_at=None if lifetime is None else seconds_from_now(lifetime))
+    [local] = [entry for entry in find_files([str(folder / "a.txt")], recursive=True) if isinstance(entry, LocalFile)]
 
-    assert bool(RemoteIndex(ferry, [local], wanted).claim(local)) is counts
+    assert bool(RemoteIndex(ferry, [local], expires_in).claim(local)) is matches
 
 
 def test_a_folder_with_expiring_copies_is_sent_again(fake: FakeServer, command: Run, folder: Path) -> None:
-    said = [
+    summaries = [
         command(fake.url, "upload", "-r", folder, *more).stderr.split(",")[0]
         for more in (("--expires-in", "1h"), ("--expires-in", "1h"), ("--expires-in", "2h"), (), ())
     ]
 
-    assert said == ["4 sent", "0 sent", "4 sent", "4 sent", "0 sent"]
+    assert summaries == ["4 sent", "0 sent", "4 sent", "4 sent", "0 sent"]

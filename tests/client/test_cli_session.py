@@ -1,4 +1,4 @@
-"""The session in the client's README is what a terminal of 80 columns shows."""
+"""The session in the client's README matches a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_readme_session_matches_a_terminal(stack: Stack, tmp_path: Path) -> 
 
 
 def test_output_is_rendered_as_a_terminal_shows_it() -> None:
-    """Of two rows one line, a bar erased and drawn again, what the cursor was moved to overwritten."""
+    """A wrapped line is joined, a bar is erased and redrawn, rows are overwritten."""
     output = "bar 1\r\x1b[2K" + "a" * 85 + "\r\n\x1b[32mbar\x1b[0m 2\r\nbar 3\r\x1b[2K\x1b[1A\x1b[2Kdone\r\n\x1b[?25h"
 
     assert rendered_lines(output) == ["a" * 85, "done"]

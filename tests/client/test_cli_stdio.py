@@ -1,4 +1,4 @@
-"""`ferry upload -` and `ferry download ID --to -`: files from pipes and into them."""
+"""`ferry upload -` and `ferry download ID --to -`: standard input and output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def command(url: str, *argv: object) -> list[str]:
 
 
 def piped(url: str, *argv: object, **more: Any) -> subprocess.CompletedProcess[bytes]:
-    """Like `run`, with bytes for text."""
+    """Like `run`, but with bytes."""
     ran = subprocess.run(command(url, *argv), env=environment(), capture_output=True, timeout=60, **more)
     assert b"Traceback" not in ran.stderr
     return ran
@@ -47,7 +47,7 @@ def test_stdin_waits_for_the_first_byte_only() -> None:
 from ferry_client.cli.stdio import open_stdin
 print("begun", flush=True)
 stream = open_stdin()
-print("there", flush=True)
+print("ready", flush=True)
 print(stream.read(1 << 20), flush=True)"""
     with subprocess.Popen(
         [sys.executable, "-c", script], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
@@ -62,7 +62,7 @@ print(stream.read(1 << 20), flush=True)"""
         process.stdin.flush()
 
         assert silent
-        assert process.stdout.readline() == b"there\n"
+        assert process.stdout.readline() == b"ready\n"
         assert process.stdout.readline() == b"b'x'\n"
         too_long.cancel()
 
@@ -75,7 +75,7 @@ def test_a_file_on_stdin_is_sent_from_its_position_and_retried(fake: FakeServer,
         ran = piped(fake.url, "upload", "-", stdin=stream)
 
     assert ran.returncode == 0
-    assert [(seen.body, seen.headers["Content-Length"]) for seen in fake.requests] == [(b"body", "4")] * 2
+    assert [(request.body, request.headers["Content-Length"]) for request in fake.requests] == [(b"body", "4")] * 2
 
 
 def test_a_pipe_on_stdin_is_not_retried(fake: FakeServer) -> None:
@@ -112,8 +112,8 @@ with open("other", "w+b", buffering=0) as other:
 
 
 def test_stdin_beside_a_folder_is_never_skipped(fake: FakeServer, folder: Path) -> None:
-    for said in (b"5 sent, 0 skipped", b"1 sent, 4 skipped"):
-        assert piped(fake.url, "upload", "-r", folder, "-", input=b"x").stderr.startswith(said)
+    for summary in (b"5 sent, 0 skipped", b"1 sent, 4 skipped"):
+        assert piped(fake.url, "upload", "-r", folder, "-", input=b"x").stderr.startswith(summary)
 
 
 def test_name_sets_the_name_on_the_server(fake: FakeServer, run: Run, folder: Path) -> None:
@@ -122,7 +122,7 @@ def test_name_sets_the_name_on_the_server(fake: FakeServer, run: Run, folder: Pa
 
 
 def test_a_named_pipe_on_the_command_line_is_read(fake: FakeServer, tmp_path: Path) -> None:
-    """Once: even where the server has one of its name, and of the size that a pipe says it has."""
+    """Even if the server has a file of its name and of the size that a pipe reports."""
     os.mkfifo(tmp_path / "pipe")
     fake.add(b"", "pipe")
     threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[BODY], daemon=True).start()
@@ -180,7 +180,7 @@ def test_a_download_to_stdout_that_can_not_be_resumed_fails(fake: FakeServer) ->
     fake.overrides = [
         lambda handler: handler.json(200, fake.files[id]),
         lambda handler: handler.content(fake.requests[-1], id),
-        lambda handler: handler.answer(200, BODY),
+        lambda handler: handler.respond(200, BODY),
     ]
 
     ran = piped(fake.url, "download", id, "--to", "-")
@@ -191,7 +191,7 @@ def test_a_download_to_stdout_that_can_not_be_resumed_fails(fake: FakeServer) ->
 
 
 def test_an_unknown_file_leaves_stdout_empty(fake: FakeServer) -> None:
-    ran = piped(fake.url, "download", "nobody", "--to", "-")
+    ran = piped(fake.url, "download", "unknown", "--to", "-")
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, b"", b"ferry: not-found (not-found)\n")
 

@@ -1,4 +1,4 @@
-"""Several calls at once."""
+"""Calls in parallel threads."""
 
 from __future__ import annotations
 

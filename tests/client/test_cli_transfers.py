@@ -1,4 +1,4 @@
-"""What upload and download can be told of how to go about it: --dry-run, --quiet, --limit-rate."""
+"""--dry-run, --quiet and --limit-rate of uploads and downloads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.client.fake_server import FakeServer, respond_problem
 
 
 def methods(fake: FakeServer) -> set[str]:
-    return {seen.method for seen in fake.requests}
+    return {request.method for request in fake.requests}
 
 
 def test_upload_dry_run_sends_nothing(fake: FakeServer, command: Run, folder: Path) -> None:
@@ -61,7 +61,7 @@ def test_download_dry_run_fetches_nothing(fake: FakeServer, command: Run, tmp_pa
         f"ferry: {tmp_path}/a3: is there already and differs: --force replaces it",
         "2 to download, 1 skipped, 1 failed; 4 B; dry run: nothing was done",
     ]
-    assert not any(seen.path.endswith("/content") for seen in fake.requests)
+    assert not any(request.path.endswith("/content") for request in fake.requests)
     assert {path.name for path in tmp_path.iterdir()} == {"a2", "a3"}
 
 
@@ -73,13 +73,13 @@ def test_download_dry_run_creates_no_folder(fake: FakeServer, command: Run, tmp_
 def test_quiet_prints_nothing_on_success(fake: FakeServer, command: Run, folder: Path, tmp_path: Path) -> None:
     (folder / "link").symlink_to(folder)
     fake.overrides = [respond_problem(503, "storage-unavailable", Retry_After="0")]
-    said = [
+    results = [
         command(fake.url, "upload", "-r", folder, "--quiet"),
         command(fake.url, "download", *fake.files, "--to", tmp_path / "back", "-q"),
         command(fake.url, "rm", *fake.files, "-q"),
     ]
 
-    assert [(ran.returncode, ran.stdout, ran.stderr) for ran in said] == [(0, "", "")] * 3
+    assert [(ran.returncode, ran.stdout, ran.stderr) for ran in results] == [(0, "", "")] * 3
     assert fake.files == {}
 
 
@@ -99,19 +99,19 @@ def test_quiet_keeps_json_lines(fake: FakeServer, command: Run, folder: Path) ->
 def test_limit_rate_covers_all_files_together(
     fake: FakeServer, command: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    took: list[tuple[int, float, int]] = []
-    monkeypatch.setattr(RateLimit, "acquire", lambda limit, size: took.append((id(limit), limit._rate, size)))
+    acquired: list[tuple[int, float, int]] = []
+    monkeypatch.setattr(RateLimit, "acquire", lambda limit, size: acquired.append((id(limit), limit._rate, size)))
 
     assert command(fake.url, "upload", "-r", folder, "--limit-rate", "500k").returncode == 0
-    assert len({which for which, _, _ in took}) == 1
-    assert ({rate for _, rate, _ in took}, sum(size for _, _, size in took)) == ({512_000}, 10)
+    assert len({limit_id for limit_id, _, _ in acquired}) == 1
+    assert ({rate for _, rate, _ in acquired}, sum(size for _, _, size in acquired)) == ({512_000}, 10)
 
 
 @pytest.mark.parametrize(
-    ("jobs", "rate", "at_once"), [(8, None, 8), (8, 10e6, 8), (8, 100_000, 3), (8, 10_000, 1), (2, 10e6, 2)]
+    ("jobs", "rate", "expected"), [(8, None, 8), (8, 10e6, 8), (8, 100_000, 3), (8, 10_000, 1), (2, 10e6, 2)]
 )
-def test_a_low_rate_reduces_parallel_transfers(jobs: int, rate: float | None, at_once: int) -> None:
-    assert limit_jobs(jobs, rate) == at_once
+def test_a_low_rate_reduces_parallel_transfers(jobs: int, rate: float | None, expected: int) -> None:
+    assert limit_jobs(jobs, rate) == expected
 
 
 def test_byte_counter_excludes_earlier_bytes() -> None:

@@ -1,4 +1,4 @@
-"""`ferry upload`: folders that are sent once, single files, and what it says of each."""
+"""`ferry upload`: folders, single files, and their output."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_key_without_read_scope_sends_everything(fake: FakeServer, command: Ru
 def test_single_files_are_never_skipped(fake: FakeServer, command: Run, folder: Path) -> None:
     for _ in range(2):
         assert command(fake.url, "upload", folder / "a.txt").stderr.startswith("1 sent")
-    assert [seen.method for seen in fake.requests] == ["POST", "POST"]
+    assert [request.method for request in fake.requests] == ["POST", "POST"]
 
 
 def test_a_name_that_is_not_utf8_is_sent_with_replacements(fake: FakeServer, command: Run, tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_a_failure_does_not_stop_the_other_files(fake: FakeServer, command: Run,
 
 def test_an_unknown_problem_shows_the_servers_detail(fake: FakeServer, command: Run, folder: Path) -> None:
     reason = "The file was deleted while it was uploaded."
-    answer = {"type": "/problems/of-a-later-version", "title": "Gone", "status": 409, "detail": reason}
-    fake.overrides = [lambda handler: handler.json(409, answer)]
+    problem = {"type": "/problems/of-a-later-version", "title": "Gone", "status": 409, "detail": reason}
+    fake.overrides = [lambda handler: handler.json(409, problem)]
 
     ran = command(fake.url, "upload", folder / "a.txt")
 

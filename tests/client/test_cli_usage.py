@@ -47,8 +47,8 @@ def test_settings_come_from_the_environment(fake: FakeServer) -> None:
     assert fake.requests[0].headers["Authorization"] == "Bearer ferry_k"
 
 
-def _heed_ctrl_c() -> None:
-    """A shell starts what runs in the background, our tests say, without; and that is inherited."""
+def _restore_sigint() -> None:
+    """Restore SIGINT, which a shell ignores for background jobs: children inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -57,7 +57,7 @@ def test_retries_are_reported_and_ctrl_c_ends_them(fake: FakeServer, folder: Pat
     command = [sys.executable, "-m", "ferry_client", "--url", fake.url, "upload"]
     with subprocess.Popen(
         [*command, folder / "a.txt"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=_heed_ctrl_c,
+        preexec_fn=_restore_sigint,
     ) as process:  # fmt: skip
         assert process.stderr is not None
         first = process.stderr.readline()
@@ -73,21 +73,21 @@ def test_retries_are_reported_and_ctrl_c_ends_them(fake: FakeServer, folder: Pat
 
 
 def test_ctrl_c_does_not_wait_for_running_uploads(fake: FakeServer, folder: Path) -> None:
-    asked, held = threading.Event(), threading.Event()
+    requested, release = threading.Event(), threading.Event()
 
     def hold(_: object) -> None:
-        asked.set()
-        held.wait(60)
+        requested.set()
+        release.wait(60)
 
     fake.overrides = [hold] * 4
     command = [sys.executable, "-m", "ferry_client", "--url", fake.url, "upload", *map(str, folder.glob("*.txt"))]
     with subprocess.Popen(
-        command, env=environment(), stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c
+        command, env=environment(), stderr=subprocess.PIPE, text=True, preexec_fn=_restore_sigint
     ) as process:
-        assert asked.wait(20)
+        assert requested.wait(20)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=40)
-    held.set()
+    release.set()
 
     assert (process.returncode, "Traceback" in err) == (130, False)
 
@@ -95,12 +95,12 @@ def test_ctrl_c_does_not_wait_for_running_uploads(fake: FakeServer, folder: Path
 def test_a_terminal_shows_progress_bars(fake: FakeServer, tmp_path: Path) -> None:
     (tmp_path / "large [red].bin").write_bytes(b"x" * (10 << 20))
     (tmp_path / "small.bin").write_bytes(b"x")
-    ours, theirs = pty.openpty()
+    master, slave = pty.openpty()
     command = [sys.executable, "-m", "ferry_client", "--url", fake.url, "upload", "-r", str(tmp_path)]
     env = environment() | {"TERM": "xterm", "COLUMNS": "120"}
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
-        os.close(theirs)
-        screen = _all_of(ours)
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=slave, text=True) as process:
+        os.close(slave)
+        screen = _read_all(master)
         out, _ = process.communicate(timeout=30)
 
     assert process.returncode == 0
@@ -110,11 +110,11 @@ def test_a_terminal_shows_progress_bars(fake: FakeServer, tmp_path: Path) -> Non
     assert sorted(line.split()[0] for line in out.splitlines()) == ["sent", "sent"]
 
 
-def _all_of(terminal: int) -> str:
-    said = b""
+def _read_all(terminal: int) -> str:
+    output = b""
     while True:
         try:
-            said += os.read(terminal, 65536)
-        except OSError:  # How a terminal says that its last user has gone.
+            output += os.read(terminal, 65536)
+        except OSError:  # Linux reports EIO when the last process has closed the terminal.
             os.close(terminal)
-            return said.decode(errors="replace")
+            return output.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Files that do not know their size, or change it while they are sent."""
+"""Files that report a wrong size, or change it during the upload."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_file_that_reports_size_0_is_read(fake: FakeServer, command: Run) -> N
 
 
 def test_a_file_that_reports_more_than_it_has_is_sent_in_its_real_size(fake: FakeServer, ferry: Ferry) -> None:
-    """sysfs says 4096 of every file."""
+    """sysfs reports 4096 for every file."""
     path = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if not path.exists():
         pytest.skip("no sysfs here")
@@ -36,24 +36,26 @@ def test_a_file_that_reports_more_than_it_has_is_sent_in_its_real_size(fake: Fak
     assert fake.requests[0].body == path.read_bytes()
 
 
-class Liar(io.BytesIO):
-    """Ends, if it is asked, at `said`; like a large file in /proc."""
+class MisreportingFile(io.BytesIO):
+    """Reports `reported_size` as its size, like a large file in /proc."""
 
-    said = 0
+    reported_size = 0
 
-    def seek(self, to: int, whence: int = os.SEEK_SET) -> int:
-        return self.said if whence == os.SEEK_END else super().seek(to, whence)
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self.reported_size if whence == os.SEEK_END else super().seek(offset, whence)
 
 
-@pytest.mark.parametrize("said", [0, 4096])
-def test_a_large_file_of_unknown_size_is_sent_chunked_and_retried(fake: FakeServer, ferry: Ferry, said: int) -> None:
-    stream = Liar(b"x" * 3_000_000)
-    stream.said = said
+@pytest.mark.parametrize("reported_size", [0, 4096])
+def test_a_large_file_of_unknown_size_is_sent_chunked(fake: FakeServer, ferry: Ferry, reported_size: int) -> None:
+    stream = MisreportingFile(b"x" * 3_000_000)
+    stream.reported_size = reported_size
     fake.overrides = [respond_problem(503, "storage-unavailable", Retry_After="0")]
 
     ferry.upload(stream, name="a")
 
-    assert [(len(seen.body), "Content-Length" in seen.headers) for seen in fake.requests] == [(3_000_000, False)] * 2
+    assert [(len(request.body), "Content-Length" in request.headers) for request in fake.requests] == [
+        (3_000_000, False)
+    ] * 2
 
 
 def test_an_empty_file_has_content_length_0(fake: FakeServer, ferry: Ferry, tmp_path: Path) -> None:
@@ -64,7 +66,7 @@ def test_an_empty_file_has_content_length_0(fake: FakeServer, ferry: Ferry, tmp_
 
 
 def test_a_small_file_keeps_its_content_from_opening(tmp_path: Path) -> None:
-    """However often it is sent, and whatever becomes of it: one upload has one content."""
+    """Retries of an upload send the same bytes, even if the file changes."""
     (tmp_path / "log").write_bytes(b"begin")
     with (tmp_path / "log").open("rb", buffering=0) as stream:
         body = RequestBody(stream, "log", None, None)

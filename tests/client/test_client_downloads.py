@@ -1,4 +1,4 @@
-"""Downloads: whole and compared, or not there at all; continued where they were cut."""
+"""Downloads: verified, resumed, and confined to their folder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.client.fake_server import FakeServer
 
 BODY = os.urandom(3_000_000)
 PARTIAL = ".id-0.ferry-part"
-"""What a download of the first file leaves when it is cut."""
+"""The partial download of the first file."""
 
 
 def range_headers(fake: FakeServer) -> list[str | None]:
-    return [seen.headers.get("Range") for seen in fake.requests if seen.path.endswith("/content")]
+    return [request.headers.get("Range") for request in fake.requests if request.path.endswith("/content")]
 
 
 def test_a_download_has_the_bytes_of_the_file(fake: FakeServer, ferry: Ferry, tmp_path: Path) -> None:
@@ -54,11 +54,11 @@ def test_a_partial_file_is_resumed(fake: FakeServer, ferry: Ferry, tmp_path: Pat
     assert range_headers(fake) == ["bytes=2000000-"]
 
 
-@pytest.mark.parametrize("left", [b"x" * 2_000_000, b"x" * 3_000_000, b"x" * 4_000_000])
+@pytest.mark.parametrize("leftover", [b"x" * 2_000_000, b"x" * 3_000_000, b"x" * 4_000_000])
 def test_a_partial_file_that_does_not_match_is_discarded(
-    fake: FakeServer, ferry: Ferry, tmp_path: Path, left: bytes
+    fake: FakeServer, ferry: Ferry, tmp_path: Path, leftover: bytes
 ) -> None:
-    (tmp_path / PARTIAL).write_bytes(left)
+    (tmp_path / PARTIAL).write_bytes(leftover)
 
     assert ferry.download(fake.add(BODY), tmp_path / "a").read_bytes() == BODY
 
@@ -73,7 +73,7 @@ def test_a_complete_partial_file_is_not_requested_again(fake: FakeServer, ferry:
 def test_a_200_to_a_range_request_restarts_the_download(fake: FakeServer, ferry: Ferry, tmp_path: Path) -> None:
     (tmp_path / PARTIAL).write_bytes(BODY[:1000])
     id = fake.add(BODY)
-    fake.overrides = [lambda handler: handler.json(200, fake.files[id]), lambda handler: handler.answer(200, BODY)]
+    fake.overrides = [lambda handler: handler.json(200, fake.files[id]), lambda handler: handler.respond(200, BODY)]
 
     assert ferry.download(id, tmp_path / "a").read_bytes() == BODY
 
@@ -81,11 +81,11 @@ def test_a_200_to_a_range_request_restarts_the_download(fake: FakeServer, ferry:
 def test_a_checksum_mismatch_keeps_the_target(fake: FakeServer, ferry: Ferry, tmp_path: Path) -> None:
     id = fake.add(BODY)
     fake.contents[id] = b"x" + BODY[1:]
-    (tmp_path / "a").write_bytes(b"what was here")
+    (tmp_path / "a").write_bytes(b"existing")
 
     with pytest.raises(ChecksumMismatch):
         ferry.download(id, tmp_path / "a")
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"what was here"]
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"existing"]
 
 
 def test_a_download_without_progress_fails(fake: FakeServer, ferry: Ferry, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_pending_file_is_not_ready(fake: FakeServer, ferry: Ferry, tmp_path: P
 def test_an_id_cannot_leave_the_folder(fake: FakeServer, ferry: Ferry, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     file = File("../../out", "..", "COMPLETE", "normal", 1)
-    fake.overrides = [lambda handler: handler.answer(200, b"x")]
+    fake.overrides = [lambda handler: handler.respond(200, b"x")]
 
     path = ferry.download(file, tmp_path / "in")
 

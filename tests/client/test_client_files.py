@@ -1,4 +1,4 @@
-"""Asking, waiting, listing and deleting."""
+"""status(), wait(), list() and delete()."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def test_a_file_has_the_servers_values(real: Ferry) -> None:
     assert File.from_json(file.to_json()) == file
 
 
-@pytest.mark.parametrize("answer", [b"<html>", b"[]", b""])
-def test_a_response_that_is_not_ferrys_is_reported(fake: FakeServer, ferry: Ferry, answer: bytes) -> None:
-    fake.overrides = [lambda handler: handler.answer(200, answer)]
+@pytest.mark.parametrize("response", [b"<html>", b"[]", b""])
+def test_a_response_that_is_not_ferrys_is_reported(fake: FakeServer, ferry: Ferry, response: bytes) -> None:
+    fake.overrides = [lambda handler: handler.respond(200, response)]
 
     with pytest.raises(FerryError, match="not Ferry"):
         next(ferry.list())
@@ -55,24 +55,24 @@ def test_wait_returns_when_the_file_is_complete(fake: FakeServer, ferry: Ferry) 
 
 
 def test_wait_misses_no_change_between_two_requests(fake: FakeServer, ferry: Ferry) -> None:
-    id, seen = fake.add(b"x", status="PENDING"), []
+    id, statuses = fake.add(b"x", status="PENDING"), []
     following = {"PENDING": "PROCESSING", "PROCESSING": "COMPLETE"}
 
     def on_change(file: File) -> None:
-        seen.append(file.status)
+        statuses.append(file.status)
         if file.status in following:
             fake.set_status(id, following[file.status])
 
     began = time.monotonic()
     assert ferry.wait(id, timeout=20, on_change=on_change).status == "COMPLETE"
-    assert seen == ["PENDING", "PROCESSING", "COMPLETE"]
+    assert statuses == ["PENDING", "PROCESSING", "COMPLETE"]
     assert time.monotonic() - began < 5
 
 
 def test_wait_polls_by_retry_after_without_long_polling(fake: FakeServer, ferry: Ferry) -> None:
     id = fake.add(b"x", status="PENDING")
-    answer = lambda handler: handler.json(200, fake.files[id], Retry_After="1")  # noqa: E731
-    fake.overrides = [answer] * 20
+    response = lambda handler: handler.json(200, fake.files[id], Retry_After="1")  # noqa: E731
+    fake.overrides = [response] * 20
 
     with pytest.raises(WaitTimeout):
         ferry.wait(id, timeout=2)
@@ -110,10 +110,10 @@ def test_list_requests_pages_lazily(fake: FakeServer, ferry: Ferry) -> None:
 def test_list_filters_by_every_condition(fake: FakeServer, ferry: Ferry) -> None:
     fake.add(b"x", "b.txt")
     fake.add(b"x", "a.txt", status="ERROR")
-    wanted = fake.add(b"x", "a.txt")
+    expected = fake.add(b"x", "a.txt")
     after = datetime(2026, 1, 1, tzinfo=UTC)
 
-    assert [file.id for file in ferry.list(prefix="a", status="COMPLETE", created_after=after)] == [wanted]
+    assert [file.id for file in ferry.list(prefix="a", status="COMPLETE", created_after=after)] == [expected]
     assert fake.requests[0].query["created_after"] == "2026-01-01T00:00:00+00:00"
 
 
@@ -128,11 +128,11 @@ def test_list_filters_by_prefix_if_the_server_does_not(fake: FakeServer, ferry: 
 def test_ids_are_sent_in_batches_of_100(fake: FakeServer, ferry: Ferry) -> None:
     ids = [fake.add(b"x") for _ in range(150)]
 
-    files, unknown = ferry.statuses([*ids, "nobody"])
-    assert ([file.id for file in files], unknown) == (ids, ["nobody"])
+    files, unknown = ferry.statuses([*ids, "unknown"])
+    assert ([file.id for file in files], unknown) == (ids, ["unknown"])
     assert len(fake.requests) == 2
 
-    assert ferry.delete_all([*ids, "nobody"]) == (ids, ["nobody"])
+    assert ferry.delete_all([*ids, "unknown"]) == (ids, ["unknown"])
     assert ferry.statuses([]) == ([], [])
 
 
@@ -155,7 +155,7 @@ def test_a_delete_with_a_lost_response_succeeds(fake: FakeServer, ferry: Ferry) 
     fake.overrides = [delete_and_hang_up]
     ferry.delete(id)
 
-    assert [seen.method for seen in fake.requests] == ["DELETE", "DELETE"]
+    assert [request.method for request in fake.requests] == ["DELETE", "DELETE"]
 
 
 def test_a_request_is_retried(fake: FakeServer, ferry: Ferry) -> None:

@@ -1,4 +1,4 @@
-"""A key goes into a header and nowhere else: no error shows it, and what can't be one is refused before it is sent."""
+"""API keys: sent in a header, validated before a request, never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names for this machine's disk: held by every system, inside their folder, each once."""
+"""Local names: valid on every system, inside their folder, unique."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ferry_client.local_names import UniqueNames, collision_key, local_name, por
 ID = "0b8f6a52-6d1c-4f5e-9d39-6c3a2f0d5a11"
 
 
-def named(name: str) -> str:
+def local_name_of(name: str) -> str:
     return local_name(File(ID, name, "COMPLETE", "normal"))
 
 
 @pytest.mark.parametrize(
-    ("name", "here"),
+    ("name", "expected"),
     [
         ("photo.jpg", "photo.jpg"),
         ("Größe 1 🙂.txt", "Größe 1 🙂.txt"),
@@ -55,8 +55,8 @@ def named(name: str) -> str:
         ("CON." + "x" * 300, "_CON." + "x" * 250),
     ],
 )
-def test_a_local_name_is_valid_on_every_system(name: str, here: str) -> None:
-    assert named(name) == here
+def test_a_local_name_is_valid_on_every_system(name: str, expected: str) -> None:
+    assert local_name_of(name) == expected
 
 
 def test_an_unusable_name_and_id_become_file() -> None:
@@ -68,10 +68,10 @@ PIECES = ["C:", "..", ".", "/", "\\", "a", "CON", " ", ":", "\0", "NUL.txt", "e\
 
 @pytest.mark.parametrize("system", [PureWindowsPath, PurePosixPath])
 def test_no_name_leaves_its_folder(system: type[PurePath]) -> None:
-    """Every name that three of these pieces make, by the path rules of Windows and of Linux."""
+    """All combinations of three pieces, by the path rules of Windows and of Linux."""
     folder = system("out")
     for pieces in product(PIECES, repeat=3):
-        path = folder / named("".join(pieces))
+        path = folder / local_name_of("".join(pieces))
         assert (path.parent, path.drive, path.is_reserved()) == (folder, "", False), pieces
         assert not (path.name.startswith(".") and path.name.casefold().endswith(".ferry-part"))
         assert path.name == path.name.rstrip(". ")
@@ -79,15 +79,15 @@ def test_no_name_leaves_its_folder(system: type[PurePath]) -> None:
 
 @pytest.mark.parametrize("name", ["a" * 255, "ü" * 300 + ".tar.gz", "😀" * 90, "CON" + " " * 300, "a." + "b" * 300])
 def test_a_portable_name_has_at_most_255_bytes_and_is_stable(name: str) -> None:
-    here = portable_name(name)
+    portable = portable_name(name)
 
-    assert len(here.encode()) <= 255
-    assert portable_name(here) == here
-    assert len(with_number(here, 12345).encode()) <= 255
+    assert len(portable.encode()) <= 255
+    assert portable_name(portable) == portable
+    assert len(with_number(portable, 12345).encode()) <= 255
 
 
 @pytest.mark.parametrize(
-    ("names", "places"),
+    ("names", "reserved"),
     [
         (["a.txt", "a.txt", "a.txt"], ["a.txt", "a (2).txt", "a (3).txt"]),
         (["A.txt", "a.TXT"], ["A.txt", "a (2).TXT"]),
@@ -98,23 +98,23 @@ def test_a_portable_name_has_at_most_255_bytes_and_is_stable(name: str) -> None:
         (["a", "A.tar.gz", "a.tar.gz"], ["a", "A.tar.gz", "a.tar (2).gz"]),
     ],
 )
-def test_reserved_names_are_unique_ignoring_case(names: list[str], places: list[str]) -> None:
-    taken = UniqueNames()
+def test_reserved_names_are_unique_ignoring_case(names: list[str], reserved: list[str]) -> None:
+    unique = UniqueNames()
 
-    assert [taken.reserve(name) for name in names] == places
-    assert len({collision_key(place) for place in places}) == len(places)
+    assert [unique.reserve(name) for name in names] == reserved
+    assert len({collision_key(path) for path in reserved}) == len(reserved)
 
 
 def test_1000_equal_names_are_numbered() -> None:
-    taken, long = UniqueNames(), "ü" * 120
-    places = [taken.reserve(f"{long}{'x' * (number % 16)}") for number in range(1000)]
+    unique, long = UniqueNames(), "ü" * 120
+    reserved = [unique.reserve(f"{long}{'x' * (number % 16)}") for number in range(1000)]
 
-    assert len(set(places)) == 1000
-    assert max(len(place.encode()) for place in places) <= 255
+    assert len(set(reserved)) == 1000
+    assert max(len(path.encode()) for path in reserved) <= 255
 
 
 @pytest.mark.parametrize(
-    ("path", "windows", "place"),
+    ("path", "windows", "expected"),
     [
         (PurePosixPath("folder/a:b?.txt"), False, "folder/a:b?.txt"),
         (PurePosixPath("folder/a\0b"), False, "folder/a_b"),
@@ -122,5 +122,5 @@ def test_1000_equal_names_are_numbered() -> None:
         (PureWindowsPath("aux/CON.d/..."), True, "_aux/_CON.d/_"),
     ],
 )
-def test_a_manifest_path_is_changed_only_on_windows(path: PurePath, windows: bool, place: str) -> None:
-    assert portable_path(path, windows=windows) == place
+def test_a_manifest_path_is_changed_only_on_windows(path: PurePath, windows: bool, expected: str) -> None:
+    assert portable_path(path, windows=windows) == expected

@@ -1,4 +1,4 @@
-"""The client stands alone, and does what its README says."""
+"""The package: its imports and dependencies, and the examples of its README."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_package_declares_its_dependencies() -> None:
 
 
 def test_importing_the_client_does_not_import_rich() -> None:
-    """httpx itself does where click is installed: so only what our own files name counts."""
+    """Reads the imports, because httpx itself imports rich if click is installed."""
     tops = {
         name
         for path in FILES

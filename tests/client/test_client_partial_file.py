@@ -1,4 +1,4 @@
-"""What a download leaves when it is cut: under a name that nobody else uses, for one download at a time."""
+"""Partial files: their names, and the lock for one download at a time."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 
 def test_similar_names_of_other_files_are_not_touched(fake: FakeServer, ferry: Ferry, tmp_path: Path) -> None:
-    mine = [tmp_path / name for name in ("a.part", ".a.part", ".a.ferry-part", ".ferry-part")]
-    for path in mine:
-        path.write_bytes(b"mine")
+    others = [tmp_path / name for name in ("a.part", ".a.part", ".a.ferry-part", ".ferry-part")]
+    for path in others:
+        path.write_bytes(b"others")
 
     ferry.download(fake.add(BODY, "a"), tmp_path)
 
-    assert [path.read_bytes() for path in mine] == [b"mine"] * 4
+    assert [path.read_bytes() for path in others] == [b"others"] * 4
     assert len([*tmp_path.iterdir()]) == 5
 
 
@@ -66,19 +66,19 @@ def test_a_download_is_resumed_under_another_name(fake: FakeServer, ferry: Ferry
 def test_concurrent_downloads_of_a_file_are_both_complete(
     fake: FakeServer, ferry: Ferry, tmp_path: Path, names: tuple[str, str]
 ) -> None:
-    id, begun, go_on = fake.add(BODY), threading.Event(), threading.Event()
+    id, started, resume = fake.add(BODY), threading.Event(), threading.Event()
     file = ferry.status(id)
-    fake.overrides = [_held(begun, go_on)]
+    fake.overrides = [_two_parts(started, resume)]
     first = threading.Thread(target=ferry.download, args=[file, tmp_path / names[0]])
 
     first.start()
-    assert begun.wait(10)
+    assert started.wait(10)
     second = ferry.download(file, tmp_path / names[1])
-    came = second.read_bytes()
-    go_on.set()
+    received = second.read_bytes()
+    resume.set()
     first.join(20)
 
-    assert came == BODY
+    assert received == BODY
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys(names, BODY)
 
 
@@ -92,7 +92,7 @@ def test_a_failed_concurrent_download_deletes_its_own_partial_file(tmp_path: Pat
 
 
 def test_a_partial_file_renamed_before_the_lock_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between open() and flock() the first has come to its end: the bytes opened are the target's by now."""
+    """Between open() and flock() the first download was committed: the opened file is its target."""
     (tmp_path / PARTIAL).write_bytes(b"whole")
     flock = fcntl.flock
     steps: list[Callable[[], Any]] = [lambda: os.replace(tmp_path / PARTIAL, tmp_path / "target"), lambda: None]
@@ -126,16 +126,16 @@ def test_downloads_without_locks_start_from_zero_and_leave_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def _held(begun: threading.Event, go_on: threading.Event) -> Callable[[Handler], None]:
-    """Gives the first bytes, and the rest when told to."""
+def _two_parts(started: threading.Event, resume: threading.Event) -> Callable[[Handler], None]:
+    """Send the first bytes, and the rest after `resume`."""
 
-    def answer(handler: Handler) -> None:
+    def respond(handler: Handler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(BODY)))
         handler.end_headers()
         handler.wfile.write(BODY[:1000])
-        begun.set()
-        go_on.wait(20)
+        started.set()
+        resume.wait(20)
         handler.wfile.write(BODY[1000:])
 
-    return answer
+    return respond

@@ -1,4 +1,4 @@
-"""The client's errors are the server's problems."""
+"""The client's exceptions match the server's problems."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def answered(status: int = 413, headers: dict[str, str] | None = None, **members
 
 
 def test_the_client_knows_every_problem() -> None:
-    """If not: `python -m dev.client_problems > client/ferry_client/problems.py`."""
+    """To update: `python -m dev.client_problems > client/ferry_client/problems.py`."""
     assert set(KINDS) == set(all_problems())
     assert (ROOT / "client/ferry_client/problems.py").read_text() == page()
 

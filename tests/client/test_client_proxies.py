@@ -1,4 +1,4 @@
-"""Which proxy the environment names for a server: tables, and whole commands under the variables of a shell."""
+"""Proxy selection from the environment: tables, and commands under proxy variables."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ferry_client.proxies import bypasses_proxy, is_loopback, proxy_for, strip_c
 from tests.client.conftest import Shell
 from tests.client.fake_server import FakeServer, respond_problem
 
-_HERE = "http://127.0.0.1:7890"
+_LOCAL = "http://127.0.0.1:7890"
 _REMOTE = "http://ferry.example:5000"
 _VARIABLES = [f"{name}{end}" for name in ("http", "https", "all", "no") for end in ("_proxy", "_PROXY")]
 
 
 @pytest.fixture
 def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A shell without proxy variables."""
+    """An environment without proxy variables."""
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
@@ -83,7 +83,7 @@ def test_no_proxy_follows_curl(no_proxy: str, host: str, excepted: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("url", "proxies", "found"),
+    ("url", "proxies", "expected"),
     [
         (_REMOTE, {}, None),
         (_REMOTE, {"http": "http://p:1"}, "http://p:1"),
@@ -99,10 +99,10 @@ def test_no_proxy_follows_curl(no_proxy: str, host: str, excepted: bool) -> None
         ("http://ferry.localhost", {"http": "http://p:1"}, None),
     ],
 )
-def test_the_variable_of_the_scheme_wins(url: str, proxies: dict[str, str], found: str | None) -> None:
+def test_the_variable_of_the_scheme_wins(url: str, proxies: dict[str, str], expected: str | None) -> None:
     proxy = proxy_for(url, proxies, {})
 
-    assert (proxy and proxy.url) == found
+    assert (proxy and proxy.url) == expected
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_malformed_proxy_raises_a_value_error_with_its_variable(
     with pytest.raises(ValueError, match=name) as caught:
         Ferry(_REMOTE)
     assert len(str(caught.value).splitlines()) == 1
-    Ferry(_HERE).close()
+    Ferry(_LOCAL).close()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_failed_proxy_is_reported_in_one_line(
 
 @pytest.fixture
 def proxied(fake: FakeServer, variables: pytest.MonkeyPatch) -> Iterator[Ferry]:
-    """A client whose requests to _REMOTE go to the fake, as those to a forward proxy."""
+    """A client that uses the fake server as forward proxy for _REMOTE."""
     variables.setenv("http_proxy", fake.url)
     with Ferry(_REMOTE, max_retry_seconds=0) as ferry:
         yield ferry
@@ -200,7 +200,7 @@ def test_a_remote_server_is_reached_through_the_proxy(fake: FakeServer, proxied:
 
 
 def test_a_response_of_the_proxy_names_it(fake: FakeServer, proxied: Ferry) -> None:
-    fake.overrides = [lambda handler: handler.answer(407, b"<html>"), lambda handler: handler.answer(503, b"<html>")]
+    fake.overrides = [lambda handler: handler.respond(407, b"<html>"), lambda handler: handler.respond(503, b"<html>")]
 
     with pytest.raises(FerryError, match="http_proxy=http://NAME:PASSWORD@HOST:PORT"):
         list(proxied.list())

@@ -1,4 +1,4 @@
-"""A bound on bytes per second, for all transfers of one client together."""
+"""The rate limit of all transfers of a client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.client.fake_server import FakeServer
 
 
 class Clock:
-    """Seconds that pass only while something sleeps."""
+    """A clock that advances only by sleep()."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -44,7 +44,7 @@ def test_acquire_keeps_the_rate(clock: Clock) -> None:
 
 
 def test_transfers_share_the_rate(clock: Clock) -> None:
-    """Two that take in turn, neither asleep while the other asks."""
+    """Two threads in turn, neither asleep while the other acquires."""
     pauses: list[float] = []
     limit = RateLimit(1000, clock=clock, sleep=pauses.append)
     for _ in range(4):
@@ -84,19 +84,19 @@ def test_a_small_body_is_rate_limited(clock: Clock) -> None:
 def test_uploads_and_downloads_are_rate_limited(
     fake: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken: list[int] = []
-    monkeypatch.setattr(RateLimit, "acquire", lambda _, size: taken.append(size))
+    acquired: list[int] = []
+    monkeypatch.setattr(RateLimit, "acquire", lambda _, size: acquired.append(size))
     with Ferry(fake.url, limit_rate=1 << 20) as ferry:
         file = ferry.upload(io.BytesIO(b"x" * 300_000), name="a")
-        sent = list(taken)
+        sent = list(acquired)
         ferry.download(file, tmp_path / "a")
         ferry.download_into(file, io.BytesIO())
 
-    assert (sent, sum(taken)) == ([131_072, 131_072, 37_856], 900_000)
+    assert (sent, sum(acquired)) == ([131_072, 131_072, 37_856], 900_000)
 
 
 def test_an_upload_rate_below_the_servers_minimum_is_wrong_usage(fake: FakeServer, shell: Shell) -> None:
-    """Only bodies have a least rate: a download may be as slow as it likes."""
+    """Only request bodies have a minimum rate; downloads have none."""
     (code, _, err), (slow, _, _) = (
         shell("upload", __file__, "--limit-rate", rate, "--url", fake.url) for rate in ("9999", "10k")
     )

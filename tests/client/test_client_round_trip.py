@@ -1,4 +1,4 @@
-"""The whole way round with a real Ferry: what was sent comes back, is watched, and goes."""
+"""Round trips with a real Ferry: upload, wait, list, link, download, delete."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.client.conftest import Run
 from tests.stack import Stack
 
 
-def made(folder: Path, count: int = 12) -> dict[str, bytes]:
-    """A folder of files in folders of their own, by their paths."""
+def write_files(folder: Path, count: int = 12) -> dict[str, bytes]:
+    """Write files into subfolders. Returns their content by path."""
     files = {f"{n % 3}/{folder.name}-{n}.bin": os.urandom(1 + 1000 * n) for n in range(count)}
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -26,13 +26,13 @@ def made(folder: Path, count: int = 12) -> dict[str, bytes]:
     return files
 
 
-def found(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("mode", ["normal", "async", "celery"])
 def test_a_folder_round_trips_through_a_manifest(run: Run, stack: Stack, tmp_path: Path, mode: str) -> None:
-    files = made(tmp_path / mode)
+    files = write_files(tmp_path / mode)
 
     sent = run(stack.url, "upload", "--recursive", tmp_path / mode, "--mode", mode, "--json")
     ids = [json.loads(line)["file"]["id"] for line in sent.stdout.splitlines()]
@@ -42,11 +42,11 @@ def test_a_folder_round_trips_through_a_manifest(run: Run, stack: Stack, tmp_pat
     back = run(stack.url, "download", "--manifest", tmp_path / "sent.jsonl", "--to", tmp_path / "copy")
 
     assert (sent.returncode, back.returncode) == (0, 0), sent.stderr + back.stderr
-    assert sorted(found(tmp_path / "copy").values()) == sorted(files.values())
+    assert sorted(read_files(tmp_path / "copy").values()) == sorted(files.values())
 
 
 def test_an_interrupted_folder_upload_skips_stored_files(run: Run, stack: Stack, tmp_path: Path) -> None:
-    made(tmp_path / "some")
+    write_files(tmp_path / "some")
     first = next((tmp_path / "some").rglob("some-5.bin"))
     assert run(stack.url, "upload", first).returncode == 0
 
@@ -94,8 +94,8 @@ def test_a_file_that_is_not_stored_is_not_ready(real: Ferry, stack: Stack, tmp_p
     stack.stop("s3")
     try:
         file = real.upload(__file__, mode="async")
-        with Ferry(stack.url, max_retry_seconds=0) as hasty, pytest.raises(NotReady):
-            hasty.download(file.id, tmp_path / "none")
+        with Ferry(stack.url, max_retry_seconds=0) as impatient, pytest.raises(NotReady):
+            impatient.download(file.id, tmp_path / "none")
     finally:
         stack.start("s3")
     assert real.wait(file.id, timeout=60).status == "COMPLETE"

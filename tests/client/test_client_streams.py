@@ -1,4 +1,4 @@
-"""Downloads into a stream: what was written can't be taken back, so it goes on only where that is sound."""
+"""Downloads to a stream, which cannot be rewound: resumed only if the file is the same."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_interrupted_stream_download_is_resumed(fake: FakeServer, ferry: Ferr
 
 
 def test_a_stream_download_of_a_changed_file_is_interrupted(fake: FakeServer, ferry: Ferry) -> None:
-    """A server that sends all when it is asked for the rest, as where the file is another by now."""
+    """The server responds with 200 to the range request, because the file has changed."""
     fake.truncate_content_at, stream = [1000], io.BytesIO()
     id = fake.add(BODY)
     file = ferry.status(id)
@@ -72,7 +72,7 @@ def test_nothing_is_written_of_a_pending_file(fake: FakeServer, ferry: Ferry) ->
 
 
 def test_a_character_device_has_no_size() -> None:
-    """It says that it can seek, and that it ends where it begins."""
+    """It reports that it is seekable and empty."""
     with open("/dev/zero", "rb", buffering=0) as stream:
         body = RequestBody(stream, "zero", None, None)
 
@@ -81,10 +81,10 @@ def test_a_character_device_has_no_size() -> None:
 
 
 def test_a_non_blocking_stream_without_bytes_raises(fake: FakeServer, ferry: Ferry) -> None:
-    theirs, ours = os.pipe()
-    os.set_blocking(theirs, False)
-    os.write(ours, b"beginning")
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.write(writer, b"beginning")
 
-    with open(theirs, "rb", buffering=0) as stream, open(ours, "wb"), pytest.raises(BlockingIOError):
+    with open(reader, "rb", buffering=0) as stream, open(writer, "wb"), pytest.raises(BlockingIOError):
         ferry.upload(stream, name="a")
     assert fake.files == {}

@@ -1,4 +1,4 @@
-"""A server that lets a request wait is named long before the time-out."""
+"""A slow response is logged long before the timeout."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _LINE = "has not answered for 0 s; waiting, 120"
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """The lines of the client's log so far."""
+    """Return the log lines so far."""
     log = logging.getLogger("ferry_client")
     log.propagate = True
     caplog.set_level(logging.INFO, "ferry_client")
     return lambda: [record.getMessage() for record in caplog.records]
 
 
-def _soon(seen: Callable[[], bool]) -> bool:
+def _eventually(condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + 10
-    while not seen() and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
-    return seen()
+    return condition()
 
 
 def test_a_slow_response_is_logged_once(logged: Callable[[], list[str]]) -> None:
     with ResponseWatchdog("http://a", 0.01, 120):
-        assert _soon(lambda: bool(logged()))
+        assert _eventually(lambda: bool(logged()))
         time.sleep(0.05)
 
     assert logged() == [f"http://a {_LINE} s at most"]
@@ -62,7 +62,7 @@ def test_the_command_reports_a_slow_response(
 
     def late(handler: Handler) -> None:
         time.sleep(0.15)
-        handler.answer(500, b"")
+        handler.respond(500, b"")
 
     fake.add(b"x")
     fake.overrides = [late]
@@ -72,15 +72,15 @@ def test_the_command_reports_a_slow_response(
 
 
 def test_a_long_poll_is_given_its_wait_time(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    quiet: list[float] = []
+    thresholds: list[float] = []
 
-    def watch(place: object, seconds: float, most: float) -> ResponseWatchdog:
-        quiet.append(seconds)
-        return ResponseWatchdog(place, seconds, most)
+    def watch(endpoint: object, seconds: float, timeout: float) -> ResponseWatchdog:
+        thresholds.append(seconds)
+        return ResponseWatchdog(endpoint, seconds, timeout)
 
     monkeypatch.setattr("ferry_client.http.ResponseWatchdog", watch)
     id = fake.add(b"x", status="PENDING")
     with Ferry(fake.url) as ferry:
         ferry.wait(id, on_change=lambda _: fake.set_status(id, "COMPLETE"))
 
-    assert quiet == [10, 40]
+    assert thresholds == [10, 40]

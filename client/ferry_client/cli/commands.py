@@ -55,8 +55,8 @@ def _show(output: Output, options: Namespace, file: File, row: Callable[[File, i
 def list_row(file: File, width: int | None) -> str:
     """Return a line of a list, `width` columns long; None: unlimited, for a script.
 
-    80 columns do not hold everything: below 100 the size is replaced by a status other than COMPLETE, the time is left
-    out, the date too if there is an error, and a long name loses its middle.
+    80 columns do not hold everything: below 100 a status other than COMPLETE replaces the size, the time is left out,
+    the date too if a long error needs its columns, and a long name loses its middle.
     """
     return _row(file, width, prefers_size=file.status == "COMPLETE")
 
