@@ -16,9 +16,9 @@ BLOCK = 8 * MIB
 
 
 def null_sink(lab: Lab, rounds: int) -> dict[str, list[Row]]:
-    """Normal uploads against a storage that costs next to nothing, and everybody else."""
+    """Normal uploads to a storage that costs next to nothing, Ferry against its peers."""
     sink = lab.sink()
-    ferry, (article, _) = lab.ferry(sink), lab.article(sink)
+    ferry, (naive, _) = lab.ferry(sink), lab.naive(sink)
     tus, multer = lab.node("tus", sink), lab.node("multer", sink)
     out = {}
     for size, label in ((GIB, "1 GiB"), (100 * MB, "100 MB"), (10 * MB, "10 MB")):
@@ -28,7 +28,7 @@ def null_sink(lab: Lab, rounds: int) -> dict[str, list[Row]]:
             "boto3 upload_fileobj, default": lambda file=file: lab.direct("default", sink, file),
             "boto3 upload_fileobj, same settings and integrity": lambda file=file: lab.direct("tuned", sink, file),
             "aiobotocore, 8 MiB × 4": lambda file=file: lab.aiobotocore(sink, file),
-            "the article's way, normal": _upload(article, "/normal_upload", file),
+            "the naive app, normal": _upload(naive, "/normal_upload", file),
         }
         if tus and multer:
             variants["@tus/server + s3-store"] = lambda file=file: upload_tus(tus.port, "/files", file).seconds
@@ -115,8 +115,8 @@ def answers(lab: Lab, rounds: int) -> dict[str, list[Row]]:
                 rounds,
             )
             against = ratio(found, "ferry", "discard")
-            took = [median(found, name) * 1000 for name in ("ferry", "discard")]
-            text = f"{took[0]:.1f} ms against {took[1]:.1f} ms, ratio {against}"
+            millis = [median(found, name) * 1000 for name in ("ferry", "discard")]
+            text = f"{millis[0]:.1f} ms against {millis[1]:.1f} ms, ratio {against}"
             rows.append(Row(f"{mode}, {label}, {place}", text, against.median, target))
     if shm.exists():
         for left in shm.iterdir():
@@ -127,22 +127,22 @@ def answers(lab: Lab, rounds: int) -> dict[str, list[Row]]:
 
 def celery(lab: Lab, rounds: int) -> dict[str, list[Row]]:
     """From the first byte sent to COMPLETE through a worker, and what that takes in memory."""
-    sink, redis, theirs = lab.sink(), lab.redis(), lab.redis()
+    sink, redis, naive_redis = lab.sink(), lab.redis(), lab.redis()
     env = lab.ferry_env(sink, redis)
     ferry = lab.ferry(sink, redis, **env)
     worker = lab.ferry_worker(env)
-    article, article_env = lab.article(sink, theirs)
-    lab.article_worker(article_env)
+    naive, naive_env = lab.naive(sink, naive_redis)
+    lab.naive_worker(naive_env)
     file, gib = lab.file(100 * MB), lab.file(GIB)
     found = by_turns(
         {
             "Ferry": lambda: stored(ferry, "/celery_upload", file),
-            "the article's way": lambda: stored(article, "/celery_upload", file),
+            "the naive app": lambda: stored(naive, "/celery_upload", file),
         },
         max(2, rounds // 2),
     )
-    against = ratio(found, "Ferry", "the article's way")
-    medians = [median(found, name) for name in ("Ferry", "the article's way")]
+    against = ratio(found, "Ferry", "the naive app")
+    medians = [median(found, name) for name in ("Ferry", "the naive app")]
     for pid in (redis.pid, worker.pid):
         reset_peak(pid)
     gib_seconds = stored(ferry, "/celery_upload", gib)
@@ -159,14 +159,14 @@ def celery(lab: Lab, rounds: int) -> dict[str, list[Row]]:
 
 
 def by_size(lab: Lab, rounds: int) -> dict[str, list[tuple[float, float, float]]]:
-    """For the picture: (size in bytes, MB/s, peak RSS growth in MiB) of Ferry and of the article's way."""
+    """For the picture: (size in bytes, MB/s, peak RSS growth in MiB) of Ferry and of the naive app."""
     sink = lab.sink()
-    ferry, (article, _) = lab.ferry(sink), lab.article(sink)
-    out: dict[str, list[tuple[float, float, float]]] = {"Ferry, normal": [], "the article's way, normal": []}
-    before = {server.port: rss(tree(server.pid)[-1]) for server in (ferry, article)}
+    ferry, (naive, _) = lab.ferry(sink), lab.naive(sink)
+    out: dict[str, list[tuple[float, float, float]]] = {"Ferry, normal": [], "the naive app, normal": []}
+    before = {server.port: rss(tree(server.pid)[-1]) for server in (ferry, naive)}
     for size in (MB, 10 * MB, 100 * MB, 1000 * MB):
         file = lab.file(size)
-        for name, server in zip(out, (ferry, article), strict=True):
+        for name, server in zip(out, (ferry, naive), strict=True):
             pid = tree(server.pid)[-1]
             reset_peak(pid)
             seconds = Spread.of(
@@ -203,7 +203,7 @@ def _upload(server: Server, target: str, file: Path) -> Callable[[], float]:
 
 
 def _then_idle(server: Server, mode: str, file: Path) -> Callable[[], float]:
-    """Seconds until the answer. What follows it is waited for, where somebody does it, so that it disturbs nobody."""
+    """Seconds until the response. Background work then ends first, so that it does not disturb the next variant."""
 
     def run() -> float:
         used = cpu_seconds(server.pid)

@@ -51,7 +51,7 @@ def _local_bucket(lab: Lab) -> Server:
 
 
 def _fresh(folder: Path) -> Path:
-    """A folder of files with names and bytes that nobody has seen."""
+    """A folder of files with new names and bytes."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     prefix = os.urandom(4).hex()

@@ -63,7 +63,7 @@ class Lab(ExitStack):
         return self.ferry_in(self.ferry_env(sink, redis, **settings))
 
     def ferry_in(self, env: Mapping[str, str], app: str = "app:create_app()", folder: Path = ROOT) -> Server:
-        """The same with settings that somebody else has to know too, or as an app of `folder` that wraps it."""
+        """The same with given settings, which a worker needs too, or as an app of `folder` that wraps it."""
         subprocess.run([BIN / "flask", "db", "upgrade"], cwd=ROOT, env={**os.environ, **env}, check=True)
         command = [BIN / "gunicorn", "-c", "gunicorn.conf.py", "--pythonpath", str(folder), app]
         server = self._start("ferry", command, env, cwd=ROOT, port=int(env["PORT"]))
@@ -90,19 +90,19 @@ class Lab(ExitStack):
             **settings,
         }
 
-    def article(self, sink: Server, redis: Server | None = None) -> tuple[Server, dict[str, str]]:
+    def naive(self, sink: Server, redis: Server | None = None) -> tuple[Server, dict[str, str]]:
         """The plain Flask app, and the settings for its worker."""
-        data = self._fresh("article")
+        data = self._fresh("naive")
         broker = f"redis://127.0.0.1:{redis.port if redis else 1}/0"
-        env = {**_s3(sink), "DATABASE_URL": f"sqlite:///{data}/article.db", "CELERY_BROKER_URL": broker}
-        server = self._gunicorn("article", env)
+        env = {**_s3(sink), "DATABASE_URL": f"sqlite:///{data}/naive.db", "CELERY_BROKER_URL": broker}
+        server = self._gunicorn("naive", env)
         upload_form(server.port, "/normal_upload", self.file(1000)).json()
         return server, env
 
-    def article_worker(self, env: Mapping[str, str]) -> Server:
+    def naive_worker(self, env: Mapping[str, str]) -> Server:
         """One worker process of the plain Flask app."""
-        command = [BIN / "celery", "-A", "article.celery", "worker", "-l", "INFO", "--concurrency", "1"]
-        return self._worker("article", command, env, HERE / "peers")
+        command = [BIN / "celery", "-A", "naive.celery", "worker", "-l", "INFO", "--concurrency", "1"]
+        return self._worker("naive", command, env, HERE / "peers")
 
     def discard(self) -> Server:
         """The service that receives, drops and answers."""

@@ -20,7 +20,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now. Somebody may take it before its use; running() then says so."""
+    """A free port of 127.0.0.1. Another process may take it before its use; running() then raises."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
     return port
@@ -37,7 +37,7 @@ def until(ready: Callable[[], bool], seconds: float, *, every: float = 0.01) -> 
 
 
 def listens(port: int) -> bool:
-    """Whether somebody accepts connections on 127.0.0.1:`port`: enough for a Redis, too little for gunicorn,
+    """Whether 127.0.0.1:`port` accepts connections: enough for a Redis, too little for gunicorn,
     whose master listens long before a worker is up."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
@@ -187,7 +187,7 @@ class Spread:
 def by_turns(variants: Mapping[str, Callable[[], float]], rounds: int, *, warm_up: int = 1) -> dict[str, list[float]]:
     """Measure A B A B …: each variant once per round, so that what the machine does meanwhile hits all alike.
 
-    Every second round runs backwards: nobody always follows the same neighbour. Warm-up rounds are not counted.
+    Every second round runs backwards, so that no variant always follows the same one. Warm-up rounds are not counted.
     """
     found: dict[str, list[float]] = {name: [] for name in variants}
     for turn in range(-warm_up, rounds):

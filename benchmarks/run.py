@@ -64,9 +64,9 @@ def main() -> None:
 
 def _case(name: str) -> Callable[[Lab, int], dict[str, list[Row]]]:
     return next(
-        getattr(room, name)
-        for room in (small, committing, watching_cost, folder, http_client, cases)
-        if hasattr(room, name)
+        getattr(module, name)
+        for module in (small, committing, watching_cost, folder, http_client, cases)
+        if hasattr(module, name)
     )
 
 

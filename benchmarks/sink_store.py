@@ -151,8 +151,8 @@ class Store:
 
     def put_object(self, request: Request) -> Answer:
         thing = self._receive(request)
-        kept = ("content-type", "content-encoding")
-        thing.headers = {k: v for k, v in request.headers.items() if k in kept or k.startswith("x-amz-meta-")}
+        stored = ("content-type", "content-encoding")
+        thing.headers = {k: v for k, v in request.headers.items() if k in stored or k.startswith("x-amz-meta-")}
         with self._lock:
             self._objects[request.bucket, request.key] = thing
         return _received(request, thing)

@@ -21,7 +21,7 @@ CHECKS = ("crc32", "md5", "sha256")
 _EMPTY = memoryview(b"")
 _CRC = "x-amz-checksum-crc32"
 _UNCHECKED = tuple(f"x-amz-checksum-{name}" for name in ("crc32c", "crc64nvme", "sha1", "sha256"))
-"""Digests that nobody here computes. They are refused, so that no benchmark runs on claims that went unchecked."""
+"""Digests that the sink does not compute. It rejects them, so that no benchmark relies on unchecked digests."""
 
 
 class Pace:

@@ -20,12 +20,12 @@ from api.upload_request import parse
 def small(lab: Lab, rounds: int) -> dict[str, list[Row]]:
     """Small files and small questions, 8 connections, one process each."""
     sink = lab.sink()
-    ferry, (article, _) = lab.ferry(sink), lab.article(sink)
+    ferry, (naive, _) = lab.ferry(sink), lab.naive(sink)
     body = form_request("/normal_upload", os.urandom(4096))
     uploads = by_turns(
         {
             "Ferry": lambda: rate(ferry, body, 1500),
-            "the article's way": lambda: rate(article, body, 500),
+            "the naive app": lambda: rate(naive, body, 500),
         },
         rounds,
     )
@@ -39,7 +39,7 @@ def small(lab: Lab, rounds: int) -> dict[str, list[Row]]:
     )
     rows = []
     for label, found, base, target in (
-        ("4 KB files a second, normal", uploads, "the article's way", 3.0),
+        ("4 KB files a second, normal", uploads, "the naive app", 3.0),
         ("GET /files/<id> a second ÷ a constant JSON route", reads, "constant", 0.6),
     ):
         against = ratio(found, "Ferry", base)
@@ -50,7 +50,7 @@ def small(lab: Lab, rounds: int) -> dict[str, list[Row]]:
 
 
 def guarded(lab: Lab, rounds: int) -> dict[str, list[Row]]:
-    """A status lookup with an API key and a limit that Redis counts, against one where nobody asks who it is."""
+    """A status lookup with an API key and a limit that Redis counts, against one without authentication."""
     sink, redis = lab.sink(), lab.redis()
     env = lab.ferry_env(sink, redis, REQUEST_RATE_LIMIT="100000000/minute")
     unguarded, guarded = lab.ferry(sink, redis), lab.ferry_in(env)
@@ -69,8 +69,8 @@ def guarded(lab: Lab, rounds: int) -> dict[str, list[Row]]:
         rounds,
     )
     against = ratio(found, "guarded", "open")
-    took = [median(found, name) * 1e6 for name in ("guarded", "open")]
-    text = f"{took[0]:.0f} µs against {took[1]:.0f} µs, ratio {against}"
+    micros = [median(found, name) * 1e6 for name in ("guarded", "open")]
+    text = f"{micros[0]:.0f} µs against {micros[1]:.0f} µs, ratio {against}"
     return {"What knowing the caller costs": [Row("GET /files/<id>, time a request", text, against.median, 1.15)]}
 
 

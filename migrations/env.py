@@ -1,4 +1,4 @@
-"""How Alembic reaches the app's database: through Flask-SQLAlchemy's engine and metadata."""
+"""Run Alembic on the app's database, with Flask-SQLAlchemy's engine and metadata."""
 
 from alembic import context
 

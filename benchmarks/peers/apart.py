@@ -1,4 +1,4 @@
-"""Ferry that commits each change by itself on SQLite: threads wait for each other, processes for SQLite's own lock."""
+"""Ferry without group commit on SQLite: threads wait for each other, processes for SQLite's own lock."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ import app
 from database import engine, group_commit
 
 
-class Apart(group_commit.DirectCommit):
-    """One write of this process at a time."""
+class SingleCommit(group_commit.DirectCommit):
+    """Commit each change alone, one at a time in this process."""
 
     def __init__(self, engine: Engine, autocommit: Engine, _: Path) -> None:
-        super().__init__(engine, autocommit)
+        super().__init__(engine, autocommit, lambda _: 0)
         self._lock = threading.Lock()
 
-    def one(self, work: group_commit.Work[group_commit.T]) -> group_commit.T:
+    def statement(self, work: group_commit.Work[group_commit.T]) -> group_commit.T:
         with self._lock:
-            return super().one(work)
+            return super().statement(work)
 
-    def several(self, work: group_commit.Work[group_commit.T]) -> group_commit.T:
+    def transaction(self, work: group_commit.Work[group_commit.T]) -> group_commit.T:
         with self._lock:
-            return super().several(work)
+            return super().transaction(work)
 
 
 def create_app() -> Flask:
-    """The app, whose database is made with it."""
-    engine.Together = Apart  # type: ignore[assignment, misc]
+    """Create the app with this commit strategy."""
+    assert hasattr(engine, "GroupCommit")
+    engine.GroupCommit = SingleCommit  # type: ignore[assignment, misc]
     return app.create_app()

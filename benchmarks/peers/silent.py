@@ -1,4 +1,4 @@
-"""Ferry that tells nobody how far a file is until it has ended: what telling costs is the difference."""
+"""Ferry that writes no progress: the difference to Ferry is what progress costs."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ leases._WRITE_INTERVAL = float("inf")
 
 
 def create_app() -> object:
-    """The app, otherwise as it is."""
+    """Create the app, otherwise unchanged."""
     return app.create_app()

@@ -1,4 +1,4 @@
-"""What the sweep needs to know of a file; locks; idempotency keys."""
+"""Columns of the sweep; locks; idempotency keys."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ def upgrade():
         files.add_column(sa.Column("spool", sa.String(36)))
         files.add_column(sa.Column("attempts_before", sa.Integer, nullable=False, server_default="0"))
         files.alter_column("attempts_before", server_default=None)
-    # Rows from before there was a sweep: it takes them up, whoever's spool they are in.
+    # Rows from before the sweep: it reclaims them, in any spool.
     op.execute("UPDATE files SET due_at = updated_at WHERE upload_status = 'PENDING' AND due_at IS NULL")
     op.create_table(
         "locks",

@@ -1,4 +1,4 @@
-"""Whom files belong to, and the keys by which they prove it; what the bytes of a file look like."""
+"""Owners, API keys and detected types."""
 
 import sqlalchemy as sa
 from alembic import op

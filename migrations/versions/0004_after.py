@@ -1,4 +1,4 @@
-"""What happens to a file after its upload: how far it is, when it goes, that it has gone, which version it is."""
+"""Progress, expiry, deletion and object version of a file."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What a file's error was in particular: a storage's own code, say."""
+"""Detail of a file's error, such as the storage's own code."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""A key's own bound of transfers at once."""
+"""Limit of concurrent transfers per API key."""
 
 import sqlalchemy as sa
 from alembic import op

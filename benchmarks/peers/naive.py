@@ -1,12 +1,12 @@
-"""The service as beginners' articles build it: request.files, the whole file in memory, base64 in a task's message.
+"""The naive Flask app, as tutorials build it: request.files, the whole file in memory, base64 in a task's message.
 
-    cd benchmarks/peers && gunicorn --no-control-socket -k gthread --threads 8 -b 127.0.0.1:PORT 'article:create_app()'
-    cd benchmarks/peers && celery -A article.celery worker -l info          (its log says 'ready.' when it is)
+    cd benchmarks/peers && gunicorn --no-control-socket -k gthread --threads 8 -b 127.0.0.1:PORT 'naive:create_app()'
+    cd benchmarks/peers && celery -A naive.celery worker -l info          (its log says 'ready.' when it is)
 
 Start the web process first: it makes the tables. Environment: S3_ENDPOINT_URL, S3_BUCKET_NAME, AWS_ACCESS_KEY_ID,
 AWS_SECRET_ACCESS_KEY, AWS_REGION; DATABASE_URL (SQLAlchemy's form), CELERY_BROKER_URL.
-All settings of Flask, boto3, SQLAlchemy and Celery are the libraries' own. Two things are kinder than in most articles:
-there is one S3 client, not one per request, and the thread gets an app context.
+All settings of Flask, boto3, SQLAlchemy and Celery are the defaults. Better than in most tutorials: there
+is one S3 client, not one per request, and the thread gets an app context.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.utils import secure_filename
 
 db = SQLAlchemy()
-celery = Celery("article", broker=os.environ.get("CELERY_BROKER_URL"))
+celery = Celery("naive", broker=os.environ.get("CELERY_BROKER_URL"))
 
 
 class File(db.Model):  # type: ignore[name-defined,misc]
@@ -39,13 +39,13 @@ class File(db.Model):  # type: ignore[name-defined,misc]
     upload_status = db.Column(db.String(16), default="PENDING")
 
     def as_dict(self) -> dict[str, Any]:
-        """What the status endpoint answers."""
+        """Return the response of the status endpoint."""
         return {"id": self.id, "name": self.name, "url": self.url, "upload_status": self.upload_status}
 
 
 @cache
 def s3() -> Any:
-    """The client, made at first use."""
+    """The client, created on first use."""
     region = os.environ.get("AWS_REGION", "us-east-1")
     return boto3.client("s3", endpoint_url=os.environ.get("S3_ENDPOINT_URL"), region_name=region)
 
@@ -72,7 +72,7 @@ def send_text(row_id: int, text: str) -> None:
     send(BytesIO(base64.b64decode(text)), row)
 
 
-@celery.task(name="article.upload_task")  # type: ignore[untyped-decorator]
+@celery.task(name="naive.upload_task")  # type: ignore[untyped-decorator]
 def upload_task(row_id: int, text: str) -> None:
     """Celery's part: the file comes as text in the message."""
     with worker_app().app_context():
