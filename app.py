@@ -35,7 +35,7 @@ from modes import celery as celery_mode
 from modes import dispatch
 from quotas.concurrency import ConcurrencyLimiter
 from quotas.rate_limits import RateLimiter
-from relay.channel import Relay
+from relay.channel import INLINE_BYTES, Relay
 from routes import routes
 from security import cross_site, headers, trusted_hosts
 from services import EXTENSION, Services, current_services
@@ -85,7 +85,7 @@ def _services(app: Flask, settings: Config) -> Services:
         leases=LeaseRenewer(app, settings.lease_duration),
         changes=ChangePoller(app, settings.max_watchers),
         celery=tasks.create_celery(app, settings),
-        relay=Relay(settings.redis, settings.relay_file_bytes, settings.relay_total_bytes, settings.relay_inline_bytes),
+        relay=Relay(settings.redis, settings.relay_file_bytes, settings.relay_total_bytes, INLINE_BYTES),
         store_pool=BackgroundPool(app, "ferry-store", settings.store_threads),
         dispatch_pool=BackgroundPool(app, "ferry-send", celery_mode.DISPATCHERS),
         relay_server=celery_mode.RelayServer(app),

@@ -11,7 +11,7 @@ from flask import Flask, g, request
 import config
 import logs
 from auth.authenticator import Principal, was_forwarded
-from config import Rate
+from config_types import Rate
 from problems import ScopeMissing, Unauthorized
 from server.addresses import network
 from services import current_services

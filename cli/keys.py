@@ -10,6 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 import config
+import config_types
 from auth import api_keys as api_keys
 from lifecycle import transitions
 from problems import QuotaExceeded
@@ -44,7 +45,7 @@ class Quota(click.ParamType[int | str]):
         if value == _NO_END:
             return _NO_END
         try:
-            number = config.size(str(value))
+            number = config_types.size(str(value))
         except ValueError as error:
             self.fail(f"{error}, or {_NO_END}", param, ctx)
         if number > _LARGEST:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from limits.errors import StorageError
 from limits.storage import RedisStorage
 
-from config import Rate
+from config_types import Rate
 from database.redis_options import RedisOptions
 from problems import TooManyRequests
 
@@ -63,16 +63,16 @@ class RateLimiter:
             if window.remaining == 0 and not window.exhausted:
                 self._reserve(window, f"{action}/{client}/{number}", rate)
             if window.remaining == 0:
-                raise TooManyRequests(f"At most {rate.most} in {rate.seconds} s.", (number + 1) * rate.seconds - now)
+                raise TooManyRequests(f"At most {rate.limit} in {rate.seconds} s.", (number + 1) * rate.seconds - now)
             window.remaining -= 1
 
     def _reserve(self, window: _Window, key: str, rate: Rate) -> None:
-        batch = batch_size(rate.most)
+        batch = batch_size(rate.limit)
         count = self._shared_count(key, rate.seconds, batch)
         if count is None:
             window.local += batch
             count = window.local
-        window.remaining = allowed(rate.most, count, batch)
+        window.remaining = allowed(rate.limit, count, batch)
         window.exhausted = window.remaining == 0
 
     def _shared_count(self, key: str, seconds: int, batch: int) -> int | None:

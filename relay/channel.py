@@ -27,6 +27,9 @@ from problems import RelayLost
 
 log = logging.getLogger("ferry.relay")
 
+INLINE_BYTES = 256 << 10
+"""Largest file that travels inside its task: a larger message would block Redis for the other clients."""
+
 PIECE = 1 << 20
 """Most bytes of a file in one piece: the spool's own chunks, so that none is put together or cut on the way."""
 

@@ -20,7 +20,7 @@ def from_config(config: Config) -> Storage:
         prefix=config.s3_prefix,
         endpoint=config.s3_endpoint_url,
         part_threads=config.s3_part_threads,
-        sign_payload=config.s3_sign_payload == "yes",
+        sign_payload=config.s3_sign_payload,
         base_url=config.s3_bucket_base_url,
         dialect=S3Options(
             addressing=config.s3_addressing,

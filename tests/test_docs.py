@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import fields
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,12 @@ from typing import Any
 import pytest
 import redis
 
-from config import Config
 from database.redis_options import parse
-from dev import parts
+from dev import parts, settings
 from dev.errors import page
 from dev.process import Process, free_port
+from dev.settings import SETTINGS, accepted
 from tests.stack import Stack
-
-SETTINGS = {item.name.upper(): item.metadata for item in fields(Config)}
 
 
 def read(name: str) -> str:
@@ -43,17 +40,29 @@ def test_the_example_changes_nothing_until_it_is_edited() -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_readme_lists_every_setting(name: str) -> None:
+def test_the_page_of_settings_lists_every_setting(name: str) -> None:
     default = f"`{SETTINGS[name]['default']}`" if SETTINGS[name]["default"] else ""
 
-    assert f"| `{name}` | {default} | {SETTINGS[name]['help']} |" in read("README.md")
+    assert f"| `{name}` | {default} | {accepted(name)} | {SETTINGS[name]['help']} |" in read("docs/settings.md")
+
+
+def test_generated_pages_of_settings_are_up_to_date() -> None:
+    assert read("docs/settings.md") == settings.page()
+    assert read(".env.example") == settings.example(read(".env.example"))
+    assert read("README.md") == settings.readme(read("README.md"))
+
+
+def test_the_readme_lists_the_common_settings() -> None:
+    table = read("README.md").split("\n## Settings\n")[1]
+
+    assert re.findall(r"^\| `([A-Z0-9_]+)` \|", table, re.MULTILINE) == list(settings.COMMON)
 
 
 def test_curl_lines_work_as_printed(tmp_path: Path) -> None:
     """Those of the README, and those of the API's pages that no other test runs."""
     listing = read("docs/api.md").split("\n## List and delete\n")[1].split("\n## ")[0]
     lines = [re.findall(r"^curl .+$", text, re.MULTILINE) for text in (read("README.md"), listing)]
-    assert [len(some) for some in lines] >= [7, 5]
+    assert all(len(found) >= expected for found, expected in zip(lines, (3, 5), strict=True))
 
     with Stack(tmp_path) as stack:
         id = stack.upload("normal", b"x").json()["id"]
@@ -102,6 +111,7 @@ def test_the_files_that_the_docs_name_exist() -> None:
         "docs/api.md",
         "docs/clients.md",
         "docs/errors.md",
+        "docs/settings.md",
     ):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", read(name)):
             assert (parts.ROOT / name).parent.joinpath(link).exists(), f"{name} names {link}"

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from auth import api_keys
 from auth.guards import Scope
-from config import Rate
+from config_types import Rate
 from tests.auth.helpers import bearer, problem, upload
 
 

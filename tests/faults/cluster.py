@@ -26,7 +26,6 @@ from tests.faults.proxy import Proxy
 SETTINGS = {
     "LEASE_DURATION": "3",
     "SWEEP_INTERVAL": "1",
-    "MULTIPART_SWEEP_INTERVAL": "1",
     "ORPHAN_GRACE": "5",
     "FAILED_RETENTION": "3",
     "RETRY_DELAY": "1",

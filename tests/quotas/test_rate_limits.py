@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config import Rate
+from config_types import Rate
 from database.redis_options import parse
 from dev.process import free_port
 from problems import TooManyRequests

@@ -13,7 +13,7 @@ from celery import Celery
 from flask import Flask
 
 from app import create_app
-from config import Rate
+from config_types import Rate
 from problems import TooManyRequests
 from tests.fakes import services_of
 
