@@ -1,4 +1,4 @@
-"""Object storage: the rest of Ferry sees only the interface of `storage.base`."""
+"""Object storage. The other packages use only the interface of `storage.base`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Check", "Stat", "Storage", "Stream", "from_config"]
 
 
 def from_config(config: Config) -> Storage:
-    """The storage that the settings name. Connects to nothing yet."""
+    """Create the configured storage. Does not connect yet."""
     if config.storage == "memory":
         return MemoryStorage(config.s3_bucket_base_url)
     return S3Storage(
@@ -22,7 +22,7 @@ def from_config(config: Config) -> Storage:
         part_threads=config.s3_part_threads,
         sign_payload=config.s3_sign_payload,
         base_url=config.s3_bucket_base_url,
-        dialect=S3Options(
+        options=S3Options(
             addressing=config.s3_addressing,
             region=config.aws_default_region or config.aws_region,
             checksum=config.s3_checksum,

@@ -1,4 +1,4 @@
-"""What Ferry asks of an object storage, and how a storage says no. A backend is one file beside this one."""
+"""The interface of an object storage, and the errors a storage raises."""
 
 from __future__ import annotations
 
@@ -12,118 +12,119 @@ from storage.parts import Observer
 
 
 class StorageError(Problem):
-    """The storage did not take the file. `permanent` says whether trying again can help."""
+    """The storage rejected the request or sent an invalid response. The operator finds the cause: see `flask doctor`."""
 
-    status, title = 502, "The storage failed"
+    status, title = 502, "Storage error"
     permanent: ClassVar[bool] = True
+    """Whether a retry is pointless; if false, the file is retried later."""
 
     def __init__(
         self, detail: str | None = None, *, code: str = "", message: str = "", text: str = "", **fields: Any
     ) -> None:
-        """`code` and `message` are the storage's own; the message is for the log and `flask doctor` only.
+        """`code`, `message`: the storage's own; the message is for the log and `flask doctor` only.
 
-        `text`: all that it said, which is never shown.
+        `text`: the whole response body, which is never shown.
         """
         super().__init__(detail, **fields)
         self.code, self.message, self.text = code, message, text
 
     @property
     def cause(self) -> str:
-        """What happened, in the storage's own words where it has any. For the log."""
-        words = [self.code, self.message] if self.code or self.message else [self.detail or ""]
-        return ": ".join(word for word in words if word)
+        """The storage's code and message, else the detail. For the log."""
+        texts = [self.code, self.message] if self.code or self.message else [self.detail or ""]
+        return ": ".join(text for text in texts if text)
 
 
 class StorageUnavailable(StorageError):
-    """The storage can't be reached, is too busy or does not answer. Try again later."""
+    """The storage is unreachable, overloaded or does not respond. Retry later."""
 
-    status, title, retry_after = 503, "The storage is not available", 10
+    status, title, retry_after = 503, "Storage unavailable", 10
     permanent = False
 
 
 class StorageNoUpload(StorageUnavailable):
-    """The storage does not know this upload in parts any more: it has ended, or its parts were removed. Try again."""
+    """The storage does not know this multipart upload any more: it has ended, or its parts were removed. Retry."""
 
-    title = "The upload was removed"
+    title = "Multipart upload not found"
 
 
 class StorageClockSkew(StorageUnavailable):
-    """The clocks of the server and of its storage are too far apart. The operator has to set one: `flask doctor`."""
+    """The clocks of the server and of its storage differ too much. The operator must set one: see `flask doctor`."""
 
-    title = "The clock is wrong"
+    title = "Clock skew"
 
 
 class StorageQuotaExceeded(StorageUnavailable):
-    """The storage is full, or its quota is used up. Try again once the operator has made room there."""
+    """The storage is full, or its quota is used up. Retry once the operator has freed space there."""
 
-    status, title, retry_after = 507, "The storage's quota is used up", 60
+    status, title, retry_after = 507, "Storage quota exceeded", 60
 
 
 class StorageMismatch(StorageError):
-    """What the storage holds is not what was sent, or is not there. The file does not count as stored."""
+    """The stored object differs from the bytes that were sent, or does not exist. The file does not count as stored."""
 
-    title = "The storage holds other bytes"
+    title = "Stored object does not match"
     permanent = False
 
 
 class StorageDenied(StorageError):
-    """The storage refused the server's credentials or rights. The operator has to mend this: `flask doctor`."""
+    """The storage rejected the server's credentials or permissions. The operator must fix this: see `flask doctor`."""
 
-    title = "The storage refused access"
+    title = "Storage access denied"
 
 
 class StorageMissing(StorageError):
-    """The storage has no such object. It was deleted, or its upload never ended well."""
+    """The storage has no such object. It was deleted, or its upload never succeeded."""
 
-    title = "No such object"
+    title = "Object not found"
 
 
 class ObjectMissing(StorageMissing):
-    """The file was stored, and something else has removed its object since. Upload the file again."""
+    """The file was stored, and its object was later removed from outside Ferry. Upload the file again."""
 
-    status, title = 404, "The stored object is missing"
+    status, title = 404, "Stored object missing"
 
 
 class StorageNoBucket(StorageError):
-    """The storage has no such bucket. The operator has to mend this: `flask doctor`."""
+    """The storage has no such bucket. The operator must fix this: see `flask doctor`."""
 
-    title = "No such bucket"
+    title = "Bucket not found"
 
 
 class StorageRejected(StorageError):
-    """The storage refused the object as it is, for instance as too large for it."""
+    """The storage rejected the object, for example because it is too large."""
 
-    title = "The storage rejected the file"
+    title = "Object rejected by the storage"
 
 
 class StorageUnsupported(StorageError):
-    """The storage does not support a request like this one. The operator has to mend this: `flask doctor`."""
+    """The storage does not support the request. The operator must fix this: see `flask doctor`."""
 
-    title = "The storage does not support the request"
+    title = "Request not supported by the storage"
 
 
 class StorageWrongRegion(StorageError):
-    """The bucket is in another region than the server asks. The operator has to mend this: `flask doctor`."""
+    """The bucket is in another region than the configured one. The operator must fix this: see `flask doctor`."""
 
-    title = "The bucket is in another region"
+    title = "Wrong bucket region"
 
 
 @dataclass(frozen=True)
 class Stat:
-    """What the storage says of one object: its key, its size in bytes, its digest as the storage gives it.
-
-    `version` is the storage's name for these bytes, where the bucket keeps versions.
-    """
+    """An object as the storage describes it."""
 
     key: str
     size: int
+    """Bytes."""
     etag: str
+    """The storage's digest, without quotes."""
     version: str | None = None
+    """Only if the bucket keeps versions."""
 
 
 @dataclass(frozen=True)
 class MultipartUpload:
-    """An upload in parts that has been begun and not ended: the key it is for, and the storage's name for it."""
+    """An unfinished multipart upload: the object's key and the storage's upload id."""
 
     key: str
     id: str
@@ -131,26 +132,27 @@ class MultipartUpload:
 
 @dataclass(frozen=True)
 class Check:
-    """One finding of a storage's self-examination: what was looked at, whether it is well, what to do if not."""
+    """One line of `flask doctor`."""
 
     subject: str
     ok: bool
     detail: str
+    """The finding and, if not `ok`, the remedy."""
 
 
 class Stream(Protocol):
-    """Readable bytes that hold something, a connection say, until they are read to the end or closed."""
+    """Chunks of bytes that hold a resource, such as a connection, until read to the end or closed."""
 
     def __iter__(self) -> Iterator[bytes]: ...
 
     def __next__(self) -> bytes: ...
 
     def close(self) -> None:
-        """Let go of it. May be repeated."""
+        """Free the resource. May be called again."""
 
 
 class Storage(ABC):
-    """Objects by key. All methods may be called from any thread; every failure is a StorageError."""
+    """Objects by key. Thread-safe; every failure raises a StorageError."""
 
     @abstractmethod
     def put(
@@ -164,65 +166,66 @@ class Storage(ABC):
         observer: Observer | None = None,
         attempt: int = 0,
     ) -> Stat:
-        """Store all that `stream` yields under `key`, in memory that does not grow with its length.
+        """Store the stream under `key` in constant memory, verify the object and return its Stat.
 
-        `bound` is the most bytes that will come, where that is known. `content_type` and `disposition` are the headers
-        that the object is given out with, where the storage keeps them. An object that is there is replaced. The
-        object is asked for afterwards and compared (StorageMismatch). What `stream` raises comes through as it is,
-        and leaves no object and no part of one behind; so does what `witness` raises, who sees all that is stored,
-        and hears of each piece as soon as the storage has acknowledged it.
+        An existing object is replaced. Exceptions of `stream` and `observer` propagate unchanged and leave neither
+        object nor parts. Raises StorageMismatch if the stored object differs.
 
-        `attempt` is which one at these bytes this is, from 1 on, where another may follow; `bound` is their number
-        then. A failure that may pass leaves parts behind, and attempts after the first send only what is missing.
+        `max_bytes`: upper bound of the stream's length; None if unknown. `content_type`, `disposition`: headers of the
+        object, if the storage keeps them. `observer`: sees every part, and is notified when the storage has
+        acknowledged it.
+
+        `attempt`: number of this attempt, from 1 on, if another may follow; `max_bytes` is then the exact length. A
+        temporary failure leaves the parts, and later attempts send only the missing ones. 0: a single attempt.
         """
 
     @abstractmethod
     def stat(self, key: str) -> Stat:
-        """Raises StorageMissing."""
+        """Return the object's Stat. Raises StorageMissing."""
 
     @abstractmethod
     def open(self, key: str, start: int = 0, length: int | None = None, *, size: int | None = None) -> Stream:
-        """Yield `length` bytes from byte `start` on, or all to the end, in memory that does not grow with them.
+        """Stream `length` bytes from byte `start` on, by default to the end, in constant memory.
 
-        `size` is what the whole object has to have. Raises StorageMissing or StorageMismatch before the first byte, and
-        StorageUnavailable wherever it ends too early.
+        `size`: expected size of the whole object. Raises StorageMissing or StorageMismatch before the first byte, and
+        StorageUnavailable wherever the stream ends early.
         """
 
     @abstractmethod
     def delete(self, key: str, version: str | None = None) -> None:
-        """Remove the object, or this version of it for good. One that is not there is no error."""
+        """Delete the object, or one version of it permanently; a missing one is not an error."""
 
     @abstractmethod
     def list_objects(self, prefix: str = "") -> Iterator[Stat]:
-        """Yield the objects whose keys start with `prefix`, in the order of their keys."""
+        """Yield the objects whose keys start with `prefix`, ordered by key."""
 
     @abstractmethod
     def matches(self, key: str, size: int, stream: Iterator[bytes]) -> Stat | None:
-        """The object, if it is there and the storage's own digest proves that it is what `stream` yields.
+        """Return the object if the storage's own digest proves that it equals the stream; None otherwise.
 
-        `size` is how many bytes that is, and was known when the object was put. A storage that gives no digest that
-        can be compared proves nothing. The stream is read only where it may prove something.
+        `size`: length of the stream, which was known when the object was put. Without a comparable digest the result is
+        None. The stream is read only if a comparison is possible.
         """
 
     @abstractmethod
     def multipart_uploads(self, prefix: str = "") -> Iterator[MultipartUpload]:
-        """Yield the uploads in parts that have not ended, for keys that start with `prefix`."""
+        """Yield the unfinished multipart uploads for keys that start with `prefix`."""
 
     @abstractmethod
     def abort_multipart_upload(self, upload: MultipartUpload) -> None:
-        """End such an upload, and remove its parts. One that has ended is no error."""
+        """Abort the upload and remove its parts; an ended upload is not an error."""
 
     @abstractmethod
     def url(self, key: str) -> str:
-        """The public address of an object, whether or not it is there. Raises StorageError."""
+        """Return the public URL for a key, whether or not the object exists. Raises StorageError."""
 
     @abstractmethod
     def presigned_url(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
-        """An address that gives the object, with these headers, to whoever has it, for `expires` seconds."""
+        """Return a URL that serves the object with these headers, without credentials, for `expires` seconds."""
 
     @abstractmethod
     def diagnose(self) -> Iterator[Check]:
-        """Look at all that the service will need: reach, rights, the bucket, a write. Leaves nothing behind."""
+        """Check all that the service needs: connection, permissions, bucket, a write. Leaves nothing behind."""
 
     def close(self) -> None:  # noqa: B027
-        """Give connections and threads back. The next use makes new ones."""
+        """Close connections and threads. The next use creates new ones."""

@@ -1,4 +1,4 @@
-"""Objects in this process's memory: for tests, and to try Ferry without any storage. All is lost at the end."""
+"""Objects in process memory: for tests, and to try Ferry without a storage. Lost when the process ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CHUNK = 1 << 20
 
 
 class MemoryStorage(Storage):
-    """A dict of objects. Reading and writing a dict's entry is atomic, so threads need no lock."""
+    """A dict of objects. Access to one entry is atomic, so threads need no lock."""
 
     def __init__(self, base_url: str = "") -> None:
         self._base_url = base_url
@@ -32,13 +32,13 @@ class MemoryStorage(Storage):
         attempt: int = 0,
     ) -> Stat:
         parts = split(stream, part_sizes(max_bytes), self._buffers, observer)
-        body = []
+        bodies = []
         for part in parts:
-            body.append(bytes(part.body))
+            bodies.append(bytes(part.body))
             part.release()
             if observer:
-                observer.on_stored(len(body[-1]))
-        self._objects[key] = b"".join(body)
+                observer.on_stored(len(bodies[-1]))
+        self._objects[key] = b"".join(bodies)
         self.headers[key] = content_type, disposition
         return self.stat(key)
 
@@ -47,10 +47,10 @@ class MemoryStorage(Storage):
         return Stat(key, len(body), hashlib.md5(body, usedforsecurity=False).hexdigest())
 
     def open(self, key: str, start: int = 0, length: int | None = None, *, size: int | None = None) -> Stream:
-        whole = memoryview(self._get(key))
-        if size not in (None, len(whole)):
-            raise StorageMismatch(f"The object has {len(whole)} bytes instead of {size}.")
-        body = whole[start:] if length is None else whole[start : start + length]
+        data = memoryview(self._get(key))
+        if size not in (None, len(data)):
+            raise StorageMismatch(f"The object has {len(data)} bytes instead of {size}.")
+        body = data[start:] if length is None else data[start : start + length]
         return (bytes(body[at : at + _CHUNK]) for at in range(0, len(body), _CHUNK))
 
     def delete(self, key: str, version: str | None = None) -> None:

@@ -1,6 +1,7 @@
-"""How a stream is cut into the parts of a multipart upload, and the memory that they are collected in.
+"""Splitting a stream into the parts of a multipart upload, and the buffers that hold them.
 
-Source of the limits: "Amazon S3 multipart upload limits": 10,000 parts, 5 MiB to 5 GiB a part, the last one free.
+Source of the limits: "Amazon S3 multipart upload limits": 10,000 parts, at least 5 MiB a part except the
+last, at most 5 GiB.
 """
 
 from __future__ import annotations
@@ -12,29 +13,28 @@ from typing import Protocol
 
 MIB = 1 << 20
 MIN_PART, DEFAULT_PART = 5 * MIB, 8 * MIB
-_OVERLAP_BELOW = 256 * MIB
-_AIMED_PARTS = 9_500
+_SMALL_PARTS_BELOW = 256 * MIB
+_TARGET_PARTS = 9_500
 
 
 def part_sizes(max_bytes: int | None) -> Iterator[int]:
-    """The size in bytes of each part in turn, for a stream of at most `bound` bytes (None: unknown).
+    """Return the size of each part in turn, for a stream of at most `max_bytes` (None: unknown, up to 78 GiB).
 
-    All but the last are of one size, as R2 insists. Small below 256 MiB: nothing leaves before the first part is full,
-    so its size is what sending lags behind receiving; larger than usual only where 10,000 would not do. Without a
-    bound there is room for 78 GiB.
+    All but the last have the same size, as R2 requires. 5 MiB below 256 MiB: nothing is sent before the first part is
+    full, so sending lags behind receiving by its size. More than 8 MiB only if 10,000 parts would not suffice.
     """
     if max_bytes is None:
         return repeat(DEFAULT_PART)
-    if max_bytes < _OVERLAP_BELOW:
+    if max_bytes < _SMALL_PARTS_BELOW:
         return repeat(MIN_PART)
-    return repeat(max(DEFAULT_PART, -(-max_bytes // _AIMED_PARTS // MIB) * MIB))
+    return repeat(max(DEFAULT_PART, -(-max_bytes // _TARGET_PARTS // MIB) * MIB))
 
 
 class Buffers:
-    """The process's memory for parts, used again and again: a freed one would leave holes that nobody can use.
+    """Reused memory for parts: freed buffers of this size would fragment the heap.
 
-    As many are made as were needed at once: one for each upload that is being filled, one for each part that is
-    being sent. Larger parts than usual (of files that may have more than 74 GiB) get memory of their own.
+    Grows to the number needed at once: one for each upload that is receiving, one for each part in flight. Parts larger
+    than 8 MiB (of files that may exceed 74 GiB) get memory of their own.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Buffers:
         return len(self._free)
 
     def acquire(self, size: int) -> bytearray:
-        """Memory for at least `size` bytes."""
+        """Return a buffer of at least `size` bytes."""
         if size > DEFAULT_PART:
             return bytearray(size)
         try:
@@ -56,89 +56,94 @@ class Buffers:
             return bytearray(DEFAULT_PART)
 
     def release(self, buffer: bytearray) -> None:
-        """Put memory back that was taken."""
+        """Return an acquired buffer."""
         if len(buffer) == DEFAULT_PART:
             self._free.append(buffer)
 
 
 class Part:
-    """Bytes of one part: in a buffer, or where they came from if nothing had to be put together."""
+    """Bytes of one part, in a buffer or, if the stream was one chunk, in that chunk. Reference-counted."""
 
     last = False
-    """Whether the stream has ended with this part."""
+    """Whether the stream ends with this part."""
 
-    def __init__(self, size: int, buffers: Buffers | None = None, whole: bytes = b"") -> None:
-        """An empty part for at most `size` bytes in a buffer or, without buffers, the one that is `whole`."""
-        self._lock, self._users = threading.Lock(), 1
-        self._then: Callable[[], None] | None = None
-        self._buffers, self._room = buffers, size
-        self._memory: bytearray | bytes = buffers.acquire(size) if buffers else whole
-        self._length = 0 if buffers else len(whole)
+    def __init__(self, size: int, buffers: Buffers | None = None, data: bytes = b"") -> None:
+        """Create an empty part for at most `size` bytes in a buffer or, without `buffers`, a full one of `data`."""
+        self._lock, self._references = threading.Lock(), 1
+        self._on_release: Callable[[], None] | None = None
+        self._buffers, self._capacity = buffers, size
+        self._memory: bytearray | bytes = buffers.acquire(size) if buffers else data
+        self._length = 0 if buffers else len(data)
 
     @property
     def full(self) -> bool:
-        return self._length == self._room
+        return self._length == self._capacity
 
     @property
     def body(self) -> memoryview:
-        """The bytes. Not to be used after `release`."""
+        """The bytes. Invalid after `release`."""
         return memoryview(self._memory)[: self._length]
 
     def add(self, chunk: memoryview) -> memoryview:
-        """Take as much of `chunk` as there is room for; return the rest."""
+        """Append as much of `chunk` as fits; return the rest."""
         assert isinstance(self._memory, bytearray)
-        taken = min(len(chunk), self._room - self._length)
+        taken = min(len(chunk), self._capacity - self._length)
         self._memory[self._length : self._length + taken] = chunk[:taken]
         self._length += taken
         return chunk[taken:]
 
     def retain(self) -> None:
-        """One more will call `release`."""
+        """Add a reference; its holder calls `release`."""
         with self._lock:
-            self._users += 1
+            self._references += 1
 
-    def on_release(self, call: Callable[[], None]) -> None:
-        """Call this once everybody has released the part. Only one can ask, and only who has not released it yet."""
-        self._then = call
+    def on_release(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the last reference is released. One callback a part; the caller holds a reference."""
+        self._on_release = callback
 
     def release(self) -> None:
-        """Give the buffer back when everybody has called this. Once too often does no harm."""
+        """Drop one reference; the last one returns the buffer. Every holder calls it exactly once.
+
+        Raises RuntimeError if all references are released already: a further call would free another holder's bytes.
+        """
         with self._lock:
-            self._users -= 1
-            if self._users != 0:
+            if self._references == 0:
+                raise RuntimeError("the part is released already")
+            self._references -= 1
+            if self._references:
                 return
         if self._buffers and isinstance(self._memory, bytearray):
             self._buffers.release(self._memory)
-        if self._then:
-            self._then()
+        if self._on_release:
+            self._on_release()
 
 
 class Observer(Protocol):
-    """Somebody who looks at every byte, and has the last word."""
+    """Observes an upload: receives each part, verifies the whole, is notified when bytes are stored."""
 
     def on_part(self, part: Part) -> None:
-        """Look at a full part, in its turn. Shares the part if it takes longer."""
+        """Receive the next full part. Calls `part.retain` to keep it after returning."""
 
     def verify(self) -> None:
-        """All parts have been seen. Raises what keeps them from becoming an object."""
+        """Raise to reject the object, after all parts were received and before the last one is sent."""
 
     def on_stored(self, size: int) -> None:
-        """So many more bytes are in the storage, by its own word. Called from any thread, in any order."""
+        """Count `size` more bytes that the storage has acknowledged. Called from any thread, in any order."""
 
 
 def split(
     stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers, observer: Observer | None = None
 ) -> Generator[Part, None, None]:
-    """Yield the stream in parts of the given sizes; the last is shorter. At least one part, which may be empty.
+    """Yield the stream in parts of the given sizes; the last may be shorter. At least one part, which may be empty.
 
-    The witness sees each part before it is given away, and vouches for all before the last one is. Whoever is given a
-    part releases it; one that is not given away is released here, whatever happens.
+    The observer receives each part before it is yielded, and verifies all before the last one is. The consumer releases
+    each yielded part; a part that is not yielded is released here.
     """
     size = next(sizes)
     first, second = next(stream, b""), next(stream, None)
     if second is None and len(first) <= size:
-        only = Part(len(first), whole=first)
-        _seen(observer, only, last=True)
+        only = Part(len(first), data=first)
+        _notify(observer, only, last=True)
         yield only
         return
     part: Part | None = Part(size, buffers)
@@ -147,13 +152,13 @@ def split(
             rest = memoryview(chunk)
             while rest:
                 if part and part.full:
-                    _seen(observer, part)
+                    _notify(observer, part)
                     full, part = part, None
                     yield full
                 part = part or Part(next(sizes), buffers)
                 rest = part.add(rest)
         if part:
-            _seen(observer, part, last=True)
+            _notify(observer, part, last=True)
             last, part = part, None
             yield last
     finally:
@@ -161,7 +166,7 @@ def split(
             part.release()
 
 
-def _seen(observer: Observer | None, part: Part, *, last: bool = False) -> None:
+def _notify(observer: Observer | None, part: Part, *, last: bool = False) -> None:
     part.last = last
     if observer:
         observer.on_part(part)

@@ -184,7 +184,7 @@ class NotReady(FerryError):
 
 
 class ObjectMissing(FerryError):
-    """The file was stored, and something else has removed its object since. Upload the file again."""
+    """The file was stored, and its object was later removed from outside Ferry. Upload the file again."""
 
     slug = "object-missing"
 
@@ -232,19 +232,19 @@ class ServerStopped(FerryError):
 
 
 class StorageClockSkew(FerryError):
-    """The clocks of the server and of its storage are too far apart. The operator has to set one: `flask doctor`."""
+    """The clocks of the server and of its storage differ too much. The operator must set one: see `flask doctor`."""
 
     slug = "storage-clock-skew"
 
 
 class StorageDenied(FerryError):
-    """The storage refused the server's credentials or rights. The operator has to mend this: `flask doctor`."""
+    """The storage rejected the server's credentials or permissions. The operator must fix this: see `flask doctor`."""
 
     slug = "storage-denied"
 
 
 class StorageError(FerryError):
-    """The storage did not take the file. `permanent` says whether trying again can help."""
+    """The storage rejected the request or sent an invalid response. The operator finds the cause: see `flask doctor`."""
 
     slug = "storage-error"
 
@@ -256,55 +256,55 @@ class StorageFull(FerryError):
 
 
 class StorageMismatch(FerryError):
-    """What the storage holds is not what was sent, or is not there. The file does not count as stored."""
+    """The stored object differs from the bytes that were sent, or does not exist. The file does not count as stored."""
 
     slug = "storage-mismatch"
 
 
 class StorageMissing(FerryError):
-    """The storage has no such object. It was deleted, or its upload never ended well."""
+    """The storage has no such object. It was deleted, or its upload never succeeded."""
 
     slug = "storage-missing"
 
 
 class StorageNoBucket(FerryError):
-    """The storage has no such bucket. The operator has to mend this: `flask doctor`."""
+    """The storage has no such bucket. The operator must fix this: see `flask doctor`."""
 
     slug = "storage-no-bucket"
 
 
 class StorageNoUpload(FerryError):
-    """The storage does not know this upload in parts any more: it has ended, or its parts were removed. Try again."""
+    """The storage does not know this multipart upload any more: it has ended, or its parts were removed. Retry."""
 
     slug = "storage-no-upload"
 
 
 class StorageQuotaExceeded(FerryError):
-    """The storage is full, or its quota is used up. Try again once the operator has made room there."""
+    """The storage is full, or its quota is used up. Retry once the operator has freed space there."""
 
     slug = "storage-quota-exceeded"
 
 
 class StorageRejected(FerryError):
-    """The storage refused the object as it is, for instance as too large for it."""
+    """The storage rejected the object, for example because it is too large."""
 
     slug = "storage-rejected"
 
 
 class StorageUnavailable(FerryError):
-    """The storage can't be reached, is too busy or does not answer. Try again later."""
+    """The storage is unreachable, overloaded or does not respond. Retry later."""
 
     slug = "storage-unavailable"
 
 
 class StorageUnsupported(FerryError):
-    """The storage does not support a request like this one. The operator has to mend this: `flask doctor`."""
+    """The storage does not support the request. The operator must fix this: see `flask doctor`."""
 
     slug = "storage-unsupported"
 
 
 class StorageWrongRegion(FerryError):
-    """The bucket is in another region than the server asks. The operator has to mend this: `flask doctor`."""
+    """The bucket is in another region than the configured one. The operator must fix this: see `flask doctor`."""
 
     slug = "storage-wrong-region"
 

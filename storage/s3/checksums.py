@@ -1,7 +1,7 @@
-"""What a storage's answer proves about the bytes it was sent. Pure rules over digests.
+"""What a storage's response proves about the bytes sent to it. Pure rules over digests.
 
-A storage that knows CRC32 has compared it itself and repeats it. Of the others many give the MD5 of what they hold
-as ETag. One that does neither (encrypted with a key of its own, say) proves its size alone.
+A storage that knows CRC32 has verified it and returns it. Many others return the MD5 of the stored bytes as ETag. One
+that does neither (because it encrypts with a key of its own, for example) proves the size only.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ CRC32 = "x-amz-checksum-crc32"
 
 @dataclass(frozen=True)
 class UploadedPart:
-    """A piece that has arrived: its bytes, the storage's ETag for it, its CRC32 if the storage confirmed that.
-
-    `computed`: the storage gave no ETag, this is the MD5 that it should be. `opaque`: the storage encrypts with a key
-    of its own, so that the ETag is no MD5, whatever it looks like.
-    """
+    """A part or an object that the storage has acknowledged."""
 
     size: int
     etag: str
+    """The storage's, or the expected one if `computed`."""
     crc32: str | None = None
+    """Only if the storage confirmed it."""
     computed: bool = False
+    """The storage returned no ETag: this is the MD5 that it should be."""
     opaque: bool = False
+    """The storage encrypts with a key of its own: the ETag is not an MD5, even if it looks like one."""
 
 
 class Digests:
-    """What is computed of a body, once and when it is asked for: each is a pass over memory that no cache holds."""
+    """Digests of a body, computed lazily and once: each is a pass over memory that does not fit into a cache."""
 
     def __init__(self, body: bytes | memoryview) -> None:
         self.size = len(body)
@@ -55,7 +55,7 @@ class Digests:
         return md5(self._body)
 
     def header(self, kind: str) -> dict[str, str]:
-        """The header that the body is sent with, where S3_CHECKSUM is `kind`."""
+        """Return the checksum header of a body for S3_CHECKSUM=`kind`."""
         if kind == "crc32":
             return {CRC32: self.crc32}
         return {"Content-MD5": b64encode(bytes.fromhex(self.md5)).decode()} if kind == "md5" else {}
@@ -66,28 +66,28 @@ def md5(body: bytes | memoryview) -> str:
 
 
 def check_response(sent: Digests, headers: Mapping[str, str]) -> UploadedPart:
-    """What landed, by the headers of the answer. Raises StorageMismatch where they prove other bytes."""
+    """Return the acknowledged part. Raises StorageMismatch if the response headers prove other bytes."""
     etag, opaque, crc32 = headers.get("etag", "").strip('"'), is_opaque(headers), headers.get(CRC32)
     if crc32 is not None:
-        _same("CRC32", sent.crc32, crc32)
+        _require_same("CRC32", sent.crc32, crc32)
     elif re.fullmatch(r"[0-9a-f]{32}", etag) and not opaque:
-        _same("MD5", sent.md5, etag)
+        _require_same("MD5", sent.md5, etag)
     if etag or opaque:
         return UploadedPart(sent.size, etag, crc32, opaque=opaque)
     return UploadedPart(sent.size, sent.md5, crc32, computed=True)
 
 
 def is_opaque(headers: Mapping[str, str]) -> bool:
-    """Whether an answer says that the object is encrypted with a key of KMS or of the customer."""
+    """Return whether the headers say that the object is encrypted with a KMS key or a customer key."""
     return headers.get(SSE, "").startswith("aws:kms") or SSE_KEY in headers or f"{SSE}-customer-algorithm" in headers
 
 
 def mismatch(sent: UploadedPart, found: Stat, *, of_parts: bool = False, lost: bool = False) -> str:
-    """What proves that the object found is not what was sent; empty where nothing does.
+    """Return why the object found is not the one sent; empty if nothing proves that.
 
-    Where ETags can't be compared, the size decides; not so where the answer was lost, which proves nothing by itself.
-    rclone answers Complete with an ETag of parts and HEAD with the MD5 of the whole, which nothing here has computed;
-    each part's own MD5 has been compared already.
+    If ETags can't be compared, the size decides, unless the upload's response was lost. rclone answers Complete with a
+    multipart ETag and HEAD with the MD5 of the whole object, which Ferry has not computed; each part's MD5 has been
+    compared already.
     """
     if found.size != sent.size:
         return f"Sent {sent.size} bytes, the storage has {found.size}."
@@ -100,36 +100,36 @@ def mismatch(sent: UploadedPart, found: Stat, *, of_parts: bool = False, lost: b
 
 
 def expected_object(etag: str, parts: Sequence[UploadedPart]) -> UploadedPart:
-    """The object that Complete has answered with `etag`. radosgw leaves it empty: then what the parts prove."""
+    """Return the object that Complete answered with `etag`. radosgw leaves it empty: the parts give it then."""
     return UploadedPart(sum(part.size for part in parts), etag or multipart_etag(parts), computed=not etag)
 
 
 def multipart_etag(parts: Sequence[UploadedPart]) -> str:
-    """The ETag that S3 gives an object of these parts: the MD5 of their MD5s and their number. Empty where unknown."""
+    """Return S3's ETag for an object of these parts: the MD5 of their MD5s, and their number. Empty if unknown."""
     if any(part.opaque or not re.fullmatch(r"[0-9a-f]{32}", part.etag) for part in parts):
         return ""
     return f"{md5(b''.join(bytes.fromhex(part.etag) for part in parts))}-{len(parts)}"
 
 
-def _same(digest: str, sent: str, found: str) -> None:
-    if sent != found:
-        raise StorageMismatch(f"Sent bytes with the {digest} {sent}, the storage has {_short(found)}.")
-
-
-def _short(etag: str) -> str:
-    return etag[:100] or "none"
-
-
 def is_md5_etag(etag: str) -> bool:
-    """Whether an ETag looks like an MD5 or the MD5 of parts' MD5s. One of an encrypted object may, and is neither."""
+    """Return whether an ETag looks like an MD5 or a multipart MD5; that of an encrypted object may, and is neither."""
     return bool(re.fullmatch(r"[0-9a-f]{32}(-[0-9]{1,5})?", etag))
 
 
 def expected_etags(parts: Iterable[Part]) -> set[str]:
-    """The ETags that an object of these parts may have: the MD5 of the whole, or S3's own of parts. Releases them."""
+    """Return the ETags that an object of these parts may have: its MD5, or the multipart ETag. Releases the parts."""
     whole, digests = hashlib.md5(usedforsecurity=False), []
     for part in parts:
         whole.update(part.body)
         digests.append(UploadedPart(len(part.body), md5(part.body)))
         part.release()
     return {whole.hexdigest(), multipart_etag(digests)}
+
+
+def _require_same(digest: str, sent: str, found: str) -> None:
+    if sent != found:
+        raise StorageMismatch(f"Sent bytes with the {digest} {sent}, the storage has {_short(found)}.")
+
+
+def _short(etag: str) -> str:
+    return etag[:100] or "none"

@@ -1,8 +1,8 @@
-"""urllib3's connections, made to see what happens while a body is sent.
+"""urllib3 connections that watch the socket while a body is sent.
 
-Time without progress is bounded, not the whole transfer. A refusal that comes before the end of the body is read at
-once, and after a reset too. The wait for an answer begins when the peer has acknowledged the bytes: some MB of them
-may lie in the kernel when the last `send` returns, which is minutes on a slow line.
+Timeouts bound the time without progress, not the whole transfer. An error response that arrives before the end of the
+body is read at once, and also after a reset. The wait for the response begins when the peer has acknowledged the body:
+some MB may be in the kernel's send buffer when the last `send` returns, which is minutes on a slow line.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from typing import Any, cast
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 CONNECT_SECONDS, SILENCE_SECONDS = 5.0, 30.0
-_SLICE, _AT_ONCE = 256 << 10, 16 << 10
-_LOOK_SECONDS = 0.5
+_SLICE, _SMALL_BODY = 256 << 10, 16 << 10
+_POLL_SECONDS = 0.5
 _READ = 64 << 10
-_MOST_EARLY = 1 << 20
+_MAX_EARLY = 1 << 20
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1.*?\r\n\r\n", re.DOTALL)
-_REFUSAL = re.compile(rb"HTTP/1\.[01] [345]")
-_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_ERROR_STATUS = re.compile(rb"HTTP/1\.[01] [345]")
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-def is_refusal(received: bytes) -> bool:
-    """Whether an answer that begins before the end of the body makes the rest pointless: 3xx, 4xx, 5xx."""
+def is_error_response(received: bytes) -> bool:
+    """Return whether an early response (3xx, 4xx, 5xx) makes the rest of the body pointless."""
     start = 0
     while interim := _INTERIM.match(received, start):
         start = interim.end()
-    return _REFUSAL.match(received, start) is not None
+    return _ERROR_STATUS.match(received, start) is not None
 
 
 def unacknowledged(sock: socket.socket) -> int:
-    """Bytes of a TCP socket that the peer has not acknowledged; 0 where the system can't say (SIOCOUTQ is Linux's)."""
+    """Return the bytes that the TCP peer has not acknowledged; 0 if the system can't tell (SIOCOUTQ is Linux's)."""
     try:
         return int(struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0\0\0\0"))[0])
     except OSError:
@@ -48,23 +48,23 @@ def unacknowledged(sock: socket.socket) -> int:
 
 
 def wait_for(sock: socket.socket, events: int, seconds: float) -> int:
-    """The poll events that are ready; 0 after `seconds` in which nothing came and nothing was acknowledged."""
+    """Return the ready poll events; 0 after `seconds` without data, space or acknowledgement."""
     poller = select.poll()
     poller.register(sock, events)
-    queued, until = unacknowledged(sock), time.monotonic() + seconds
+    queued, deadline = unacknowledged(sock), time.monotonic() + seconds
     while True:
-        if found := poller.poll(1000 * min(_LOOK_SECONDS, seconds)):
-            return found[0][1]
+        if ready := poller.poll(1000 * min(_POLL_SECONDS, seconds)):
+            return ready[0][1]
         left, now = unacknowledged(sock), time.monotonic()
         if left < queued:
-            until = now + seconds
-        elif now >= until:
+            deadline = now + seconds
+        elif now >= deadline:
             return 0
         queued = left
 
 
 class _Prefixed(io.RawIOBase):
-    """A stream whose first bytes have been read already."""
+    """A stream whose first bytes were read already."""
 
     def __init__(self, first: bytes, rest: io.RawIOBase) -> None:
         self._first, self._rest = first, rest
@@ -84,8 +84,8 @@ class _Prefixed(io.RawIOBase):
         super().close()
 
 
-class _WholeLines:
-    """A stream whose end in the middle of a head is an error: http.client takes what came for all of it."""
+class _CompleteLines:
+    """Raises if a response head is truncated: http.client would accept it as complete."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -93,7 +93,7 @@ class _WholeLines:
     def readline(self, limit: int) -> bytes:
         line: bytes = self._stream.readline(limit)
         if len(line) < limit and not line.endswith(b"\n"):
-            raise ConnectionError("the connection ended before the answer's head did")
+            raise ConnectionError("the connection ended inside the response head")
         return line
 
     def close(self) -> None:
@@ -101,14 +101,14 @@ class _WholeLines:
 
 
 class _Response(http.client.HTTPResponse):
-    """Wants a whole head, skips interim answers of every kind, and can end its connection."""
+    """Requires a complete head, skips all interim responses, and can close its connection."""
 
-    cut = False
-    """Whether the request was not sent whole: nothing can follow it on its connection."""
+    truncated = False
+    """The request was not sent to its end: the connection can't be reused."""
 
     def begin(self) -> None:
         stream = self.fp
-        self.fp = cast("io.BufferedReader", _WholeLines(stream))
+        self.fp = cast("io.BufferedReader", _CompleteLines(stream))
         try:
             super().begin()
         finally:
@@ -120,94 +120,94 @@ class _Response(http.client.HTTPResponse):
         return cast("tuple[str, int, str]", found)
 
     def _check_close(self) -> bool:
-        return self.cut or bool(super()._check_close())  # type: ignore[misc]
+        return self.truncated or bool(super()._check_close())  # type: ignore[misc]
 
 
-class _Watchful(HTTPConnection):
-    """Sends a body in slices, and looks for the answer between them."""
+class _WatchingConnection(HTTPConnection):
+    """Sends a body in slices and checks for an early response between them."""
 
-    _early, _cut = b"", False
-    """What was read while the body was sent; whether the rest of the body stayed here."""
+    _early, _truncated = b"", False
+    """Bytes read while the body was sent; whether the rest of the body was not sent."""
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
         self.sock.settimeout(SILENCE_SECONDS)
-        if len(data) <= _AT_ONCE:
+        if len(data) <= _SMALL_BODY:
             super().send(data)
         elif isinstance(self.sock, socket.socket):
             self._send_watching(self.sock, memoryview(data))
-        else:  # TLS through a proxy that is spoken to in TLS itself: urllib3's own object, which can't be polled.
-            for start in range(0, len(data), _AT_ONCE):
-                super().send(memoryview(data)[start : start + _AT_ONCE])
+        else:  # TLS through a TLS proxy: urllib3's own object, which can't be polled.
+            for start in range(0, len(data), _SMALL_BODY):
+                super().send(memoryview(data)[start : start + _SMALL_BODY])
 
     def getresponse(self) -> Any:
-        if isinstance(self.sock, socket.socket) and not self._early and not self._cut:
+        if isinstance(self.sock, socket.socket) and not self._early and not self._truncated:
             silence = SILENCE_SECONDS if self.timeout is None else self.timeout
             if not wait_for(self.sock, select.POLLIN, silence):
-                raise TimeoutError("no answer")
+                raise TimeoutError("no response")
         try:
             response = super().getresponse()
-            if self._cut and response.status < 300:
+            if self._truncated and response.status < 300:
                 response.close()
-                raise ConnectionError("a success of a request that was not sent whole")
+                raise ConnectionError("a success for a request that was not sent to its end")
             return response
         finally:
-            self._early, self._cut = b"", False
+            self._early, self._truncated = b"", False
 
     def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> _Response:  # type: ignore[override]
         response = _Response(sock, *args, **kwargs)
-        response.cut = self._cut
+        response.truncated = self._truncated
         if self._early:
             raw = response.fp.detach()
             response.fp = io.BufferedReader(_Prefixed(self._early, raw))
         return response
 
     def _send_watching(self, sock: socket.socket, rest: memoryview) -> None:
-        """Send until the end, or until the peer refuses the request or closes. Raises TimeoutError."""
+        """Send to the end, or until the peer rejects the request or closes. Raises TimeoutError."""
         sock.setblocking(False)
         try:
-            while rest and not self._cut:
+            while rest and not self._truncated:
                 ready = wait_for(sock, select.POLLIN | select.POLLOUT, SILENCE_SECONDS)
                 if not ready:
-                    raise TimeoutError("the storage takes no more bytes")
+                    raise TimeoutError("the storage stopped reading")
                 if ready & ~select.POLLOUT:
-                    self._cut = self._is_refused(sock)
+                    self._truncated = self._is_rejected(sock)
                 else:
-                    rest = rest[_sent(sock, rest[:_SLICE]) :]
+                    rest = rest[_send_some(sock, rest[:_SLICE]) :]
         except (ConnectionError, ssl.SSLError):
-            self._cut = True
-            self._read_what_came(sock)
+            self._truncated = True
+            self._read_early(sock)
         finally:
             sock.settimeout(SILENCE_SECONDS)
 
-    def _is_refused(self, sock: socket.socket) -> bool:
-        return self._read_what_came(sock) or is_refusal(self._early)
+    def _is_rejected(self, sock: socket.socket) -> bool:
+        return self._read_early(sock) or is_error_response(self._early)
 
-    def _read_what_came(self, sock: socket.socket) -> bool:
-        """Read without waiting. Returns whether the peer has closed: Linux keeps what came before its reset."""
+    def _read_early(self, sock: socket.socket) -> bool:
+        """Read without blocking; return whether the peer has closed. Linux keeps what arrived before a reset."""
         try:
-            while len(self._early) < _MOST_EARLY:
+            while len(self._early) < _MAX_EARLY:
                 if not (block := sock.recv(_READ)):
                     return True
                 self._early += block
-        except _NOT_NOW:
+        except _WOULD_BLOCK:
             return False
         except OSError:
             return True
         return True
 
 
-def _sent(sock: socket.socket, piece: memoryview) -> int:
+def _send_some(sock: socket.socket, data: memoryview) -> int:
     try:
-        return sock.send(piece)
-    except _NOT_NOW:
+        return sock.send(data)
+    except _WOULD_BLOCK:
         return 0
 
 
-class Connection(_Watchful):
-    """To a storage or a proxy, without TLS."""
+class Connection(_WatchingConnection):
+    """A connection to a storage or a proxy without TLS."""
 
 
-class TLSConnection(_Watchful, HTTPSConnection):
-    """To a storage, with TLS; through a proxy's tunnel where there is one."""
+class TLSConnection(_WatchingConnection, HTTPSConnection):
+    """A connection to a storage with TLS, through the proxy's tunnel if there is one."""

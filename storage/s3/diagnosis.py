@@ -1,4 +1,4 @@
-"""What `flask doctor` asks of a storage in S3: each finding names the cause and, by the storage's code, the cure."""
+"""The S3 checks of `flask doctor`: each names the cause and, by the storage's error code, the remedy."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from storage.s3.client import map_botocore_errors
 from storage.s3.errors import advice, clock_skew
 
 _KEY = "ferry-doctor"
-_REACH = "Check S3_ENDPOINT_URL, the network and the credentials."
-_BUCKET = "The credentials need s3:ListBucket on the bucket, or S3_BUCKET_NAME names another owner's."
-_MOST_SKEW = 300
-"""Seconds that a clock may be off before doctor says so: S3 itself puts up with 15 minutes."""
+_CHECK_ENDPOINT = "Check S3_ENDPOINT_URL, the network and the credentials."
+_CHECK_BUCKET = "The credentials need s3:ListBucket on the bucket, or S3_BUCKET_NAME names another owner's."
+_MAX_SKEW = 300
+"""Seconds of clock skew before doctor reports it; S3 itself accepts 15 minutes."""
 
 
 class DiagnosedStorage(Protocol):
-    """What the examination needs of S3Storage."""
+    """What the checks need of S3Storage."""
 
     bucket: str
     prefix: str
@@ -41,57 +41,57 @@ class DiagnosedStorage(Protocol):
 
 
 def diagnose(storage: DiagnosedStorage, boto: Callable[[], Any]) -> Iterator[Check]:
-    """Look at reach, clock, bucket, rights and how the storage is spoken to. Leaves nothing behind."""
+    """Check reachability, clock, bucket and permissions, and describe the endpoint. Leaves nothing behind."""
     bucket = storage.bucket
     dates: list[str] = []
-    # A proxy variable that can't be read stops the client from being made, which the next line tells.
+    # A malformed proxy variable keeps the client from being created, which the next check reports.
     with suppress(StorageError):
-        if proxied := storage.describe_proxy():
-            yield Check("proxy", True, proxied)
-    yield _check("storage", lambda: _visible_buckets(boto(), dates), _REACH)
+        if proxy := storage.describe_proxy():
+            yield Check("proxy", True, proxy)
+    yield _check("storage", lambda: _list_buckets(boto(), dates), _CHECK_ENDPOINT)
     if dates:
-        yield clock(dates[-1], time.time())
-    yield _check(f"bucket {bucket}", lambda: _find_bucket(boto(), bucket), _BUCKET)
+        yield check_clock(dates[-1], time.time())
+    yield _check(f"bucket {bucket}", lambda: _find_bucket(boto(), bucket), _CHECK_BUCKET)
     yield _check(f"write to {bucket}", lambda: _write(storage), "")
-    yield _check("endpoint", storage.describe, _REACH)
+    yield _check("endpoint", storage.describe, _CHECK_ENDPOINT)
 
 
-def clock(date: str, now: float) -> Check:
-    """What the storage's Date header says of this host's clock."""
+def check_clock(date: str, now: float) -> Check:
+    """Compare this host's clock with the storage's Date header."""
     ahead = clock_skew(date, now)
     if ahead is None:
-        return Check("clock", True, "the storage does not tell its time")
-    if abs(ahead) <= _MOST_SKEW:
+        return Check("clock", True, "the storage sends no Date header")
+    if abs(ahead) <= _MAX_SKEW:
         return Check("clock", True, "agrees with the storage's")
-    far = f"{round(abs(ahead) / 60)} minutes {'behind' if ahead > 0 else 'ahead of'} the storage's"
-    return Check("clock", False, f"this host's is {far}. Set it, with NTP best.")
+    skew = f"{round(abs(ahead) / 60)} minutes {'behind' if ahead > 0 else 'ahead of'} the storage's"
+    return Check("clock", False, f"this host's is {skew}. Set it, best with NTP.")
 
 
-def _check(subject: str, look: Callable[[], str], otherwise: str) -> Check:
+def _check(subject: str, check: Callable[[], str], default_advice: str) -> Check:
     try:
         with map_botocore_errors():
-            return Check(subject, True, look())
+            return Check(subject, True, check())
     except StorageError as error:
-        words = f"{error.title}. {error.detail or ''} {error.message} {advice(error, otherwise)}"
-        return Check(subject, False, " ".join(words.split()))
+        text = f"{error.title}. {error.detail or ''} {error.message} {advice(error, default_advice)}"
+        return Check(subject, False, " ".join(text.split()))
 
 
-def _visible_buckets(boto: Any, dates: list[str]) -> str:
+def _list_buckets(boto: Any, dates: list[str]) -> str:
     try:
         with map_botocore_errors():
-            answer = boto.list_buckets()
+            response = boto.list_buckets()
     except StorageError as error:
         dates.append(_date(getattr(error.__cause__, "response", {})))
         if isinstance(error, StorageDenied) and not advice(error, ""):
             return "reached; the credentials may not list buckets, which Ferry does not need"
         raise
-    dates.append(_date(answer))
-    names = [bucket["Name"] for bucket in answer["Buckets"]]
-    return f"reached; buckets to be seen: {', '.join(names) or 'none'}"
+    dates.append(_date(response))
+    names = [bucket["Name"] for bucket in response["Buckets"]]
+    return f"reached; visible buckets: {', '.join(names) or 'none'}"
 
 
-def _date(answer: Mapping[str, Any]) -> str:
-    return str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
+def _date(response: Mapping[str, Any]) -> str:
+    return str(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
 
 
 def _find_bucket(boto: Any, bucket: str) -> str:
@@ -99,47 +99,47 @@ def _find_bucket(boto: Any, bucket: str) -> str:
         with map_botocore_errors():
             boto.head_bucket(Bucket=bucket)
     except StorageError:
-        # An answer to HEAD has no body, and so no code. This has one, unless listing is allowed and HEAD is not.
+        # The response to HEAD has no body and so no code. This one has, unless listing is allowed and HEAD is not.
         boto.list_objects_v2(Bucket=bucket, MaxKeys=1)
     return "exists"
 
 
 def _write(storage: DiagnosedStorage) -> str:
-    """Store, read and remove an object in one piece, and one in two parts."""
+    """Store, read and delete an object in one request and one in two parts."""
     key = storage.prefix + _KEY
     for body in (b"ferry", os.urandom(MIN_PART + 1)):
-        with _needing("s3:PutObject and s3:GetObject"):
+        with _requires("s3:PutObject and s3:GetObject"):
             stored = storage.put(key, iter([body]), max_bytes=len(body), content_type="text/plain")
         try:
-            with _needing("s3:GetObject"):
+            with _requires("s3:GetObject"):
                 _compare(storage.open(key), body)
         except StorageError:
-            # What went wrong first is the one to tell.
+            # The first failure is the one to report.
             with suppress(StorageError):
                 storage.delete(key, stored.version)
             raise
-        with _needing("s3:DeleteObjectVersion" if stored.version else "s3:DeleteObject"):
+        with _requires("s3:DeleteObjectVersion" if stored.version else "s3:DeleteObject"):
             storage.delete(key, stored.version)
-    with _needing("s3:ListBucketMultipartUploads"):
+    with _requires("s3:ListBucketMultipartUploads"):
         list(storage.multipart_uploads(key))
-    return "written in one piece and in two parts, read and deleted"
+    return "written in one request and in two parts, read and deleted"
 
 
 @contextmanager
-def _needing(right: str) -> Iterator[None]:
-    """Name the right in a denial that is about rights: one of a wrong key is not."""
+def _requires(permission: str) -> Iterator[None]:
+    """Name the missing permission in a denial, unless it is about a wrong key."""
     try:
         yield
     except StorageDenied as error:
         if advice(error, ""):
             raise
-        needed = f"{error.detail or ''} The credentials need {right} on the bucket."
-        raise StorageDenied(needed.strip(), code=error.code, message=error.message) from error
+        detail = f"{error.detail or ''} The credentials need {permission} on the bucket."
+        raise StorageDenied(detail.strip(), code=error.code, message=error.message) from error
 
 
 def _compare(stream: Stream, body: bytes) -> None:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for chunk in stream:
-        found.update(chunk)
-    if found.digest() != hashlib.sha256(body).digest():
-        raise StorageMismatch("What was read is not what was written.")
+        digest.update(chunk)
+    if digest.digest() != hashlib.sha256(body).digest():
+        raise StorageMismatch("The bytes read differ from the bytes written.")

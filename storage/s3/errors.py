@@ -1,4 +1,4 @@
-"""What a storage's refusal means: which StorageError it is, what of its own words may be repeated, what to do about it.
+"""S3 error responses: their StorageError, the part of the message that may be shown, and the advice for operators.
 
 Pure rules over status, code, message and headers. Sources: "Error responses" of the Amazon S3 API, and the codes of
 MinIO, Ceph's radosgw and Alibaba's OSS.
@@ -26,7 +26,7 @@ from storage.base import (
 )
 from storage.s3.retries import RETRY_CODES
 
-_KINDS: dict[str, type[StorageError]] = {
+_CLASSES: dict[str, type[StorageError]] = {
     **dict.fromkeys(("404", "NoSuchKey", "NoSuchVersion"), StorageMissing),
     **dict.fromkeys(("NoSuchBucket", "InvalidBucketName"), StorageNoBucket),
     **dict.fromkeys(("NoSuchUpload", "InvalidPart", "InvalidPartOrder"), StorageNoUpload),
@@ -48,41 +48,41 @@ _KINDS: dict[str, type[StorageError]] = {
     "507": StorageQuotaExceeded,
     **dict.fromkeys(("401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"), StorageDenied),
 }
-"""By code, else by status. A part that was damaged on its way (BadDigest) is worth another try."""
+"""By code, else by status. A part damaged in transit (BadDigest) is retried."""
 
-_FULL = re.compile(r"quota|storage_?(full|cap)|insufficient_?storage|no_?space", re.IGNORECASE)
-_OVER_THE_CLOCK = (StorageDenied, StorageClockSkew)
-_MOST_SKEW = 15 * 60
-"""Seconds that S3 lets a signature's time be off."""
+_QUOTA = re.compile(r"quota|storage_?(full|cap)|insufficient_?storage|no_?space", re.IGNORECASE)
+_MAYBE_CLOCK_SKEW = (StorageDenied, StorageClockSkew)
+_MAX_SKEW = 15 * 60
+"""Seconds of clock skew that S3 accepts in a signature."""
 
-_LONGEST = 200
+_MAX_SHOWN = 200
 _SECRET = re.compile(r"(?=[A-Za-z0-9+/=]*[0-9])[A-Za-z0-9+/=]{16,}")
-"""What keys and signatures look like, and words do not."""
+"""Matches keys and signatures, not words."""
 
 _KEY_ADVICE = "The key is wrong: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 _REGION_ADVICE = "Set AWS_DEFAULT_REGION to the bucket's region."
-_ADVICE = {
+_ADVICE_BY_CODE = {
     "InvalidAccessKeyId": _KEY_ADVICE,
     "SignatureDoesNotMatch": _KEY_ADVICE,
     "InvalidToken": "AWS_SESSION_TOKEN does not belong to the key.",
-    "ExpiredToken": "The session token has ended: get new credentials.",
-    "NoSuchBucket": "Create the bucket, or set S3_BUCKET_NAME and AWS_DEFAULT_REGION to those of one that exists.",
+    "ExpiredToken": "The session token has expired: get new credentials.",
+    "NoSuchBucket": "Create the bucket, or set S3_BUCKET_NAME and AWS_DEFAULT_REGION to those of an existing one.",
     "SecondLevelDomainForbidden": "Set S3_ADDRESSING=virtual.",
 }
-_ADVICE_OF: dict[type[StorageError], str] = {
-    StorageClockSkew: "Set this host's clock, with NTP best.",
-    StorageQuotaExceeded: "Raise the storage's quota or make room there: waiting files are tried again.",
+_ADVICE_BY_CLASS: dict[type[StorageError], str] = {
+    StorageClockSkew: "Set this host's clock, best with NTP.",
+    StorageQuotaExceeded: "Raise the storage's quota or free space there: waiting files are retried.",
     StorageWrongRegion: _REGION_ADVICE,
     StorageUnavailable: "Check S3_ENDPOINT_URL, S3_BUCKET_NAME, the network and proxy variables.",
 }
 
 
 def error_class(status: int, code: str) -> type[StorageError]:
-    """Our error for an answer's status and code. An unknown one may pass: attempts are bounded anyway."""
-    if _FULL.search(code):
+    """Return the StorageError class for a status and an S3 code. Unknown 5xx are retried: attempts are bounded."""
+    if _QUOTA.search(code):
         return StorageQuotaExceeded
-    refused = StorageRejected if 400 <= status < 500 else StorageUnavailable
-    return _KINDS.get(code) or _KINDS.get(str(status)) or refused
+    fallback = StorageRejected if 400 <= status < 500 else StorageUnavailable
+    return _CLASSES.get(code) or _CLASSES.get(str(status)) or fallback
 
 
 def storage_error(
@@ -94,26 +94,25 @@ def storage_error(
     text: str = "",
     now: float | None = None,
 ) -> StorageError:
-    """The error for an answer, with what may be repeated of it. `text` is all of it, `now` seconds since the epoch.
+    """Return the error for a response. `text`: the whole body; `now`: seconds since the epoch.
 
-    A denial by a storage whose clock is more than 15 minutes away is one of the clock: rclone says AccessDenied to a
-    signature from the past.
+    A denial counts as clock skew if the storage's clock differs by more than 15 minutes: rclone answers AccessDenied to
+    a signature from the past.
     """
-    headers, kind = headers or {}, error_class(status, code)
-    apart = clock_skew(headers.get("date", ""), time.time() if now is None else now)
-    denied = issubclass(kind, _OVER_THE_CLOCK) or code == "AccessDenied"
-    if kind is StorageClockSkew or (denied and apart is not None and abs(apart) > _MOST_SKEW):
-        return StorageClockSkew(_apart(apart), code=code, message=printable(message))
+    headers, cls = headers or {}, error_class(status, code)
+    skew = clock_skew(headers.get("date", ""), time.time() if now is None else now)
+    denied = issubclass(cls, _MAYBE_CLOCK_SKEW) or code == "AccessDenied"
+    if cls is StorageClockSkew or (denied and skew is not None and abs(skew) > _MAX_SKEW):
+        return StorageClockSkew(_skew_detail(skew), code=code, message=printable(message))
     region = headers.get("x-amz-bucket-region", "")
-    hint = (
-        f" The bucket is in {region}." if kind is StorageWrongRegion and re.fullmatch("[a-z0-9-]{1,30}", region) else ""
-    )
-    said = printable(code) or str(status)
-    return kind(f"The storage answered {said}.{hint}", code=said, message=printable(message), text=text or message)
+    has_region = cls is StorageWrongRegion and re.fullmatch("[a-z0-9-]{1,30}", region)
+    hint = f" The bucket is in {region}." if has_region else ""
+    shown = printable(code) or str(status)
+    return cls(f"The storage answered {shown}.{hint}", code=shown, message=printable(message), text=text or message)
 
 
 def clock_skew(date: str, now: float) -> float | None:
-    """Seconds by which the clock that wrote this Date header is ahead of `now`. None: there is no such header."""
+    """Return the seconds by which a Date header is ahead of `now`; None if it is missing or malformed."""
     try:
         return parsedate_to_datetime(date).timestamp() - now
     except (TypeError, ValueError):
@@ -121,16 +120,16 @@ def clock_skew(date: str, now: float) -> float | None:
 
 
 def printable(text: str) -> str:
-    """At most 200 characters of a vendor's words, on one line, without what may be a key or a signature."""
-    line = "".join(sign if sign.isprintable() else " " for sign in text[: 4 * _LONGEST])
-    return _SECRET.sub("…", line).strip()[:_LONGEST]
+    """Return at most 200 characters of a vendor's message, on one line, without possible keys and signatures."""
+    line = "".join(char if char.isprintable() else " " for char in text[: 4 * _MAX_SHOWN])
+    return _SECRET.sub("…", line).strip()[:_MAX_SHOWN]
 
 
-def advice(error: StorageError, otherwise: str) -> str:
-    """What to do about a refusal, by its code or kind."""
-    return _ADVICE.get(error.code) or _ADVICE_OF.get(type(error)) or otherwise
+def advice(error: StorageError, default: str) -> str:
+    """Return what an operator can do about an error, by its code or class."""
+    return _ADVICE_BY_CODE.get(error.code) or _ADVICE_BY_CLASS.get(type(error)) or default
 
 
-def _apart(seconds: float | None) -> str:
-    much = "too far" if seconds is None else f"{round(abs(seconds) / 60)} minutes"
-    return f"The clocks of this host and of the storage are {much} apart."
+def _skew_detail(seconds: float | None) -> str:
+    skew = "too far" if seconds is None else f"{round(abs(seconds) / 60)} minutes"
+    return f"The clocks of this host and of the storage are {skew} apart."

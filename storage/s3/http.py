@@ -1,7 +1,7 @@
 """HTTP to the storage for the bytes themselves: urllib3's pools and proxies, with Ferry's retries.
 
-boto3 spends several times the CPU on a call and copies what it sends. Requests come in signed. A body is memory that
-can be sent again, so that every request may be repeated.
+boto3 needs several times the CPU for a call and copies the body. Requests arrive signed. A body is memory that can be
+sent again, so every request may be repeated.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Response:
-    """The status, the headers with names in lower case, the body."""
+    """A complete response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -57,14 +57,14 @@ class Response:
 
     @property
     def code(self) -> str:
-        """The S3 error code of the body; empty where it has none."""
+        """The S3 error code in the body; empty if there is none."""
         found = re.search(rb"<Code>\s*(\w+)", self.body)
         return found[1].decode() if found else ""
 
 
 @dataclass(frozen=True)
 class StreamingResponse:
-    """A success whose body is still coming in. It has to be read to its end, or closed."""
+    """A success whose body is still being received. Read it to the end or close it."""
 
     status: int
     headers: Mapping[str, str]
@@ -75,13 +75,13 @@ R = TypeVar("R", Response, Response | StreamingResponse)
 
 
 class HttpClient:
-    """Connections to one address. May be used from any thread; each request has a connection for itself."""
+    """Connections to one address. Thread-safe; each request has its own connection."""
 
     def __init__(self, scheme: str, netloc: str, ca_bundle: str | None = None, proxy: Proxy | None = None) -> None:
-        place = urllib3.util.parse_url(f"{scheme}://{netloc}")
-        host, port, usual = place.host or "", place.port or _PORTS[scheme], _PORTS[scheme]
-        self._host_header = host if port == usual else f"{host}:{port}"
-        # A proxy that is not tunnelled through is asked for the whole address.
+        parsed = urllib3.util.parse_url(f"{scheme}://{netloc}")
+        host, port = parsed.host or "", parsed.port or _PORTS[scheme]
+        self._host_header = host if port == _PORTS[scheme] else f"{host}:{port}"
+        # A proxy without a tunnel needs the absolute URL as request target.
         self._base = f"{scheme}://{self._host_header}" if proxy and scheme == "http" else ""
         needs_tls = scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
         tls = _tls(ca_bundle) if needs_tls else None
@@ -89,54 +89,54 @@ class HttpClient:
             self._manager = _manager(tls, proxy)
             self._pool = self._manager.connection_from_host(host, port, scheme)
         except (HTTPError, ValueError) as error:
-            raise no_answer(Failure.PROXY, error) from error
+            raise no_response_error(Failure.PROXY, error) from error
 
     def request(
         self,
         method: str,
         target: str,
-        signed: Callable[[], Mapping[str, str]],
+        sign: Callable[[], Mapping[str, str]],
         body: Body = b"",
         attempts: int = ATTEMPTS,
         silence: float | None = None,
     ) -> Response:
-        """Send and return what the storage answers, whatever its status, after repeating what may pass.
+        """Send a request, repeat it while the failure may pass, and return the response whatever its status.
 
-        `signed` returns the headers, anew for every attempt: a signature ages. `silence`: seconds without a byte after
-        which the answer is given up. A 200 whose body is an error counts as 500. Raises StorageUnavailable if the last
-        attempt got no answer; whether the storage did what it was asked is not known then.
+        `sign` returns the headers anew for every attempt, because signatures expire. `silence`: timeout in seconds
+        without a byte. A 200 whose body is an error counts as 500. Raises StorageUnavailable if the last attempt got no
+        response; it is unknown then whether the storage executed the request.
         """
         silence = silence or connection.SILENCE_SECONDS
-        return self._with_retries(lambda: _read(self._send(method, target, signed(), body, silence)), attempts, silence)
+        return self._with_retries(lambda: _read(self._send(method, target, sign(), body, silence)), attempts, silence)
 
     def open(
-        self, target: str, signed: Callable[[], Mapping[str, str]], attempts: int = ATTEMPTS
+        self, target: str, sign: Callable[[], Mapping[str, str]], attempts: int = ATTEMPTS
     ) -> Response | StreamingResponse:
-        """GET like `request`, but leave the body of a success to the caller, to be read or closed.
+        """GET like `request`, but leave the body of a success to the caller, who reads or closes it.
 
-        A client waits for these bytes: a storage that is silent is not asked again.
+        A client waits for these bytes, so a silent storage is not retried.
         """
         return self._with_retries(
-            lambda: self._open(target, signed()), attempts, connection.SILENCE_SECONDS, retry_silence=False
+            lambda: self._open(target, sign()), attempts, connection.SILENCE_SECONDS, retry_silence=False
         )
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close idle connections."""
         self._pool.close()
         self._manager.clear()
 
-    def _with_retries(self, once: Callable[[], R], attempts: int, silence: float, *, retry_silence: bool = True) -> R:
+    def _with_retries(self, send: Callable[[], R], attempts: int, silence: float, *, retry_silence: bool = True) -> R:
         waited = 0.0
         for attempt in count(1):
             began = time.monotonic()
             try:
-                response = once()
+                response = send()
             except _FAILURES as error:
                 failure = failure_of(error)
                 if failure is not Failure.LOST:
                     waited += min(time.monotonic() - began, silence)
                 if not should_retry(attempt, waited, failure=failure, attempts=attempts, retry_silence=retry_silence):
-                    raise no_answer(failure, error) from error
+                    raise no_response_error(failure, error) from error
             else:
                 code = response.code if isinstance(response, Response) else ""
                 if not should_retry(attempt, waited, status=response.status, code=code, attempts=attempts):
@@ -161,23 +161,23 @@ class HttpClient:
         )
 
     def _open(self, target: str, headers: Mapping[str, str]) -> Response | StreamingResponse:
-        found = self._send("GET", target, headers, b"", connection.SILENCE_SECONDS)
-        if found.status not in _SUCCESSES:
-            return _read(found)
-        named = _headers(found)
-        if not named.get("content-length", "").isdecimal():
-            found.close()
+        response = self._send("GET", target, headers, b"", connection.SILENCE_SECONDS)
+        if response.status not in _SUCCESSES:
+            return _read(response)
+        received = _headers(response)
+        if not received.get("content-length", "").isdecimal():
+            response.close()
             raise ConnectionError("an object without a length")
-        return StreamingResponse(found.status, named, BodyReader(found, int(named["content-length"])))
+        return StreamingResponse(response.status, received, BodyReader(response, int(received["content-length"])))
 
 
-def no_answer(failure: Failure, error: Exception) -> StorageUnavailable:
-    """The problem for a request without an answer."""
+def no_response_error(failure: Failure, error: Exception) -> StorageUnavailable:
+    """Return the problem for a request that got no response."""
     return StorageUnavailable(f"The storage {failure.value}.", message=type(error).__name__)
 
 
 def failure_of(error: Exception) -> Failure:
-    """What kept a request from being answered, by the exception of urllib3."""
+    """Return why a request got no response, by urllib3's exception."""
     if isinstance(error, ProxyError):
         return Failure.PROXY
     if isinstance(error, SSLError):
@@ -207,33 +207,33 @@ def _tls(ca_bundle: str | None) -> ssl.SSLContext:
 
 def _manager(tls: ssl.SSLContext | None, proxy: Proxy | None) -> urllib3.PoolManager:
     options: dict[str, Any] = {"maxsize": _IDLE_CONNECTIONS, "ssl_context": tls, "socket_options": _SOCKET_OPTIONS}
-    found: urllib3.PoolManager
+    manager: urllib3.PoolManager
     if proxy:
         headers = dict(proxy.headers)
-        found = urllib3.ProxyManager(proxy.url, proxy_headers=headers, proxy_ssl_context=tls, **options)
+        manager = urllib3.ProxyManager(proxy.url, proxy_headers=headers, proxy_ssl_context=tls, **options)
     else:
-        found = urllib3.PoolManager(**options)
-    found.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-    return found
+        manager = urllib3.PoolManager(**options)
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+    return manager
 
 
-def _headers(found: Any) -> dict[str, str]:
-    return {name.lower(): value for name, value in found.headers.items()}
+def _headers(response: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
-def _read(found: Any) -> Response:
-    """The whole answer. A refusal is one even if its body was cut off, as the request may have been itself."""
-    body, status = b"", found.status
+def _read(response: Any) -> Response:
+    """Read a whole response. An error response counts even if its body is truncated: the request may have been too."""
+    body, status = b"", response.status
     try:
-        while len(body) < _MAX_BODY and (piece := found.read(_READ)):
-            body += piece
+        while len(body) < _MAX_BODY and (chunk := response.read(_READ)):
+            body += chunk
     except HTTPError:
-        found.close()
+        response.close()
         if status < 300:
             raise
     if len(body) >= _MAX_BODY:
-        found.close()
-    # S3 sends the head of a Complete's answer long before it knows how it ends, and spaces meanwhile.
+        response.close()
+    # S3 sends the head of Complete's response long before the result is known, and spaces meanwhile.
     if status == 200 and _ERROR.match(body):
         status = 500
-    return Response(status, _headers(found), body)
+    return Response(status, _headers(response), body)

@@ -1,4 +1,4 @@
-"""Parts on their way, side by side: how many at once, and what happens to the others when one fails or is damaged."""
+"""Parallel part uploads: how many run at once, and what happens to the others if one fails or is damaged."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from storage.parts import Part
 T = TypeVar("T")
 
 MAX_PARTS_PER_UPLOAD = 3
-"""Parts of one upload that are on their way at once. More would not make it faster, only larger."""
+"""Parts of one upload in flight. More cost memory and gain no speed."""
 
-_SENDS = 3
-"""How often bytes are sent that arrive as others, while they are in memory."""
+_MAX_SENDS = 3
+"""Attempts to send bytes that arrive damaged, while they are in memory."""
 
 
 def retry_mismatch(send: Callable[[], T]) -> T:
-    """What `send` returns, called again (twice at most) while it raises StorageMismatch.
+    """Return `send()`, called up to three times while it raises StorageMismatch.
 
-    Raises the first of them where it does not end well: some storages refuse to have a part replaced.
+    Raises the first mismatch if no call succeeds: some storages refuse to replace a part.
     """
     try:
         return send()
     except StorageMismatch as first:
-        for _ in range(_SENDS - 1):
+        for _ in range(_MAX_SENDS - 1):
             try:
                 return send()
             except StorageMismatch:
@@ -38,22 +38,22 @@ def retry_mismatch(send: Callable[[], T]) -> T:
 
 
 class PartUploader:
-    """Threads that send parts, shared by all uploads of the process. A part waits for its turn where it was filled."""
+    """Threads that send parts, shared by all uploads of the process."""
 
-    def __init__(self, at_once: int) -> None:
-        """`at_once`: parts on their way at the same time, over all uploads. One counts until its memory is free."""
-        self._threads = ThreadPoolExecutor(at_once, "ferry-part")
-        self._turns = threading.Semaphore(at_once)
+    def __init__(self, threads: int) -> None:
+        """`threads`: parts in flight over all uploads. A part holds its slot until its memory is free."""
+        self._threads = ThreadPoolExecutor(threads, "ferry-part")
+        self._slots = threading.Semaphore(threads)
 
     def upload(self, parts: Iterator[Part], send: Callable[[int, Part], T]) -> list[T]:
-        """`send(number, part)` for each part, numbers from 1 on; returns what it returned, in the order of the parts.
+        """Call `send(number, part)` for each part, numbers from 1 on; return the results in the order of the parts.
 
-        Every part is released. Raises what `parts` or the first failing `send` raises, once nothing is under way.
+        Releases every part. Raises what `parts` or the first failed `send` raises, once no other is running.
         """
         running: list[Future[T]] = []
-        mine, failed = threading.Semaphore(MAX_PARTS_PER_UPLOAD), threading.Event()
+        upload_slots, failed = threading.Semaphore(MAX_PARTS_PER_UPLOAD), threading.Event()
 
-        def work(number: int, part: Part) -> T:
+        def run(number: int, part: Part) -> T:
             try:
                 return send(number, part)
             except BaseException:
@@ -62,16 +62,16 @@ class PartUploader:
             finally:
                 part.release()
 
-        def free() -> None:
-            self._turns.release()
-            mine.release()
+        def free_slots() -> None:
+            self._slots.release()
+            upload_slots.release()
 
         try:
             for number, part in enumerate(parts, 1):
-                mine.acquire()
-                self._turns.acquire()
-                part.on_release(free)
-                running.append(self._threads.submit(work, number, part))
+                upload_slots.acquire()
+                self._slots.acquire()
+                part.on_release(free_slots)
+                running.append(self._submit(run, number, part))
                 if failed.is_set():
                     break
             return [future.result() for future in running]
@@ -79,5 +79,12 @@ class PartUploader:
             wait(running)
 
     def close(self) -> None:
-        """Return when the threads have ended."""
+        """Wait for the threads to end."""
         self._threads.shutdown()
+
+    def _submit(self, run: Callable[[int, Part], T], number: int, part: Part) -> Future[T]:
+        try:
+            return self._threads.submit(run, number, part)
+        except BaseException:
+            part.release()
+            raise

@@ -1,6 +1,6 @@
-"""Parts that an earlier attempt at the same bytes has left, and whether they can be used again. Pure rules.
+"""Whether the parts of an earlier attempt can be reused. Pure rules.
 
-Both attempts cut the stream alike: the sizes of the parts follow from the length, which is known.
+All attempts split the stream alike: part sizes follow from the length, which is known.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from storage.s3.checksums import Digests, UploadedPart
 
 @dataclass(frozen=True)
 class ListedPart:
-    """A part as the storage lists it."""
+    """A part as ListParts returns it."""
 
     size: int
     etag: str
     crc32: str | None = None
 
 
-def reusable_part(left: ListedPart | None, sent: Digests) -> UploadedPart | None:
-    """The part, if the storage's own digest proves that it is what would be sent. None: it has to be sent."""
-    if left is None or left.size != sent.size:
+def reusable_part(listed: ListedPart | None, sent: Digests) -> UploadedPart | None:
+    """Return the part if the storage's own digest equals that of the bytes; None if they must be sent."""
+    if listed is None or listed.size != sent.size:
         return None
-    same = left.crc32 == sent.crc32 if left.crc32 else left.etag == sent.md5
-    return UploadedPart(left.size, left.etag, left.crc32) if same else None
+    same = listed.crc32 == sent.crc32 if listed.crc32 else listed.etag == sent.md5
+    return UploadedPart(listed.size, listed.etag, listed.crc32) if same else None
 
 
 def is_resumable(error: BaseException) -> bool:
-    """Whether the next attempt can go on with the parts that this one leaves behind, which `error` has ended."""
+    """Return whether the next attempt can reuse the parts of the one that `error` ended."""
     if not isinstance(error, StorageError):
         return True
     return not error.permanent and not isinstance(error, (StorageMismatch, StorageNoUpload))

@@ -1,4 +1,4 @@
-"""When a request to the storage is sent again: one policy for every call, boto3's included. Pure rules."""
+"""When a request to the storage is repeated: one policy for all calls, boto3's included. Pure rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 ATTEMPTS = 5
 RETRY_DEADLINE = 45.0
-"""Seconds of silence and pauses after which a request is not sent again. Time in which bytes move does not count."""
+"""Seconds of silence and pauses after which a request is not repeated. Time in which bytes move does not count."""
 
 RETRY_STATUSES = frozenset((408, 429, 500, 502, 503, 504))
 RETRY_CODES = frozenset(
@@ -28,17 +28,17 @@ RETRY_CODES = frozenset(
         "XAmzContentSHA256Mismatch",
     )
 )
-"""S3 error codes that may pass, whatever their status: most come with 400, after damage or a stall on the way."""
+"""S3 error codes that are retried whatever their status: most come with 400, after damage or a stall in transit."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_FIRST_PAUSE, _MAX_PAUSE = 0.2, 5.0
 
 
 class Failure(Enum):
-    """Why a request has no answer. The value is the cause for logs and problems."""
+    """Why a request got no response. The value completes "The storage …" in logs and problems."""
 
     UNREACHABLE = "can't be reached"
-    LOST = "ended the connection"
-    SILENT = "is silent"
+    LOST = "closed the connection"
+    SILENT = "does not respond"
     UNTRUSTED = "has no certificate that is trusted: check AWS_CA_BUNDLE"
     PROXY = "can't be reached through the proxy: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
 
@@ -53,9 +53,9 @@ def should_retry(
     attempts: int = ATTEMPTS,
     retry_silence: bool = True,
 ) -> bool:
-    """Whether to send again after attempt number `attempt`, which brought an answer or a `failure`.
+    """Return whether to repeat the request after attempt number `attempt`, which got a response or a `failure`.
 
-    `waited`: seconds of silence and pauses so far. `retry_silence`: whether a storage that said nothing is asked again.
+    `waited`: seconds of silence and pauses so far. `retry_silence`: whether a silent storage is retried.
     """
     if attempt >= attempts or waited > RETRY_DEADLINE:
         return False
@@ -65,5 +65,5 @@ def should_retry(
 
 
 def pause(attempt: int) -> float:
-    """Seconds to wait after attempt number `attempt`. Spread, so that what failed together does not come together."""
-    return random.uniform(0.5, 1) * min(_FIRST_PAUSE * 2.0 ** min(attempt, 30), _LONGEST_PAUSE)  # noqa: S311
+    """Return the seconds to wait after attempt number `attempt`, with jitter against simultaneous retries."""
+    return random.uniform(0.5, 1) * min(_FIRST_PAUSE * 2.0 ** min(attempt, 30), _MAX_PAUSE)  # noqa: S311

@@ -30,7 +30,7 @@ MIGRATE = "The database has no schema, or an old one. Run: flask db upgrade"
             OperationalError("SELECT 'x'", None, sqlite3.OperationalError("unable to open database file")),
             "The database failed: OperationalError: unable to open database file. Look closer with: flask doctor",
         ),
-        (StorageDenied(), "The storage refused access (storage-denied). Look closer with: flask doctor"),
+        (StorageDenied(), "Storage access denied (storage-denied). Look closer with: flask doctor"),
         (OSError(errno.EROFS, "Read-only", "/x"), "Read-only: /x. Look closer with: flask doctor"),
         (IntegrityError("", None, Exception("x")), None),
         (OSError(errno.EPIPE, "Broken pipe"), None),

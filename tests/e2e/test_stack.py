@@ -58,7 +58,7 @@ def test_a_page_that_is_called_a_picture_is_given_out_as_bytes_to_keep(stack: St
             body = b"<!DOCTYPE html><script>alert(1)</script>" + bytes(size)
             file = stack.ended(stack.upload(mode, body, "x.jpg.php").json()["id"])
             key = file["url"].rsplit("/", 1)[1]
-            given = storage._request("HEAD", key).headers
+            given = storage._objects.request("HEAD", key).headers
 
             assert (file["content_type"], file["detected_type"]) == ("application/pdf", "text/html")
             assert given["content-type"] == "application/octet-stream"
@@ -150,7 +150,7 @@ def test_a_thousand_clients_that_go_away_leave_nothing_behind(stack: Stack) -> N
     assert requests.get(f"{stack.url}/files?status=PROCESSING", timeout=10).json()["files"] == []
     assert set(stack.objects()) - before == {good["url"].rsplit("/", 1)[1]}
     with closing(storage_of(stack)) as storage:
-        assert "Uploads" not in storage._s3.list_multipart_uploads(Bucket=parts.BUCKET)
+        assert "Uploads" not in storage._boto.list_multipart_uploads(Bucket=parts.BUCKET)
 
 
 @pytest.mark.long

@@ -29,7 +29,8 @@ import tasks
 from lifecycle import transitions
 from relay import transport
 from spool import Spool
-from storage.s3.storage import S3Storage
+from storage.s3.multipart import MultipartUploads
+from storage.s3.object_client import ObjectClient
 
 Place = tuple[Any, Callable[..., Any]]
 """A module or class, and its function that is wrapped."""
@@ -39,11 +40,11 @@ _IN_ORDER: dict[str, tuple[str, tuple[Place, ...]]] = {
     "row_committed": ("after", ((transitions, transitions.insert),)),
     "enqueued": ("after", ((tasks, tasks.send_inline), (tasks, tasks.send_relayed))),
     "claimed": ("after", ((transitions, transitions.claim),)),
-    "multipart_created": ("after", ((S3Storage, S3Storage._begin),)),
-    "part_sent": ("after", ((S3Storage, S3Storage._send),)),
-    "before_complete": ("before", ((S3Storage, S3Storage._complete),)),
-    "after_complete": ("before", ((S3Storage, S3Storage._verified),)),
-    "after_head": ("after", ((S3Storage, S3Storage._verified),)),
+    "multipart_created": ("after", ((MultipartUploads, MultipartUploads.create),)),
+    "part_sent": ("after", ((ObjectClient, ObjectClient.put),)),
+    "before_complete": ("before", ((MultipartUploads, MultipartUploads.complete),)),
+    "after_complete": ("before", ((ObjectClient, ObjectClient.verify),)),
+    "after_head": ("after", ((ObjectClient, ObjectClient.verify),)),
     "before_finish_update": ("before", ((transitions, transitions.complete),)),
     "after_finish_update": ("after", ((transitions, transitions.complete),)),
     "spool_discarded": ("after", ((Spool, Spool.delete),)),

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from storage.base import Check, Stat, StorageDenied, StorageError, StorageMismatch
 from storage.memory import MemoryStorage
-from storage.s3.diagnosis import clock, diagnose
+from storage.s3.diagnosis import check_clock, diagnose
 from storage.s3.errors import storage_error
 
 NOW = 1_800_000_000.0
@@ -116,7 +116,10 @@ def test_a_missing_right_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("status", "code", "words"),
-    [(404, "NoSuchBucket", ("No such bucket", "Create")), (301, "PermanentRedirect", ("region", "AWS_DEFAULT_REGION"))],
+    [
+        (404, "NoSuchBucket", ("Bucket not found", "Create")),
+        (301, "PermanentRedirect", ("region", "AWS_DEFAULT_REGION")),
+    ],
 )
 def test_what_head_can_not_say_is_asked_of_a_listing(status: int, code: str, words: tuple[str, ...]) -> None:
     head, listing = client_error(status, str(status)), client_error(status, code)
@@ -155,8 +158,8 @@ def test_a_clock_that_is_off_is_named_with_its_minutes() -> None:
      (-3600, False, "60 minutes ahead of")],
 )  # fmt: skip
 def test_the_clocks_are_compared(ahead: float, ok: bool, said: str) -> None:
-    check = clock(formatdate(NOW + ahead, usegmt=True), NOW)
+    check = check_clock(formatdate(NOW + ahead, usegmt=True), NOW)
 
     assert check.ok is ok
     assert said in check.detail
-    assert clock("", NOW).ok
+    assert check_clock("", NOW).ok

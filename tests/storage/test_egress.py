@@ -207,7 +207,7 @@ def test_the_ca_bundle_of_the_environment_is_trusted(
             "HTTP_PROXY is set: all requests to the storage go through http://proxy:3128",
         ),
         ({"http_proxy": "proxy:3128"}, "http_proxy is set: all requests to the storage go through http://proxy:3128"),
-        ({"http_proxy": "proxy:3128", "no_proxy": NAME}, "http_proxy is set, and NO_PROXY excepts the storage"),
+        ({"http_proxy": "proxy:3128", "no_proxy": NAME}, "http_proxy is set, and NO_PROXY excludes the storage"),
     ],
 )
 def test_doctor_names_the_proxy(environment: pytest.MonkeyPatch, variables: dict[str, str], said: str) -> None:

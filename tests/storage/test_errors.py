@@ -1,7 +1,8 @@
-"""What a storage's refusal means, which of its words are repeated, and what to do about it."""
+"""Error responses of a storage: their StorageError, the shown part of the message, the advice."""
 
 from __future__ import annotations
 
+import re
 from email.utils import formatdate
 
 import pytest
@@ -89,7 +90,7 @@ def test_the_storages_code_is_in_the_detail_and_its_message_is_not() -> None:
     assert error.cause == "QuotaExceeded: You have used 20 MB of 20 MB."
     assert storage_error(500, "").detail == "The storage answered 500."
     assert storage_error(500, "").cause == "500"
-    assert StorageUnavailable("The storage is silent.").cause == "The storage is silent."
+    assert StorageUnavailable("The storage does not respond.").cause == "The storage does not respond."
     assert StorageUnavailable().cause == ""
 
 
@@ -168,3 +169,9 @@ def test_a_redirect_names_the_region_that_it_leads_to() -> None:
     assert "eu-west-3" in str(
         storage_error(301, "PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-3"}).detail
     )
+
+
+@pytest.mark.parametrize("cls", [StorageError, *StorageError.__subclasses__(), *StorageUnavailable.__subclasses__()])
+def test_problem_pages_name_no_python_attribute(cls: type[StorageError]) -> None:
+    """The docstring is what `/problems/<slug>` says to users of the API."""
+    assert set(re.findall("`(.*?)`", cls.__doc__ or "")) <= {"flask doctor"}

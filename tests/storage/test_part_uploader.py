@@ -16,7 +16,7 @@ from tests.fakes import eventually
 
 @pytest.fixture
 def sender() -> Iterator[PartUploader]:
-    sender = PartUploader(at_once=4)
+    sender = PartUploader(threads=4)
     yield sender
     sender.close()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.parts import DEFAULT_PART, MIB, MIN_PART, Buffers, part_sizes, split
+from storage.parts import DEFAULT_PART, MIB, MIN_PART, Buffers, Part, part_sizes, split
 from tests.fakes import breaking, chunks
 
 TIB = 1 << 40
@@ -66,9 +66,23 @@ def test_buffers_are_used_again() -> None:
     buffers = Buffers()
     for part in split(chunks(*[MIB] * 40), repeat(DEFAULT_PART), buffers):
         part.release()
-        part.release()
 
     assert (buffers.made, buffers.free) == (1, 1)
+
+
+def test_a_part_is_released_once_by_each_holder() -> None:
+    buffers, released = Buffers(), []
+    part = Part(MIN_PART, buffers)
+    part.retain()
+    part.on_release(lambda: released.append(buffers.free))
+
+    part.release()
+    assert (buffers.free, released) == (0, [])
+    part.release()
+    assert (buffers.free, released) == (1, [1])
+    with pytest.raises(RuntimeError):
+        part.release()
+    assert (buffers.free, released) == (1, [1])
 
 
 @pytest.mark.parametrize("breaks_after", [0, 1, 7, 8, 9, 20])

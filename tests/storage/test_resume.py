@@ -170,7 +170,7 @@ def test_a_listing_that_fails_is_no_failure(cut: Cut, monkeypatch: pytest.Monkey
         raise StorageDenied
 
     cut.heal()
-    monkeypatch.setattr(cut.storage, "multipart_uploads", denied)
+    monkeypatch.setattr(cut.storage._multipart, "list_uploads", denied)
 
     assert cut.attempt(2).size == len(BODY)
 

@@ -394,7 +394,7 @@ def test_after_a_failed_send_a_refusal_counts_and_a_success_does_not(
     line = Line(lambda peer: peer.sendall(answer))
     client = HttpClient("http", f"127.0.0.1:{line.port}")
     monkeypatch.setattr(connection, "wait_for", lambda sock, events, seconds: select.POLLOUT)
-    monkeypatch.setattr(connection, "_sent", reset)
+    monkeypatch.setattr(connection, "_send_some", reset)
     if status:
         assert ask(client, body=bytes(300_000), attempts=1).status == status
     else:
@@ -436,7 +436,7 @@ def test_a_connection_that_ends_in_mid_body_without_a_refusal_is_no_answer(early
 def test_a_slow_line_is_not_a_silent_one(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """The whole takes many times the time that may pass without progress; the send buffer alone takes longer."""
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.4)
-    monkeypatch.setattr(connection, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "_POLL_SECONDS", 0.05)
     size, got = 2 << 20, []
 
     def drip(line: socket.socket) -> None:
@@ -461,7 +461,7 @@ def test_a_line_on_which_nothing_moves_is_given_up(monkeypatch: pytest.MonkeyPat
     client = HttpClient("http", f"127.0.0.1:{line.port}")
     began = time.monotonic()
 
-    with pytest.raises(StorageUnavailable, match="silent"):
+    with pytest.raises(StorageUnavailable, match="does not respond"):
         ask(client, body=bytes(8 << 20), attempts=1)
     assert 0.2 <= time.monotonic() - began < 0.9
     client.close()

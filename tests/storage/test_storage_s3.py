@@ -34,7 +34,7 @@ from storage.base import (
     StorageUnavailable,
     StorageUnsupported,
 )  # fmt: skip
-from storage.parts import MIN_PART, Observer
+from storage.parts import MIN_PART, Observer, Part
 from storage.s3 import retries
 from storage.s3.checksums import CRC32
 from storage.s3.client import map_error
@@ -65,7 +65,7 @@ class S3Contract(StorageContract):
     """The contract, and what holds on every S3 server."""
 
     def headers_of(self, storage: S3Storage, key: str) -> tuple[str | None, str | None]:  # type: ignore[override]
-        headers = storage._request("HEAD", key).headers
+        headers = storage._objects.request("HEAD", key).headers
         return headers.get("content-type"), headers.get("content-disposition")
 
     def test_no_part_of_a_broken_upload_stays(self, storage: S3Storage, key: str) -> None:
@@ -74,11 +74,11 @@ class S3Contract(StorageContract):
                 key, breaking(bytes(4 * MIN_PART), Broken()), max_bytes=10 * MIN_PART, content_type="text/plain"
             )
 
-        assert "Uploads" not in storage._s3.list_multipart_uploads(Bucket=parts.BUCKET)
+        assert "Uploads" not in storage._boto.list_multipart_uploads(Bucket=parts.BUCKET)
 
     def test_an_upload_that_was_left_is_found_and_can_be_ended(self, storage: S3Storage, key: str) -> None:
-        targets = [storage._begin(f"{key}-{number}", {}) for number in range(2)]
-        storage._s3.upload_part(**targets[0], PartNumber=1, Body=b"x")
+        first, _ = (storage._multipart.create(f"{key}-{number}", {}) for number in range(2))
+        storage._boto.upload_part(Bucket=parts.BUCKET, Key=first.key, UploadId=first.id, PartNumber=1, Body=b"x")
 
         left = list(storage.multipart_uploads(key))
         assert [begun.key for begun in left] == [f"{key}-0", f"{key}-1"]
@@ -91,8 +91,8 @@ class S3Contract(StorageContract):
     def test_a_list_goes_on_over_pages(self, storage: S3Storage, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(5):
             storage.put(f"{key}-{number}", iter([b"x"]), content_type="text/plain")
-        listing = storage._s3.list_objects_v2
-        monkeypatch.setattr(storage._s3, "list_objects_v2", lambda **more: listing(**more | {"MaxKeys": 2}))
+        listing = storage._boto.list_objects_v2
+        monkeypatch.setattr(storage._boto, "list_objects_v2", lambda **more: listing(**more | {"MaxKeys": 2}))
 
         assert [found.key[-1] for found in storage.list_objects(f"{key}-")] == list("01234")
 
@@ -120,13 +120,13 @@ class S3Contract(StorageContract):
         assert checks["storage"].ok
         for subject in ("bucket nobody-made-this", "write to nobody-made-this"):
             assert not checks[subject].ok
-            assert "No such bucket" in checks[subject].detail
+            assert "Bucket not found" in checks[subject].detail
 
-    def test_the_examination_names_the_dialect(self, storage: S3Storage) -> None:
-        dialect = next(check for check in storage.diagnose() if check.subject == "endpoint")
+    def test_the_diagnosis_describes_the_endpoint(self, storage: S3Storage) -> None:
+        endpoint = next(check for check in storage.diagnose() if check.subject == "endpoint")
 
-        assert dialect.ok
-        assert "region us-east-1, path addressing at http://127.0.0.1:" in dialect.detail
+        assert endpoint.ok
+        assert "region us-east-1, path addressing at http://127.0.0.1:" in endpoint.detail
 
 
 class TestMoto(S3Contract):
@@ -180,14 +180,14 @@ class Tampered:
     """A storage on moto with `verb(answer, send)` between it and the network: PUT, PART, HEAD or COMPLETE."""
 
     def __init__(
-        self, endpoint: str, *, bucket: str = parts.BUCKET, dialect: S3Options | None = None, **verbs: Any
+        self, endpoint: str, *, bucket: str = parts.BUCKET, options: S3Options | None = None, **verbs: Any
     ) -> None:
-        self.storage, self._verbs = s3(endpoint, bucket=bucket, dialect=dialect), verbs
-        made = self.storage._made
+        self.storage, self._verbs = s3(endpoint, bucket=bucket, options=options), verbs
+        made = self.storage._resources.get()
         self.boto = Interposed(made.client.boto)
         self.sent: list[str] = []
         made.client.boto = self.boto
-        self.storage._made_once = replace(made, http=Interposed(made.http, request=self._request))
+        self.storage._resources._resources = replace(made, http=Interposed(made.http, request=self._request))
 
     def _request(self, send: Any, method: str, target: str, *rest: Any) -> Any:
         verb = "PART" if "partNumber" in target else "COMPLETE" if method == "POST" else method
@@ -250,7 +250,7 @@ def test_an_upload_that_never_happened_does_not_count(moto: str, impatient: None
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "_MAX_PAUSE", 0.01)
 
 
 def test_an_upload_whose_complete_has_no_answer_is_not_aborted(moto: str, impatient: None) -> None:
@@ -464,7 +464,7 @@ def test_at_no_time_has_more_landed_than_the_storage_lists(moto: str) -> None:
         def on_stored(self, size: int) -> None:
             super().on_stored(size)
             [upload] = storage.multipart_uploads("audited")
-            listed = storage._s3.list_parts(Bucket=parts.BUCKET, Key="audited", UploadId=upload.id)["Parts"]
+            listed = storage._boto.list_parts(Bucket=parts.BUCKET, Key="audited", UploadId=upload.id)["Parts"]
             said.append((sum(self.heard), sum(part["Size"] for part in listed)))
 
     storage.put(
@@ -485,15 +485,14 @@ def test_an_object_whose_answer_was_lost_has_landed(moto: str) -> None:
 def test_a_part_is_asked_for_by_its_own_crc32(moto: str) -> None:
     seen: list[str] = []
     storage = s3(moto)
-    send = storage._made.http.request
+    send = storage._resources.get().http.request
 
     def request(method: str, target: str, signed: Any, *rest: Any) -> Response:
         seen.append(signed().get(CRC32, ""))
         return send(method, target, signed, *rest)
 
-    storage._made_once = replace(
-        storage._made, http=Interposed(storage._made.http, request=lambda _, *rest: request(*rest))
-    )
+    http = Interposed(storage._resources.get().http, request=lambda _, *rest: request(*rest))
+    storage._resources._resources = replace(storage._resources.get(), http=http)
     storage.put("crc", iter([b"123456789"]), content_type="text/plain")
 
     assert seen == ["y/Q5Jg==", ""]
@@ -503,8 +502,8 @@ def test_a_part_is_asked_for_by_its_own_crc32(moto: str) -> None:
 def test_the_payload_is_signed_where_it_has_to_be(moto: str, sign: bool, payload: str) -> None:
     storage = s3(moto, sign_payload=sign)
     seen: list[str] = []
-    signed = storage._made.client.signed
-    storage._made.client.signed = lambda *args: seen.append(args[3]) or signed(*args)  # type: ignore[func-returns-value, method-assign]
+    signed = storage._resources.get().client.signed
+    storage._resources.get().client.signed = lambda *args: seen.append(args[3]) or signed(*args)  # type: ignore[func-returns-value, method-assign]
     storage.put("signed", iter([b"x"]), content_type="text/plain")
 
     assert seen[0] == payload
@@ -538,6 +537,8 @@ KEYS = {"aws_access_key_id": "k" * 16, "aws_secret_access_key": "s" * 16}
         ("ferry", "", "eu-central-1", "auto", "https://ferry.s3.eu-central-1.amazonaws.com/"),
         ("ferry", "", "eu-central-2", "auto", "https://ferry.s3.eu-central-2.amazonaws.com/"),
         ("ferry", "", "cn-north-1", "auto", "https://ferry.s3.cn-north-1.amazonaws.com.cn/"),
+        ("ferry", "", "us-gov-west-1", "auto", "https://ferry.s3.us-gov-west-1.amazonaws.com/"),
+        ("dotted.name", "", "us-gov-west-1", "auto", "https://s3.us-gov-west-1.amazonaws.com/dotted.name/"),
         ("dotted.name", "", "eu-central-1", "auto", "https://s3.eu-central-1.amazonaws.com/dotted.name/"),
         ("dotted.name", "", "cn-north-1", "auto", "https://s3.cn-north-1.amazonaws.com.cn/dotted.name/"),
         ("ferry", "http://s3:9000", "us-east-1", "auto", "http://s3:9000/ferry/"),
@@ -549,13 +550,13 @@ KEYS = {"aws_access_key_id": "k" * 16, "aws_secret_access_key": "s" * 16}
 def test_objects_are_looked_for_where_boto3_would_and_their_url_is_there(
     bucket: str, endpoint: str, region: str, addressing: str, url: str
 ) -> None:
-    storage = s3(endpoint, bucket=bucket, dialect=S3Options(addressing=addressing, region=region), **KEYS)
-    client = storage._made.client
+    storage = s3(endpoint, bucket=bucket, options=S3Options(addressing=addressing, region=region), **KEYS)
+    client = storage._resources.get().client
 
     assert f"{client.scheme}://{client.netloc}{client.path}" == url
     assert storage.url("a-key") == f"{url}a-key"
     assert storage.presigned_url("a-key", 60, content_type="a/b", disposition="inline").startswith(f"{url}a-key?")
-    assert (client.region, storage._s3.meta.region_name) == (region, region)
+    assert (client.region, storage._boto.meta.region_name) == (region, region)
 
 
 def test_the_address_of_a_cdn_comes_first() -> None:
@@ -589,13 +590,13 @@ def test_the_region_is_that_of_boto3_and_else_that_of_the_other_programs(
 class Choosy:
     """What answers requests that carry certain headers with a refusal, and notes the digests of those it lets by."""
 
-    def __init__(self, moto: str, refused: str, answer: Response, **dialect: str) -> None:
-        self.storage = s3(moto, dialect=S3Options(**dialect))
-        made, self.seen = self.storage._made, list[str]()
+    def __init__(self, moto: str, refused: str, answer: Response, **options: str) -> None:
+        self.storage = s3(moto, options=S3Options(**options))
+        made, self.seen = self.storage._resources.get(), list[str]()
         self._refused, self._answer = refused, answer
         self.multipart_uploads: list[dict[str, Any]] = []
         made.client.boto = Interposed(made.client.boto, create_multipart_upload=self._create)
-        self.storage._made_once = replace(made, http=Interposed(made.http, request=self._request))
+        self.storage._resources._resources = replace(made, http=Interposed(made.http, request=self._request))
 
     def _request(self, send: Any, method: str, target: str, signed: Any, *rest: Any) -> Any:
         headers = [name.lower() for name in signed()]
@@ -626,8 +627,8 @@ def test_a_checksum_that_the_storage_refuses_is_left_out_from_then_on(
 
     assert choosy.seen.count(CRC32) <= 1
     assert choosy.seen[-1] == "content-md5"
-    assert [record.message for record in caplog.records if "refuses S3_CHECKSUM=crc32" in record.message] != []
-    assert len([record for record in caplog.records if "refuses" in record.message]) == 1
+    [warning] = [record.message for record in caplog.records if "checksum_rejected" in record.message]
+    assert "S3_CHECKSUM=crc32" in warning
     assert "checksums md5" in choosy.storage.describe()
 
 
@@ -636,12 +637,12 @@ def test_a_storage_that_refuses_every_digest_is_sent_none_and_compared_all_the_s
 
     assert choosy.storage.put("choosy", iter([b"four"]), content_type="text/plain").size == 4
     assert "checksums none" in choosy.storage.describe()
-    tampered = Tampered(moto, PUT=WRONG["md5"], dialect=S3Options(checksum="none"))
+    tampered = Tampered(moto, PUT=WRONG["md5"], options=S3Options(checksum="none"))
     with pytest.raises(StorageMismatch):
         tampered.put_whole()
 
 
-def test_a_refusal_that_no_dialect_helps_is_raised_as_it_was_first_and_nothing_is_learnt(moto: str) -> None:
+def test_a_rejection_that_no_checksum_avoids_is_raised_and_not_remembered(moto: str) -> None:
     choosy = Choosy(moto, "content-type", NOT_IMPLEMENTED)
 
     with pytest.raises(StorageUnsupported, match="NotImplemented"):
@@ -674,10 +675,10 @@ def test_the_digest_that_is_set_is_sent(moto: str, checksum: str, header: list[s
 
 
 def test_encryption_is_asked_for_with_the_object_and_not_with_its_parts(moto: str) -> None:
-    dialect = S3Options(encryption="aws:kms", kms_key="alias/ferry")
-    tampered, sent = Tampered(moto, dialect=dialect), []
-    signed = tampered.storage._made.client.signed
-    tampered.storage._made.client.signed = lambda *args: sent.append(args) or signed(*args)  # type: ignore[func-returns-value, method-assign]
+    options = S3Options(encryption="aws:kms", kms_key="alias/ferry")
+    tampered, sent = Tampered(moto, options=options), []
+    signed = tampered.storage._resources.get().client.signed
+    tampered.storage._resources.get().client.signed = lambda *args: sent.append(args) or signed(*args)  # type: ignore[func-returns-value, method-assign]
     for how in ("whole", "parts"):
         key = tampered.put(how).key
         head = tampered.boto.head_object(Bucket=parts.BUCKET, Key=key)
@@ -692,7 +693,7 @@ def test_an_etag_is_no_md5_where_kms_was_asked_for(moto: str) -> None:
     """Whether or not the answer says so."""
     strange = with_headers(x_amz_checksum_crc32=None, etag=f'"{"0" * 32}"', x_amz_server_side_encryption=None)
     head = with_headers(etag=f'"{"0" * 32}"')
-    tampered = Tampered(moto, PUT=strange, HEAD=head, dialect=S3Options(encryption="aws:kms"))
+    tampered = Tampered(moto, PUT=strange, HEAD=head, options=S3Options(encryption="aws:kms"))
 
     assert tampered.put_whole().size == 4
 
@@ -739,17 +740,47 @@ def test_the_version_of_an_object_is_known_and_can_be_removed_for_good(moto: str
         bucket="versioned", endpoint=moto,
         aws_access_key_id=parts.ACCESS_KEY, aws_secret_access_key=parts.SECRET_KEY,
     )  # fmt: skip
-    s3._s3.create_bucket(Bucket="versioned")
-    s3._s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    s3._boto.create_bucket(Bucket="versioned")
+    s3._boto.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
     first, second = (s3.put("a", iter([body]), content_type="text/plain") for body in (b"1", b"22"))
 
     assert None not in (first.version, second.version)
     assert first.version != second.version
     assert s3.matches("a", 2, iter([b"22"])) == second
-    before = s3._s3.list_object_versions(Bucket="versioned")
+    before = s3._boto.list_object_versions(Bucket="versioned")
     assert all(check.ok for check in s3.diagnose())
-    after = s3._s3.list_object_versions(Bucket="versioned")
+    after = s3._boto.list_object_versions(Bucket="versioned")
     assert (after["Versions"], after.get("DeleteMarkers")) == (before["Versions"], None)
     s3.delete("a", second.version)
     assert (s3.stat("a").version, s3.stat("a").size) == (first.version, 1)
     s3.close()
+
+
+class Retaining(Onlooker):
+    """Retains every part, as a digest thread does that is slower than the storage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[Part] = []
+
+    def on_part(self, part: Part) -> None:
+        part.retain()
+        self.parts.append(part)
+
+
+@pytest.mark.parametrize("fails_at", ["create", "part"])
+def test_a_failed_upload_does_not_free_parts_that_the_observer_retains(moto: str, fails_at: str) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise StorageDenied
+
+    tampered, observer = Tampered(moto, PART=fail) if fails_at == "part" else Tampered(moto), Retaining()
+    if fails_at == "create":
+        tampered.boto._methods["create_multipart_upload"] = fail
+    with pytest.raises(StorageDenied):
+        tampered.put_parts(observer=observer)
+
+    buffers = tampered.storage.buffers
+    assert buffers.made - buffers.free == len(observer.parts) > 0
+    for part in observer.parts:
+        part.release()
+    assert buffers.free == buffers.made

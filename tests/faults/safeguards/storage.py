@@ -9,13 +9,13 @@ _FAULTS = "tests/faults/test_faults.py::"
 SAFEGUARDS = (
     Safeguard(
         "head-after-an-upload",
-        "storage.s3.storage:S3Storage._verified",
-        replace("_._stat(_1, ...)", "Stat(_1, sent.size, sent.etag)"),
+        "storage.s3.object_client:ObjectClient.verify",
+        replace("_.stat(_1, ...)", "Stat(_1, sent.size, sent.etag)"),
         (_FAULTS + "test_a_storage_that_says_yes_and_keeps_nothing_is_not_believed",),
     ),
     Safeguard(
         "comparison-with-the-head",
-        "storage.s3.storage:S3Storage._verified",
+        "storage.s3.object_client:ObjectClient.verify",
         never(),
         (_FAULTS + "test_a_storage_that_keeps_half_of_the_bytes_is_not_believed",),
     ),
@@ -40,8 +40,8 @@ SAFEGUARDS = (
     # Unnoticed with all of Ferry, since the sweep aborts what is left: the storage's own tests notice.
     Safeguard(
         "abort-of-a-failed-upload",
-        "storage.s3.storage:S3Storage._give_up",
-        drop("_.abort_multipart_upload(...)"),
+        "storage.s3.multipart:MultipartUploads._abort_quietly",
+        drop("_.abort(...)"),
         ("tests/storage/test_storage_s3.py",),
     ),
     Safeguard(
@@ -52,7 +52,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "no-abort-of-an-unanswered-complete",
-        "storage.s3.storage:S3Storage._put_parts",
+        "storage.s3.multipart:MultipartUploads.send",
         always("StorageUnavailable"),
         ("tests/storage/test_storage_s3.py::test_an_upload_whose_complete_has_no_answer_is_not_aborted",),
     ),
