@@ -1,4 +1,4 @@
-# One word a chore. `make run` and `make test` set up all they need.
+# `make run` and `make test` install what they need into .venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +15,7 @@ test: $(VENV)/.dev
 long: $(VENV)/.dev
 	@$(BIN)/pytest -m long
 
-# Kills, freezes and cuts, each proven to lose nothing. `make chaos SEED=7 N=500 DATABASE=postgres` does it at random.
+# Fault injection: kills, freezes, cut connections. `make chaos SEED=7 N=500 DATABASE=postgres` does it at random.
 faults: $(VENV)/.dev
 	@$(BIN)/pytest -m 'not long' tests/faults
 
@@ -25,8 +25,8 @@ foreign: $(VENV)/.dev
 	@$(BIN)/python -m tests.foreign.packages
 	@$(BIN)/pytest -m foreign -rs tests/foreign tests/recipes
 
-# Uploaders, viewers and the pages in Debian's Chromium; axios in Node. Skipped where Chromium or npm is missing and can't be installed.
-# A test that hangs ends the run after two minutes, with a traceback: a page without JavaScript can stop Playwright for good.
+# Uploaders, viewers and pages in Debian's Chromium; axios in Node. Skipped if Chromium or npm can't be installed.
+# A hanging test ends the run after two minutes, with a traceback: a page without JavaScript can block Playwright forever.
 browser: $(VENV)/.browser
 	@$(BIN)/python -m tests.foreign.packages chromium npm
 	@if command -v npm > /dev/null; then npm ci --prefix tests/browser --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error; fi
@@ -48,17 +48,17 @@ check: $(VENV)/.dev
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/docker-compose --env-file .env.example config -q
 
-# Every locked package against the Python advisories. One that can't be looked up counts as a failure.
+# Check every locked package against the Python advisories. A package that can't be looked up is a failure.
 audit: $(VENV)/.audit
 	@for name in requirements requirements-local requirements-dev requirements-browser requirements-audit; do \
 		$(VENV)/audit/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip -r $$name.txt || exit 1; done
 
-# What the service is made of, as CycloneDX, in var/sbom.json.
+# The service's dependencies as CycloneDX, in var/sbom.json.
 sbom: $(VENV)/.audit
 	@mkdir -p var
 	@$(VENV)/audit/bin/cyclonedx-py requirements --output-reproducible --output-format JSON -o var/sbom.json requirements.txt
 
-# The requirements files from their short lists (.in), for every platform, with hashes.
+# Compile the requirements files (.in) for every platform, with hashes.
 lock: $(VENV)/.dev
 	@$(BIN)/pip install -q uv
 	@for name in requirements requirements-local requirements-dev requirements-browser requirements-audit; do \

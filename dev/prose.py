@@ -30,7 +30,7 @@ _WORDS = {
     r"(is|are|was|were|be|been|being|gets?) told(?! apart)": "returned, raised, logged, reported",
     r"asks? for nobody|who only": "name the subject",
     # Negated existence.
-    r"(?-i:is|are) (?-i:none)(?! of)": "say what it is: a malformed chunk",
+    r"(?-i:is|are) (?-i:none)(?! of| %}| else)": "say what it is: a malformed chunk",
     # Metaphors.
     r"rooms?": "space, capacity; module, package",
     r"house": "layer, package",
@@ -55,7 +55,7 @@ _WORDS = {
     r"pour(s|ed|ing)?": "stream",
     r"evidence\.py|lookups\.py|moves/\w*|doors/\w*|sent\.py|window\.py": "the module's name today",
     # What is not in the repository.
-    r"the article('s)?|B\d\d(?= says|\)|: )": "the naive Flask app; state the reason itself",
+    r"the article|B\d\d(?= says|\)|: )": "the naive Flask app; state the reason itself",
 }
 _NAMES = {
     **dict.fromkeys(

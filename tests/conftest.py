@@ -22,7 +22,7 @@ from tests.fakes import services_of
 from tests.faults.postgres import Postgres, url
 from tests.stack import Stack
 
-# What the developer has set for their own Ferry must not reach the tests.
+# The developer's own settings must not reach the tests.
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
 for setting in Config.__dataclass_fields__:
     os.environ.pop(setting.upper(), None)

@@ -37,6 +37,7 @@ def test_retired_words_are_found(text: str, found: list[str]) -> None:
         "the attempt number is the fencing token",
         "`x is None`, and none of it",
         "Math.floor(x)",
+        "{% if row.size is none %}",
         "what can't be told apart",
         "a broader table, in a warehouse",
         "hours, yours, mushroom, indoors",
