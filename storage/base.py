@@ -12,7 +12,7 @@ from storage.parts import Observer
 
 
 class StorageError(Problem):
-    """The storage rejected the request or sent an invalid response. The operator finds the cause: see `flask doctor`."""
+    """The storage rejected the request or sent an invalid response. The operator finds the cause: `flask doctor`."""
 
     status, title = 502, "Storage error"
     permanent: ClassVar[bool] = True

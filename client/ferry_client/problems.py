@@ -244,7 +244,7 @@ class StorageDenied(FerryError):
 
 
 class StorageError(FerryError):
-    """The storage rejected the request or sent an invalid response. The operator finds the cause: see `flask doctor`."""
+    """The storage rejected the request or sent an invalid response. The operator finds the cause: `flask doctor`."""
 
     slug = "storage-error"
 
