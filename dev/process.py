@@ -51,7 +51,7 @@ class Process:
         """The exit code, or None while it runs."""
         return self._popen.poll()
 
-    def wait_for(self, port: int, seconds: float = 20, host: str = "127.0.0.1") -> None:
+    def wait_for(self, port: int, seconds: float = 60, host: str = "127.0.0.1") -> None:
         """Return once the port accepts connections. Raises StartError if the process ends, or after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

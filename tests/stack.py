@@ -73,11 +73,11 @@ class Stack:
     def status(self, id: str) -> dict[str, Any]:
         return requests.get(f"{self.url}/files/{id}", timeout=10).json()  # type: ignore[no-any-return]
 
-    def ended(self, id: str, seconds: float = 30) -> dict[str, Any]:
+    def ended(self, id: str, seconds: float = 60) -> dict[str, Any]:
         """The file once its status is an end; its last one when that takes longer."""
         return self.until(id, lambda file: file["status"] in ENDED, seconds)
 
-    def until(self, id: str, done: Any, seconds: float = 30) -> dict[str, Any]:
+    def until(self, id: str, done: Any, seconds: float = 60) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         file = self.status(id)
         while not done(file) and time.monotonic() < deadline:

@@ -55,10 +55,10 @@ class TestRun:
 
         second = self.run(data, port)
         try:
-            files = requests.get(f"http://127.0.0.1:{port}/files", timeout=10).json()["files"]
+            files = requests.get(f"http://127.0.0.1:{port}/files", timeout=30).json()["files"]
             assert [file["name"] for file in files] == ["pyproject.toml"] * 3
             url = files[-1]["url"]
-            assert requests.get(url, timeout=10).content == (parts.ROOT / "pyproject.toml").read_bytes()
+            assert requests.get(url, timeout=30).content == (parts.ROOT / "pyproject.toml").read_bytes()
         finally:
             second.kill()
         assert open_to_others(data) == []

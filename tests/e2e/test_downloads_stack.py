@@ -100,7 +100,7 @@ def test_a_link_gives_the_bytes_with_safe_headers_to_plain_curl(stack: Stack) ->
     id = stored(stack, page, "my page.html")
     stack.stop("s3")
     stack.start("s3")
-    link = requests.get(f"{stack.url}/files/{id}/link?expires=60", timeout=10).json()
+    link = requests.get(f"{stack.url}/files/{id}/link?expires=60", timeout=30).json()
     for argv in (["curl", "-sSfi", link["url"]], ["curl", "-sSfiL", f"{stack.url}/files/{id}/content?redirect=1"]):
         ran = subprocess.run(argv, capture_output=True, timeout=10, check=True)
         head, _, body = ran.stdout.rpartition(b"\r\n\r\n")
@@ -198,7 +198,7 @@ def test_an_object_that_was_removed_is_a_problem(stack: Stack) -> None:
         storage.delete(key)
 
     for path in ("/files/{}/link", "/files/{}/content?redirect=1", "/files/{}/content", "/files.zip?ids={}"):
-        answer = requests.get(stack.url + path.format(id), timeout=10, allow_redirects=False)
+        answer = requests.get(stack.url + path.format(id), timeout=30, allow_redirects=False)
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/object-missing")
 
 
@@ -208,7 +208,7 @@ def test_one_caller_does_not_get_all_threads(tmp_path: Path) -> None:
         id = stored(stack, LARGE)
         slow = [begun(stack, f"/files/{id}/content") for _ in range(3)]
 
-        answer = requests.get(f"{stack.url}/files/{id}/content", timeout=10)
+        answer = requests.get(f"{stack.url}/files/{id}/content", timeout=30)
         assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-downloads")
         assert stack.upload("normal", b"x").status_code == 429
         assert stack.status(id)["status"] == "COMPLETE"
@@ -257,11 +257,11 @@ def test_two_gibibytes_take_no_memory(tmp_path: Path) -> None:
         ).json()
         small = stored(stack, b"x" * 100_000)
         for _ in range(20):
-            requests.get(f"{stack.url}/files/{small}/content", timeout=10)
+            requests.get(f"{stack.url}/files/{small}/content", timeout=30)
         [web] = children(stack.running["web"].pid)
         before = rss(web)
         reset_peak(web)
-        direct = requests.get(f"{stack.url}/files/{sent['id']}/link", timeout=10).json()["url"]
+        direct = requests.get(f"{stack.url}/files/{sent['id']}/link", timeout=30).json()["url"]
         speeds = [(speed(f"{stack.url}/files/{sent['id']}/content", size), speed(direct, size)) for _ in range(3)]
         archive = speed(f"{stack.url}/files.zip?ids={sent['id']}", size)
 

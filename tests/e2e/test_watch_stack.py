@@ -66,7 +66,7 @@ def newest(stack: Stack, name: str) -> str:
     """The id of the file of this name, once there is one."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        for file in requests.get(f"{stack.url}/files?limit=5", timeout=10).json()["files"]:
+        for file in requests.get(f"{stack.url}/files?limit=5", timeout=30).json()["files"]:
             if file["name"] == name:
                 return str(file["id"])
         time.sleep(0.02)
@@ -117,13 +117,13 @@ def test_who_comes_back_with_the_last_event_misses_nothing_and_hears_nothing_twi
         time.sleep(0.3)  # It has left: that is seen at the next look.
 
     assert len(set(tags)) == len(tags) >= 4
-    assert requests.get(url, headers={"Last-Event-ID": last}, timeout=10).status_code == 204
+    assert requests.get(url, headers={"Last-Event-ID": last}, timeout=30).status_code == 204
 
 
 def test_who_comes_back_is_answered_at_once(own_stack: Stack) -> None:
     """And not with the first comment that keeps a quiet stream alive."""
     url = f"{own_stack.url}/files/{own_stack.upload('celery', b'x').json()['id']}"
-    last = requests.get(url, timeout=10).headers["ETag"].strip('"')
+    last = requests.get(url, timeout=30).headers["ETag"].strip('"')
 
     with requests.get(f"{url}/events", headers={"Last-Event-ID": last}, stream=True, timeout=5) as answer:
         assert (answer.status_code, next(answer.iter_lines(chunk_size=1))) == (200, b":")
@@ -178,7 +178,7 @@ def test_a_client_that_goes_away_gives_its_place_back_within_a_second(own_stack:
 
 
 def _status_of_a_stream(stack: Stack, id: str) -> int:
-    with requests.get(f"{stack.url}/files/{id}/events", stream=True, timeout=10) as answer:
+    with requests.get(f"{stack.url}/files/{id}/events", stream=True, timeout=30) as answer:
         return answer.status_code
 
 

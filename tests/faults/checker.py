@@ -54,7 +54,7 @@ class Findings:
         return {name: value for name, value in vars(self).items() if value and not isinstance(value, int)}
 
 
-def check(cluster: Cluster, seconds: float = 20, *, probe: bool = True) -> dict[str, int]:
+def check(cluster: Cluster, seconds: float = 60, *, probe: bool = True) -> dict[str, int]:
     """Wait until all is as it should be, at most so long, and assert that it is. Returns the counts."""
     findings = settle(cluster, seconds)
 
@@ -83,7 +83,7 @@ def settle(cluster: Cluster, seconds: float) -> Findings:
         s3.close()
 
 
-def wait(done: Callable[[], Any], seconds: float = 20, what: str = "") -> None:
+def wait(done: Callable[[], Any], seconds: float = 60, what: str = "") -> None:
     """Return when `done()` is true."""
     deadline = time.monotonic() + seconds
     while not done():

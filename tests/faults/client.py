@@ -61,7 +61,7 @@ class Client:
 
     def file(self, id: str) -> dict[str, Any] | None:
         """What GET /files/<id> says; None for 404."""
-        answer = requests.get(f"{self.url}/files/{id}", timeout=10)
+        answer = requests.get(f"{self.url}/files/{id}", timeout=30)
         if answer.status_code == 404:
             return None
         answer.raise_for_status()
@@ -72,7 +72,7 @@ class Client:
         found: list[dict[str, Any]] = []
         params: dict[str, Any] = {"limit": 100} | ({"status": status} if status else {})
         while True:
-            answer = requests.get(f"{self.url}/files", params=params, timeout=10)
+            answer = requests.get(f"{self.url}/files", params=params, timeout=30)
             answer.raise_for_status()
             found += answer.json()["files"]
             if (cursor := answer.json()["next"]) is None:

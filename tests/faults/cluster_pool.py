@@ -31,7 +31,7 @@ class ClusterPool:
         cluster.client.malformed.clear()
         return cluster
 
-    def give_back(self, cluster: Cluster, seconds: float = 20) -> None:
+    def give_back(self, cluster: Cluster, seconds: float = 60) -> None:
         """Mend what is broken, wait, and assert all invariants."""
         try:
             repair(cluster)

@@ -43,7 +43,7 @@ def is_now(cluster: Cluster, upload: Upload, status: str) -> bool:
     return bool(row(cluster, upload.id).upload_status == status)
 
 
-def ends_as(cluster: Cluster, upload: Upload, status: str, seconds: float = 20) -> Any:
+def ends_as(cluster: Cluster, upload: Upload, status: str, seconds: float = 60) -> Any:
     """Wait until a file has ended, and assert how. Returns its row."""
     assert upload.id, f"answered {upload.status} {upload.slug}"
     wait(lambda: row(cluster, upload.id).upload_status in ("COMPLETE", "ERROR"), seconds, "the end of a file")
@@ -90,7 +90,7 @@ def thaw(cluster: Cluster) -> None:
 
 def connect(cluster: Cluster) -> socket.socket:
     """A bare connection to the web service, for clients that misbehave."""
-    return socket.create_connection(("127.0.0.1", cluster.ports.web), timeout=15)
+    return socket.create_connection(("127.0.0.1", cluster.ports.web), timeout=30)
 
 
 def head(mode: str, size: int) -> bytes:

@@ -26,7 +26,7 @@ def moto(data: Path, port: int) -> Process:
     argv = [str(parts.BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
     process = Process("s3", argv, log=data / "log" / "s3.log")
     process.wait_for(port, 60)
-    requests.put(f"http://127.0.0.1:{port}/{parts.BUCKET}", timeout=10).raise_for_status()
+    requests.put(f"http://127.0.0.1:{port}/{parts.BUCKET}", timeout=30).raise_for_status()
     return process
 
 

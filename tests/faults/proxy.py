@@ -85,7 +85,7 @@ class Proxy:
         with self._changed:
             return self._seen[operation]
 
-    def wait_for(self, operation: str, times: int = 1, seconds: float = 30) -> None:
+    def wait_for(self, operation: str, times: int = 1, seconds: float = 60) -> None:
         """Return when requests of this operation have come so many times since the proxy was made."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._seen[operation] >= times, seconds):

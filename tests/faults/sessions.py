@@ -70,7 +70,7 @@ def state(pid: int) -> str:
     return "".join(_fields(pid)[:1])
 
 
-def wait_until_ended(pid: int, seconds: float = 20) -> None:
+def wait_until_ended(pid: int, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not has_ended(pid):
         if time.monotonic() > deadline:

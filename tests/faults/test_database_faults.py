@@ -61,7 +61,7 @@ def test_without_a_database_nothing_is_accepted(postgres_cluster: Cluster) -> No
     cluster, before = postgres_cluster, bodies_sent(postgres_cluster)
     cluster.kill("database")
     uploads = [cluster.client.upload(mode, os.urandom(SMALL), seconds=15) for mode in MODES]
-    ready = requests.get(f"{cluster.client.url}/healthz/ready", timeout=15)
+    ready = requests.get(f"{cluster.client.url}/healthz/ready", timeout=30)
     alive = requests.get(f"{cluster.client.url}/healthz", timeout=5)
     spooled = cluster.spooled()
     cluster.start("database")

@@ -192,7 +192,7 @@ def test_the_row_is_there_before_a_byte_leaves(cluster: Cluster) -> None:
     slow = cluster.proxy.inject("put_object", "stall")
     sending = later(cluster.client.upload, "normal", os.urandom(SMALL))
     wait(lambda: slow.triggered)
-    found = requests.get(f"{cluster.client.url}/files?limit=1", timeout=10).json()["files"][0]
+    found = requests.get(f"{cluster.client.url}/files?limit=1", timeout=30).json()["files"][0]
     slow.released.set()
 
     assert found["status"] == "PROCESSING"

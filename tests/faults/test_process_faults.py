@@ -166,7 +166,7 @@ def test_sweeps_side_by_side_and_a_killed_one_do_no_harm(cluster: Cluster) -> No
     killed = sweeps.pop()
     killed.kill()
     killed.wait()
-    codes = [sweep.wait(30) for sweep in sweeps]
+    codes = [sweep.wait(120) for sweep in sweeps]
     slow.released.set()
 
     assert codes == [0, 0]

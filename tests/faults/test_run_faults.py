@@ -80,5 +80,5 @@ def test_a_part_that_is_killed_is_started_again(make: Process, port: int, part: 
     url = f"http://127.0.0.1:{port}"
     wait(lambda: not is_free(port))
 
-    id = requests.post(f"{url}/celery_upload", files={"file": ("a.txt", b"x")}, timeout=10).json()["id"]
+    id = requests.post(f"{url}/celery_upload", files={"file": ("a.txt", b"x")}, timeout=30).json()["id"]
     wait(lambda: requests.get(f"{url}/files/{id}?wait=20", timeout=30).json()["status"] == "COMPLETE")

@@ -41,7 +41,7 @@ def cluster(folder: Path, uri: str) -> Cluster:
 
 
 def ready(cluster: Cluster) -> int:
-    return requests.get(f"{cluster.client.url}/healthz/ready", timeout=15).status_code
+    return requests.get(f"{cluster.client.url}/healthz/ready", timeout=30).status_code
 
 
 def sent(cluster: Cluster) -> list[Any]:
@@ -69,7 +69,7 @@ def test_a_service_whose_address_leads_to_the_old_primary_recovers_without_a_res
             uploads = sent(ferry)
             assert {(upload.status, upload.slug) for upload in uploads} == {(503, "database-unavailable")}
             assert ready(ferry) == 503
-            assert requests.get(f"{ferry.client.url}/files", timeout=15).status_code == 200
+            assert requests.get(f"{ferry.client.url}/files", timeout=30).status_code == 200
             time.sleep(0.5)
         switch.target, before = pair.primary.port, switch.connections
         checker.wait(lambda: works(ferry), 10)

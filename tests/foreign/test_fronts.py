@@ -166,7 +166,7 @@ def test_the_clients_address_and_scheme_are_known(front: str, ferry: Stack, own:
 
 def test_all_links_are_below_the_path_of_the_proxy(under_a_path: str, own: Certificate) -> None:
     def get(url: str, **headers: str) -> requests.Response:
-        return requests.get(url, headers=headers, timeout=10, verify=str(own.cert))
+        return requests.get(url, headers=headers, timeout=30, verify=str(own.cert))
 
     site = under_a_path.removesuffix("/ferry")
     uploaded = upload(under_a_path, own, Origin=site)

@@ -72,11 +72,11 @@ def test_hundreds_of_uploads_through_a_pooler_cost_no_error(cluster: Cluster, po
     pooler.start(more)
     cluster.restart("web")
     answers = uploaded(cluster, UPLOADS)
-    listed = Counter(requests.get(f"{cluster.client.url}/files", timeout=10).status_code for _ in range(100))
+    listed = Counter(requests.get(f"{cluster.client.url}/files", timeout=30).status_code for _ in range(100))
 
     assert set(answers) == set(MODES.items()), answers
     assert listed == {200: 100}
-    assert requests.get(f"{cluster.client.url}/healthz/ready", timeout=10).status_code == 200
+    assert requests.get(f"{cluster.client.url}/healthz/ready", timeout=30).status_code == 200
 
 
 def test_doctor_sees_the_pooler(cluster: Cluster) -> None:

@@ -24,7 +24,7 @@ class TestRadosgw(S3Contract):
         link = storage.presigned_url(key, 60, content_type="application/octet-stream", disposition="attachment")
 
         for signed, other in (("octet-stream", "html"), ("attachment", "inline"), (key, f"{key}-other")):
-            assert requests.get(link.replace(signed, other), timeout=10).status_code == 403
+            assert requests.get(link.replace(signed, other), timeout=30).status_code == 403
 
     @pytest.mark.parametrize("wrong", [{"aws_secret_access_key": "guessed"}, {"aws_access_key_id": "UNKNOWN"}])
     def test_wrong_credentials_are_denied(self, gateway: int, key: str, wrong: dict[str, str]) -> None:

@@ -62,5 +62,5 @@ def test_a_range_comes_back(cluster: Cluster, asked: str) -> None:
 
 def test_a_deleted_file_leaves_nothing(cluster: Cluster) -> None:
     upload = cluster.client.upload("normal", bytes(MIN_PART + MIB))
-    assert requests.delete(f"{cluster.client.url}/files/{upload.id}", timeout=10).status_code == 204
+    assert requests.delete(f"{cluster.client.url}/files/{upload.id}", timeout=30).status_code == 204
     cluster.client.uploads.clear()
