@@ -20,7 +20,7 @@ from auth.guards import requires_scope
 from lifecycle.changes import has_ended
 from models import File
 from problems import NotFound, PreconditionFailed, TooManyWatchers
-from server.body import is_disconnected
+from server.sockets import is_disconnected
 from services import current_services
 
 files = Blueprint("files", __name__)

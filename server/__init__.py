@@ -1,1 +1,1 @@
-"""How a request comes out of its connection, and how the connection ends. Nothing else knows gunicorn."""
+"""The gunicorn worker: reads requests, enforces time-outs, closes connections. No other package uses gunicorn."""

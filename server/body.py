@@ -1,14 +1,14 @@
-"""The body of a request, as it comes out of the connection.
+"""The body of a request, read from its connection.
 
-gunicorn's own road copies each byte three times in user space before anybody sees it. Where the length is announced
-and the connection is a plain socket, it is asked itself; gunicorn's books are kept, so that it finds the next request.
+gunicorn itself copies each byte three times in user space before the app gets it. If the length is known and the
+connection is a plain socket, Ferry reads from the socket and updates gunicorn's counters, so that gunicorn finds the
+next request.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -19,52 +19,43 @@ from flask import Request
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.errors import ChunkMissingTerminator, ParseException
 from gunicorn.http.unreader import SocketUnreader
+from typing_extensions import override
 from werkzeug.exceptions import ClientDisconnected
 
 from problems import BadRequest, IncompleteBody
 from server.min_rate import MinRate
 
 READ_SIZE = 3 << 18
-"""Bytes asked for at once. Reads of 1 MiB are hardly faster, and take some 10 MiB more for one large upload and
-some 40 MiB for eight at once."""
+"""Bytes per read. Reads of 1 MiB are hardly faster, and take some 10 MiB more memory for one large upload and some
+40 MiB for eight at once."""
 
-
-def is_disconnected(connection: socket.socket | None) -> bool:
-    """Whether the client has closed its connection. Unknown, and so False, over TLS, which can't be peeked into."""
-    if type(connection) is not socket.socket:
-        return False
-    try:
-        poll = select.poll()
-        poll.register(connection, select.POLLIN)
-        return bool(poll.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""
-    except (OSError, ValueError):
-        return True
+_HEAD_END = b"\r\n\r\n"
 
 
 def iter_body(request: Request) -> Iterator[bytes]:
-    """Yield the body in pieces of up to READ bytes. Raises IncompleteBody unless it has the announced length.
+    """Yield the body in chunks of up to READ_SIZE bytes.
 
-    The count is ours to take: under gunicorn a body that was cut looks like a normal end. Raises RequestTimeout for one
-    that comes too slowly, BadRequest for chunks that are none.
+    Raises IncompleteBody unless it has the declared length: gunicorn reports a connection that was cut as a normal end.
+    Raises RequestTimeout if it arrives too slowly, BadRequest for malformed chunks.
     """
-    announced, got = request.content_length, 0
+    content_length, received = request.content_length, 0
     try:
-        for piece in _pieces(request):
-            got += len(piece)
-            yield piece
+        for chunk in _chunks(request):
+            received += len(chunk)
+            yield chunk
     except (OSError, ClientDisconnected) as error:
         raise IncompleteBody from error
     except ParseException as error:
-        cut = isinstance(error, ChunkMissingTerminator) and len(error.term) < len("\r\n")
-        raise (IncompleteBody if cut else BadRequest)("The chunks are not well formed.") from error
-    if announced is not None and got != announced:
-        raise IncompleteBody(f"{got} of {announced} bytes arrived.")
+        is_cut = isinstance(error, ChunkMissingTerminator) and len(error.term) < len("\r\n")
+        raise (IncompleteBody if is_cut else BadRequest)("The chunks are not well formed.") from error
+    if content_length is not None and received != content_length:
+        raise IncompleteBody(f"{received} of {content_length} bytes arrived.")
 
 
 def has_unread_body(body: Body) -> bool:
-    """Whether some of a body may still have to come: then nobody knows where on the connection the next request starts.
+    """Whether part of a body has not arrived yet, so that the start of the next request on the connection is unknown.
 
-    What has come along with the head can be dropped without waiting.
+    Bytes that arrived together with the head do not count: they can be discarded without waiting.
     """
     reader = body.reader
     if isinstance(reader, LengthReader):
@@ -73,100 +64,102 @@ def has_unread_body(body: Body) -> bool:
 
 
 class Unreader(SocketUnreader):  # type: ignore[misc]
-    """What gunicorn reads from the connection goes through here, and keeps the pace or raises RequestTimeout.
+    """gunicorn's reader of a connection, with a minimum rate. Its reads raise RequestTimeout if it is not reached.
 
-    A plain socket gives up after a while without a byte (SO_RCVTIMEO) and is asked again as long as the pace allows.
+    A read of a plain socket returns after a while without a byte (SO_RCVTIMEO) and is repeated within the minimum rate.
     """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.pace = MinRate(math.inf, 0)
-        self._unended = bytearray()
+        self.min_rate = MinRate(math.inf, 0)
+        self.scanned = 0
+        """Bytes of the next head that `head_state` has found to be incomplete."""
+        self._partial_head = bytearray()
 
-    def early(self) -> bytearray | None:
-        """All that has come of the next head, without waiting; None where the connection ended before it was whole.
+    def read_head(self) -> bytearray | None:
+        """The received bytes of the next request head, without waiting; None if the client disconnected before its end.
 
-        What is returned grows with the next call: a head that comes byte by byte is neither copied nor searched again
-        for each of them.
+        The result grows with the next call: a head that arrives byte by byte is neither copied nor searched again.
         """
-        if self.buf.getbuffer().nbytes != len(self._unended):
-            self._unended = bytearray(self.buf.getvalue())
-            if b"\r\n\r\n" in self._unended:
-                return self._whole()
+        if self.buf.getbuffer().nbytes != len(self._partial_head):
+            self._partial_head = bytearray(self.buf.getvalue())
+            if _HEAD_END in self._partial_head:
+                return self._take_head()
         try:
-            late = self.sock.recv(self.mxchunk, socket.MSG_DONTWAIT)
+            received = self.sock.recv(self.mxchunk, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return self._unended
+            return self._partial_head
         except OSError:
             return None
-        if not late:
+        if not received:
             return None
         self.buf.seek(0, os.SEEK_END)
-        self.buf.write(late)
-        is_whole = b"\r\n\r\n" in self._unended[-3:] + late
-        self._unended += late
-        return self._whole() if is_whole else self._unended
+        self.buf.write(received)
+        is_complete = _HEAD_END in self._partial_head[-3:] + received
+        self._partial_head += received
+        return self._take_head() if is_complete else self._partial_head
 
-    def _whole(self) -> bytearray:
-        """The head, which is forgotten here: the bytes behind it are of another."""
-        head, self._unended = self._unended, bytearray()
+    def _take_head(self) -> bytearray:
+        """The complete head. It is forgotten here: the bytes after it belong to another one."""
+        head, self._partial_head = self._partial_head, bytearray()
         return head
 
+    @override
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """As gunicorn calls it: the next bytes, however many."""
         return self._recv_with_deadline(super().chunk, size_hint)
 
-    def full(self, size: int) -> bytes:
-        """So many bytes, or what came of them until the socket gave up, or none at the end."""
+    def recv_full(self, size: int) -> bytes:
+        """`size` bytes, or those that arrived before the read timed out; empty at the end of the stream."""
         return self._recv_with_deadline(self.sock.recv, size, socket.MSG_WAITALL)
 
-    def _recv_with_deadline(self, receive: Callable[..., bytes], *args: Any) -> bytes:
+    def _recv_with_deadline(self, recv: Callable[..., bytes], *args: Any) -> bytes:
         while True:
-            began, piece = time.monotonic(), None
+            started, data = time.monotonic(), None
             with suppress(BlockingIOError, TimeoutError):
-                piece = receive(*args)
-            self.pace.record(len(piece or b""), time.monotonic() - began)
-            if piece is not None:
-                return piece
+                data = recv(*args)
+            self.min_rate.record(len(data or b""), time.monotonic() - started)
+            if data is not None:
+                return data
 
 
 class ExpectedBody(Body):  # type: ignore[misc]
-    """A body that its client sends when it is told that it is wanted (Expect: 100-continue, RFC 9110 §10.1.1)."""
+    """A body that the client sends after a 100 Continue (Expect: 100-continue, RFC 9110 §10.1.1)."""
 
     def __init__(self, reader: Any, connection: socket.socket) -> None:
         super().__init__(reader)
-        self._waiting: socket.socket | None = connection
+        self._awaiting_continue: socket.socket | None = connection
 
-    def ask_for(self) -> None:
-        """Tell the client to go on, once."""
-        if self._waiting:
-            self._waiting.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._waiting = None
+    def send_continue(self) -> None:
+        """Send 100 Continue, once."""
+        if self._awaiting_continue:
+            self._awaiting_continue.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._awaiting_continue = None
 
+    @override
     def _read_reader(self, size: int) -> Any:
-        self.ask_for()
+        self.send_continue()
         return super()._read_reader(size)
 
 
-def _pieces(request: Request) -> Iterator[bytes]:
+def _chunks(request: Request) -> Iterator[bytes]:
     body = request.environ["wsgi.input"]
     reader = getattr(body, "reader", None)
-    # A TLS connection is a subclass, and takes no flags.
+    # A TLS connection is a subclass of socket, and its recv takes no flags.
     if isinstance(reader, LengthReader) and type(reader.unreader.sock) is socket.socket:
         if isinstance(body, ExpectedBody):
-            body.ask_for()
+            body.send_continue()
         return _recv_direct(reader)
     return iter(lambda: request.stream.read(READ_SIZE), b"")
 
 
 def _recv_direct(reader: LengthReader) -> Iterator[bytes]:
-    """What came along with the head, then full pieces: one system call, one copy, one turn of Python's lock."""
-    early = reader.unreader.take_buffered()
-    if len(early) > reader.length:
-        reader.unreader.unread(early[reader.length :])
-        early = early[: reader.length]
-    piece = early or reader.unreader.full(min(READ_SIZE, reader.length))
-    while piece:
-        reader.length -= len(piece)
-        yield piece
-        piece = reader.unreader.full(min(READ_SIZE, reader.length))
+    """The bytes that arrived with the head, then full chunks: one system call, one copy, one turn of the GIL each."""
+    buffered = reader.unreader.take_buffered()
+    if len(buffered) > reader.length:
+        reader.unreader.unread(buffered[reader.length :])
+        buffered = buffered[: reader.length]
+    chunk = buffered or reader.unreader.recv_full(min(READ_SIZE, reader.length))
+    while chunk:
+        reader.length -= len(chunk)
+        yield chunk
+        chunk = reader.unreader.recv_full(min(READ_SIZE, reader.length))

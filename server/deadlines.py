@@ -1,44 +1,42 @@
-"""Connections that wait in the poller and hold no thread."""
+"""Connections that wait in the poller and occupy no thread."""
 
 from __future__ import annotations
 
-import select
 import selectors
 import socket
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 
 class Deadlines:
-    """Connections of which each waits equally long, so that the oldest is the next to be overdue. One thread's own."""
+    """Waiting connections with one time-out for all, so that the oldest expires first. Used by one thread only."""
 
-    def __init__(self, poller: selectors.BaseSelector, seconds: float) -> None:
-        self._poller, self._seconds = poller, seconds
+    def __init__(self, poller: selectors.BaseSelector, timeout: float) -> None:
+        self._poller, self._timeout = poller, timeout
         self._deadlines: dict[Any, float] = {}
 
-    def add(self, conn: Any, woken: Callable[[Any, socket.socket], None]) -> None:
-        """Have `woken(conn, socket)` called whenever there is something to read. Once more changes nothing."""
+    def add(self, conn: Any, on_readable: Callable[[Any, socket.socket], None]) -> None:
+        """Call `on_readable(conn, socket)` whenever bytes can be read. Has no effect for a connection added before."""
         if conn not in self._deadlines:
-            self._deadlines[conn] = time.monotonic() + self._seconds
-            self._poller.register(conn.sock, selectors.EVENT_READ, partial(woken, conn))
+            self._deadlines[conn] = time.monotonic() + self._timeout
+            self._poller.register(conn.sock, selectors.EVENT_READ, partial(on_readable, conn))
 
     def remove(self, conn: Any) -> None:
-        """Wait no longer, where it does at all."""
+        """Remove a connection if it is waiting."""
         if self._deadlines.pop(conn, None):
             self._poller.unregister(conn.sock)
 
     def __iter__(self) -> Iterator[Any]:
-        """All that wait, oldest first."""
+        """All waiting connections, oldest first."""
         return iter(self._deadlines)
 
     def __contains__(self, conn: Any) -> bool:
         return conn in self._deadlines
 
     def overdue(self) -> Iterator[Any]:
-        """Let go of those whose time is up, and yield them."""
+        """Remove and yield the expired connections."""
         while self._deadlines:
             conn, deadline = next(iter(self._deadlines.items()))
             if deadline > time.monotonic():
@@ -46,21 +44,8 @@ class Deadlines:
             self.remove(conn)
             yield conn
 
-    def shorten(self, seconds: float) -> None:
-        """Let nobody wait longer than so from now on."""
-        self._seconds = min(self._seconds, seconds)
-        latest = time.monotonic() + seconds
+    def shorten(self, timeout: float) -> None:
+        """Reduce the time-out from now on, for waiting connections too."""
+        self._timeout = min(self._timeout, timeout)
+        latest = time.monotonic() + timeout
         self._deadlines = {conn: min(deadline, latest) for conn, deadline in self._deadlines.items()}
-
-
-def is_readable(sock: socket.socket) -> bool:
-    """Whether bytes, or the end, have come on a connection."""
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def index_to_evict(clients: Sequence[str]) -> int:
-    """Which of the connections of these clients, oldest first, is to go: the oldest of the client that has the most."""
-    counts = Counter(clients)
-    return clients.index(max(counts, key=counts.__getitem__))

@@ -1,4 +1,4 @@
-"""Answers as they go onto the wire, and gunicorn's own refusals as problems."""
+"""How responses are sent, and gunicorn's own errors as problem responses."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.http.wsgi import Response
+from typing_extensions import override
 
 from problems import (
     BadRequest,
@@ -28,7 +29,7 @@ from server.min_rate import MinRate
 from server.outgoing import ResponseSocket, SendSlots
 from server.request_ids import HEADER
 
-_KINDS: list[tuple[type[Exception], type[Problem]]] = [
+_PROBLEMS: list[tuple[type[Exception], type[Problem]]] = [
     (errors.LimitRequestLine, UriTooLong),
     (errors.LimitRequestHeaders, HeadersTooLarge),
     (errors.UnsupportedTransferCoding, TransferCodingUnknown),
@@ -42,47 +43,51 @@ _KINDS: list[tuple[type[Exception], type[Problem]]] = [
 
 
 class BoundedResponse(Response):  # type: ignore[misc]
-    """gunicorn's answer without its banner. It ends the connection where some of the body may still be on its way.
+    """gunicorn's response without the Server header. Closes the connection if the request body was not fully read.
 
-    Its head, and a body that is there as a whole, go out by a place of the client's (`places`). A body that comes in
-    pieces has a slot of its caller already.
+    The head, and a body that is one block, are sent within the client's send slots. A streamed body holds one of its
+    client's transfer slots already.
     """
 
-    places: SendSlots
-    pace: Callable[[], MinRate]
+    slots: SendSlots
+    new_min_rate: Callable[[], MinRate]
 
     def __init__(self, req: Any, sock: Any, cfg: Any) -> None:
         super().__init__(req, sock, cfg)
         if type(sock) is socket.socket:
             client = network(peer_address(req.peer_addr))
-            self.sock = ResponseSocket(sock, client, type(self).places, type(self).pace())
+            self.sock = ResponseSocket(sock, client, type(self).slots, type(self).new_min_rate())
 
+    @override
     def can_sendfile(self) -> bool:
-        """No: the files of the page are small, and go out like any other body."""
+        # The static files are small. Without this they would bypass the send slots.
         return False
 
+    @override
     def _emit_body(self, data: bytes) -> None:
-        is_whole = not self.chunked and len(data) == self.response_length
-        util.write(self.sock if is_whole else getattr(self.sock, "straight", self.sock), data, self.chunked)
+        is_whole_body = not self.chunked and len(data) == self.response_length
+        util.write(self.sock if is_whole_body else getattr(self.sock, "raw", self.sock), data, self.chunked)
 
+    @override
     def should_close(self) -> bool:
         return bool(super().should_close()) or has_unread_body(self.req.body)
 
+    @override
     def default_headers(self) -> list[str]:
         return [line for line in super().default_headers() if not line.startswith("Server:")]
 
 
 def to_problem(error: Exception) -> Problem:
-    """What gunicorn could not take, or what the app has let through, in our words. Nothing of the input is repeated."""
+    """An error of gunicorn, or one that the app did not handle, as a problem. Contains nothing of the request."""
     if isinstance(error, Problem):
         return error
-    return next((ours for theirs, ours in _KINDS if isinstance(error, theirs)), Problem)()
+    return next((problem for kind, problem in _PROBLEMS if isinstance(error, kind)), Problem)()
 
 
 def error_response(problem: Problem, id: str, *, readable: bool = False) -> bytes:
-    """A whole answer that ends the connection, for a request of which nothing is known but the `id` it was given.
+    """A complete response that closes the connection, for a request of which only the assigned `id` is known.
 
-    `readable`: to pages of all sites. The request's Origin is not known, and nothing of the request is repeated.
+    `readable`: by pages of all sites. The request's Origin is unknown; the response contains nothing of the request.
     """
     body = json.dumps(problem.members("/") | {"request_id": id}, separators=(",", ":")).encode()
     head = [

@@ -1,4 +1,4 @@
-"""Answers on their way to clients that do not read them: each holds a thread, and one address never all of them."""
+"""Responses to clients that read slowly: each occupies a thread, and one network must not occupy all of them."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from server.min_rate import MinRate
 
 
 class SendSlots:
-    """Threads of a process that may wait for the clients of one network to read."""
+    """Threads of this process that may wait until a client of one network reads."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
 
     @contextmanager
-    def take(self, client: str) -> Iterator[None]:
-        """Hold a place. Raises ConnectionResetError where the client's others hold all that it may have."""
+    def acquire(self, client: str) -> Iterator[None]:
+        """Hold a slot. Raises ConnectionResetError if the client holds all of its slots."""
         with self._lock:
-            if self._taken[client] >= self._most:
-                raise _reset("too many of its answers wait to be read")
-            self._taken[client] += 1
+            if self._held[client] >= self._limit:
+                raise _reset("too many of its responses are unread")
+            self._held[client] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._taken[client] -= 1
-                if not self._taken[client]:
-                    del self._taken[client]
+                self._held[client] -= 1
+                if not self._held[client]:
+                    del self._held[client]
 
 
 class ResponseSocket:
-    """A plain socket as gunicorn writes to it. What the kernel does not take at once needs a place and keeps a pace."""
+    """A plain socket as gunicorn writes to it. Bytes beyond the kernel's buffer need a slot and a minimum rate."""
 
-    def __init__(self, straight: socket.socket, client: str, places: SendSlots, pace: MinRate) -> None:
-        self.straight = straight
-        self._client, self._places, self._pace = client, places, pace
+    def __init__(self, raw: socket.socket, client: str, slots: SendSlots, min_rate: MinRate) -> None:
+        self.raw = raw
+        self._client, self._slots, self._min_rate = client, slots, min_rate
 
     def sendall(self, data: bytes) -> None:
-        """Send all of it. Raises ConnectionResetError for a client that does not read, or too slowly."""
-        rest = memoryview(data)
+        """Send all bytes. Raises ConnectionResetError if the client does not read, or too slowly."""
+        unsent = memoryview(data)
         with suppress(BlockingIOError):
-            rest = rest[self.straight.send(rest, socket.MSG_DONTWAIT) :]
-        if rest:
-            with self._places.take(self._client):
-                self._send_patiently(rest)
+            unsent = unsent[self.raw.send(unsent, socket.MSG_DONTWAIT) :]
+        if unsent:
+            with self._slots.acquire(self._client):
+                self._send_with_min_rate(unsent)
 
-    def _send_patiently(self, rest: memoryview) -> None:
-        while rest:
-            began, taken = time.monotonic(), 0
+    def _send_with_min_rate(self, unsent: memoryview) -> None:
+        while unsent:
+            started, size = time.monotonic(), 0
             with suppress(BlockingIOError):
-                taken = self.straight.send(rest)
+                size = self.raw.send(unsent)
             try:
-                self._pace.record(taken, time.monotonic() - began)
+                self._min_rate.record(size, time.monotonic() - started)
             except RequestTimeout as error:
                 raise _reset("it reads too slowly") from error
-            rest = rest[taken:]
+            unsent = unsent[size:]
 
 
-def _reset(why: str) -> ConnectionResetError:
-    return ConnectionResetError(errno.ECONNRESET, why)
+def _reset(reason: str) -> ConnectionResetError:
+    return ConnectionResetError(errno.ECONNRESET, reason)

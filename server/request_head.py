@@ -1,39 +1,42 @@
-"""What can be said of a request from the bytes of its head that have come. Pure rules, over RFC 9112 §2."""
+"""The state of a request head that is still arriving. Pure rules, from RFC 9112 §2."""
 
 from __future__ import annotations
 
 from enum import Enum, auto
 
 MAX_HEAD_BYTES = 32 << 10
-"""Bytes of a head that are waited for. gunicorn's own limits would allow half a MiB to each connection."""
+"""Size limit of an incomplete head. gunicorn's own limits would allow half a MiB for each connection."""
 
 
 class HeadState(Enum):
-    """What becomes of a connection by what has come of a head."""
+    """What the received bytes of a head mean for its connection."""
 
-    WHOLE = auto()
-    MORE = auto()
+    COMPLETE = auto()
+    """A parser can accept or reject it without waiting."""
+    INCOMPLETE = auto()
     TOO_LARGE = auto()
-    ENDED = auto()
+    DISCONNECTED = auto()
 
 
-def head_state(came: bytes | bytearray | None, line_limit: int, seen: int = 0) -> HeadState:
-    """What `came`, None where the connection ended before a head was whole. The first `seen` bytes were MORE before.
+def head_state(head: bytes | bytearray | None, line_limit: int, scanned: int = 0) -> HeadState:
+    """The state of `head`; None if the client disconnected before it was complete.
 
-    WHOLE also where a parser can refuse it without waiting: its first line is too long, or a line ends in LF alone.
+    The first `scanned` bytes are known to be INCOMPLETE. An invalid head is COMPLETE as soon as a parser can reject it:
+    if its first line is too long, or a line ends in a bare LF.
     """
-    if came is None:
-        return HeadState.ENDED
-    # Only what is new is looked at, so that a head that comes byte by byte costs no more than one that does not.
-    new = came[max(0, seen - len("\r\n\r")) :]
-    lines = new.removeprefix(b"\n") if seen else new
-    if b"\r\n\r\n" in new or lines.count(b"\n") != lines.count(b"\r\n") or _is_too_long(came, line_limit, seen):
-        return HeadState.WHOLE
-    return HeadState.MORE if len(came) < MAX_HEAD_BYTES else HeadState.TOO_LARGE
+    if head is None:
+        return HeadState.DISCONNECTED
+    # Only new bytes are scanned, so that a head that arrives byte by byte takes linear time too.
+    new = head[max(0, scanned - len("\r\n\r")) :]
+    lines = new.removeprefix(b"\n") if scanned else new
+    bare_lf = lines.count(b"\n") != lines.count(b"\r\n")
+    if b"\r\n\r\n" in new or bare_lf or _is_line_too_long(head, line_limit, scanned):
+        return HeadState.COMPLETE
+    return HeadState.INCOMPLETE if len(head) < MAX_HEAD_BYTES else HeadState.TOO_LARGE
 
 
-def _is_too_long(came: bytes | bytearray, limit: int, seen: int) -> bool:
-    """Whether the request line has more bytes than that. One empty line in front of it does not count."""
-    start = len("\r\n") if came.startswith(b"\r\n") else 0
-    most = start + limit + len("\r\n")
-    return seen <= most < len(came) and came.find(b"\r\n", start, most) < 0
+def _is_line_too_long(head: bytes | bytearray, limit: int, scanned: int) -> bool:
+    """Whether the request line has more than `limit` bytes. An empty line before it is allowed and not counted."""
+    start = len("\r\n") if head.startswith(b"\r\n") else 0
+    end = start + limit + len("\r\n")
+    return scanned <= end < len(head) and head.find(b"\r\n", start, end) < 0

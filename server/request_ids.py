@@ -1,4 +1,4 @@
-"""The id of a request. Its client may choose it, a proxy say, so that one id is found in the logs of both."""
+"""Request ids. A client or a proxy may choose one, so that the same id is found in the logs of both."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import uuid_utils
 from content.redaction import redact_secrets
 
 HEADER = "X-Request-ID"
-_HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SAFE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def request_id(sent: str | None) -> str:
-    """The id that came with a request, if it is harmless in a log and holds no secret; otherwise a new one."""
-    is_good = sent and _HARMLESS.fullmatch(sent) and redact_secrets(sent) == sent
-    return sent if sent and is_good else str(uuid_utils.uuid7())
+def request_id(proposed: str | None) -> str:
+    """The id that was sent with a request if it is safe to log and contains no secret; a new UUIDv7 otherwise."""
+    accepted = proposed and _SAFE_ID.fullmatch(proposed) and redact_secrets(proposed) == proposed
+    return proposed if proposed and accepted else str(uuid_utils.uuid7())

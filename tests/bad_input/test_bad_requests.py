@@ -104,7 +104,7 @@ def test_what_can_not_be_understood_is_found_in_the_log_by_the_id_of_its_answer(
     request, _, slug = REFUSED[row]
     id = ferry.ask(request).headers["x-request-id"]
 
-    assert f"[{id}]: 127.0.0.1 refused: {slug}" in ferry.log("web").read_text()
+    assert f"[{id}]: request.refused: {slug}, address 127.0.0.1" in ferry.log("web").read_text()
 
 
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])

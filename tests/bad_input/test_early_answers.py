@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from server.worker import LINGER_BYTES
+from server.lingering import LINGER_BYTES
 from tests.bad_input.conftest import LIMIT, RAW, STALL, Ferry
 from tests.bad_input.wire import Wire, get, post
 from tests.fakes import FORM, form, part

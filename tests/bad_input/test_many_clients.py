@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from dev.parts import ROOT
-from server.deadlines import index_to_evict
+from server.eviction import index_to_evict
 from server.min_rate import MinRate
 from server.outgoing import ResponseSocket, SendSlots
 from tests.bad_input.conftest import Ferry, settings
@@ -68,7 +68,7 @@ def test_one_clients_connections_keep_no_other_out(small_ferry: Ferry) -> None:
             assert sum(not is_closed(wire) for wire in many) <= PLACES
 
     log = (small_ferry.data / "log" / "web.log").read_text()
-    assert re.search(r"connections nearly full: \d+ of 127\.0\.0\.2 closed", log)
+    assert re.search(r"connections\.evicted: \d+ of 127\.0\.0\.2 closed", log)
     assert not re.search(r"of 127\.0\.0\.1 closed|Traceback", log)
     assert len(os.listdir(f"/proc/{small_ferry.web_workers()[0]}/fd")) < 2 * PLACES
 
@@ -89,16 +89,16 @@ def test_one_clients_unread_answers_never_take_all_threads(small_ferry: Ferry) -
         assert patient.reply().json["openapi"].startswith("3.1")
 
 
-def test_a_place_is_given_back_and_one_network_has_no_more_than_its_own() -> None:
-    places = SendSlots(2)
-    with places.take("a"), places.take("a"), places.take("b"), pytest.raises(ConnectionResetError):
-        places.take("a").__enter__()
-    with pytest.raises(RuntimeError), places.take("a"):
+def test_send_slots_are_limited_by_network_and_released() -> None:
+    slots = SendSlots(2)
+    with slots.acquire("a"), slots.acquire("a"), slots.acquire("b"), pytest.raises(ConnectionResetError):
+        slots.acquire("a").__enter__()
+    with pytest.raises(RuntimeError), slots.acquire("a"):
         raise RuntimeError
 
-    with places.take("a"), places.take("a"):
+    with slots.acquire("a"), slots.acquire("a"):
         pass
-    assert not places._taken
+    assert not slots._held
 
 
 class Reader:

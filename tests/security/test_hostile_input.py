@@ -169,7 +169,7 @@ def byte_by_byte(head: bytes) -> None:
         unreader, seen = Unreader(server), 0
         for at in range(len(head)):
             client.send(head[at : at + 1])
-            head = unreader.early()
+            head = unreader.read_head()
             head_state(head, URL, seen)
             seen = len(head or b"")
 

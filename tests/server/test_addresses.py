@@ -1,4 +1,4 @@
-"""Addresses: what a client is counted under, however its address is written."""
+"""Client addresses: parsed in any notation, counted by network, displayed in one form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from server.addresses import canonical, format_address, is_loopback, network, pe
 
 
 @pytest.mark.parametrize(
-    ("written", "counted"),
+    ("text", "expected"),
     [
         ("192.0.2.7", "192.0.2.7"),
         (" 192.0.2.7 ", "192.0.2.7"),
@@ -29,33 +29,33 @@ from server.addresses import canonical, format_address, is_loopback, network, pe
         ("::1", "::/64"),
     ],
 )
-def test_an_address_is_counted_under_its_network(written: str, counted: str) -> None:
-    assert network(written) == counted
+def test_an_address_is_counted_under_its_network(text: str, expected: str) -> None:
+    assert network(text) == expected
 
 
 @pytest.mark.parametrize(
-    "written",
+    "text",
     ["", "x", "unknown", "_hidden", "192.0.2", "192.0.2.07", "192.0.2.7.8", "0x7f.1", "192.0.2.7:port", "[]", "[::1",
      "::1]", "2001:db8::1::", "192.0.2.7, 192.0.2.8", "9" * 8000],
 )  # fmt: skip
-def test_what_is_no_address_is_no_caller_of_its_own(written: str) -> None:
-    assert network(written) == ""
+def test_malformed_addresses_share_one_network(text: str) -> None:
+    assert network(text) == ""
 
 
 @pytest.mark.parametrize(
-    ("written", "local"),
+    ("text", "expected"),
     [
         ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("::ffff:127.0.0.1", True),
         ("0.0.0.0", False), ("::", False), ("::2", False), ("192.0.2.7", False), ("::ffff:192.0.2.7", False),
         ("localhost", False), ("", False), ("127.1", False),
     ],
 )  # fmt: skip
-def test_only_loopback_addresses_are_of_this_machine(written: str, local: bool) -> None:
-    assert is_loopback(written) is local
+def test_loopback_addresses(text: str, expected: bool) -> None:
+    assert is_loopback(text) is expected
 
 
 @pytest.mark.parametrize(
-    ("written", "shown"),
+    ("text", "expected"),
     [
         ("192.0.2.7", "192.0.2.7"),
         ("192.0.2.7:4711", "192.0.2.7"),
@@ -70,8 +70,8 @@ def test_only_loopback_addresses_are_of_this_machine(written: str, local: bool) 
         ("<script>\n", "unknown"),
     ],
 )
-def test_an_address_is_shown_in_one_form(written: str, shown: str) -> None:
-    assert canonical(written) == shown
+def test_canonical_form_of_an_address(text: str, expected: str) -> None:
+    assert canonical(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,17 +84,17 @@ def test_an_address_is_shown_in_one_form(written: str, shown: str) -> None:
         (None, ""),
     ],
 )
-def test_an_ipv4_client_of_an_ipv6_socket_is_itself(peer: object, address: str) -> None:
+def test_an_ipv4_client_of_an_ipv6_socket_has_its_ipv4_address(peer: object, address: str) -> None:
     assert peer_address(peer) == address
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("sockname", "expected"),
     [
         (("::", 5000, 0, 0), "[::]:5000"),
         (("0.0.0.0", 5000), "0.0.0.0:5000"),
         ("/run/ferry.sock", "/run/ferry.sock"),
     ],
 )
-def test_a_socket_is_named_as_in_an_address(name: object, shown: str) -> None:
-    assert format_address(name) == shown
+def test_a_socket_name_is_formatted_as_in_a_url(sockname: object, expected: str) -> None:
+    assert format_address(sockname) == expected

@@ -1,4 +1,4 @@
-"""A body out of gunicorn's connection: what arrives is what was sent, and gunicorn's books stay right."""
+"""Reading a body from gunicorn's connection: all bytes arrive, and gunicorn finds the next request."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.message import Request as Message
 
 from problems import BadRequest, IncompleteBody, RequestTimeout
-from server.body import READ_SIZE, ExpectedBody, Unreader, has_unread_body, is_disconnected, iter_body
+from server.body import READ_SIZE, ExpectedBody, Unreader, has_unread_body, iter_body
 from server.min_rate import MinRate
+from server.sockets import is_disconnected
 
 NEXT = b"GET / HTTP/1.1\r\n\r\n"
 
 
-class Arriving:
-    """A request as gunicorn hands it over: `early` came along with its head, the rest is sent by `send`."""
+class Incoming:
+    """A request as gunicorn passes it to the app: `buffered` arrived with its head, `send` sends the rest."""
 
-    def __init__(self, length: int, early: bytes = b"") -> None:
+    def __init__(self, length: int, buffered: bytes = b"") -> None:
         self.server, self.client = socket.socketpair()
         self.unreader = Unreader(self.server)
-        self.unreader.unread(early)
+        self.unreader.unread(buffered)
         self.body = Body(LengthReader(self.unreader, length))
         environ = {
             "wsgi.input": self.body,
@@ -48,64 +49,63 @@ class Arriving:
 
 
 @pytest.fixture
-def made() -> Iterator[list[Arriving]]:
-    made: list[Arriving] = []
-    yield made
-    for each in made:
+def requests() -> Iterator[list[Incoming]]:
+    """A list of requests whose sockets are closed at the end."""
+    requests: list[Incoming] = []
+    yield requests
+    for each in requests:
         each.server.close()
         each.client.close()
 
 
-@pytest.mark.parametrize("early", [0, 1, 5000, 2 * READ_SIZE])
+@pytest.mark.parametrize("buffered", [0, 1, 5000, 2 * READ_SIZE])
 @pytest.mark.parametrize("size", [0, 1, READ_SIZE - 1, READ_SIZE, READ_SIZE + 1, 3 * READ_SIZE + 17])
-def test_the_body_is_what_was_sent_and_the_next_request_is_left_alone(
-    made: list[Arriving], size: int, early: int
-) -> None:
+def test_the_whole_body_is_read_and_the_next_request_is_not(requests: list[Incoming], size: int, buffered: int) -> None:
     content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     wire = content + NEXT
-    made.append(arriving := Arriving(size, wire[:early]))
-    arriving.send(wire[early:])
-    assert b"".join(iter_body(arriving.request)) == content
-    assert arriving.body.read(1) == b""
-    assert arriving.unreader.read(len(NEXT)) == NEXT
+    requests.append(incoming := Incoming(size, wire[:buffered]))
+    incoming.send(wire[buffered:])
+    assert b"".join(iter_body(incoming.request)) == content
+    assert incoming.body.read(1) == b""
+    assert incoming.unreader.read(len(NEXT)) == NEXT
 
 
-def test_no_piece_is_larger_than_what_is_asked_for_at_once(made: list[Arriving]) -> None:
-    made.append(arriving := Arriving(3 * READ_SIZE, b"abc"))
-    arriving.send(b"x" * (3 * READ_SIZE - 3))
-    assert [len(piece) for piece in iter_body(arriving.request)] == [3, READ_SIZE, READ_SIZE, READ_SIZE - 3]
+def test_no_chunk_is_larger_than_the_read_size(requests: list[Incoming]) -> None:
+    requests.append(incoming := Incoming(3 * READ_SIZE, b"abc"))
+    incoming.send(b"x" * (3 * READ_SIZE - 3))
+    assert [len(chunk) for chunk in iter_body(incoming.request)] == [3, READ_SIZE, READ_SIZE, READ_SIZE - 3]
 
 
 @pytest.mark.parametrize("size", [0, 1, READ_SIZE, READ_SIZE + 1])
-def test_a_connection_that_ends_early_is_an_incomplete_body(made: list[Arriving], size: int) -> None:
-    made.append(arriving := Arriving(2 * READ_SIZE))
-    arriving.send(b"x" * size, end=True)
+def test_a_body_that_ends_early_is_incomplete(requests: list[Incoming], size: int) -> None:
+    requests.append(incoming := Incoming(2 * READ_SIZE))
+    incoming.send(b"x" * size, end=True)
     with pytest.raises(IncompleteBody, match=f"{size} of {2 * READ_SIZE} bytes arrived"):
-        list(iter_body(arriving.request))
+        list(iter_body(incoming.request))
 
 
-def test_what_was_not_read_is_still_owed(made: list[Arriving]) -> None:
-    """gunicorn has to know how much of a refused body is still to come before the next request."""
-    made.append(arriving := Arriving(2 * READ_SIZE))
-    arriving.send(b"x" * (2 * READ_SIZE))
-    next(iter_body(arriving.request))
-    assert len(arriving.body.read(2 * READ_SIZE)) == READ_SIZE
+def test_unread_bytes_stay_counted(requests: list[Incoming]) -> None:
+    """gunicorn has to know how many bytes of a refused body precede the next request."""
+    requests.append(incoming := Incoming(2 * READ_SIZE))
+    incoming.send(b"x" * (2 * READ_SIZE))
+    next(iter_body(incoming.request))
+    assert len(incoming.body.read(2 * READ_SIZE)) == READ_SIZE
 
 
-def test_a_connection_that_gives_up_is_asked_again_as_long_as_the_pace_allows(made: list[Arriving]) -> None:
-    made.append(arriving := Arriving(8))
-    arriving.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 20_000))
-    arriving.unreader.pace = MinRate(0.1, 1)
-    arriving.send(b"half")
-    began = time.monotonic()
+def test_a_read_that_times_out_is_repeated_within_the_minimum_rate(requests: list[Incoming]) -> None:
+    requests.append(incoming := Incoming(8))
+    incoming.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 20_000))
+    incoming.unreader.min_rate = MinRate(0.1, 1)
+    incoming.send(b"half")
+    started = time.monotonic()
 
     with pytest.raises(RequestTimeout):
-        list(iter_body(arriving.request))
-    assert 0.1 <= time.monotonic() - began < 1
+        list(iter_body(incoming.request))
+    assert 0.1 <= time.monotonic() - started < 1
 
 
 def chunked(wire: bytes) -> Message:
-    """A request with these chunks, as gunicorn has parsed it."""
+    """A request with these chunks, as gunicorn parses it."""
     server, client = socket.socketpair()
     client.sendall(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + wire)
     client.close()
@@ -129,7 +129,7 @@ def chunked(wire: bytes) -> Message:
         (b"5\r\nwhole\r\n0\r\nHost: y\r\n\r\n", BadRequest),
     ],
 )
-def test_chunks_are_whole_or_refused(wire: bytes, error: type[Exception] | None) -> None:
+def test_incomplete_and_malformed_chunks_are_refused(wire: bytes, error: type[Exception] | None) -> None:
     message = chunked(wire)
     with message.server:
         if error:
@@ -140,75 +140,75 @@ def test_chunks_are_whole_or_refused(wire: bytes, error: type[Exception] | None)
         assert has_unread_body(message.body) == (error is not None)
 
 
-@pytest.mark.parametrize(("early", "owed"), [(0, True), (7, True), (8, False), (9, False)])
-def test_a_body_is_owed_until_all_of_it_has_come(made: list[Arriving], early: int, owed: bool) -> None:
-    made.append(arriving := Arriving(8, b"x" * early))
+@pytest.mark.parametrize(("buffered", "unread"), [(0, True), (7, True), (8, False), (9, False)])
+def test_a_body_is_unread_until_all_of_it_has_arrived(requests: list[Incoming], buffered: int, unread: bool) -> None:
+    requests.append(incoming := Incoming(8, b"x" * buffered))
 
-    assert has_unread_body(arriving.body) is owed
+    assert has_unread_body(incoming.body) is unread
 
 
-def test_whoever_waits_to_be_asked_is_asked_once(made: list[Arriving]) -> None:
-    made.append(arriving := Arriving(8))
-    body = ExpectedBody(arriving.body.reader, arriving.server)
-    arriving.request.environ["wsgi.input"] = body
-    arriving.send(b"contents")
+def test_100_continue_is_sent_once(requests: list[Incoming]) -> None:
+    requests.append(incoming := Incoming(8))
+    body = ExpectedBody(incoming.body.reader, incoming.server)
+    incoming.request.environ["wsgi.input"] = body
+    incoming.send(b"contents")
 
-    assert b"".join(iter_body(arriving.request)) == b"contents"
+    assert b"".join(iter_body(incoming.request)) == b"contents"
     assert body.read(1) == b""
-    assert arriving.client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert incoming.client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("wire", "early"),
+    ("wire", "expected"),
     [(b"", b""), (b"GET", b"GET"), (None, None), (b"G" * 10_000, b"G" * 8192)],
 )
-def test_a_head_is_read_without_waiting(made: list[Arriving], wire: bytes | None, early: bytes | None) -> None:
-    made.append(arriving := Arriving(0))
-    arriving.client.close() if wire is None else arriving.client.sendall(wire)
+def test_a_head_is_read_without_waiting(requests: list[Incoming], wire: bytes | None, expected: bytes | None) -> None:
+    requests.append(incoming := Incoming(0))
+    incoming.client.close() if wire is None else incoming.client.sendall(wire)
 
-    assert arriving.unreader.early() == early
+    assert incoming.unreader.read_head() == expected
 
 
-def test_a_head_in_pieces_is_all_there(made: list[Arriving]) -> None:
-    made.append(arriving := Arriving(0))
+def test_a_head_that_arrives_byte_by_byte_is_complete(requests: list[Incoming]) -> None:
+    requests.append(incoming := Incoming(0))
     for end in range(1, len(NEXT) + 1):
-        arriving.client.sendall(NEXT[end - 1 : end])
-        assert arriving.unreader.early() == NEXT[:end]
+        incoming.client.sendall(NEXT[end - 1 : end])
+        assert incoming.unreader.read_head() == NEXT[:end]
 
 
-def test_a_head_that_is_there_is_found_though_the_client_has_left(made: list[Arriving]) -> None:
-    """It is as long as the one before, and came along with that one's body."""
-    made.append(arriving := Arriving(0))
-    arriving.client.sendall(NEXT)
-    assert arriving.unreader.early() == NEXT
-    arriving.unreader.take_buffered()
-    arriving.unreader.unread(NEXT)
-    arriving.client.close()
+def test_a_buffered_head_is_read_after_the_client_disconnected(requests: list[Incoming]) -> None:
+    """It has the length of the previous head and arrived with that request's body."""
+    requests.append(incoming := Incoming(0))
+    incoming.client.sendall(NEXT)
+    assert incoming.unreader.read_head() == NEXT
+    incoming.unreader.take_buffered()
+    incoming.unreader.unread(NEXT)
+    incoming.client.close()
 
-    assert arriving.unreader.early() == NEXT
+    assert incoming.unreader.read_head() == NEXT
 
 
 @pytest.mark.parametrize(
-    ("happens", "left"),
+    ("action", "disconnected"),
     [
-        (lambda here, there: None, False),
-        (lambda here, there: there.sendall(b"GET / HTTP/1.1"), False),
-        (lambda here, there: there.close(), True),
-        (lambda here, there: there.shutdown(socket.SHUT_WR), True),
-        (lambda here, there: here.close(), True),
+        (lambda server, client: None, False),
+        (lambda server, client: client.sendall(b"GET / HTTP/1.1"), False),
+        (lambda server, client: client.close(), True),
+        (lambda server, client: client.shutdown(socket.SHUT_WR), True),
+        (lambda server, client: server.close(), True),
     ],
 )
 @pytest.mark.parametrize("timeout", [None, 15.0])
-def test_a_client_that_has_left_is_seen_without_waiting(
-    happens: Callable[[socket.socket, socket.socket], None], left: bool, timeout: float | None
+def test_a_disconnect_is_detected_without_waiting(
+    action: Callable[[socket.socket, socket.socket], None], disconnected: bool, timeout: float | None
 ) -> None:
-    here, there = socket.socketpair()
-    with here, there:
-        here.settimeout(timeout)
-        happens(here, there)
+    server, client = socket.socketpair()
+    with server, client:
+        server.settimeout(timeout)
+        action(server, client)
 
-        assert is_disconnected(here) == left
+        assert is_disconnected(server) == disconnected
 
 
-def test_whether_the_client_of_another_server_has_left_is_not_known() -> None:
+def test_without_gunicorns_socket_a_disconnect_is_not_detected() -> None:
     assert not is_disconnected(None)

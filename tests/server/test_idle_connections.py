@@ -1,11 +1,11 @@
-"""Connections between two requests: they cost no thread, delay no stop, and end only when nothing has come on them."""
+"""Idle connections occupy no thread, delay no shutdown, and are closed only if no request has arrived on them."""
 
 from __future__ import annotations
 
 import selectors
 import socket
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,15 +17,16 @@ import requests
 
 from dev import parts
 from dev.process import Process, free_port
+from server.eviction import EvictionLog
 from server.worker import Worker
 
 IDLE = 200
-ASKED = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+REQUEST = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture
 def web(settings: dict[str, str], tmp_path: Path) -> Iterator[tuple[Process, int]]:
-    """A process with two threads, and its port."""
+    """A web process with two threads, and its port."""
     port = free_port()
     env = settings | {"PORT": str(port), "WEB_WORKERS": "1", "WEB_THREADS": "2", "SHUTDOWN_TIMEOUT": "30"}
     process = parts.web(env, tmp_path / "web.log")
@@ -36,28 +37,28 @@ def web(settings: dict[str, str], tmp_path: Path) -> Iterator[tuple[Process, int
         process.kill()
 
 
-def test_idle_connections_hold_no_thread_and_delay_no_stop(web: tuple[Process, int]) -> None:
+def test_idle_connections_occupy_no_thread_and_delay_no_shutdown(web: tuple[Process, int]) -> None:
     process, port = web
     with ExitStack() as clients:
         idle = [clients.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(IDLE)]
         for client in idle:
-            client.sendall(ASKED)
+            client.sendall(REQUEST)
             assert client.recv(999).startswith(b"HTTP/1.1 200 ")
         assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=1).status_code == 200
-        idle[0].sendall(ASKED)
+        idle[0].sendall(REQUEST)
         assert idle[0].recv(999).startswith(b"HTTP/1.1 200 ")
 
-        began = time.monotonic()
+        started = time.monotonic()
         assert process.stop(20) == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - started < 10
         assert {client.recv(1) for client in idle} == {b""}
 
 
 class Conn:
-    """A connection as gunicorn keeps it; `other` is its client's end."""
+    """A connection of gunicorn's; `peer` is its client's end."""
 
     def __init__(self, timeout: float) -> None:
-        self.sock, self.other = socket.socketpair()
+        self.sock, self.peer = socket.socketpair()
         self.timeout = timeout
         self.is_closed = False
         self.client = ("127.0.0.1", 1)
@@ -67,56 +68,55 @@ class Conn:
         self.sock.close()
 
 
-def worker(work: str, *conns: Conn) -> Any:
-    """One that keeps these connections, and notes those that it would serve. Its method `work` is called once."""
+def call(method: str, *conns: Conn) -> Any:
+    """Call a method of a worker with these idle connections, and record those that it would serve."""
     with selectors.DefaultSelector() as poller:
-        made: Any = Worker.__new__(Worker)
-        made.served = []
-        vars(made).update(
-            keepalived_conns=deque(conns), pending_conns=deque(), _heads=(), _lingering=(), _crowded_out=Counter(),
-            poller=poller, nr_conns=len(conns), enqueue_req=made.served.append,
+        worker: Any = Worker.__new__(Worker)
+        worker.served = []
+        vars(worker).update(
+            keepalived_conns=deque(conns), pending_conns=deque(), _heads=(), _lingering=(),
+            _evictions=EvictionLog(lambda *_: None),
+            poller=poller, nr_conns=len(conns), enqueue_req=worker.served.append,
         )  # fmt: skip
         for conn in conns:
             poller.register(conn.sock, selectors.EVENT_READ)
-        getattr(made, work)()
+        getattr(worker, method)()
         for conn in conns:
             conn.sock.close()
-            conn.other.close()
-        return SimpleNamespace(served=made.served, kept=list(made.keepalived_conns), number=made.nr_conns)
+            conn.peer.close()
+        return SimpleNamespace(served=worker.served, idle=list(worker.keepalived_conns), count=worker.nr_conns)
 
 
-def test_a_connection_ends_only_when_it_is_overdue_and_nothing_has_come_on_it() -> None:
-    """A request that came at the last moment is answered: its proxy would have to answer 502."""
+def test_an_overdue_connection_with_a_request_is_served() -> None:
+    """Otherwise a proxy would have to answer that request with 502."""
     past, future = time.monotonic() - 1, time.monotonic() + 60
-    silent, late, also_silent, young = Conn(past), Conn(past), Conn(past), Conn(future)
-    late.other.send(ASKED)
-    after = worker("murder_keepalived", silent, late, also_silent, young)
+    idle, late, also_idle, recent = Conn(past), Conn(past), Conn(past), Conn(future)
+    late.peer.send(REQUEST)
+    after = call("murder_keepalived", idle, late, also_idle, recent)
 
-    assert [conn.is_closed for conn in (silent, late, also_silent, young)] == [True, False, True, False]
-    assert (after.served, after.kept, after.number) == ([late], [young], 2)
+    assert [conn.is_closed for conn in (idle, late, also_idle, recent)] == [True, False, True, False]
+    assert (after.served, after.idle, after.count) == ([late], [recent], 2)
 
 
-def test_connections_that_are_closed_to_make_room_are_logged_once_a_second() -> None:
-    made: Any = Worker.__new__(Worker)
-    lines: list[tuple[object, ...]] = []
-    log = SimpleNamespace(warning=lambda *line: lines.append(line[1:]))
-    vars(made).update(_crowded_out=Counter(), _reported=0.0, log=log)
+def test_evicted_connections_are_logged_once_a_second() -> None:
+    now, lines = [1000.0], list[tuple[object, ...]]()
+    evictions = EvictionLog(lambda *line: lines.append(line[1:]), lambda: now[0])
     for _ in range(100):
-        made._crowded_out["192.0.2.1"] += 1
-        made._report()
+        evictions.record("192.0.2.1")
+        evictions.flush()
     assert lines == [(1, "192.0.2.1")]
 
-    made._reported -= 1
-    made._report()
+    now[0] += 1
+    evictions.flush()
     assert lines[1:] == [(99, "192.0.2.1")]
 
 
-@pytest.mark.parametrize("asks", [True, False])
-def test_a_full_process_closes_no_connection_whose_next_request_has_just_come(*, asks: bool) -> None:
-    oldest, other = Conn(time.monotonic() + 60), Conn(time.monotonic() + 60)
-    if asks:
-        oldest.other.send(ASKED)
-    after = worker("_make_room", oldest, other)
+@pytest.mark.parametrize("has_request", [True, False])
+def test_a_full_process_serves_an_idle_connection_that_has_a_request(*, has_request: bool) -> None:
+    oldest, recent = Conn(time.monotonic() + 60), Conn(time.monotonic() + 60)
+    if has_request:
+        oldest.peer.send(REQUEST)
+    after = call("_evict", oldest, recent)
 
-    assert oldest.is_closed is not asks
-    assert (after.served, after.kept, after.number) == ([oldest] if asks else [], [other], 1 + asks)
+    assert oldest.is_closed is not has_request
+    assert (after.served, after.idle, after.count) == ([oldest] if has_request else [], [recent], 1 + has_request)

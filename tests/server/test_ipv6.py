@@ -1,4 +1,4 @@
-"""Ferry where addresses are IPv6: as the address it listens on, as its clients', as its storage's."""
+"""IPv6 addresses of the service, its clients and its storage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SLOW = (
 
 @pytest.fixture
 def web(request: pytest.FixtureRequest, settings: dict[str, str], tmp_path: Path) -> Iterator[int]:
-    """The port of a Ferry that listens on the HOST of the test's parameter."""
+    """The port of a service that listens on the HOST of the test's parameter."""
     port, host = free_port(), request.param
     env = settings | {"PORT": str(port), "HOST": host, "WEB_WORKERS": "1", "MAX_TRANSFERS_PER_CLIENT": "1"}
     process = parts.web(env, tmp_path / "web.log")
@@ -34,7 +34,7 @@ def web(request: pytest.FixtureRequest, settings: dict[str, str], tmp_path: Path
 
 
 def upload(port: int, host: str, source: str | None = None) -> int:
-    """The status of an upload that is sent from the address `source`."""
+    """The status of an upload sent from the address `source`."""
     client = http.client.HTTPConnection(host, port, timeout=10, source_address=(source, 0) if source else None)
     client.request("POST", "/normal_upload", form(part("file", b"x", "a.txt")), {"Content-Type": FORM})
     status = client.getresponse().status
@@ -51,10 +51,10 @@ def test_loopback_is_local_in_ipv6_too(web: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("web", ["::ffff:127.0.0.1"], indirect=True)
 def test_an_ipv4_client_of_an_ipv6_socket_has_its_own_slots(web: int, tmp_path: Path) -> None:
-    """As behind HOST=::, but for this machine alone."""
+    """As with HOST=::, but reachable from this machine only."""
     with socket.create_connection(("127.0.0.1", web), 10, ("127.0.0.2", 0)) as slow:
         slow.sendall(SLOW)
-        assert slow.recv(999).startswith(b"HTTP/1.1 100 ")  # It is asked for its body: it has the slot.
+        assert slow.recv(999).startswith(b"HTTP/1.1 100 ")  # The client was asked for its body, so it holds the slot.
         assert upload(web, "127.0.0.1", "127.0.0.2") == 429
         assert upload(web, "127.0.0.1", "127.0.0.3") == 201
     assert eventually(lambda: '"address": "127.0.0.3"' in (tmp_path / "web.log").read_text())
@@ -76,7 +76,7 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
         process.stop(5)
 
 
-def test_a_storage_with_an_ipv6_address_works(endpoint: str) -> None:
+def test_the_storage_may_have_an_ipv6_address(endpoint: str) -> None:
     storage = S3Storage(
         bucket=parts.BUCKET,
         endpoint=endpoint,

@@ -1,4 +1,4 @@
-"""How slowly a body may come."""
+"""The minimum rate of a body."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import pytest
 from problems import RequestTimeout
 from server.min_rate import MinRate
 
-STALL, RATE = 10, 100
+TIMEOUT, RATE = 10, 100
 
 
-def survived(*pieces: tuple[int, float]) -> int:
-    """How many pieces (bytes, seconds waited for them) pass."""
-    pace = MinRate(STALL, RATE)
-    for number, (size, waited) in enumerate(pieces):
+def accepted(*chunks: tuple[int, float]) -> int:
+    """How many chunks (bytes, seconds waited for them) are accepted."""
+    min_rate = MinRate(TIMEOUT, RATE)
+    for number, (size, waited) in enumerate(chunks):
         try:
-            pace.record(size, waited)
+            min_rate.record(size, waited)
         except RequestTimeout:
             return number
-    return len(pieces)
+    return len(chunks)
 
 
 @pytest.mark.parametrize(
-    ("pieces", "passing"),
+    ("chunks", "expected"),
     [
         ([(0, 9.9), (1, 0)], 2),
         ([(0, 5), (0, 4.9), (1, 9.9), (0, 0.1)], 4),
@@ -40,8 +40,8 @@ def survived(*pieces: tuple[int, float]) -> int:
     ids=[
         "silent, not long enough", "silence ends with a byte", "silent", "a lot, then silent",
         "too slow", "just fast enough", "all at first", "exactly the rate", "a byte too few",
-        "what was fast once does not count for ever", "nobody waited", "nobody waited for single bytes",
+        "an earlier fast part does not count for ever", "no waiting", "no waiting for single bytes",
     ],
 )  # fmt: skip
-def test_what_comes_too_slowly_is_given_up(pieces: list[tuple[int, float]], passing: int) -> None:
-    assert survived(*pieces) == passing
+def test_a_slow_body_is_refused(chunks: list[tuple[int, float]], expected: int) -> None:
+    assert accepted(*chunks) == expected

@@ -1,4 +1,4 @@
-"""What can be said of a request from the bytes of its head that have come."""
+"""The state of a request head from the bytes that have arrived."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ GET = b"GET / HTTP/1.1\r\n"
 
 
 @pytest.mark.parametrize(
-    ("came", "verdict"),
+    ("head", "expected"),
     [
-        (None, HeadState.ENDED),
-        (b"", HeadState.MORE),
-        (b"\r", HeadState.MORE),
-        (b"\r\n", HeadState.MORE),
-        (b"\r\n" + GET, HeadState.MORE),
-        (GET + b"\r\n", HeadState.WHOLE),
-        (GET + b"X: y\r\n\r", HeadState.MORE),
-        (GET + b"X: y\r\n\r\n", HeadState.WHOLE),
-        (GET + b"X: y\r\n\r\nbody\n", HeadState.WHOLE),
-        (b"GET / HTTP/1.1\n", HeadState.WHOLE),
-        (GET + b"X: y\n", HeadState.WHOLE),
-        (b"x" * (LINE + 2), HeadState.MORE),
-        (b"x" * (LINE + 3), HeadState.WHOLE),
-        (b"x" * LINE + b"\r\n", HeadState.MORE),
-        (b"x" * (LINE + 1) + b"\r\n", HeadState.WHOLE),
-        (b"\r\n" + b"x" * LINE + b"\r\n", HeadState.MORE),
-        (GET + b"x" * (MAX_HEAD_BYTES - len(GET) - 1), HeadState.MORE),
+        (None, HeadState.DISCONNECTED),
+        (b"", HeadState.INCOMPLETE),
+        (b"\r", HeadState.INCOMPLETE),
+        (b"\r\n", HeadState.INCOMPLETE),
+        (b"\r\n" + GET, HeadState.INCOMPLETE),
+        (GET + b"\r\n", HeadState.COMPLETE),
+        (GET + b"X: y\r\n\r", HeadState.INCOMPLETE),
+        (GET + b"X: y\r\n\r\n", HeadState.COMPLETE),
+        (GET + b"X: y\r\n\r\nbody\n", HeadState.COMPLETE),
+        (b"GET / HTTP/1.1\n", HeadState.COMPLETE),
+        (GET + b"X: y\n", HeadState.COMPLETE),
+        (b"x" * (LINE + 2), HeadState.INCOMPLETE),
+        (b"x" * (LINE + 3), HeadState.COMPLETE),
+        (b"x" * LINE + b"\r\n", HeadState.INCOMPLETE),
+        (b"x" * (LINE + 1) + b"\r\n", HeadState.COMPLETE),
+        (b"\r\n" + b"x" * LINE + b"\r\n", HeadState.INCOMPLETE),
+        (GET + b"x" * (MAX_HEAD_BYTES - len(GET) - 1), HeadState.INCOMPLETE),
         (GET + b"x" * (MAX_HEAD_BYTES - len(GET)), HeadState.TOO_LARGE),
-        (GET + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n", HeadState.WHOLE),
+        (GET + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n", HeadState.COMPLETE),
     ],
 )
-def test_a_thread_gets_what_it_need_not_wait_for(came: bytes | None, verdict: HeadState) -> None:
-    assert head_state(came, LINE) is verdict
+def test_state_of_a_head(head: bytes | None, expected: HeadState) -> None:
+    assert head_state(head, LINE) is expected
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,17 @@ def test_a_thread_gets_what_it_need_not_wait_for(came: bytes | None, verdict: He
         b"x" * (LINE + 3),
         GET + b"X: y\r\n" * MAX_HEAD_BYTES,
     ],
-    ids=["whole", "an empty line in front", "a line that ends in LF", "a long line", "too large"],
+    ids=["complete", "an empty line in front", "a line that ends in LF", "a long line", "too large"],
 )
 @pytest.mark.parametrize("step", [1, 2, 3, 5])
-def test_a_head_in_pieces_is_judged_as_in_one(head: bytes, step: int) -> None:
+def test_a_head_in_chunks_has_the_same_state(head: bytes, step: int) -> None:
     if len(head) > MAX_HEAD_BYTES:
         step *= 499
-    seen = 0
+    scanned = 0
     for end in range(step, len(head) + step, step):
-        verdict = head_state(head[:end], LINE, seen)
-        assert verdict is head_state(head[:end], LINE)
-        if verdict is not HeadState.MORE:
+        state = head_state(head[:end], LINE, scanned)
+        assert state is head_state(head[:end], LINE)
+        if state is not HeadState.INCOMPLETE:
             break
-        seen = len(head[:end])
-    assert verdict is not HeadState.MORE
+        scanned = len(head[:end])
+    assert state is not HeadState.INCOMPLETE

@@ -1,4 +1,4 @@
-"""What is in hand when a part of Ferry is stopped, breaks or dies."""
+"""Files in progress when a part of Ferry is stopped, fails or is killed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.stack import MODES, Stack, children, printed
 
 
 class TestStop:
-    """SIGTERM to the web process while a storage that stands still keeps it busy."""
+    """SIGTERM to the web process while it stores files on a stopped storage."""
 
     @pytest.fixture
     def own_stack(self, tmp_path: Path) -> Iterator[Stack]:
         with Stack(tmp_path, {"SHUTDOWN_TIMEOUT": "6", "LEASE_DURATION": "60", "WEB_WORKERS": "1"}) as stack:
             yield stack
 
-    def busy(self, stack: Stack) -> list[str]:
+    def stop_while_storing(self, stack: Stack) -> list[str]:
         stack.running["s3"].signal(signal.SIGSTOP)
         ids = [stack.upload("async", bytes(100_000)).json()["id"] for _ in range(3)]
         for id in ids:
@@ -35,8 +35,8 @@ class TestStop:
         stack.running["web"].signal(signal.SIGTERM)
         return ids
 
-    def test_what_is_in_hand_is_finished(self, own_stack: Stack) -> None:
-        ids = self.busy(own_stack)
+    def test_files_being_stored_are_finished(self, own_stack: Stack) -> None:
+        ids = self.stop_while_storing(own_stack)
         time.sleep(1)
         own_stack.running["s3"].signal(signal.SIGCONT)
 
@@ -44,12 +44,12 @@ class TestStop:
         own_stack.start("web")
         assert {own_stack.status(id)["status"] for id in ids} == {"COMPLETE"}
 
-    def test_what_cannot_be_finished_is_handed_back(self, own_stack: Stack) -> None:
-        ids = self.busy(own_stack)
-        began = time.monotonic()
+    def test_files_that_can_not_be_finished_are_requeued(self, own_stack: Stack) -> None:
+        ids = self.stop_while_storing(own_stack)
+        started = time.monotonic()
         own_stack.stop("web")
 
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - started < 10
         own_stack.running["s3"].signal(signal.SIGCONT)
         own_stack.start("web")
         files = [own_stack.status(id) for id in ids]
@@ -57,22 +57,22 @@ class TestStop:
         assert sorted(own_stack.spooled()) == sorted(ids)
 
 
-def test_a_stop_waits_for_no_slow_client(tmp_path: Path) -> None:
-    """One has sent half a head, one would send on after its answer. Either has 15 seconds while Ferry serves."""
+def test_slow_clients_delay_no_shutdown(tmp_path: Path) -> None:
+    """One has sent half a head, one goes on sending after its response. Without a shutdown each has 15 seconds."""
     refused = b"POST /normal_upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n"
     with Stack(tmp_path, {"SHUTDOWN_TIMEOUT": "30"}) as stack, ExitStack() as clients:
         for sent in (b"GET / HTTP/1.1\r\n", refused):
             client = clients.enter_context(socket.create_connection(("127.0.0.1", stack.ports.web)))
             client.sendall(sent)
         assert b" 400 " in client.recv(999)
-        began = time.monotonic()
+        started = time.monotonic()
 
         assert stack.stop("web") == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - started < 10
 
 
-def test_a_stop_reaches_a_process_that_has_just_been_forked(tmp_path: Path) -> None:
-    """It has the handlers of its master for some milliseconds. Stopped in them, it must not serve on."""
+def test_a_stop_signal_reaches_a_process_that_was_just_forked(tmp_path: Path) -> None:
+    """It has its master's signal handlers for some milliseconds. A signal in that time must end it too."""
     settings = tmp_path / "gunicorn.conf.py"
     settings.write_text(
         f"exec(open({str(parts.ROOT / 'gunicorn.conf.py')!r}).read())\n"
@@ -95,50 +95,50 @@ def test_a_stop_reaches_a_process_that_has_just_been_forked(tmp_path: Path) -> N
         service.kill()
 
 
-def test_a_storage_that_stops_loses_nothing_and_fakes_nothing(own_stack: Stack) -> None:
+def test_a_stopped_storage_loses_no_file_and_completes_none(own_stack: Stack) -> None:
     own_stack.stop("s3")
-    answers = {mode: own_stack.upload(mode, b"x" * 100_000) for mode in MODES}
+    responses = {mode: own_stack.upload(mode, b"x" * 100_000) for mode in MODES}
 
-    normal = answers["normal"].json()
-    assert (answers["normal"].status_code, normal["type"]) == (503, "/problems/storage-unavailable")
-    assert answers["normal"].headers["Content-Type"] == "application/problem+json"
+    normal = responses["normal"].json()
+    assert (responses["normal"].status_code, normal["type"]) == (503, "/problems/storage-unavailable")
+    assert responses["normal"].headers["Content-Type"] == "application/problem+json"
     ended = requests.get(f"{own_stack.url}/files?status=ERROR", timeout=10).json()["files"]
     assert [(file["mode"], file["error"]) for file in ended] == [("normal", "storage-unavailable")]
     for mode in ("async", "celery"):
-        id = answers[mode].json()["id"]
+        id = responses[mode].json()["id"]
         file = own_stack.until(id, lambda file: file["error"] is not None)
         assert (file["status"], file["error"], file["url"]) == ("PENDING", "storage-unavailable", None)
         assert id in own_stack.spooled()
     assert own_stack.objects() == {}
 
 
-def test_a_redis_that_stops_delays_no_answer(own_stack: Stack) -> None:
+def test_a_stopped_redis_delays_no_response(own_stack: Stack) -> None:
     own_stack.stop("redis")
-    began = time.monotonic()
-    answer = own_stack.upload("celery", b"x")
+    started = time.monotonic()
+    response = own_stack.upload("celery", b"x")
 
-    assert answer.status_code == 202
-    assert time.monotonic() - began < 3
-    assert own_stack.status(answer.json()["id"])["status"] == "PENDING"
-    assert own_stack.spooled() == [answer.json()["id"]]
+    assert response.status_code == 202
+    assert time.monotonic() - started < 3
+    assert own_stack.status(response.json()["id"])["status"] == "PENDING"
+    assert own_stack.spooled() == [response.json()["id"]]
 
 
-def test_a_file_larger_than_all_of_redis_goes_through_it(own_stack: Stack) -> None:
-    """600 MB: Redis may have 512, and of that one file no more than its window."""
-    answer = requests.post(
+def test_a_file_larger_than_redis_memory_is_relayed(own_stack: Stack) -> None:
+    """600 MB: Redis has 512, and one file may use a small part of it."""
+    response = requests.post(
         f"{own_stack.url}/celery_upload?name=large.bin",
         data=(bytes(1_000_000) for _ in range(600)),
         headers={"Content-Type": "application/octet-stream"},
         timeout=60,
     )
-    file = own_stack.ended(answer.json()["id"], 60)
+    file = own_stack.ended(response.json()["id"], 60)
 
-    assert (answer.status_code, file["status"], file["size"]) == (202, "COMPLETE", 600_000_000)
+    assert (response.status_code, file["status"], file["size"]) == (202, "COMPLETE", 600_000_000)
     assert own_stack.spooled() == []
 
 
-def test_a_worker_child_that_is_killed_loses_nothing(own_stack: Stack) -> None:
-    """The storage stands still while the child works. Its task comes back at once, and again after the dead's lease."""
+def test_a_killed_worker_child_loses_no_file(own_stack: Stack) -> None:
+    """The storage is stopped meanwhile. The task is redelivered at once, and again after the lease expired."""
     own_stack.running["s3"].signal(signal.SIGSTOP)
     id = own_stack.upload("celery", os.urandom(100_000)).json()["id"]
     own_stack.until(id, lambda file: file["status"] == "PROCESSING")
@@ -149,7 +149,7 @@ def test_a_worker_child_that_is_killed_loses_nothing(own_stack: Stack) -> None:
     assert own_stack.ended(id, 40)["status"] == "COMPLETE"
 
 
-def test_a_worker_that_dies_while_it_is_fed_lets_the_file_wait(own_stack: Stack) -> None:
+def test_a_file_waits_after_its_worker_is_killed_during_the_relay(own_stack: Stack) -> None:
     own_stack.running["s3"].signal(signal.SIGSTOP)
     id = own_stack.upload("celery", bytes(40_000_000)).json()["id"]
     own_stack.until(id, lambda file: file["status"] == "PROCESSING")

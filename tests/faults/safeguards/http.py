@@ -28,13 +28,13 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "places-shared-by-address",
-        "server.deadlines:index_to_evict",
+        "server.eviction:index_to_evict",
         return_value("0"),
         ("tests/bad_input/test_many_clients.py",),
     ),
     Safeguard(
         "places-of-unread-answers",
-        "server.outgoing:SendSlots.take",
+        "server.outgoing:SendSlots.acquire",
         never("_ >= _"),
         ("tests/bad_input/test_many_clients.py",),
     ),
@@ -152,8 +152,8 @@ SAFEGUARDS = (
     Safeguard(
         "stops-kept-over-forks",
         "gunicorn.conf:on_starting",
-        drop("keep_stops_over_forks()"),
-        ("tests/server/test_stops.py::test_a_stop_reaches_a_process_that_has_just_been_forked",),
+        drop("stop_signals.block_over_forks()"),
+        ("tests/server/test_stops.py::test_a_stop_signal_reaches_a_process_that_was_just_forked",),
     ),
     Safeguard(
         "object-asked-for-before-a-link",
