@@ -1,6 +1,6 @@
-"""The road of one upload: received, accepted, carried to the storage. All three modes come down to `store`.
+"""The upload pipeline: receive into the spool, insert the row, store. Every mode ends in `store`.
 
-Nothing here knows HTTP, threads or Celery: who calls, and when, is the mode's business.
+It knows nothing of HTTP, threads or Celery: a mode decides who calls it, and when.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Mode = Literal["normal", "async", "celery"]
 
 
 def rename_file(name: str, when: datetime) -> str:
-    """`YYYYmmddHHMMSS--safe-name.ext`: the name under which a file that was sent as `name` is kept."""
+    """The stored name of a file uploaded as `name`: `YYYYmmddHHMMSS--safe-name.ext`."""
     return f"{when:%Y%m%d%H%M%S}--{safe_name(name)}"
 
 
@@ -42,7 +42,7 @@ def process_file_to_stream(id: str) -> Iterator[bytes]: ...
 @overload
 def process_file_to_stream(id: str, *, as_text: Literal[True]) -> str: ...
 def process_file_to_stream(id: str, *, as_text: bool = False) -> Iterator[bytes] | str:
-    """The spooled bytes of a file as a stream or, where a JSON task will carry them, all at once as base64 text."""
+    """The spooled bytes of a file as a stream; with `as_text` all at once as base64, for a JSON task."""
     stream = current_services().spool.open(id)
     return b64encode_as_string(b"".join(stream)) if as_text else stream
 
@@ -56,11 +56,11 @@ def new_file(
     owner: str | None = None,
     expires_in: float | None = None,
 ) -> File:
-    """A new file with an id and a key of its own, that goes by itself in `expires_in` seconds. No row is written yet.
+    """A new file with its own id and key, which expires in `expires_in` seconds. Writes no row.
 
-    The key comes from the row alone and is the same for every attempt: two files never meet, and doing an upload
-    again overwrites only itself. The id leads, so that `scan(prefix + id)` finds the object.
-    Times are by this host's clock until `moves.accept` puts the database's in their place.
+    The key is made of the row alone and is the same for every attempt: no two files share one, and a repeated upload
+    overwrites only its own object. The id comes first, so that `list_objects(prefix + id)` finds the object.
+    Times are by this host's clock until `transitions.insert` replaces them with the database's.
     """
     settings, now = config.current(), datetime.now(UTC)
     id = str(uuid_utils.uuid7())
@@ -78,24 +78,22 @@ def new_file(
     )
 
 
-def receive(row: File, stream: Iterator[bytes], bound: int | None = None, client: str = "") -> None:
-    """Keep all bytes of a new file in the spool and commit its row as PENDING: from here on it can't be lost.
+def receive(row: File, stream: Iterator[bytes], max_bytes: int | None = None, client: str = "") -> None:
+    """Write all bytes of a new file to the spool and commit its row as PENDING: after that it can't be lost.
 
-    `client` is whose share of the spool they take while they come.
-
-    Whether the row was committed is not known when the database falls silent just then: the bytes stay, and the sweep
-    removes them if it turns out that it was not. One that is away already is found out before the bytes are read.
-    One that refuses the row (it is read-only, say) leaves nothing.
+    `client`: whose share of the spool the upload takes while it is received. An unavailable database raises before the
+    bytes are read. If its answer to the INSERT is lost, the bytes stay, for the sweep to remove if there is no row; if
+    it rolled back (it is read-only, say), they are deleted.
     """
-    room = None
+    quota = None
     if row.owner is None:
         ping()
     else:
-        room = storage_quota.remaining(row.owner)
-    measured = HashingStream(stream, room=room)
-    current_services().spool.write(row.id, measured.chunks(), bound, client)
-    row.size, row.sha256, row.spool = measured.size, measured.sha256, current_services().spool.identity
-    row.reserved = measured.size
+        quota = storage_quota.remaining(row.owner)
+    hashing = HashingStream(stream, quota=quota)
+    current_services().spool.write(row.id, hashing.chunks(), max_bytes, client)
+    row.size, row.sha256, row.spool = hashing.size, hashing.sha256, current_services().spool.identity
+    row.reserved = hashing.size
     try:
         transitions.insert(row, current_services().leases.seconds)
     except UNAVAILABLE as error:
@@ -106,70 +104,64 @@ def receive(row: File, stream: Iterator[bytes], bound: int | None = None, client
         if queries.get(row.id) is None:
             current_services().spool.delete(row.id)
         raise
-    log.info("accepted, %d bytes", row.size, extra=for_file(row.id))
+    log.info("upload.accepted: %d bytes", row.size, extra=for_file(row.id))
 
 
 def upload_file(id: str) -> None:
-    """Claim a file and store it from the spool. Does nothing where somebody else has it, or it has ended."""
+    """Claim a file and store it from the spool. Does nothing if another worker has claimed it or it has ended."""
     row = queries.get(id)
     if row is None or attempts.recover_if_stored(row):
         return
     upload_file_from_stream(id, lambda row: process_file_to_stream(row.id))
 
 
-def upload_file_from_stream(id: str, stream_of: Callable[[File], Iterator[bytes]]) -> bool:
-    """Claim a file and store what `stream_of(row)` yields as its bytes.
+def upload_file_from_stream(id: str, open_stream: Callable[[File], Iterator[bytes]]) -> bool:
+    """Claim a file and store the bytes of `open_stream(row)`.
 
-    A failure is written to the row and logged, not raised: the row is what everybody looks at. Returns whether
-    somebody else holds the file, so that it may have to be asked for again; it may also have ended, or be unknown.
+    A storage failure is written to the row and logged, not raised. Returns True if another worker has claimed the
+    file: it may crash, so try again when its lease has expired. False: stored, failed, ended before, or unknown.
     """
     row = queries.get(id)
     if row and row.attempts >= config.current().max_attempts:
-        # A task that comes again and again must not outrun the sweep. Does nothing where the file is not abandoned.
+        # A redelivered task must not get more attempts than the sweep allows. Changes only an abandoned file.
         transitions.fail_abandoned(row, AttemptsExhausted.slug())
     if row is None or not transitions.claim(row, current_services().leases.seconds):
-        log.info("nothing to do", extra=for_file(id))
+        log.info("attempt.skipped", extra=for_file(id))
         return row is not None and row.upload_status == UploadStatus.PROCESSING
     with suppress(Problem):
-        store(row, stream_of(row))
+        store(row, open_stream(row))
     return False
 
 
-def insert_claimed(row: File, bound: int | None) -> None:
-    """Commit the row of a new file as held by us, before its bytes are read: up to `bound` of them, where known."""
-    row.reserved = min(storage_quota.RESERVATION_STEP, config.current().max_file_size) if bound is None else bound
+def insert_claimed(row: File, max_bytes: int | None) -> None:
+    """Commit the row of a new file as PROCESSING, claimed by the caller, before its bytes are read.
+
+    Reserves `max_bytes` of the owner's quota; if they are unknown, a first step. Raises QuotaExceeded.
+    """
+    step = min(storage_quota.RESERVATION_STEP, config.current().max_file_size)
+    row.reserved = step if max_bytes is None else max_bytes
     transitions.insert(row, current_services().leases.seconds, status=UploadStatus.PROCESSING)
 
 
-def _reserve(row: File, size: int) -> None:
-    if not transitions.reserve_bytes(row, size):
-        raise LeaseLost
+def store(row: File, stream: Iterator[bytes], max_bytes: int | None = None) -> None:
+    """Store `stream` as the bytes of `row`, which the caller has claimed, and end the attempt.
 
-
-def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
-    """Carry `stream` to the storage as the bytes of `row`, which the caller holds, and end the row's attempt.
-
-    The row becomes COMPLETE only after the storage has been asked for the object. Raises what went wrong, as a
-    Problem, after the row says so too; deletes the row of an invalid request. `bound` is the most bytes that can come,
-    where that is known and the row does not know; MAX_FILE_SIZE elsewhere, so that parts are of one size in any case.
+    The row becomes COMPLETE only after the storage has confirmed the object. Raises the failure as a Problem after the
+    row records it; deletes the row of an invalid request. `max_bytes`: the most that `stream` can yield, if neither
+    the row has a size nor MAX_FILE_SIZE is the limit. A spooled file has the same part size in every attempt.
     """
-    most = config.current().max_file_size if bound is None else bound
-    bound = most if row.size is None else row.size
-    room = (
-        storage_quota.QuotaReservation(row.owner, row.reserved, partial(_reserve, row))
-        if row.owner and row.size is None
-        else None
-    )
+    limit = config.current().max_file_size if max_bytes is None else max_bytes
+    limit = limit if row.size is None else row.size
     try:
-        kind, shown = safe_headers(row.name, row.detected_type)
-        with current_services().leases.renewing(row) as hold:
-            with HashingStream(stream, row.size, row.sha256, hold=hold, room=room) as measured:
+        content_type, disposition = safe_headers(row.name, row.detected_type)
+        with current_services().leases.renewing(row) as lease:
+            with HashingStream(stream, row.size, row.sha256, lease=lease, quota=_reservation(row)) as hashing:
                 stored = current_services().storage.put(
-                    row.key, measured.raw(), max_bytes=bound, content_type=kind, disposition=shown, observer=measured,
-                    attempt=0 if row.mode == "normal" else row.attempt,
+                    row.key, hashing.raw(), max_bytes=limit, content_type=content_type, disposition=disposition,
+                    observer=hashing, attempt=0 if row.mode == "normal" else row.attempt,
                 )  # fmt: skip
-            hold.check()
-            attempts.complete(row, measured.size, measured.sha256, stored.version)
+            lease.check()
+            attempts.complete(row, hashing.size, hashing.sha256, stored.version)
     except LeaseLost as error:
         raise attempts.lease_lost_error(row) from error
     except Exception as error:
@@ -178,3 +170,15 @@ def store(row: File, stream: Iterator[bytes], bound: int | None = None) -> None:
         else:
             attempts.fail(row, error)
         raise
+
+
+def _reservation(row: File) -> storage_quota.QuotaReservation | None:
+    """The quota reservation of an upload of unknown size."""
+    if row.owner is None or row.size is not None:
+        return None
+    return storage_quota.QuotaReservation(row.owner, row.reserved, partial(_reserve_bytes, row))
+
+
+def _reserve_bytes(row: File, size: int) -> None:
+    if not transitions.reserve_bytes(row, size):
+        raise LeaseLost

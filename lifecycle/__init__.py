@@ -1,1 +1,1 @@
-"""The life of a file: transitions, queries, leases, attempts, deletion, idempotency, changes."""
+"""The lifecycle of a file: transitions, queries, leases, attempts, deletion, idempotency, changes."""

@@ -1,4 +1,4 @@
-"""How a file goes, and all that there is of it."""
+"""Deletion of a file and of everything stored for it."""
 
 from __future__ import annotations
 
@@ -16,49 +16,53 @@ from storage.base import StorageError
 log = logging.getLogger("ferry.file")
 
 THREADS = 2
-_STORED_AT_ONCE = 2
+"""Threads that remove deleted files."""
+
+_FIRST_ATTEMPT_DELETED = 2
+"""`attempt` of a deleted file that was stored at the first attempt: deleting raises it as well."""
 
 
 def delete(row: File) -> bool:
-    """Delete a file: gone for everybody at once, its bytes as soon as nobody can be at work on it.
+    """Delete a file: clients see it no longer, and its bytes are removed once no worker can hold it.
 
-    False: somebody else has deleted it. A thread removes what there is, so that nobody waits for a storage that hangs;
-    whatever can't be removed now is left to the sweep.
+    Returns False if it was deleted already. A background thread removes the bytes, so that no request waits for a
+    storage that hangs; if that fails, the sweep does it.
     """
     if not transitions.delete(row):
         return False
-    log.info("deleted", extra=for_file(row.id))
+    log.info("file.deleted", extra=for_file(row.id))
     if row.upload_status != UploadStatus.PROCESSING and current_services().spool.is_local(row.spool):
         current_services().removal_pool.submit(_remove_deleted, row.id)
     return True
 
 
 def discard(row: File, error: Problem) -> None:
-    """End the attempt of a file whose request is invalid, and delete the file: no client has its id.
+    """End the attempt of an invalid request and delete its file: no client knows the id.
 
-    A thread removes its parts. If the database is away, the sweep ends the file as ERROR when its lease has run out.
+    A background thread removes its parts. If the database is unavailable, the sweep ends the file as ERROR once its
+    lease has expired.
     """
     try:
-        done = transitions.discard(row, error.reason)
-    except UNAVAILABLE as away:
-        log.warning("upload.refused: %s, not discarded: %s", error.slug(), reason(away), extra=for_file(row.id))
+        discarded = transitions.discard(row, error.reason)
+    except UNAVAILABLE as unavailable:
+        log.warning("upload.refused: %s, not discarded: %s", error.slug(), reason(unavailable), extra=for_file(row.id))
         return
     log.info("upload.refused: %s", error.slug(), extra=for_file(row.id))
-    if done:
+    if discarded:
         current_services().removal_pool.submit(_remove_deleted, row.id)
 
 
 def purge(row: File) -> None:
-    """Remove all that there is of a deleted file: object, parts of one, bytes in the spool; then its row.
+    """Remove a deleted file's object, multipart uploads and spooled bytes; then its row.
 
-    May be repeated after a death at any point. A holder that stood still until now may still bring an object in: it
-    belongs to no file then, and the sweep finds it.
+    May be repeated after a crash at any point. A worker that was suspended until now may still store an object: it is
+    an orphan then, for the sweep.
     """
     current_services().storage.delete(row.key, row.version_id)
-    # Being deleted counts as an attempt. Of a COMPLETE file only one that failed can have left parts.
-    if row.upload_status != UploadStatus.COMPLETE or row.attempt > _STORED_AT_ONCE:
-        for begun in current_services().storage.multipart_uploads(row.key):
-            current_services().storage.abort_multipart_upload(begun)
+    # A COMPLETE file has parts left only if an attempt failed.
+    if row.upload_status != UploadStatus.COMPLETE or row.attempt > _FIRST_ATTEMPT_DELETED:
+        for upload in current_services().storage.multipart_uploads(row.key):
+            current_services().storage.abort_multipart_upload(upload)
     current_services().spool.delete(row.id)
     transitions.purge(row)
 

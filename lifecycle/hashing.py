@@ -1,7 +1,7 @@
-"""Size and SHA-256 of a stream, taken as it passes, and compared at its end with what they should be.
+"""Size and SHA-256 of a stream, computed while it is read, and verified at its end.
 
-SHA-256 is the most expensive thing that happens to a byte here. It is taken on a thread of its own, in pieces as large
-as there are: Python's threads run side by side only inside such calls, and each new call waits for its turn.
+SHA-256 costs more than anything else done to a byte here. It runs on its own thread, in chunks as large as they come:
+hashlib releases the GIL for the length of such a call only, and each new call waits for it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from problems import BytesDamaged
 from quotas.storage_quota import QuotaReservation
 from storage.parts import Part
 
-_WORTH_A_THREAD = 256 << 10
-"""Bytes below which handing them to a thread costs more than hashing them."""
+_THREAD_MIN_BYTES = 256 << 10
+"""Below this, passing a chunk to the thread costs more than hashing it."""
 
-_PIECES_BEHIND = 2
-"""Pieces that may wait for the digest: enough that neither side waits for the other all the time."""
+_MAX_PENDING = 2
+"""Chunks that may wait for the hashing thread: enough that neither side always waits for the other."""
 
 
 class HashingStream:
-    """A stream whose `size` (bytes) and `sha256` (hex) are known once it has passed.
+    """A stream whose `size` (bytes) and `sha256` (hex) are known once it is read.
 
-    Its chunks are digested as they go by or, where it also is the witness of a storage, part by part. What does not
-    have the expected size and digest at the end raises BytesDamaged, before the consumer hears that this was all:
-    wrong bytes never become an object. A lost hold raises LeaseLost at the next chunk, too little room QuotaExceeded.
+    Read it with `chunks()`; or read `raw()` and pass it to a storage as observer, which hashes part by part. A stream
+    of another size or digest than expected raises BytesDamaged before it ends: wrong bytes never become an object.
+    A lost lease raises LeaseLost at the next chunk, an exhausted quota QuotaExceeded.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class HashingStream:
         size: int | None = None,
         sha256: str | None = None,
         *,
-        hold: Lease | None = None,
-        room: QuotaReservation | None = None,
+        lease: Lease | None = None,
+        quota: QuotaReservation | None = None,
     ) -> None:
-        self._stream, self._hold, self._room = stream, hold, room
+        self._stream, self._lease, self._quota = stream, lease, quota
         self._expected = (size, sha256)
         self._digest = _Digest()
         self.size = 0
@@ -50,7 +50,7 @@ class HashingStream:
         return self._digest.hex()
 
     def chunks(self) -> Iterator[bytes]:
-        """The stream, digested as it goes by."""
+        """The stream, hashed chunk by chunk."""
         with self:
             for chunk in self.raw():
                 self._digest.update(chunk, lambda: None)
@@ -58,30 +58,30 @@ class HashingStream:
             self.verify()
 
     def raw(self) -> Iterator[bytes]:
-        """The stream, for a consumer that has us for its witness."""
+        """The stream, for a consumer that calls `on_part` and `verify`."""
         for chunk in self._stream:
             self.size += len(chunk)
-            if self._hold:
-                self._hold.check()
-                self._hold.received = self.size
-            if self._room:
-                self._room.check(self.size)
+            if self._lease:
+                self._lease.check()
+                self._lease.received = self.size
+            if self._quota:
+                self._quota.check(self.size)
             yield chunk
 
     def on_part(self, part: Part) -> None:
-        """Digest a part while it is being sent."""
+        """Hash a part while it is being sent."""
         part.retain()
         self._digest.update(part.body, part.release)
 
     def verify(self) -> None:
-        """Raises BytesDamaged where this is not what was expected."""
+        """Raises BytesDamaged if size or digest differ from the expected ones."""
         if self._expected not in ((None, None), (self.size, self.sha256)):
             raise BytesDamaged
 
     def on_stored(self, size: int) -> None:
-        """Count bytes that are in the storage."""
-        if self._hold:
-            self._hold.add_stored(size)
+        """Add bytes that the storage has acknowledged to the lease's progress."""
+        if self._lease:
+            self._lease.add_stored(size)
 
     def __enter__(self) -> HashingStream:
         return self
@@ -91,38 +91,38 @@ class HashingStream:
 
 
 class _Digest:
-    """SHA-256 of pieces in their order. `done` is called when one has been digested and its memory is free."""
+    """SHA-256 of chunks in their order. `done` is called when a chunk is hashed and its memory may be reused."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
         self._thread: ThreadPoolExecutor | None = None
         self._pending: deque[Future[None]] = deque()
 
-    def update(self, piece: bytes | memoryview, done: Callable[[], None]) -> None:
-        if len(piece) < _WORTH_A_THREAD:
+    def update(self, chunk: bytes | memoryview, done: Callable[[], None]) -> None:
+        if len(chunk) < _THREAD_MIN_BYTES:
             self._drain(0)
-            self._work(piece, done)
+            self._hash(chunk, done)
         else:
-            self._drain(_PIECES_BEHIND - 1)
-            self._thread = self._thread or ThreadPoolExecutor(1, "ferry-digest")
-            self._pending.append(self._thread.submit(self._work, piece, done))
+            self._drain(_MAX_PENDING - 1)
+            self._thread = self._thread or ThreadPoolExecutor(1, "ferry-hash")
+            self._pending.append(self._thread.submit(self._hash, chunk, done))
 
     def hex(self) -> str:
         self._drain(0)
         return self._digest.hexdigest()
 
     def close(self) -> None:
-        """Return when the thread has ended."""
+        """Wait for the thread to end."""
         if self._thread:
             self._thread.shutdown()
 
-    def _work(self, piece: bytes | memoryview, done: Callable[[], None]) -> None:
+    def _hash(self, chunk: bytes | memoryview, done: Callable[[], None]) -> None:
         try:
-            self._digest.update(piece)
+            self._digest.update(chunk)
         finally:
             done()
 
-    def _drain(self, left: int) -> None:
-        """Return when no more than `left` pieces wait."""
-        while len(self._pending) > left:
+    def _drain(self, max_pending: int) -> None:
+        """Wait until at most `max_pending` chunks are left to hash."""
+        while len(self._pending) > max_pending:
             self._pending.popleft().result()

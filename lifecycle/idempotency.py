@@ -1,6 +1,6 @@
-"""Idempotency-Key: a request that is sent again makes no second file (draft-ietf-httpapi-idempotency-key-header-07).
+"""Idempotency-Key: a repeated request creates no second file (draft-ietf-httpapi-idempotency-key-header-07).
 
-A key is tied to the id of the file that its first request made. The file's row is what says how that request ended.
+A key is stored with the id of the file that its first request created; that file's row shows how the request ended.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from problems import IdempotencyKeyInUse, IdempotencyKeyInvalid, IdempotencyKeyR
 from services import current_services
 
 RETENTION_SECONDS = 24 * 3600
-"""Seconds that a key is remembered for."""
 
 
 class Key(Base):
-    """A key, hashed with its owner; its file; and until when its first request is believed to be on its way."""
+    """A used key: its hash, its file, and the lease of the request that is still being processed."""
 
     __tablename__ = "idempotency_keys"
 
@@ -40,77 +39,77 @@ class Key(Base):
 
 @dataclass(frozen=True)
 class _Reservation:
-    """A key that is ours: as long as we say so now and then, the request counts as being on its way."""
+    """A key reserved by this request. While it is renewed, the request counts as in progress."""
 
-    key: str
+    digest: str
     id: str
+    """Of the new file."""
 
     def heartbeat(self, seconds: float) -> bool:
-        return bool(execute(_RENEW, {"mine": self.key, "file": self.id, "lease": seconds}))
+        return bool(execute(_RENEW, {"digest": self.digest, "new_file_id": self.id, "lease": seconds}))
 
 
 @contextmanager
 def idempotent(key: str | None, row: File) -> Iterator[File | None]:
-    """Tie `key` to the new file `row` for as long as the block makes it; yields None.
+    """Reserve `key` for the new file `row` while the block creates it; yields None.
 
-    Or yields the file that a request with this key has made before. If the block raises, the key is free again.
-    Raises IdempotencyKeyInvalid, or IdempotencyKeyInUse where such a request is on its way.
+    If an earlier request with this key has created a file, yields that file instead. If the block raises, the key is
+    released. Raises IdempotencyKeyInvalid; IdempotencyKeyInUse while an earlier request is in progress.
     """
     if key is None:
         yield None
         return
     if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?", key):
         raise IdempotencyKeyInvalid
-    key = _key_digest(row.owner, key)
-    before = _reserve(key, row)
-    if before is not None:
-        yield before
+    digest = _key_digest(row.owner, key)
+    existing = _reserve(digest, row)
+    if existing is not None:
+        yield existing
         return
-    tie = _Reservation(key, row.id)
     try:
-        with current_services().leases.renewing(tie):
+        with current_services().leases.renewing(_Reservation(digest, row.id)):
             yield None
     except BaseException:
-        # If this fails too, the key is free when its lease ran out; the first failure is the one to tell.
+        # If the release fails too, the key is free once its lease has expired; the first error is the one to raise.
         with suppress(*UNAVAILABLE):
-            execute(_RELEASE, {"mine": key, "file": row.id})
+            execute(_RELEASE, {"digest": digest, "new_file_id": row.id})
         raise
 
 
-def require_same_request(before: File, again: File, stream: Iterator[bytes]) -> File:
-    """Read a request that came again to its end; the file of the one before, as it is then.
+def require_same_request(existing: File, request: File, stream: Iterator[bytes]) -> File:
+    """Read a repeated request to its end, and return the existing file as it is then.
 
-    Raises IdempotencyKeyReused where it is another request, IdempotencyKeyInUse where the file went meanwhile: sent
-    once more, the request makes a new one.
+    Raises IdempotencyKeyReused if the requests differ, IdempotencyKeyInUse if the existing file was deleted meanwhile:
+    the next repetition creates a new one.
     """
-    measured = HashingStream(stream)
-    for _ in measured.chunks():
+    hashing = HashingStream(stream)
+    for _ in hashing.chunks():
         pass
-    sent = (again.mode, again.name, measured.size, measured.sha256, _ttl(again))
-    if sent != (before.mode, before.name, before.size, before.sha256, _ttl(before)):
+    sent = (request.mode, request.name, hashing.size, hashing.sha256, _ttl(request))
+    if sent != (existing.mode, existing.name, existing.size, existing.sha256, _ttl(existing)):
         raise IdempotencyKeyReused
-    now = queries.get_owned(again.owner, before.id)
-    if now is None:
+    current = queries.get_owned(request.owner, existing.id)
+    if current is None:
         raise IdempotencyKeyInUse
-    return now
+    return current
 
 
 def _ttl(row: File) -> int | None:
-    """The seconds after which a file goes by itself."""
+    """The whole seconds from creation to expiry; None if the file does not expire."""
     return None if row.expires_at is None else round(row.expires_at - row.created_at)
 
 
 def delete_expired() -> int:
-    """Forget keys that are older than KEPT. Returns how many."""
+    """Delete keys older than RETENTION_SECONDS. Returns their number."""
     return len(execute(_DELETE_EXPIRED))
 
 
-def key_state(row: File | None, *, live: bool, old: bool) -> Literal["free", "busy", "done"]:
-    """What a key that was used means now. `live`: its request was heard of lately. `old`: kept long enough.
+def key_state(row: File | None, *, live: bool, expired: bool) -> Literal["free", "busy", "done"]:
+    """The state of a used key whose file is `row`. `live`: the lease of its request has not expired.
 
-    A file that its client waited for, and that failed, was never promised: the key is free for another try.
+    A failed upload in normal mode was answered with an error, and so frees its key for another try.
     """
-    if old:
+    if expired:
         return "free"
     if row is None:
         return "busy" if live else "free"
@@ -121,52 +120,52 @@ def key_state(row: File | None, *, live: bool, old: bool) -> Literal["free", "bu
 
 
 def _key_digest(owner: str | None, key: str) -> str:
-    """What is kept of a key: those of two owners never meet, and nobody can make one up that is another's."""
+    """Hash of owner and key: keys of two owners never collide, and can't be forged for another owner."""
     return hashlib.sha256(f"{owner or ''}\n{key}".encode()).hexdigest()
 
 
-def _reserve(key: str, new: File) -> File | None:
-    """Tie the key to the file `new`, or return the file of the same owner that it stands for.
+def _reserve(digest: str, request: File) -> File | None:
+    """Reserve the key for the new file, or return the existing file of the same owner that the key stands for.
 
-    One that was deleted, or given to another owner (`moves.adopt`), is as unknown here as in every other look-up.
+    A file that was deleted, or assigned to another owner, is unknown here as in every other query.
     """
-    values = {"mine": key, "file": new.id, "lease": current_services().leases.seconds}
+    values = {"digest": digest, "new_file_id": request.id, "lease": current_services().leases.seconds}
     try:
-        execute(_MAKE, values)
+        execute(_INSERT, values)
         return None
     except IntegrityError:
         pass
     with connect() as connection:
-        found = connection.execute(_FIND, {"mine": key}).one_or_none()
+        found = connection.execute(_SELECT, {"digest": digest}).one_or_none()
     if found is None:
         raise IdempotencyKeyInUse
-    row = queries.get_owned(new.owner, found.file_id)
-    now = key_state(row, live=bool(found.live), old=bool(found.old))
-    if now == "done":
+    row = queries.get_owned(request.owner, found.file_id)
+    state = key_state(row, live=bool(found.live), expired=bool(found.expired))
+    if state == "done":
         return row
-    if now == "free" and execute(_TAKE_OVER, values | {"before": found.file_id}):
+    if state == "free" and execute(_TAKE_OVER, values | {"existing_file_id": found.file_id}):
         return None
     raise IdempotencyKeyInUse
 
 
 _KEYS = cast(Table, Key.__table__)
 _NOW = DatabaseTime()
-_AHEAD = _NOW + bindparam("lease", type_=Double())
-_MINE = _KEYS.c.key == bindparam("mine")
-_MAKE = insert(_KEYS).values(key=bindparam("mine"), file_id=bindparam("file"), lease_until=_AHEAD, created_at=_NOW)
-_FIND = select(
-    _KEYS.c.file_id,
-    (_KEYS.c.lease_until > _NOW).label("live"),
-    (_KEYS.c.created_at < _NOW - RETENTION_SECONDS).label("old"),
-).where(_MINE)
+_LEASE_END = _NOW + bindparam("lease", type_=Double())
+_EXPIRED = _KEYS.c.created_at < _NOW - RETENTION_SECONDS
+_THIS_KEY = _KEYS.c.key == bindparam("digest")
+_OF_NEW_FILE = _KEYS.c.file_id == bindparam("new_file_id")
+_INSERT = insert(_KEYS).values(
+    key=bindparam("digest"), file_id=bindparam("new_file_id"), lease_until=_LEASE_END, created_at=_NOW
+)
+_SELECT = select(_KEYS.c.file_id, (_KEYS.c.lease_until > _NOW).label("live"), _EXPIRED.label("expired")).where(
+    _THIS_KEY
+)
 _TAKE_OVER = (
     update(_KEYS)
-    .where(_MINE, _KEYS.c.file_id == bindparam("before"))
-    .values(file_id=bindparam("file"), lease_until=_AHEAD, created_at=_NOW)
+    .where(_THIS_KEY, _KEYS.c.file_id == bindparam("existing_file_id"))
+    .values(file_id=bindparam("new_file_id"), lease_until=_LEASE_END, created_at=_NOW)
     .returning(_KEYS.c.key)
 )
-_RENEW = (
-    update(_KEYS).where(_MINE, _KEYS.c.file_id == bindparam("file")).values(lease_until=_AHEAD).returning(_KEYS.c.key)
-)
-_RELEASE = delete(_KEYS).where(_MINE, _KEYS.c.file_id == bindparam("file"))
-_DELETE_EXPIRED = delete(_KEYS).where(_KEYS.c.created_at < _NOW - RETENTION_SECONDS).returning(_KEYS.c.key)
+_RENEW = update(_KEYS).where(_THIS_KEY, _OF_NEW_FILE).values(lease_until=_LEASE_END).returning(_KEYS.c.key)
+_RELEASE = delete(_KEYS).where(_THIS_KEY, _OF_NEW_FILE)
+_DELETE_EXPIRED = delete(_KEYS).where(_EXPIRED).returning(_KEYS.c.key)

@@ -1,7 +1,7 @@
-"""Leases: one thread a process that keeps renewing the claim on every file the process works on.
+"""Leases: one thread a process renews the lease of every file that the process is working on.
 
-It also writes how far each file is, so that nobody who carries bytes ever waits for the database to say so. One thread,
-and not one a file, because a small file is stored in less time than a thread takes to start.
+It also records the progress of each file, so that a thread that moves bytes never waits for the database. One thread
+for all files: a small file is stored in less time than a thread takes to start.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -23,123 +23,129 @@ from problems import LeaseLost
 log = logging.getLogger("ferry.lease")
 
 
-_WRITE_INTERVAL = 0.25
-"""Seconds between two words to the database about one file's bytes. A file that is stored sooner costs none."""
+PROGRESS_INTERVAL = 0.25
+"""Seconds between two updates of a file's progress. A file that is stored sooner costs none."""
 
 
 class Renewable(Protocol):
-    """Something other than a file that is lost unless it is renewed in time."""
+    """A claim on something other than a file."""
 
     @property
     def id(self) -> str: ...
 
     def heartbeat(self, seconds: float) -> bool:
-        """Keep it for so long from now on. False: it is lost."""
+        """Renew it to `seconds` from now. False: it is lost."""
 
 
 class Lease:
-    """The right to work on one file, for as long as nobody has taken it over; and the bytes that were worked on."""
+    """A worker's claim on one file, until it is revoked, and the progress of its upload in bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        """`now`: seconds of the renewer's clock."""
         self._lost = threading.Event()
         self._lock = threading.Lock()
         self.received = self.stored = 0
-        self.last_written, self.last_written_at, self.failed = (0, 0), time.monotonic(), False
-        """For the keeper: what it has written last, when it last tried to, and whether it could not."""
+        self.last_written = (0, 0)
+        """Progress that the row has."""
+        self.last_written_at = now
+        """When the renewer last tried to write."""
+        self.failed = False
+        """Whether that failed."""
 
     def add_stored(self, size: int) -> None:
-        """So many more bytes are stored."""
+        """Add `size` bytes that are stored."""
         with self._lock:
             self.stored += size
 
     def counts(self) -> tuple[int, int]:
-        """The bytes received and those of them that are stored."""
-        stored = self.stored  # First: what is received meanwhile must not be missing.
+        """Bytes received, and bytes stored."""
+        stored = self.stored  # Read first: `stored` must never exceed `received`.
         return self.received, stored
 
     def revoke(self) -> None:
+        """Mark the claim as lost."""
         self._lost.set()
 
     def check(self) -> None:
-        """Raises LeaseLost when somebody else has the file."""
+        """Raises LeaseLost once the claim is lost."""
         if self._lost.is_set():
             raise LeaseLost
 
 
-def is_due(silent: float, every: float, lease: float, *, changed: bool) -> bool:
-    """Whether to write now what was last written `silent` seconds ago, by one who looks each `every` seconds.
+def is_due(elapsed: float, interval: float, lease: float, *, changed: bool) -> bool:
+    """Whether to write a lease that was last written `elapsed` seconds ago; checked every `interval` seconds.
 
-    A lease is renewed at the latest when a third of it is over. `news`: there is something to say about the bytes.
+    A lease is renewed before a third of its `lease` seconds is over, and earlier if the progress has `changed`.
     """
-    return silent + every > lease / 3 or (changed and silent >= _WRITE_INTERVAL)
+    return elapsed + interval > lease / 3 or (changed and elapsed >= PROGRESS_INTERVAL)
 
 
 class LeaseRenewer:
-    """Renews the leases of all that this process holds, and tells of their bytes."""
+    """Renews the leases of all files that this process works on, and records their progress."""
 
-    def __init__(self, app: Flask, seconds: float) -> None:
-        self._app, self.seconds = app, seconds
-        self._every = min(_WRITE_INTERVAL, seconds / 6)
+    def __init__(self, app: Flask, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app, self.seconds, self._clock = app, seconds, clock
+        self._interval = min(PROGRESS_INTERVAL, seconds / 6)
         self._lock = threading.Lock()
-        self._held: dict[Lease, File | Renewable] = {}
+        self._leases: dict[Lease, File | Renewable] = {}
         self._thread: threading.Thread | None = None
 
     @contextmanager
     def renewing(self, row: File | Renewable) -> Iterator[Lease]:
-        """Keep the claim on `row`, which the caller has taken, until the block ends."""
-        hold = Lease()
+        """Renew the caller's claim on `row` until the block ends."""
+        lease = Lease(self._clock())
         with self._lock:
-            self._held[hold] = row
+            self._leases[lease] = row
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ferry-lease", daemon=True)
                 self._thread.start()
         try:
-            yield hold
+            yield lease
         finally:
             with self._lock:
-                del self._held[hold]
+                del self._leases[lease]
 
     def revoke_all(self) -> list[File]:
-        """Lose every hold. The files are the caller's to hand back; whoever worked on them stops at the next chunk."""
+        """Revoke every lease and return the files, for the caller to requeue. Their uploads stop at the next chunk."""
         with self._lock:
-            held = list(self._held.items())
-        for hold, _ in held:
-            hold.revoke()
-        return [row for _, row in held if isinstance(row, File)]
+            leases = list(self._leases.items())
+        for lease, _ in leases:
+            lease.revoke()
+        return [row for _, row in leases if isinstance(row, File)]
 
     def _run(self) -> None:
         pause = threading.Event()
         while True:
-            pause.wait(self._every)
+            pause.wait(self._interval)
             with self._lock:
-                held = list(self._held.items())
-                if not held:
+                leases = list(self._leases.items())
+                if not leases:
                     self._thread = None
                     return
             with self._app.app_context():
-                for hold, row in held:
-                    self._look(hold, row)
+                for lease, row in leases:
+                    self._renew_if_due(lease, row)
 
-    def _look(self, hold: Lease, row: File | Renewable) -> None:
-        now, counts = time.monotonic(), hold.counts()
-        # Where the last try failed, the lease alone is reason enough for another.
-        changed = counts != hold.last_written and not hold.failed
-        if is_due(now - hold.last_written_at, self._every, self.seconds, changed=changed):
-            hold.last_written_at = now
-            self._renew(hold, row, counts)
+    def _renew_if_due(self, lease: Lease, row: File | Renewable) -> None:
+        now, counts = self._clock(), lease.counts()
+        # After a failed try, progress alone is no reason for another: the lease is.
+        changed = counts != lease.last_written and not lease.failed
+        if is_due(now - lease.last_written_at, self._interval, self.seconds, changed=changed):
+            lease.last_written_at = now
+            self._renew(lease, row, counts)
 
-    def _renew(self, hold: Lease, row: File | Renewable, counts: tuple[int, int]) -> None:
-        hold.failed = True
+    def _renew(self, lease: Lease, row: File | Renewable, counts: tuple[int, int]) -> None:
+        lease.failed = True
         try:
             if not isinstance(row, File):
-                kept = row.heartbeat(self.seconds)
-            elif counts != hold.last_written:
-                kept = transitions.progress(row, self.seconds, *counts)
+                renewed = row.heartbeat(self.seconds)
+            elif counts != lease.last_written:
+                renewed = transitions.progress(row, self.seconds, *counts)
             else:
-                kept = transitions.heartbeat(row, self.seconds)
-            hold.last_written, hold.failed = counts, False
-            if not kept:
-                hold.revoke()
+                renewed = transitions.heartbeat(row, self.seconds)
+            lease.last_written, lease.failed = counts, False
+            if not renewed:
+                lease.revoke()
         except Exception:
-            # A database that is away for a moment costs nothing: the fence decides at the end.
-            log.warning("the lease could not be renewed", exc_info=True, extra=for_file(row.id))
+            # A short outage of the database costs nothing: the fencing token decides at the end.
+            log.warning("lease.renewal_failed", exc_info=True, extra=for_file(row.id))

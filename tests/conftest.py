@@ -1,4 +1,4 @@
-"""What the tests stand on: an app of its own for each test, and real servers shared by all of them."""
+"""Fixtures of all tests: an app for each test, and real servers shared by a session."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -45,8 +46,8 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """What a command of ours sets up stays in its test."""
+def _restore_logging() -> Iterator[None]:
+    """Undo the logging set-up of a command."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -56,7 +57,7 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def settings(tmp_path: Path, empty_database: Path, valkey: str) -> dict[str, str]:
-    """Settings of an app that keeps everything in memory or below `tmp_path`; tests may add to them."""
+    """Settings of an app that keeps everything in memory or below `tmp_path`. Override to add some."""
     shutil.copy(empty_database, tmp_path / "ferry.db")
     return {
         "FERRY_DATA": str(tmp_path),
@@ -70,9 +71,15 @@ def settings(tmp_path: Path, empty_database: Path, valkey: str) -> dict[str, str
 
 
 @pytest.fixture
-def app(settings: dict[str, str]) -> Iterator[Flask]:
-    """An app whose Celery tasks are run where they are sent."""
-    app = create_app(settings)
+def services() -> dict[str, Any]:
+    """Services that replace those of the app, by field of `Services`. Override to pass some."""
+    return {}
+
+
+@pytest.fixture
+def app(settings: dict[str, str], services: dict[str, Any]) -> Iterator[Flask]:
+    """An app that runs Celery tasks at once, in the thread that sends them."""
+    app = create_app(settings, services)
     services_of(app).celery.conf.task_always_eager = True
     with app.app_context():
         yield app
@@ -129,7 +136,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def drain(app: Flask) -> None:
-    """Return when the work after the answers is done."""
+    """Wait for the background jobs of answered requests."""
     shutdown.drain(app, cancel_pending=False)
 
 
@@ -143,13 +150,13 @@ def _served(process: Process, port: int) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole of Ferry as processes, for tests that leave it whole."""
+    """All processes of Ferry, shared by the tests of a module: they must not break it."""
     with Stack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
 
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    """For a test that breaks it."""
+    """All processes of Ferry, for a test that breaks some."""
     with Stack(tmp_path) as stack:
         yield stack

@@ -1,4 +1,4 @@
-"""Stand-ins: a storage that fails on demand, streams that break, bodies that a browser or curl would send."""
+"""Fakes: a storage that fails on demand, broken streams, bodies as a browser or curl sends them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from flask import Flask
 from lifecycle import queries
 from models import File
 from services import EXTENSION, Services, current_services
-from storage.base import Stat, StorageError
+from storage.base import Stat
 from storage.memory import MemoryStorage
 
 BOUNDARY = "boundary"
 
 
 class FailingStorage(MemoryStorage):
-    """Raises `error` from put after the whole stream has been read, as long as there is one."""
+    """Raises `error`, if there is one, from `put` after it has read the whole stream."""
 
-    def __init__(self, error: StorageError | None = None) -> None:
-        super().__init__()
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__("https://cdn.example.com")
         self.error = error
 
     def put(self, key: str, stream: Iterator[bytes], **options: Any) -> Stat:
@@ -34,7 +34,7 @@ class FailingStorage(MemoryStorage):
 
 
 def chunks(*sizes: int) -> Iterator[bytes]:
-    """Chunks of these sizes, each of bytes of its own."""
+    """Chunks of these sizes, each of another byte."""
     return (bytes([number % 256]) * size for number, size in enumerate(sizes, 1))
 
 
@@ -45,7 +45,7 @@ def breaking(body: bytes, error: Exception) -> Iterator[bytes]:
 
 
 def part(name: str, body: bytes, filename: str | None = None, content_type: str = "") -> bytes:
-    """One part of a form, without the boundary in front of it."""
+    """One part of a form, without its boundary."""
     head = f'Content-Disposition: form-data; name="{name}"'
     head += f'; filename="{filename}"' if filename is not None else ""
     head += f"\r\nContent-Type: {content_type}" if content_type else ""
@@ -60,26 +60,19 @@ def form(*parts: bytes, end: bytes = b"--\r\n") -> bytes:
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 8) -> bool:
-    """Whether it does within some seconds, for what has no event to wait for."""
+def eventually(condition: Callable[[], bool], seconds: float = 8) -> bool:
+    """Whether the condition becomes true within some seconds. For conditions without an event to wait for."""
     deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)
-    return holds()
-
-
-def failing(app: Flask, error: Exception) -> FailingStorage:
-    """Give the app a storage whose put raises `error`."""
-    storage = FailingStorage(error)  # type: ignore[arg-type]
-    replace_services(app, storage=storage)
-    return storage
+    return condition()
 
 
 def reload(row: File) -> File:
-    """The file as its row says now."""
-    other = queries.get(row.id)
-    assert other is not None
-    return other
+    """The current state of a file."""
+    current = queries.get(row.id)
+    assert current is not None
+    return current
 
 
 def services_of(app: Flask) -> Services:

@@ -226,8 +226,8 @@ def test_the_lines_of_an_upload_are_found_by_request_and_by_file(web: Running) -
     answer = requests.post(f"{url}/async_upload", data=form(part("file", b"x", "a")), headers=headers, timeout=10)
     id = answer.json()["id"]
 
-    accepted = web.until(lambda line: line["message"].startswith("accepted"))
-    complete = web.until(lambda line: line["message"].startswith("complete"))
+    accepted = web.until(lambda line: line["message"].startswith("upload.accepted"))
+    complete = web.until(lambda line: line["message"].startswith("attempt.complete"))
     access = web.until(lambda line: line["logger"] == "gunicorn.access")
 
     assert answer.headers["X-Request-ID"] == "mine.1"
@@ -248,7 +248,7 @@ def test_the_lines_of_a_request_say_whose_key_it_came_with(web: Running, app: Fl
     refused = requests.get(f"{url}/files", headers=headers, timeout=10)
     stranger = requests.get(f"{url}/files", headers={"Authorization": f"Bearer {token[:-3]}AAA"}, timeout=10)
 
-    lines = [web.until(lambda line: line["message"].startswith("complete"))]
+    lines = [web.until(lambda line: line["message"].startswith("attempt.complete"))]
     lines += [web.until(lambda line, status=status: line.get("status") == status) for status in (201, 403)]
     named = [{name: line[name] for name in ("owner", "key") if name in line} for line in lines]
     assert named == [who] * 3
@@ -297,7 +297,7 @@ def test_no_byte_of_a_file_is_in_the_log_of_a_worker_or_in_the_head_of_a_message
         worker.until(lambda line: "retry: Retry in" in line["message"])
         taken = queue.hvals(config.current().redis.key("unacked"))
         again = json.loads(taken[-1])[0] if taken else None
-        done = worker.until(lambda line: line["message"].startswith("complete"))
+        done = worker.until(lambda line: line["message"].startswith("attempt.complete"))
 
         celery = services_of(app).celery
         celery.send_task("ferry.upload", (row.id, text, "one too many"), argsrepr="(...)")

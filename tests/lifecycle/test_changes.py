@@ -1,4 +1,4 @@
-"""Who waits hears of a change at once, has few places, and is let go when the process is stopped."""
+"""Subscriptions: changes are published soon, capacity is bounded, and a stop closes them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from sqlalchemy.exc import OperationalError
 import file
 from config import Config
 from lifecycle import queries, transitions
-from lifecycle.changes import ChangePoller, has_capacity, has_ended
+from lifecycle.changes import ChangePoller, Subscription, has_capacity, has_ended
 from models import File, UploadStatus, db
 from problems import TooManyWatchers
+from tests.fakes import eventually, reload
 
 LEASE = 30.0
 
@@ -31,11 +32,11 @@ def row(app: Flask) -> File:
 
 
 @pytest.fixture
-def watcher(app: Flask) -> Iterator[ChangePoller]:
-    watcher = ChangePoller(app, 8)
-    yield watcher
-    thread = watcher._thread
-    watcher.stop()
+def poller(app: Flask) -> Iterator[ChangePoller]:
+    poller = ChangePoller(app, 8)
+    yield poller
+    thread = poller._thread
+    poller.stop()
     if thread:
         thread.join(5)
         assert not thread.is_alive()
@@ -46,11 +47,10 @@ def never(row: File | None) -> bool:
 
 
 def claim(row: File) -> File:
-    """Somebody takes the file; the value in hand stays what it was."""
-    holder = queries.get(row.id)
-    assert holder
-    assert transitions.claim(holder, LEASE)
-    return holder
+    """Claim the file, without a change to `row`."""
+    claimed = reload(row)
+    assert transitions.claim(claimed, LEASE)
+    return claimed
 
 
 def processing(row: File | None) -> bool:
@@ -60,12 +60,12 @@ def processing(row: File | None) -> bool:
 @pytest.mark.parametrize(
     ("status", "ended"), [("PENDING", False), ("PROCESSING", False), ("COMPLETE", True), ("ERROR", True)]
 )
-def test_what_is_stored_or_has_failed_has_ended(status: str, ended: bool) -> None:
+def test_complete_and_failed_files_have_ended(status: str, ended: bool) -> None:
     assert has_ended(File(upload_status=UploadStatus(status))) == ended
 
 
 @pytest.mark.parametrize(
-    ("taken", "mine", "places", "has"),
+    ("subscribed", "own", "capacity", "expected"),
     [
         (0, 0, 0, False),
         (0, 0, 1, True),
@@ -77,147 +77,165 @@ def test_what_is_stored_or_has_failed_has_ended(status: str, ended: bool) -> Non
         (4, 0, 4, False),
     ],
 )
-def test_who_has_a_place(taken: int, mine: int, places: int, has: bool) -> None:
-    assert has_capacity(taken, mine, places) == has
+def test_a_client_gets_half_of_the_capacity(subscribed: int, own: int, capacity: int, expected: bool) -> None:
+    assert has_capacity(subscribed, own, capacity) == expected
 
 
-@pytest.mark.parametrize(("threads", "places"), [(1, 0), (2, 1), (4, 1), (7, 1), (8, 2), (16, 4), (256, 64)])
-def test_a_quarter_of_the_threads_may_wait_and_never_all(threads: int, places: int) -> None:
-    assert Config.from_env({"WEB_THREADS": str(threads)}).max_watchers == places
+@pytest.mark.parametrize(("threads", "capacity"), [(1, 0), (2, 1), (4, 1), (7, 1), (8, 2), (16, 4), (256, 64)])
+def test_a_quarter_of_the_threads_may_wait_but_never_all(threads: int, capacity: int) -> None:
+    assert Config.from_env({"WEB_THREADS": str(threads)}).max_watchers == capacity
 
 
-def test_who_waits_is_told_within_half_a_second(app: Flask, watcher: ChangePoller, row: File) -> None:
-    with watcher.subscription(row, "alice") as watch, ThreadPoolExecutor(1) as thread:
-        told = thread.submit(lambda: (watch.wait_until(processing, 10), time.monotonic()))
-        time.sleep(0.3)
-        assert not told.done()
+@pytest.fixture
+def polls(poller: ChangePoller, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses before each poll; none of them lasts."""
+    pauses: list[float] = []
+    wait = poller._stopped.wait
+
+    def pause(seconds: float) -> bool:
+        pauses.append(seconds)
+        return wait(0.001)
+
+    monkeypatch.setattr(poller._stopped, "wait", pause)
+    return pauses
+
+
+def test_a_change_is_published_by_the_next_poll(poller: ChangePoller, row: File, polls: list[float]) -> None:
+    with poller.subscription(row, "alice") as subscription, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(subscription.wait_until, processing, 60)
+        assert eventually(lambda: len(polls) > 3)
+        assert not waiting.done()
         claim(row)
-        changed = time.monotonic()
-        found, at = told.result(10)
+        assert processing(waiting.result(30))
 
-    assert processing(found)
-    assert at - changed < 0.5
+    assert max(polls) <= 0.25
 
 
-def test_a_change_between_the_look_and_the_place_is_not_missed(watcher: ChangePoller, row: File) -> None:
+def test_a_change_before_the_subscription_is_not_missed(poller: ChangePoller, row: File) -> None:
     claim(row)
 
-    with watcher.subscription(row, "alice") as watch:
-        assert processing(watch.wait_until(processing, 5))
+    with poller.subscription(row, "alice") as subscription:
+        assert processing(subscription.wait_until(processing, 5))
 
 
-def test_a_wait_without_news_ends_in_time_with_what_there_is(watcher: ChangePoller, row: File) -> None:
-    began = time.monotonic()
-    with watcher.subscription(row, "alice") as watch:
-        found = watch.wait_until(never, 0.6)
+def test_a_wait_without_a_change_ends_after_its_seconds(row: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waits = 0.0, []
 
-    assert found is row
-    assert 0.6 <= time.monotonic() - began < 5
+    def wait(seconds: float) -> None:
+        nonlocal now
+        waits.append(seconds)
+        now += 0.5
+
+    subscription = Subscription(row, "alice", lambda: False, lambda: now)
+    monkeypatch.setattr(subscription._changed, "wait", wait)
+
+    assert subscription.wait_until(never, 1.25) is row
+    assert waits == [1.25, 0.75, 0.25]
 
 
-def test_what_is_done_already_is_not_waited_for(watcher: ChangePoller, row: File) -> None:
-    with watcher.subscription(row, "alice") as watch:
-        assert watch.wait_until(lambda row: True, 60) is row
+def test_a_condition_that_is_true_ends_the_wait_at_once(poller: ChangePoller, row: File) -> None:
+    with poller.subscription(row, "alice") as subscription:
+        assert subscription.wait_until(lambda row: True, 60) is row
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM files", "UPDATE files SET deleted_at = 1"])
-def test_a_file_that_is_deleted_is_seen_to_be_gone(
-    app: Flask, watcher: ChangePoller, row: File, statement: str
-) -> None:
-    with watcher.subscription(row, "alice") as watch:
+def test_a_deleted_file_is_published_as_none(app: Flask, poller: ChangePoller, row: File, statement: str) -> None:
+    with poller.subscription(row, "alice") as subscription:
         with db.engine.begin() as connection:
             connection.execute(text(statement))
-        assert watch.wait_until(lambda row: row is None, 5) is None
+        assert subscription.wait_until(lambda row: row is None, 5) is None
 
 
-def test_nobody_wakes_for_what_nobody_sees(watcher: ChangePoller, row: File) -> None:
-    holder = claim(row)
-    asked: list[File | None] = []
-    with watcher.subscription(holder, "alice") as watch, ThreadPoolExecutor(1) as thread:
-        told = thread.submit(watch.wait_until, lambda row: bool(asked.append(row)), 0.8)
-        assert transitions.heartbeat(holder, LEASE)
-        told.result(5)
+def test_a_heartbeat_wakes_no_subscription(poller: ChangePoller, row: File, polls: list[float]) -> None:
+    claimed = claim(row)
+    calls: list[File | None] = []
+    with poller.subscription(claimed, "alice") as subscription, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(subscription.wait_until, lambda row: bool(calls.append(row)), 60)
+        assert transitions.heartbeat(claimed, LEASE)
+        seen = len(polls)
+        assert eventually(lambda: len(polls) > seen + 3)
+        assert len(calls) == 1
+        poller.stop()
+        waiting.result(30)
 
-    assert len(asked) == 2
 
-
-def test_all_that_is_watched_is_looked_up_at_once(
-    app: Flask, watcher: ChangePoller, row: File, monkeypatch: pytest.MonkeyPatch
+def test_one_query_reads_all_subscribed_files(
+    app: Flask, poller: ChangePoller, row: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = file.new_file("b", "text/plain", "async")
     transitions.insert(other, LEASE)
-    looks: list[set[str]] = []
-    looked = threading.Semaphore(0)
-    monkeypatch.setattr(queries, "get_many", lambda ids: looks.append(set(ids)) or looked.release() or {})
-    with watcher.subscription(row, "alice"), watcher.subscription(other, "bob"), watcher.subscription(row, "carol"):
-        looks.clear()
-        assert all(looked.acquire(timeout=5) for _ in range(3))
+    queried: list[set[str]] = []
+    polled = threading.Semaphore(0)
+    monkeypatch.setattr(queries, "get_many", lambda ids: queried.append(set(ids)) or polled.release() or {})
+    with poller.subscription(row, "alice"), poller.subscription(other, "bob"), poller.subscription(row, "carol"):
+        queried.clear()
+        assert all(polled.acquire(timeout=5) for _ in range(3))
 
-    assert {row.id, other.id} in looks
+    assert {row.id, other.id} in queried
 
 
-def test_places_are_bounded_and_come_back(watcher: ChangePoller, row: File) -> None:
+def test_capacity_is_bounded_and_is_released(poller: ChangePoller, row: File) -> None:
     for name in ("alice", "bob"):
         for _ in range(4):
-            last = watcher.subscribe(row, name)
+            last = poller.subscribe(row, name)
         with pytest.raises(TooManyWatchers):
-            watcher.subscribe(row, name)
+            poller.subscribe(row, name)
     with pytest.raises(TooManyWatchers):
-        watcher.subscribe(row, "carol")
-    watcher.unsubscribe(last)
-    watcher.unsubscribe(last)
+        poller.subscribe(row, "carol")
+    poller.unsubscribe(last)
+    poller.unsubscribe(last)
 
-    watcher.subscribe(row, "carol")
+    poller.subscribe(row, "carol")
     with pytest.raises(TooManyWatchers):
-        watcher.subscribe(row, "dave")
+        poller.subscribe(row, "dave")
 
 
-def test_nobody_looks_when_nobody_watches(watcher: ChangePoller, row: File) -> None:
-    assert watcher._thread is None
-    with watcher.subscription(row, "alice"):
-        thread = watcher._thread
+def test_the_thread_runs_only_while_there_are_subscriptions(poller: ChangePoller, row: File) -> None:
+    assert poller._thread is None
+    with poller.subscription(row, "alice"):
+        thread = poller._thread
         assert thread
     thread.join(5)
     assert not thread.is_alive()
 
-    with watcher.subscription(row, "alice") as watch:
+    with poller.subscription(row, "alice") as subscription:
         claim(row)
-        assert processing(watch.wait_until(processing, 5))
+        assert processing(subscription.wait_until(processing, 5))
 
 
-def test_a_stop_lets_everybody_go_at_once_and_nobody_in(watcher: ChangePoller, row: File) -> None:
-    with watcher.subscription(row, "alice") as watch, ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(watch.wait_until, never, 60)
+def test_a_stop_closes_subscriptions_and_refuses_new_ones(poller: ChangePoller, row: File) -> None:
+    with poller.subscription(row, "alice") as subscription, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(subscription.wait_until, never, 60)
         began = time.monotonic()
-        watcher.stop()
+        poller.stop()
         assert waiting.result(5) is row
     assert time.monotonic() - began < 5
 
     with pytest.raises(TooManyWatchers):
-        watcher.subscribe(row, "alice")
+        poller.subscribe(row, "alice")
 
 
 @pytest.mark.parametrize("error", [OperationalError("SELECT", {}, Exception("why")), ValueError("why")])
-def test_a_look_that_fails_is_repeated(
-    watcher: ChangePoller,
+def test_a_failed_poll_is_repeated(
+    poller: ChangePoller,
     row: File,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     error: Exception,
 ) -> None:
-    looks: list[int] = []
-    among = queries.get_many
+    polls: list[int] = []
+    get_many = queries.get_many
 
-    def away_at_first(ids: list[str]) -> dict[str, File]:
-        looks.append(1)
-        if len(looks) == 1:
+    def fail_once(ids: list[str]) -> dict[str, File]:
+        polls.append(1)
+        if len(polls) == 1:
             raise error
-        return among(ids)
+        return get_many(ids)
 
-    monkeypatch.setattr(queries, "get_many", away_at_first)
-    with watcher.subscription(row, "alice") as watch:
+    monkeypatch.setattr(queries, "get_many", fail_once)
+    with poller.subscription(row, "alice") as subscription:
         claim(row)
-        assert processing(watch.wait_until(processing, 5))
+        assert processing(subscription.wait_until(processing, 5))
 
     assert "changes.poll_failed" in caplog.text
     assert "why" in caplog.text

@@ -1,4 +1,4 @@
-"""A web host whose clock is wrong: every time in a row is by the database's clock."""
+"""Hosts with a wrong clock: every time in a row is by the database's clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOUR = 3600.0
 
 @pytest.fixture(params=[-HOUR, HOUR], ids=["behind", "ahead"])
 def skew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
-    """By how many seconds the clock of the host that takes uploads is off."""
+    """Seconds by which the clock of the host that receives uploads is off."""
     set_clock(monkeypatch, request.param)
     return float(request.param)
 
@@ -37,15 +37,15 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(file, "datetime", Skewed)
 
 
-def accepted(life: float | None, mode: file.Mode = "async") -> File:
-    row = file.new_file("a.txt", "text/plain", mode, expires_in=life)
+def insert(ttl: float | None, mode: file.Mode = "async") -> File:
+    row = file.new_file("a.txt", "text/plain", mode, expires_in=ttl)
     file.receive(row, iter([b"1"])) if mode == "async" else file.insert_claimed(row, 1)
     return row
 
 
 @pytest.mark.parametrize("mode", ["async", "normal"])
 def test_times_of_a_row_are_by_the_databases_clock(app: Flask, skew: float, mode: file.Mode) -> None:
-    row, now = accepted(HOUR, mode), engine.now()
+    row, now = insert(HOUR, mode), engine.now()
 
     assert [abs(at - now) < 5 for at in (row.created_at, row.updated_at)] == [True, True]
     assert row.expires_at == pytest.approx(row.created_at + HOUR, abs=0.001)
@@ -53,17 +53,17 @@ def test_times_of_a_row_are_by_the_databases_clock(app: Flask, skew: float, mode
 
 
 def test_a_file_expires_neither_early_nor_late(app: Flask, skew: float) -> None:
-    late, early = accepted(HOUR), accepted(-1)
+    late, early = insert(HOUR), insert(-1)
     sweep_deleted(Report())
 
     assert (queries.get(late.id) is not None, queries.get(early.id)) == (True, None)
 
 
-def test_a_file_without_an_end_gets_none(app: Flask, skew: float) -> None:
-    assert accepted(None).expires_at is None
+def test_a_file_without_a_ttl_does_not_expire(app: Flask, skew: float) -> None:
+    assert insert(None).expires_at is None
 
 
-def test_a_waiting_file_is_due_again_after_a_lease(app: Flask, skew: float) -> None:
+def test_a_dispatched_file_is_due_again_after_a_lease(app: Flask, skew: float) -> None:
     row = file.new_file("a.txt", "text/plain", "async")
     row.size = 1
     transitions.insert(row, -1.0)
@@ -73,7 +73,7 @@ def test_a_waiting_file_is_due_again_after_a_lease(app: Flask, skew: float) -> N
     assert due == pytest.approx(engine.now() + 30, abs=5)
 
 
-def test_a_request_is_known_again_by_a_host_with_another_clock(
+def test_a_repeated_request_is_recognised_by_a_host_with_another_clock(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = []
@@ -89,7 +89,7 @@ def test_a_request_is_known_again_by_a_host_with_another_clock(
 
 
 @pytest.mark.parametrize(("host", "base"), [(HOUR, 0), (0, HOUR)], ids=["host", "database"])
-def test_ids_are_held_against_the_slower_clock(
+def test_ids_are_compared_with_the_slower_clock(
     app: Flask, monkeypatch: pytest.MonkeyPatch, host: float, base: float
 ) -> None:
     now = time.time()

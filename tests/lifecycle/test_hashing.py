@@ -1,4 +1,4 @@
-"""Size and digest are right whatever the chunks, and wrong bytes never get to the end."""
+"""Size and digest are correct for any chunks, and wrong bytes raise before the stream ends."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ RIGHT = hashlib.sha256(b"right").hexdigest()
 
 @settings(deadline=None, max_examples=50)
 @given(SIZES)
-def test_what_passes_is_measured(sizes: list[int]) -> None:
+def test_chunks_are_hashed(sizes: list[int]) -> None:
     chunks = [bytes([number]) * size for number, size in enumerate(sizes)]
-    measured = HashingStream(iter(chunks))
+    hashing = HashingStream(iter(chunks))
 
-    assert list(measured.chunks()) == chunks
-    assert (measured.size, measured.sha256) == (sum(sizes), hashlib.sha256(b"".join(chunks)).hexdigest())
+    assert list(hashing.chunks()) == chunks
+    assert (hashing.size, hashing.sha256) == (sum(sizes), hashlib.sha256(b"".join(chunks)).hexdigest())
 
 
 @settings(deadline=None, max_examples=30)
 @given(SIZES, st.sampled_from([1000, 300_000, 1 << 20]))
-def test_a_witness_measures_the_parts_it_sees(sizes: list[int], part_size: int) -> None:
+def test_an_observer_hashes_parts(sizes: list[int], part_size: int) -> None:
     chunks = [bytes([number]) * size for number, size in enumerate(sizes)]
     buffers = Buffers()
 
-    with HashingStream(iter(chunks)) as measured:
-        for part in split(measured.raw(), repeat(part_size), buffers, measured):
+    with HashingStream(iter(chunks)) as hashing:
+        for part in split(hashing.raw(), repeat(part_size), buffers, hashing):
             part.release()
 
-    assert (measured.size, measured.sha256) == (sum(sizes), hashlib.sha256(b"".join(chunks)).hexdigest())
+    assert (hashing.size, hashing.sha256) == (sum(sizes), hashlib.sha256(b"".join(chunks)).hexdigest())
     assert buffers.free == buffers.made
 
 
-def test_a_part_is_not_free_before_it_was_digested() -> None:
+def test_a_part_is_released_only_after_it_is_hashed() -> None:
     buffers, freed = Buffers(), []
-    with HashingStream(iter([bytes(500_000)] * 3)) as measured:
-        parts = split(measured.raw(), repeat(1_000_000), buffers, measured)
+    with HashingStream(iter([bytes(500_000)] * 3)) as hashing:
+        parts = split(hashing.raw(), repeat(1_000_000), buffers, hashing)
         part = next(parts)
         part.on_release(lambda: freed.append("free"))
         part.retain()
@@ -61,43 +61,43 @@ def test_a_part_is_not_free_before_it_was_digested() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"righ", b"right!", b"wrong"])
-def test_other_bytes_than_expected_are_told_before_the_end(sent: bytes) -> None:
+def test_unexpected_bytes_raise_before_the_end(sent: bytes) -> None:
     with pytest.raises(BytesDamaged):
         list(HashingStream(iter([sent]), 5, RIGHT).chunks())
 
-    measured = HashingStream(iter([sent]), 5, RIGHT)
+    hashing = HashingStream(iter([sent]), 5, RIGHT)
     with pytest.raises(BytesDamaged):
-        next(split(measured.raw(), repeat(10), Buffers(), measured))
+        next(split(hashing.raw(), repeat(10), Buffers(), hashing))
 
 
 def test_the_expected_bytes_pass() -> None:
     assert list(HashingStream(iter([b"right"]), 5, RIGHT).chunks()) == [b"right"]
 
 
-def test_a_lost_hold_stops_the_stream() -> None:
-    hold = Lease()
-    chunks = HashingStream(iter([b"1", b"2", b"3"]), hold=hold).chunks()
+def test_a_lost_lease_stops_the_stream() -> None:
+    lease = Lease(0)
+    chunks = HashingStream(iter([b"1", b"2", b"3"]), lease=lease).chunks()
     assert next(chunks) == b"1"
-    hold.revoke()
+    lease.revoke()
 
     with pytest.raises(LeaseLost):
         next(chunks)
 
 
-def test_a_hold_knows_how_far_the_bytes_are() -> None:
-    hold = Lease()
-    measured = HashingStream(iter([b"123", b"45"]), hold=hold)
-    stream = measured.raw()
+def test_progress_is_counted_in_the_lease() -> None:
+    lease = Lease(0)
+    hashing = HashingStream(iter([b"123", b"45"]), lease=lease)
+    stream = hashing.raw()
     next(stream)
-    assert hold.counts() == (3, 0)
+    assert lease.counts() == (3, 0)
     next(stream)
-    measured.on_stored(3)
+    hashing.on_stored(3)
 
-    assert hold.counts() == (5, 3)
+    assert lease.counts() == (5, 3)
     HashingStream(iter([])).on_stored(1)
 
 
-def test_no_thread_stays_however_the_stream_ends() -> None:
+def test_the_thread_ends_with_the_stream() -> None:
     before = threading.active_count()
     big = bytes(1 << 20)
 

@@ -1,4 +1,4 @@
-"""Idempotency-Key: whatever a client sends again, there is one file."""
+"""Idempotency-Key: a repeated request creates no second file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,24 @@ from problems import IdempotencyKeyInUse
 from services import current_services
 from storage.base import StorageUnavailable
 from tests.conftest import drain
-from tests.fakes import FORM, FailingStorage, form, part, replace_services
+from tests.fakes import FORM, FailingStorage, form, part
 
 MODES = ["normal", "async", "celery"]
+
+
+@pytest.fixture
+def settings(settings: dict[str, str]) -> dict[str, str]:
+    return settings | {"ALLOW_ANONYMOUS": "1"}
+
+
+@pytest.fixture
+def storage() -> FailingStorage:
+    return FailingStorage()
+
+
+@pytest.fixture
+def services(storage: FailingStorage) -> dict[str, Any]:
+    return {"storage": storage}
 
 
 def send(client: FlaskClient, mode: str, body: bytes = b"x", name: str = "a", key: str = "k-1", query: str = "") -> Any:
@@ -37,7 +52,7 @@ def files() -> int:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_same_request_gets_the_first_ones_answer_again(client: FlaskClient, mode: str) -> None:
+def test_a_repeated_request_gets_the_first_answer(client: FlaskClient, mode: str) -> None:
     first = send(client, mode)
     drain(client.application)
     again = send(client, mode)
@@ -53,7 +68,7 @@ def test_the_same_request_gets_the_first_ones_answer_again(client: FlaskClient, 
 @pytest.mark.parametrize(
     "other", [{"body": b"y"}, {"body": b"xx"}, {"name": "b"}, {"mode": None}, {"query": "?expires_in=60"}]
 )
-def test_another_request_under_the_key_is_refused(client: FlaskClient, mode: str, other: dict[str, Any]) -> None:
+def test_another_request_with_the_key_is_refused(client: FlaskClient, mode: str, other: dict[str, Any]) -> None:
     send(client, mode)
     drain(client.application)
     if "mode" in other:
@@ -64,7 +79,7 @@ def test_another_request_under_the_key_is_refused(client: FlaskClient, mode: str
     assert files() == 1
 
 
-def test_while_the_first_is_on_its_way_the_second_is_told_to_wait(client: FlaskClient) -> None:
+def test_a_request_is_refused_while_the_first_is_in_progress(client: FlaskClient) -> None:
     def slow() -> Any:
         yield b"first half"
         answer = send(client.application.test_client(), "async")
@@ -73,12 +88,12 @@ def test_while_the_first_is_on_its_way_the_second_is_told_to_wait(client: FlaskC
         yield b"second half"
 
     row = file.new_file("a", "text/plain", "async")
-    with idempotent("k-1", row) as before:
-        assert before is None
+    with idempotent("k-1", row) as existing:
+        assert existing is None
         file.receive(row, slow())
 
 
-def test_of_many_at_once_one_makes_the_file(app: Flask) -> None:
+def test_one_of_many_concurrent_requests_creates_the_file(app: Flask) -> None:
     barrier = threading.Barrier(5)
 
     def run(_: int) -> int:
@@ -94,48 +109,47 @@ def test_of_many_at_once_one_makes_the_file(app: Flask) -> None:
     assert files() == 1
 
 
-def test_a_request_that_failed_frees_its_key(client: FlaskClient) -> None:
-    failing = FailingStorage(StorageUnavailable())
-    replace_services(client.application, storage=failing)
+def test_a_failed_request_frees_its_key(client: FlaskClient, storage: FailingStorage) -> None:
+    storage.error = StorageUnavailable()
     first = send(client, "normal")
-    failing.error = None
+    storage.error = None
     again = send(client, "normal")
 
     assert (first.status_code, again.status_code) == (503, 201)
     assert "Idempotency-Replayed" not in again.headers
 
 
-def test_a_body_that_is_refused_frees_its_key(client: FlaskClient) -> None:
+def test_a_refused_body_frees_its_key(client: FlaskClient) -> None:
     large = send(client, "async", bytes(11 << 20))
 
     assert large.status_code == 413
     assert send(client, "async", b"other").status_code == 202
 
 
-def test_a_key_whose_process_died_on_the_way_is_free_when_its_lease_ran_out(app: Flask, client: FlaskClient) -> None:
-    dead = idempotent("k-1", file.new_file("a", "text/plain", "async"))
-    dead.__enter__()
+def test_a_key_of_a_crashed_process_is_free_once_its_lease_has_expired(app: Flask, client: FlaskClient) -> None:
+    crashed = idempotent("k-1", file.new_file("a", "text/plain", "async"))
+    crashed.__enter__()
     assert send(client, "async").status_code == 409
-    move("lease_until", -1000)
+    shift("lease_until", -1000)
     assert send(client, "async").status_code == 202
-    assert not dead.__exit__(RuntimeError, RuntimeError(), None)
+    assert not crashed.__exit__(RuntimeError, RuntimeError(), None)
     assert send(client, "async").status_code == 202
-    assert files() == 1, "the dead one must not free a key that is another's by now"
+    assert files() == 1, "the crashed request must not free the key of another"
 
 
-def test_a_key_is_remembered_for_a_day(app: Flask, client: FlaskClient) -> None:
+def test_a_key_is_kept_for_a_day(app: Flask, client: FlaskClient) -> None:
     first = send(client, "async").get_json()["id"]
-    move("created_at", -23 * 3600)
+    shift("created_at", -23 * 3600)
     assert delete_expired() == 0
     assert send(client, "async").get_json()["id"] == first
-    move("created_at", -3700)
+    shift("created_at", -3700)
     assert send(client, "async").get_json()["id"] != first
-    move("created_at", -25 * 3600)
+    shift("created_at", -25 * 3600)
     assert delete_expired() == 1
 
 
 @pytest.mark.parametrize("key", ["", " a", "a ", "a" * 256, "a\tb", "\u00e9"])
-def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
+def test_an_invalid_key_is_refused(client: FlaskClient, key: str) -> None:
     answer = send(client, "async", key=key)
 
     assert (answer.status_code, answer.get_json()["type"]) == (400, "/problems/idempotency-key-invalid")
@@ -143,7 +157,7 @@ def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["a", '"8e03978e-40d5-43e8-bc93-6894a57f9324"', "a" * 255, "a b"])
-def test_any_other_key_is_taken(client: FlaskClient, key: str) -> None:
+def test_any_other_key_is_accepted(client: FlaskClient, key: str) -> None:
     assert send(client, "async", key=key).status_code == 202
 
 
@@ -152,7 +166,7 @@ def row_in(mode: str, status: UploadStatus) -> File:
 
 
 @pytest.mark.parametrize(
-    ("row", "live", "old", "expected"),
+    ("row", "live", "expired", "expected"),
     [
         (None, True, False, "busy"),
         (None, False, False, "free"),
@@ -166,43 +180,42 @@ def row_in(mode: str, status: UploadStatus) -> File:
         (row_in("celery", UploadStatus.COMPLETE), False, True, "free"),
     ],
 )
-def test_what_a_used_key_means(row: File | None, live: bool, old: bool, expected: str) -> None:
-    assert key_state(row, live=live, old=old) == expected
+def test_the_state_of_a_used_key(row: File | None, live: bool, expired: bool, expected: str) -> None:
+    assert key_state(row, live=live, expired=expired) == expected
 
 
-def test_two_that_find_a_dead_key_do_not_both_get_it(app: Flask) -> None:
+def test_an_abandoned_key_is_taken_over_once(app: Flask) -> None:
     idempotent("k-1", file.new_file("a", "text/plain", "async")).__enter__()
-    move("lease_until", -1000)
+    shift("lease_until", -1000)
     with idempotent("k-1", file.new_file("b", "text/plain", "async")), pytest.raises(IdempotencyKeyInUse):
         idempotent("k-1", file.new_file("c", "text/plain", "async")).__enter__()
 
 
-def move(column: str, seconds: float) -> None:
+def shift(column: str, seconds: float) -> None:
     engine.execute(text(f"UPDATE idempotency_keys SET {column} = {column} + {seconds}"))
 
 
 @pytest.fixture(params=MODES)
 def adopted(request: pytest.FixtureRequest, client: FlaskClient) -> dict[str, Any]:
-    """A file that was sent without an API key, and is alice's by now. Anonymous clients may still send."""
+    """An anonymous upload that was then assigned to alice. Anonymous uploads are still allowed."""
     first = send(client, request.param).get_json()
     drain(client.application)
     api_keys.create("alice", api_keys.SCOPES, None)
     transitions.assign_owner("alice", 10)
-    client.application.config["FERRY"].__dict__["allow_anonymous"] = True
     return first  # type: ignore[no-any-return]
 
 
-def test_a_replay_does_not_lead_to_a_file_that_was_given_to_another_owner(
+def test_a_replay_does_not_return_a_file_that_was_assigned_to_another_owner(
     client: FlaskClient, adopted: dict[str, Any]
 ) -> None:
-    """Its key is in use until its first request's lease is over, and then free: as if the file had been deleted."""
-    held = send(client, adopted["mode"])
-    move("lease_until", -1000)
+    """Its key is in use until the first request's lease expires, and then free: as if the file had been deleted."""
+    refused = send(client, adopted["mode"])
+    shift("lease_until", -1000)
     again = send(client, adopted["mode"])
     drain(client.application)
 
-    assert (held.status_code, again.status_code) == (409, 201 if adopted["mode"] == "normal" else 202)
-    for answer in (held, again):
+    assert (refused.status_code, again.status_code) == (409, 201 if adopted["mode"] == "normal" else 202)
+    for answer in (refused, again):
         assert adopted["id"] not in answer.text + str(answer.headers)
         assert "Idempotency-Replayed" not in answer.headers
     assert client.get(again.headers["Location"]).status_code == 200
@@ -211,24 +224,24 @@ def test_a_replay_does_not_lead_to_a_file_that_was_given_to_another_owner(
     assert (other.status_code, adopted["id"] in other.text) == (422, False)
 
 
-@pytest.mark.parametrize("goes", ["adopted", "deleted"])
-def test_a_file_that_goes_while_a_replay_is_read_is_not_shown(client: FlaskClient, goes: str) -> None:
+@pytest.mark.parametrize("event", ["adopted", "deleted"])
+def test_a_file_that_is_adopted_or_deleted_during_a_replay_is_not_returned(client: FlaskClient, event: str) -> None:
     id = send(client, "async").get_json()["id"]
     drain(client.application)
-    before = queries.get(id)
-    assert before is not None
+    existing = queries.get(id)
+    assert existing is not None
     api_keys.create("alice", api_keys.SCOPES, None)
 
     def body() -> Iterator[bytes]:
         yield b"x"
-        assert transitions.assign_owner("alice", 10) if goes == "adopted" else deletion.delete(before)
+        assert transitions.assign_owner("alice", 10) if event == "adopted" else deletion.delete(existing)
 
     again = file.new_file("a", "text/plain", "async")
     with pytest.raises(IdempotencyKeyInUse):
-        require_same_request(before, again, body())
+        require_same_request(existing, again, body())
 
 
-def test_a_replay_shows_the_file_as_it_is_when_all_was_read(client: FlaskClient) -> None:
+def test_a_replay_returns_the_file_as_it_is_at_the_end_of_the_body(client: FlaskClient) -> None:
     row = file.new_file("a", "text/plain", "async")
     file.receive(row, iter([b"x"]))
 

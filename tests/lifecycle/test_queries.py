@@ -1,4 +1,4 @@
-"""Looking files up: who finds what, in which order."""
+"""Queries: which files they return, in which order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pending(app: Flask) -> File:
     return row
 
 
-def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> None:
+def test_pages_are_newest_first_and_stable_while_files_are_added(app: Flask) -> None:
     rows = [file.new_file(f"{number}", "text/plain", "async") for number in range(5)]
     for row in rows:
         transitions.insert(row, LEASE)
@@ -31,9 +31,9 @@ def test_pages_are_newest_first_and_stay_put_while_files_come(app: Flask) -> Non
     assert [row.name for row in queries.page(None, 9, first[-1].id)] == ["2", "1", "0"]
 
 
-def test_a_page_can_be_of_one_status(app: Flask, pending: File) -> None:
-    held = file.new_file("held", "text/plain", "normal")
-    transitions.insert(held, LEASE, status=UploadStatus.PROCESSING)
+def test_a_page_can_be_filtered_by_status(app: Flask, pending: File) -> None:
+    claimed = file.new_file("claimed", "text/plain", "normal")
+    transitions.insert(claimed, LEASE, status=UploadStatus.PROCESSING)
 
-    assert [row.id for row in queries.page(None, 9, status=UploadStatus.PROCESSING)] == [held.id]
+    assert [row.id for row in queries.page(None, 9, status=UploadStatus.PROCESSING)] == [claimed.id]
     assert [row.id for row in queries.page(None, 9, status=UploadStatus.PENDING)] == [pending.id]

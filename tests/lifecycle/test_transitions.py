@@ -1,4 +1,4 @@
-"""The moves of a file's life: who may do what, and who wins."""
+"""Transitions: which are allowed when, and which of several wins."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pending(app: Flask) -> File:
     return row
 
 
-def test_an_accepted_file_waits_and_can_be_found(pending: File) -> None:
+def test_an_inserted_file_is_pending(pending: File) -> None:
     row = reload(pending)
 
     assert (row.upload_status, row.attempt, row.lease_until, row.error) == (UploadStatus.PENDING, 0, None, None)
@@ -35,7 +35,7 @@ def test_an_accepted_file_waits_and_can_be_found(pending: File) -> None:
     assert abs(row.created_at - time.time()) < 5
 
 
-def test_a_file_accepted_with_a_lease_is_held_at_once(app: Flask) -> None:
+def test_a_file_can_be_inserted_as_claimed(app: Flask) -> None:
     row = file.new_file("a.pdf", "application/pdf", "normal")
     transitions.insert(row, LEASE, status=UploadStatus.PROCESSING)
 
@@ -43,7 +43,7 @@ def test_a_file_accepted_with_a_lease_is_held_at_once(app: Flask) -> None:
     assert not transitions.claim(reload(row), LEASE)
 
 
-def test_the_key_does_not_change_from_attempt_to_attempt(pending: File) -> None:
+def test_the_key_is_the_same_for_every_attempt(pending: File) -> None:
     for _ in range(3):
         assert transitions.claim(pending, LEASE)
         assert transitions.requeue(pending, "storage-unavailable", 0)
@@ -52,12 +52,12 @@ def test_the_key_does_not_change_from_attempt_to_attempt(pending: File) -> None:
     assert reload(pending).attempt == 3
 
 
-def test_the_first_to_claim_a_file_has_it(pending: File) -> None:
+def test_a_claimed_file_cannot_be_claimed(pending: File) -> None:
     assert transitions.claim(reload(pending), LEASE)
     assert not transitions.claim(reload(pending), LEASE)
 
 
-def test_of_many_who_claim_at_once_one_wins(app: Flask, pending: File) -> None:
+def test_one_of_many_concurrent_claims_wins(app: Flask, pending: File) -> None:
     start = threading.Barrier(8)
 
     def claim(_: int) -> bool:
@@ -70,7 +70,7 @@ def test_of_many_who_claim_at_once_one_wins(app: Flask, pending: File) -> None:
         assert sorted(threads.map(claim, range(8))) == [False] * 7 + [True]
 
 
-def test_a_lease_that_ran_out_frees_the_file(pending: File) -> None:
+def test_a_file_can_be_claimed_once_its_lease_has_expired(pending: File) -> None:
     first, second = reload(pending), reload(pending)
     assert transitions.claim(first, PAST)
 
@@ -78,8 +78,8 @@ def test_a_lease_that_ran_out_frees_the_file(pending: File) -> None:
     assert (first.attempt, second.attempt) == (1, 2)
 
 
-def test_leases_go_by_the_clock_of_the_database(pending: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose clock is a day ahead must not take what others hold."""
+def test_leases_use_the_databases_clock(pending: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host whose clock is a day ahead must not claim files under a lease."""
     assert transitions.claim(reload(pending), LEASE)
     ahead = time.time() + 86400
     monkeypatch.setattr(time, "time", lambda: ahead)
@@ -87,14 +87,14 @@ def test_leases_go_by_the_clock_of_the_database(pending: File, monkeypatch: pyte
     assert not transitions.claim(reload(pending), LEASE)
 
 
-def test_a_heartbeat_keeps_the_file(pending: File) -> None:
+def test_a_heartbeat_renews_the_lease(pending: File) -> None:
     assert transitions.claim(pending, PAST)
     assert transitions.heartbeat(pending, LEASE)
 
     assert not transitions.claim(reload(pending), LEASE)
 
 
-def test_nobody_sees_a_heartbeat(pending: File) -> None:
+def test_a_heartbeat_changes_nothing_but_the_lease(pending: File) -> None:
     assert transitions.claim(pending, LEASE)
     before = reload(pending)
     time.sleep(0.01)
@@ -105,7 +105,7 @@ def test_nobody_sees_a_heartbeat(pending: File) -> None:
     assert changed == {"lease_until", "_sa_instance_state"}
 
 
-def test_progress_keeps_the_file_and_is_seen(pending: File) -> None:
+def test_progress_renews_the_lease_and_updates_the_row(pending: File) -> None:
     assert transitions.claim(pending, PAST)
     before = reload(pending)
     time.sleep(0.01)
@@ -117,8 +117,8 @@ def test_progress_keeps_the_file_and_is_seen(pending: File) -> None:
     assert not transitions.claim(reload(pending), LEASE)
 
 
-def test_word_of_progress_that_comes_late_changes_nothing_in_hand(pending: File) -> None:
-    """It is written by another thread than the one that ends the file."""
+def test_progress_and_heartbeats_do_not_change_the_value(pending: File) -> None:
+    """A different thread may be ending the file at the same time."""
     assert transitions.claim(pending, LEASE)
     before = dict(vars(pending))
     assert transitions.progress(pending, LEASE, 3, 2)
@@ -127,7 +127,7 @@ def test_word_of_progress_that_comes_late_changes_nothing_in_hand(pending: File)
     assert vars(pending) == before
 
 
-def test_what_an_attempt_has_stored_does_not_count_for_the_next(pending: File) -> None:
+def test_a_claim_resets_the_stored_bytes(pending: File) -> None:
     for end in (lambda: transitions.requeue(pending, "storage-unavailable", 0), lambda: True):
         assert transitions.claim(pending, PAST)
         assert transitions.progress(pending, PAST, 3, 2)
@@ -137,32 +137,32 @@ def test_what_an_attempt_has_stored_does_not_count_for_the_next(pending: File) -
     assert (pending.stored_bytes, reload(pending).stored_bytes) == (0, 0)
 
 
-@pytest.mark.parametrize("move", ["heartbeat", "progress", "complete", "fail", "give_back"])
-def test_an_overtaken_holder_changes_nothing(pending: File, move: str) -> None:
-    """The fence: the attempt's number decides, not who comes last."""
-    stale, holder = reload(pending), reload(pending)
+@pytest.mark.parametrize("transition", ["heartbeat", "progress", "complete", "fail", "requeue"])
+def test_a_worker_that_lost_its_claim_changes_nothing(pending: File, transition: str) -> None:
+    """Fencing: the attempt number decides, not the order of the updates."""
+    stale, rival = reload(pending), reload(pending)
     assert transitions.claim(stale, PAST)
-    assert transitions.claim(holder, LEASE)
+    assert transitions.claim(rival, LEASE)
     before = vars(reload(pending)) | {"_sa_instance_state": None}
 
-    assert not move_of(stale, move)
+    assert not apply(stale, transition)
 
     assert vars(reload(pending)) | {"_sa_instance_state": None} == before
 
 
 @pytest.mark.parametrize("end", ["complete", "fail"])
-@pytest.mark.parametrize("move", ["heartbeat", "progress", "complete", "fail", "give_back"])
-def test_an_ended_file_moves_no_more(pending: File, end: str, move: str) -> None:
+@pytest.mark.parametrize("transition", ["heartbeat", "progress", "complete", "fail", "requeue"])
+def test_an_ended_file_does_not_change(pending: File, end: str, transition: str) -> None:
     assert transitions.claim(pending, LEASE)
-    assert move_of(pending, end)
+    assert apply(pending, end)
     status = reload(pending).upload_status
 
-    assert not move_of(pending, move)
+    assert not apply(pending, transition)
     assert not transitions.claim(reload(pending), LEASE)
     assert reload(pending).upload_status == status
 
 
-def test_a_completed_file_has_its_address_and_no_error(pending: File) -> None:
+def test_a_complete_file_has_its_url_and_no_error(pending: File) -> None:
     transitions.claim(pending, LEASE)
     transitions.requeue(pending, "storage-unavailable", 0)
     transitions.claim(pending, LEASE)
@@ -173,7 +173,7 @@ def test_a_completed_file_has_its_address_and_no_error(pending: File) -> None:
     assert (row.size, row.stored_bytes, row.sha256, row.lease_until) == (3, 3, "1" * 64, None)
 
 
-def test_a_file_given_back_waits_with_its_reason(pending: File) -> None:
+def test_a_requeued_file_is_pending_with_its_reason(pending: File) -> None:
     transitions.claim(pending, LEASE)
     transitions.requeue(pending, "storage-unavailable", 60)
 
@@ -183,7 +183,7 @@ def test_a_file_given_back_waits_with_its_reason(pending: File) -> None:
     assert 50 < row.due_at - datetime.now(UTC).timestamp() < 70
 
 
-def test_the_value_in_hand_says_what_the_row_says(pending: File) -> None:
+def test_a_transition_updates_the_value_like_the_row(pending: File) -> None:
     transitions.claim(pending, LEASE)
     transitions.complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
 
@@ -191,13 +191,11 @@ def test_the_value_in_hand_says_what_the_row_says(pending: File) -> None:
     assert [getattr(pending, name) for name in names] == [getattr(reload(pending), name) for name in names]
 
 
-def move_of(row: File, move: str) -> bool:
-    if move == "complete":
-        return transitions.complete(row, url="u", size=1, sha256="2" * 64)
-    if move == "fail":
-        return transitions.fail(row, "storage-denied")
-    if move == "progress":
-        return transitions.progress(row, LEASE, 2, 1)
-    return (
-        transitions.heartbeat(row, LEASE) if move == "heartbeat" else transitions.requeue(row, "storage-unavailable", 1)
-    )
+def apply(row: File, transition: str) -> bool:
+    return {
+        "heartbeat": lambda: transitions.heartbeat(row, LEASE),
+        "progress": lambda: transitions.progress(row, LEASE, 2, 1),
+        "complete": lambda: transitions.complete(row, url="u", size=1, sha256="2" * 64),
+        "fail": lambda: transitions.fail(row, "storage-denied"),
+        "requeue": lambda: transitions.requeue(row, "storage-unavailable", 1),
+    }[transition]()

@@ -34,7 +34,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "heartbeat",
-        "lifecycle.leases:LeaseRenewer._look",
+        "lifecycle.leases:LeaseRenewer._renew_if_due",
         never(),
         (_FAULTS + "test_an_upload_that_outlasts_its_lease_stays_with_its_holder[async]",),
     ),
