@@ -1,7 +1,7 @@
-"""Requests that carry one chunk of a file, as chunking uploaders send them. Pure rules.
+"""Detect requests that carry one chunk of a file, by the conventions of chunking uploaders. Pure rules.
 
-Ferry takes a file in one request: a chunk taken for a file would be stored, and reported, as a whole one. A file that
-its uploader sends as a single chunk is whole, and passes.
+A file must arrive in one request: a chunk mistaken for a file would be stored and reported as complete. A file sent as
+a single chunk is complete and is accepted.
 """
 
 from __future__ import annotations
@@ -43,40 +43,40 @@ _SWITCHES = {
 
 _TYPES = ("application/offset+octet-stream", "application/partial-upload")
 _PRESENT = ("Tus-Resumable", "Content-Range", "X-Content-Range", "OC-Chunked", "X-Upload-Content-Length")
-"""Headers of chunks alone. In a request Content-Range is for a PUT that replaces a part (RFC 9110 §14.5)."""
+"""Headers that only chunks have. In a request Content-Range is for a partial PUT (RFC 9110 §14.5)."""
 
 
 def check_not_chunked(headers: Headers, fields: Iterable[tuple[str, str]]) -> None:
-    """Raise ChunkedUpload if the request's headers, query or form fields so far say that its file is a chunk.
+    """Raise ChunkedUpload if headers, query or form fields show that the file is a chunk.
 
-    `fields` are those of query and form. A chunk has an index, and a count above 1.
+    `fields` are the query parameters and the form fields read so far. A chunk has an index, and a count above 1.
     """
     header = _chunk_header(headers)
     if header:
-        raise _refusal(header, f"The header {header} announces a chunk of a file.")
-    _refuse_numbered([*headers.items(), *fields])
+        raise _error(header, f"The header {header} announces a chunk of a file.")
+    _check_numbers([*headers.items(), *fields])
 
 
 def check_part_not_chunked(headers: Iterable[tuple[str, str]]) -> None:
-    """Raise ChunkedUpload if the headers of a form's part say that it is a chunk."""
+    """Raise ChunkedUpload if the headers of a form part have a Content-Range."""
     if any(name.lower() == "content-range" for name, _ in headers):
-        raise _refusal("Content-Range", "The part has a Content-Range: it is a chunk of a file.")
+        raise _error("Content-Range", "The part has a Content-Range: it is a chunk of a file.")
 
 
 def check_no_chunk_parameters(names: Iterable[str]) -> None:
-    """Raise ChunkedUpload for a query parameter that numbers chunks, also if it alone does not say that this is one."""
+    """Raise ChunkedUpload for a query parameter that numbers chunks, even without the other numbers."""
     for name in names:
-        plain = _plain(name)
-        if plain in ("chunk", "chunks") or plain.endswith((*_INDEX, *_COUNT)):
-            raise _refusal(name, f"The query parameter {name[:64]} belongs to a chunked upload.")
+        normalized = _normalized(name)
+        if normalized in ("chunk", "chunks") or normalized.endswith((*_INDEX, *_COUNT)):
+            raise _error(name, f"The query parameter {name[:64]} belongs to a chunked upload.")
 
 
 def _chunk_header(headers: Headers) -> str | None:
-    """The header that makes the request a chunk: of tus, IETF resumable uploads, FilePond and others."""
+    """The header that marks a chunk: of tus, resumable uploads (RUFH), FilePond and others."""
     for name in _PRESENT:
         if name in headers:
             return name
-    # A resumable upload that fits into its first request is complete, and any server may take it for a plain one.
+    # RUFH: an upload that is complete in its first request may be handled as a plain upload.
     complete, incomplete = headers.get("Upload-Complete"), headers.get("Upload-Incomplete")
     if complete is not None and _flag(complete) != "?1":
         return "Upload-Complete"
@@ -92,11 +92,11 @@ def _chunk_header(headers: Headers) -> str | None:
 
 
 def _flag(value: str) -> str:
-    """A boolean of RFC 9651 without its parameters."""
+    """An RFC 9651 boolean without its parameters."""
     return value.partition(";")[0].strip()
 
 
-def _refuse_numbered(fields: Iterable[tuple[str, str]]) -> None:
+def _check_numbers(fields: Iterable[tuple[str, str]]) -> None:
     index: tuple[str, int] | None = None
     count = size = total = 0
     for field, name, value in _numbers(fields):
@@ -110,24 +110,24 @@ def _refuse_numbered(fields: Iterable[tuple[str, str]]) -> None:
             total = value
     if index and (count > 1 or 0 < size < total):
         of = f" of {count}" if count > 1 else ""
-        raise _refusal(index[0], f"The field {index[0]} says that this is the chunk {index[1]}{of} of a file.")
+        raise _error(index[0], f"The field {index[0]} marks this as chunk {index[1]}{of} of a file.")
 
 
 def _numbers(fields: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str, int]]:
-    """Every whole number among the fields: the field it stands in, its name in lower case letters, the number."""
+    """Every integer among the fields, as (field, normalized name, value)."""
     for field, text in fields:
         for key, value in _members(field, text):
             digits = str(value).strip() if isinstance(value, int | str) else ""
             if re.fullmatch(r"[0-9]{1,19}", digits):
-                yield field, _plain(key), int(digits)
+                yield field, _normalized(key), int(digits)
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name[:64].lower())
 
 
 def _members(field: str, text: str) -> Iterable[tuple[str, Any]]:
-    """The field itself; for the metadata that Kendo UI and DevExtreme send as JSON, its members."""
+    """The field as a pair; for JSON metadata (Kendo UI, DevExtreme) the pairs of its members."""
     name = field.lower()
     if name not in ("metadata", "chunkmetadata") or len(text) > _MAX_JSON:
         return [(field, text)]
@@ -137,12 +137,12 @@ def _members(field: str, text: str) -> Iterable[tuple[str, Any]]:
         return []
     if not isinstance(members, dict):
         return []
-    # DevExtreme's are called Index and TotalCount.
+    # DevExtreme names them Index and TotalCount.
     renamed: dict[str, str] = {"index": "chunkindex", "totalcount": "totalchunks"} if name == "chunkmetadata" else {}
     return [(renamed.get(str(key).lower(), str(key)), value) for key, value in members.items()]
 
 
-def _refusal(field: str, detail: str) -> ChunkedUpload:
+def _error(field: str, detail: str) -> ChunkedUpload:
     setting = _SWITCHES.get(field.lower())
     return ChunkedUpload(
         f"{detail} Send the whole file in one request: switch off chunked uploads in the client"

@@ -1,4 +1,4 @@
-"""The doors to what the API is: a document for machines, and the same for people."""
+"""The OpenAPI document and the HTML page generated from it."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ api_docs = Blueprint("api_docs", __name__)
 
 _COMMON = (
     ("Any request", COMMON),
-    ("One that needs a scope", AUTH),
-    ("One that changes something", UNSAFE),
-    ("Any other address or method", ROUTING),
+    ("Requests that need a scope", AUTH),
+    ("Requests with an unsafe method", UNSAFE),
+    ("Any other path or method", ROUTING),
 )
 
 
 @api_docs.get("/openapi.json")
 @public
 def openapi_json() -> dict[str, Any]:
-    """The API as OpenAPI 3.1."""
+    """The OpenAPI 3.1 document."""
     return {**document(), "servers": [{"url": request.script_root or "/"}]}
 
 
 @api_docs.get("/docs")
 @public
 def docs() -> str:
-    """The API as a page."""
+    """The API reference as an HTML page."""
     return render_template(
         "docs.html",
         document=document(),
-        chapters=[(tag, list(found)) for tag, found in groupby(OPERATIONS, lambda operation: operation.tag)],
+        chapters=[(tag, list(group)) for tag, group in groupby(OPERATIONS, lambda operation: operation.tag)],
         common=_COMMON,
         shapes=shapes(),
         fields=fields,
-        shape_of=schema_name,
+        schema_name=schema_name,
         curl=lambda operation: curl(operation, request.url_root.rstrip("/")),
         problems=sorted(all_problems().items()),
     )
 
 
 def schema_name(schema: Schema) -> str | None:
-    """The name of the shape that a schema refers to; None where it refers to none."""
+    """The name of the referenced schema; None for an inline schema."""
     return schema["$ref"].rpartition("/")[2] if "$ref" in schema else None
 
 
 def fields(schema: Schema, prefix: str = "") -> list[tuple[str, str, str]]:
-    """Name, type and meaning of each field of an object, and of the objects in it under dotted names."""
-    found = []
+    """Name, type and description of each field of an object; nested objects have dotted names."""
+    rows = []
     for name, field in schema["properties"].items():
-        found.append((prefix + name, _type(field), field.get("description", "")))
+        rows.append((prefix + name, _type(field), field.get("description", "")))
         if "properties" in field:
-            found += fields(field, f"{prefix}{name}.")
-    return found
+            rows += fields(field, f"{prefix}{name}.")
+    return rows
 
 
 def _type(field: Schema) -> str:

@@ -1,4 +1,4 @@
-"""The doors to what has become of files: of one, of one as soon as it changes, of many at once."""
+"""Views of file statuses: one file, with long polling or as events, and several files at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from werkzeug.datastructures import ETags
 
 from api.events import event_stream, format_event
 from api.json_bodies import parse_ids, read_json
+from api.limits import MAX_WAIT
 from api.lookup import get_file_or_404, get_files
 from api.pages import file_page
 from api.parameters import number
@@ -25,56 +26,55 @@ from services import current_services
 
 files = Blueprint("files", __name__)
 
-_LONGEST_WAIT = 60
-
 
 @files.get("/files/<id>")
 @requires_scope("read")
 def status(id: str) -> Response:
     """One file, as JSON or as a page; with `wait` as soon as it has changed."""
-    seconds, row = number(request.args, "wait", 1, _LONGEST_WAIT, 0), get_file_or_404(id)
+    seconds, row = number(request.args, "wait", 1, MAX_WAIT, 0), get_file_or_404(id)
     if seconds:
         row = _long_poll(row, seconds)
-    answer = file_page(row) if prefers_html() else _tagged(row)
-    answer.vary.add("Accept")
+    response = file_page(row) if prefers_html() else _file_response(row)
+    response.vary.add("Accept")
     if not has_ended(row):
-        answer.headers["Retry-After"] = "1"
-    return answer
+        response.headers["Retry-After"] = "1"
+    return response
 
 
-def _tagged(row: File) -> Response:
-    """The file as JSON under its ETag, or 304. Raises PreconditionFailed."""
+def _file_response(row: File) -> Response:
+    """The file as JSON with its ETag, or 304. Raises PreconditionFailed."""
     text, tag = etagged(row)
     if request.if_match and not request.if_match.contains(tag):
         raise PreconditionFailed
-    answer = Response(text + "\n", mimetype="application/json")
-    answer.set_etag(tag)
+    response = Response(text + "\n", mimetype="application/json")
+    response.set_etag(tag)
     if request.if_none_match.contains_weak(tag):
-        answer.status_code = 304
-    return answer
+        response.status_code = 304
+    return response
 
 
 @files.get("/files/<id>/events")
 @requires_scope("read")
 def events(id: str) -> Response:
-    """All that becomes of one file, as it happens."""
+    """The changes of one file, as server-sent events."""
     row = get_file_or_404(id)
-    (text, tag), last = etagged(row), request.headers.get("Last-Event-ID") or request.args.get("lastEventId")
+    last = request.headers.get("Last-Event-ID") or request.args.get("lastEventId")
     if has_ended(row):
-        return Response(status=204) if tag == last else _stream([format_event(tag, text)])
+        text, tag = etagged(row)
+        return Response(status=204) if tag == last else _event_response([format_event(tag, text)])
     if request.method == "HEAD":
-        return _stream([])
-    watcher = current_services().changes
-    watch = watcher.subscribe(row, g.principal.name, _client_has_left())
-    answer = _stream(stream_with_context(event_stream(watch, etagged, last)))
-    answer.call_on_close(lambda: watcher.unsubscribe(watch))
-    return answer
+        return _event_response([])
+    changes = current_services().changes
+    subscription = changes.subscribe(row, g.principal.name, _disconnect_check())
+    response = _event_response(stream_with_context(event_stream(subscription, etagged, last)))
+    response.call_on_close(lambda: changes.unsubscribe(subscription))
+    return response
 
 
 @files.post("/files/status")
 @requires_scope("read")
 def statuses() -> dict[str, Any]:
-    """Several files, and which of the ids are of none."""
+    """Several files, and the ids that are unknown."""
     ids = parse_ids(read_json(request))
     rows = get_files(ids)
     return {
@@ -84,9 +84,9 @@ def statuses() -> dict[str, Any]:
 
 
 def has_changed(row: File | None, tag: str, before: File, known: ETags) -> bool:
-    """Whether to answer one who waits: there is another state than those they know of, or the final one.
+    """Whether to end a long poll: the file has ended or is gone, or its state is new to the client.
 
-    For one who names none it is the status that has to be another.
+    New means an ETag that is not in `known` (If-None-Match); if that is empty, another status than `before` has.
     """
     if row is None or has_ended(row):
         return True
@@ -94,7 +94,7 @@ def has_changed(row: File | None, tag: str, before: File, known: ETags) -> bool:
 
 
 def _long_poll(before: File, seconds: int) -> File:
-    """The file after the wait. Where there is no place to wait in, it is over at once."""
+    """Wait for a change, at most `seconds`; not at all if all places for waiting requests are taken."""
 
     def done(row: File | None) -> bool:
         return has_changed(row, etagged(row)[1] if row else "", before, request.if_none_match)
@@ -104,21 +104,21 @@ def _long_poll(before: File, seconds: int) -> File:
     row: File | None = before
     with (
         suppress(TooManyWatchers),
-        current_services().changes.subscription(before, g.principal.name, _client_has_left()) as watch,
+        current_services().changes.subscription(before, g.principal.name, _disconnect_check()) as subscription,
     ):
-        row = watch.wait_until(done, seconds)
+        row = subscription.wait_until(done, seconds)
     if row is None:
         raise NotFound
     return row
 
 
-def _stream(events: Iterable[str]) -> Response:
-    answer = Response(events, content_type="text/event-stream")
-    answer.headers["Cache-Control"] = "no-store"
-    answer.headers["X-Accel-Buffering"] = "no"
-    return answer
+def _event_response(events: Iterable[str]) -> Response:
+    response = Response(events, content_type="text/event-stream")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # nginx buffers a whole response otherwise.
+    return response
 
 
-def _client_has_left() -> Callable[[], bool]:
-    """For a thread that has no request."""
+def _disconnect_check() -> Callable[[], bool]:
+    """Whether the client of this request has disconnected; callable from a thread without request context."""
     return partial(is_disconnected, request.environ.get("gunicorn.socket"))

@@ -1,4 +1,4 @@
-"""What the proxies in front say of a request (X-Forwarded-*), in the one form that the app reads."""
+"""X-Forwarded-* headers of trusted proxies, applied to the WSGI environment."""
 
 from __future__ import annotations
 
@@ -12,37 +12,39 @@ from server.addresses import canonical
 
 _SEGMENT = r"/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+"
 _PREFIX = re.compile(f"(?:{_SEGMENT}){{0,20}}/?")
-_MOST_LETTERS = 512
+_MAX_PREFIX = 512
+"""Characters of one value of X-Forwarded-Prefix."""
+
 _SCHEMES = ("http", "https")
 
 
-def forwarded_prefix(written: str, hops: int) -> str:
-    """The path that the service stands under, by the last `hops` values of X-Forwarded-Prefix; empty for none.
+def forwarded_prefix(header: str, hops: int) -> str:
+    """The path prefix of the service, from the last `hops` values of X-Forwarded-Prefix; empty without any.
 
-    A proxy that removes a path adds it to the header, the outermost first. No RFC describes the header. Each value is
-    a path of letters, digits and `-._~` (RFC 3986 §2.3): anything else could lead links to another site, and so
-    all of it counts as nothing.
+    A proxy that strips a prefix appends it to the header, so the outermost comes first; no RFC specifies the header.
+    Each value must be a path of unreserved characters (RFC 3986 §2.3). Any other value could point links to another
+    site, and invalidates the whole header.
     """
-    values = [value.strip() for value in written.split(",")][-hops:]
-    if not all(len(value) <= _MOST_LETTERS and _PREFIX.fullmatch(value) for value in values):
+    values = [value.strip() for value in header.split(",")][-hops:]
+    if not all(len(value) <= _MAX_PREFIX and _PREFIX.fullmatch(value) for value in values):
         return ""
     return "".join(value.rstrip("/") for value in values)
 
 
 class Forwarded:
-    """WSGI middleware: the client, scheme, host and path prefix that the last `hops` proxies have written.
+    """WSGI middleware: sets client, scheme, host and path prefix as reported by the last `hops` proxies.
 
-    With 0 hops nothing is believed. Either way REMOTE_ADDR is canonical: an IPv4 client of an IPv6 socket is itself.
+    With 0 hops all such headers are ignored. REMOTE_ADDR is always canonical: IPv4-mapped IPv6 becomes IPv4.
     """
 
     def __init__(self, app: WSGIApplication, hops: int) -> None:
         self._app, self._hops = app, hops
-        self._entry = ProxyFix(self._tidied, x_for=hops, x_proto=hops, x_host=hops) if hops else self._tidied
+        self._entry = ProxyFix(self._normalize, x_for=hops, x_proto=hops, x_host=hops) if hops else self._normalize
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._entry(environ, start_response)
 
-    def _tidied(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def _normalize(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["REMOTE_ADDR"] = canonical(environ.get("REMOTE_ADDR", ""))
         if self._hops:
             scheme = environ["wsgi.url_scheme"].lower()

@@ -1,4 +1,4 @@
-"""Bodies of JSON, read no further than they may be long, and taken only as exactly what they should be."""
+"""JSON request bodies: bounded in size, validated strictly."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 
 from flask import Request
 
+from api.limits import MAX_IDS
 from auth.transfer_slots import body_slot
 from problems import BadRequest, InvalidBody, TooLarge, UnsupportedMediaType
 from server.body import iter_body
 
-_LONGEST = 64 << 10
-_MOST_IDS = 100
+_MAX_BYTES = 64 << 10
 
 
 def read_json(request: Request) -> Any:
-    """The body's JSON. Raises UnsupportedMediaType, TooLarge, BadRequest, IncompleteBody, TooManyUploads.
+    """The parsed body. Raises UnsupportedMediaType, TooLarge, BadRequest, IncompleteBody, TooManyUploads.
 
-    It holds one of the caller's slots while it comes in, like an upload: it may be as slow as one.
+    Takes one of the client's transfer slots while it reads: a body may arrive as slowly as an upload.
     """
     if request.mimetype != "application/json":
-        raise UnsupportedMediaType("Send JSON, as application/json.")
+        raise UnsupportedMediaType("Send the body as application/json.")
     with body_slot():
-        body = _bounded(request)
+        body = _read_bytes(request)
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -31,33 +31,33 @@ def read_json(request: Request) -> Any:
 
 
 def parse_ids(body: Any) -> list[str]:
-    """The ids in `{"ids": [1 to 100 strings]}`, each once, in their order. Raises InvalidBody for all else."""
+    """The ids of `{"ids": [1 to MAX_IDS strings]}` without duplicates, in order. Raises InvalidBody."""
     if not isinstance(body, dict):
-        raise InvalidBody('The body is {"ids": […]}.', pointer="")
+        raise InvalidBody('The body must be {"ids": […]}.', pointer="")
     for name in body:
         if name != "ids":
-            raise InvalidBody("There is no such member.", pointer=pointer(name))
+            raise InvalidBody("Unknown member.", pointer=pointer(name))
     ids = body.get("ids")
-    if not isinstance(ids, list) or not 1 <= len(ids) <= _MOST_IDS:
-        raise InvalidBody(f"ids is a list of 1 to {_MOST_IDS} strings.", pointer="/ids")
+    if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_IDS:
+        raise InvalidBody(f"ids must be a list of 1 to {MAX_IDS} strings.", pointer="/ids")
     for number, id in enumerate(ids):
         if not isinstance(id, str):
-            raise InvalidBody("An id is a string.", pointer=pointer("ids", number))
+            raise InvalidBody("An id must be a string.", pointer=pointer("ids", number))
     return list(dict.fromkeys(ids))
 
 
 def pointer(*steps: str | int) -> str:
-    """The JSON Pointer (RFC 6901 §3) that leads there by these steps."""
+    """The JSON Pointer (RFC 6901 §3) of these steps."""
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
 
 
-def _bounded(request: Request) -> bytes:
-    too_large = TooLarge(f"The body may have {_LONGEST} bytes.", max_bytes=_LONGEST)
-    if (request.content_length or 0) > _LONGEST:
+def _read_bytes(request: Request) -> bytes:
+    too_large = TooLarge(f"The body may have {_MAX_BYTES} bytes.", max_bytes=_MAX_BYTES)
+    if (request.content_length or 0) > _MAX_BYTES:
         raise too_large
     body = b""
-    for piece in iter_body(request):
-        body += piece
-        if len(body) > _LONGEST:
+    for chunk in iter_body(request):
+        body += chunk
+        if len(body) > _MAX_BYTES:
             raise too_large
     return body

@@ -1,4 +1,4 @@
-"""HTML pages of the service: a file's own page, and the icon of all of them."""
+"""HTML: the page of a file, and the icon of all pages."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from lifecycle.changes import has_ended
 from models import File, UploadStatus
 from problems import IncompleteBody, Problem, all_problems
 
-_WORDS = {
+_STATUS_TEXTS = {
     UploadStatus.PENDING: "Accepted. Its bytes are safe and wait to be stored.",
     UploadStatus.PROCESSING: "Being stored.",
     UploadStatus.COMPLETE: "Stored and verified.",
     UploadStatus.ERROR: "Failed.",
 }
 _REASONS: dict[str, type[Problem]] = {IncompleteBody().reason: IncompleteBody}
-"""Values of a row's `error` that are not the slug of a problem."""
+"""Problems whose `reason` in a row's `error` differs from their slug."""
 
 
 def file_page(row: File) -> Response:
-    """The page of one file, which is never cached. Without JavaScript it reloads until the file has ended."""
-    answer = make_response(
+    """The page of one file, never cached. Without JavaScript it reloads until the file has ended."""
+    response = make_response(
         render_template(
             "file.html",
             row=row,
-            words=status_text(row),
+            status_text=status_text(row),
             problem=_problem(row.error),
             has_ended=has_ended(row),
             is_complete=row.upload_status == UploadStatus.COMPLETE,
@@ -36,22 +36,22 @@ def file_page(row: File) -> Response:
             rfc3339=rfc3339,
         )
     )
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def status_text(row: File) -> str:
-    """The status of a file for people, with the progress while there is any."""
-    words = _WORDS[row.upload_status]
+    """The status of a file as a sentence, with its progress."""
+    text = _STATUS_TEXTS[row.upload_status]
     if row.upload_status == UploadStatus.PENDING and row.error:
-        return f"{words} The last attempt failed; the next one starts by itself."
+        return f"{text} The last attempt failed and will be retried automatically."
     if row.upload_status == UploadStatus.PROCESSING and row.size:
-        return f"{words} {row.stored_bytes * 100 // row.size} %"
-    return words
+        return f"{text} {row.stored_bytes * 100 // row.size} %"
+    return text
 
 
 def _problem(error: str | None) -> dict[str, str] | None:
-    """What a row's `error` means: its title, and its cause and cure. `slug` leads to /problems/<slug>."""
+    """Title and explanation of a row's `error`. `slug` is for /problems/<slug>."""
     if error is None:
         return None
     kind = _REASONS.get(error) or all_problems().get(error, Problem)
@@ -59,5 +59,5 @@ def _problem(error: str | None) -> dict[str, str] | None:
 
 
 def init_app(app: Flask) -> None:
-    """Serve the icon where browsers look for it unasked. It is the one in `static/`, an SVG."""
+    """Serve `static/favicon.svg` at the path that browsers request by default."""
     app.add_url_rule("/favicon.ico", endpoint="static", defaults={"filename": "favicon.svg"})

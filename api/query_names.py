@@ -1,4 +1,4 @@
-"""Unknown and repeated query parameters are refused, by the parameters that the OpenAPI document lists."""
+"""Reject query parameters that the OpenAPI document does not list, and repeated ones."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from api.openapi.operations import OPERATIONS, Operation
 from problems import InvalidParameter
 
 _OPERATIONS = {(operation.method, operation.path): operation for operation in OPERATIONS}
-_LONGEST = 64
+_MAX_SHOWN = 64
+"""Characters of an unknown name that are repeated to the client."""
 
 
 def check_names(args: MultiDict[str, str], known: Collection[str]) -> None:
-    """Raise InvalidParameter for a parameter that is not in `known`, or that is given more than once."""
+    """Raise InvalidParameter for a parameter that is not in `known` or is repeated."""
     for name in args:
-        shown = name[:_LONGEST]
+        shown = name[:_MAX_SHOWN]
         if name not in known:
             takes = f"takes {', '.join(known)}" if known else "takes none"
-            raise InvalidParameter(f"There is no parameter {shown!r}: this operation {takes}.", parameter=shown)
+            raise InvalidParameter(f"Unknown parameter {shown!r}: this operation {takes}.", parameter=shown)
         if len(args.getlist(name)) > 1:
             raise InvalidParameter(f"{shown} is given more than once.", parameter=shown)
 
 
 def _check() -> None:
-    """Check the query of an operation that needs a scope. Load balancers and trackers add parameters to the others.
+    """Check the query of operations that need a scope. To the others load balancers and trackers add parameters.
 
-    A chunk's numbers in the query of an upload stay ChunkedUpload, which names what to switch off.
+    Chunk numbers in an upload's query raise ChunkedUpload instead, whose detail says what to switch off.
     """
     operation = _operation(request.method, request.url_rule.rule) if request.query_string and request.url_rule else None
     if operation and operation.scope:
@@ -44,11 +45,11 @@ def _check() -> None:
 
 @cache
 def _operation(method: str, rule: str) -> Operation | None:
-    """The operation behind a URL rule of Flask; None for OPTIONS and what the document does not list."""
+    """The operation of a Flask URL rule; None for OPTIONS and routes that the document does not list."""
     path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
     return _OPERATIONS.get(("get" if method == "HEAD" else method.lower(), path))
 
 
 def init_app(app: Flask) -> None:
-    """Check the query parameters of each request."""
+    """Check the query parameters of every request."""
     app.before_request(_check)

@@ -1,4 +1,4 @@
-"""What HTTP gets back: a file as JSON, a problem as problem+json. Both have one shape everywhere."""
+"""Responses: a file as JSON, an error as problem+json (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from problems import (
 
 log = logging.getLogger("ferry.http")
 
-_OF_STATUS: dict[int, type[Problem]] = {
+_BY_STATUS: dict[int, type[Problem]] = {
     kind.status: kind
     for kind in (BadRequest, NotFound, MethodNotAllowed, LengthRequired, TooLarge, UnsupportedMediaType)
 }
 
 
 def serialize(row: File) -> dict[str, Any]:
-    """A file as every endpoint shows it. Times are RFC 3339 UTC, sizes are bytes."""
-    address = f"{request.script_root}/files/{row.id}"
+    """A file as JSON, the same at every endpoint. Times are RFC 3339 UTC, sizes bytes."""
+    path = f"{request.script_root}/files/{row.id}"
     return {
         "id": row.id,
         "name": row.name,
@@ -55,86 +55,86 @@ def serialize(row: File) -> dict[str, Any]:
         "expires_at": rfc3339(row.expires_at) if row.expires_at else None,
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
-        "links": {"self": address, "content": f"{address}/content", "events": f"{address}/events"},
+        "links": {"self": path, "content": f"{path}/content", "events": f"{path}/events"},
     }
 
 
 def etagged(row: File) -> tuple[str, str]:
-    """A file as a line of JSON, and the tag of that state: another if, and only if, the JSON is."""
+    """A file as one line of JSON, and its ETag: a digest of that line."""
     text = json.dumps(serialize(row), separators=(",", ":"))
     return text, hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def prefers_html() -> bool:
-    """Whether the client prefers text/html to JSON (RFC 9110 §12.5.1), as a browser does that opens an address.
+    """Whether the client prefers text/html to JSON (RFC 9110 §12.5.1): a browser that navigates.
 
-    Answers that depend on it say `Vary: Accept`. Scripts and programs send `*/*` or nothing: JSON.
+    Responses that depend on it need `Vary: Accept`. Scripts send `*/*` or no Accept, and get JSON.
     """
     return request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html"
 
 
 def negotiate_upload_response(row: File, status: int) -> Response:
-    """The answer to an upload: the file, or for a browser's form 303 to the file's page, so that a reload only reads.
+    """The response to an upload: the file as JSON, or for a browser's form 303 to the file's page.
 
-    `status` is 201 where the file is stored, 202 where it is safe and on its way.
+    After the redirect a reload of the page does not send the form again. `status`: as in upload_response.
     """
     body, status, headers = upload_response(row, status)
-    answer = Response(status=303, headers=headers) if prefers_html() else make_response(body, status, headers)
-    answer.vary.add("Accept")
-    return answer
+    response = Response(status=303, headers=headers) if prefers_html() else make_response(body, status, headers)
+    response.vary.add("Accept")
+    return response
 
 
 def upload_response(row: File, status: int) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """The answer to an upload: 201 where it is stored, 202 where it is safe and on its way."""
-    answer = serialize(row)
-    return answer, status, {"Location": answer["links"]["self"]}
+    """The response to an upload as JSON. `status` is 201 for a stored file, 202 for an accepted one."""
+    body = serialize(row)
+    return body, status, {"Location": body["links"]["self"]}
 
 
 def problem(error: Problem) -> Response:
     """The problem details (RFC 9457) of `error`."""
     members = error.members(request.script_root + request.path, request.script_root) | {"request_id": request_id.get()}
-    # A token in the wrong place, the address say, must not get into what its client writes down.
-    answer = Response(redact_tokens(json.dumps(members)), error.status, mimetype="application/problem+json")
-    answer.headers.extend(error.headers)
+    # A token in the wrong place, such as the path, must not end up in the client's log.
+    response = Response(redact_tokens(json.dumps(members)), error.status, mimetype="application/problem+json")
+    response.headers.extend(error.headers)
     if error.retry_after is not None:
-        answer.headers["Retry-After"] = str(error.retry_after)
-    return answer
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
-def _http(error: HTTPException) -> Response:
-    """Werkzeug's own refusals (no such address, not this method) in our words, with its headers (Allow)."""
-    kind = _OF_STATUS.get(error.code or 500, BadRequest if 400 <= (error.code or 500) < 500 else Problem)
-    answer = problem(kind())
-    answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
-    return answer
+def _http_error(error: HTTPException) -> Response:
+    """Werkzeug's own errors (no such path, method not allowed) as problems, with the header Allow."""
+    kind = _BY_STATUS.get(error.code or 500, BadRequest if 400 <= (error.code or 500) < 500 else Problem)
+    response = problem(kind())
+    response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    return response
 
 
-def _check() -> None:
-    """Raises NotFound for an address written in another way (//): Werkzeug would redirect, with HTML, past `_http`."""
+def _reject_redirect() -> None:
+    """Raise NotFound for a path with `//`: Werkzeug would redirect with an HTML body, bypassing the error handlers."""
     if isinstance(request.routing_exception, RequestRedirect):
         raise NotFound
 
 
-def _database(error: Exception) -> Response:
-    log.error("the database is not available: %s", reason(error))
+def _database_unavailable(error: Exception) -> Response:
+    log.error("database.unavailable: %s", reason(error))
     return problem(DatabaseUnavailable())
 
 
-def _unexpected(error: Exception) -> Response:
-    log.exception("unexpected failure of %s %s", request.method, truncate(request.path))
+def _internal_error(error: Exception) -> Response:
+    log.exception("request.failed: %s %s", request.method, truncate(request.path))
     return problem(Problem())
 
 
 def rfc3339(seconds: float) -> str:
-    """A time as JSON has it everywhere: UTC, to the millisecond."""
+    """A time in seconds since the epoch as RFC 3339: UTC, with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def init_app(app: Flask) -> None:
-    """Answer every failure of the app with a problem: nothing else may leave it, HTML least of all."""
-    app.before_request(_check)
+    """Answer every error with a problem, never with HTML."""
+    app.before_request(_reject_redirect)
     app.register_error_handler(Problem, problem)
-    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(HTTPException, _http_error)
     for kind in UNAVAILABLE:
-        app.register_error_handler(kind, _database)
-    app.register_error_handler(Exception, _unexpected)
+        app.register_error_handler(kind, _database_unavailable)
+    app.register_error_handler(Exception, _internal_error)

@@ -25,6 +25,10 @@ from services import current_services
 
 RETENTION_SECONDS = 24 * 3600
 
+MAX_KEY_LENGTH = 255
+KEY_PATTERN = f"[!-~]([ -~]{{0,{MAX_KEY_LENGTH - 2}}}[!-~])?"
+"""1 to 255 printable ASCII characters without a space at either end. The OpenAPI document has the same pattern."""
+
 
 class Key(Base):
     """A used key: its hash, its file, and the lease of the request that is still being processed."""
@@ -59,7 +63,7 @@ def idempotent(key: str | None, row: File) -> Iterator[File | None]:
     if key is None:
         yield None
         return
-    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?", key):
+    if not re.fullmatch(KEY_PATTERN, key):
         raise IdempotencyKeyInvalid
     digest = _key_digest(row.owner, key)
     existing = _reserve(digest, row)

@@ -1,4 +1,4 @@
-"""The API as an OpenAPI 3.1 document: plain data, which the page of docs is made from too."""
+"""The OpenAPI 3.1 document as plain data. The HTML reference is generated from the same data."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from api.openapi.components import HEADERS
 from api.openapi.operations import AUTH, COMMON, OPERATIONS, ROUTING, UNSAFE, Operation
 from api.openapi.schemas import ref, schemas
 from problems import Problem, RangeNotSatisfiable, Unauthorized, UntrustedHost
+from server.request_ids import HEADER as REQUEST_ID
 
 VERSION = "0.1.0"
 
-_ABOUT = """Takes uploads over HTTP and carries them to object storage. A file that was accepted is never lost.
+_DESCRIPTION = """Takes uploads over HTTP and carries them to object storage. A file that was accepted is never lost.
 
 JSON names are snake_case, times RFC 3339 UTC, sizes bytes. Every failure is application/problem+json (RFC 9457), whose
 type leads to its cause and its cure. Any other address is 404 not-found, any other method 405 method-not-allowed."""
 
-_KEY = """An API key that has the scope which the operation names. On the machine that Ferry runs on none is needed
+_KEY_HELP = """An API key that has the scope which the operation names. On the machine that Ferry runs on none is needed
 until the first one is made."""
 
-_IN_PATHS = {"id": "$ID", "slug": "too-large", "name": "README.md"}
-_UPLOADS = {
+_PATH_EXAMPLES = {"id": "$ID", "slug": "too-large", "name": "README.md"}
+_CURL_UPLOADS = {
     ("post", False): " -F file=@README.md {}",
     ("put", False): " -X PUT -F file=@README.md {}",
     ("post", True): " --data-binary @README.md {}",
     ("put", True): " -T README.md {}",
 }
-"""The curl options of an upload, by its method and whether its path has the file's name."""
+"""curl options of an upload by method and whether the path contains the filename."""
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The whole document. Nobody may change it."""
+    """The whole document. Cached: callers must not modify it."""
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for operation in OPERATIONS:
         paths[operation.path][operation.method] = _operation(operation)
@@ -45,7 +46,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Ferry",
             "version": VERSION,
-            "description": _ABOUT,
+            "description": _DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in OPERATIONS)],
@@ -54,13 +55,13 @@ def document() -> dict[str, Any]:
             "schemas": schemas(),
             "headers": HEADERS,
             "responses": {kind.slug(): _error_response([kind]) for kind in ROUTING},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _KEY}},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _KEY_HELP}},
         },
     }
 
 
 def operation_problems(operation: Operation) -> list[type[Problem]]:
-    """All that it may answer with, by status."""
+    """The problems that an operation may return, by status."""
     kinds = {*COMMON, *operation.problems}
     kinds |= set(AUTH) if operation.scope else set()
     kinds |= set(UNSAFE) if operation.method != "get" else set()
@@ -70,15 +71,15 @@ def operation_problems(operation: Operation) -> list[type[Problem]]:
 
 
 def curl(operation: Operation, root: str) -> str:
-    """A line for the shell that does it, with a file's id in `ID`. `root` is the service's address, without a slash."""
-    path = re.sub(r"\{(\w+)\}", lambda found: _IN_PATHS[found[1]], operation.path)
+    """A curl command for the operation. `$ID` stands for a file's id; `root` is the base URL without a final slash."""
+    path = re.sub(r"\{(\w+)\}", lambda match: _PATH_EXAMPLES[match[1]], operation.path)
     options = {
         "fetch_archive": ' -o files.zip "{}?ids=$ID"',
         "watch_file": " -N {}",
         "delete_file": " -X DELETE {}",
         "retry_file": " -X POST {}",
     }
-    default = " {}" if operation.body is None else _UPLOADS[operation.method, "{name}" in operation.path]
+    default = " {}" if operation.body is None else _CURL_UPLOADS[operation.method, "{name}" in operation.path]
     if operation.body and "application/json" in operation.body["content"]:
         default = " -H 'Content-Type: application/json' -d '{{\"ids\": [\"'$ID'\"]}}' {}"
     return "curl" + options.get(operation.id, default).format(f"{root}{path}")
@@ -98,14 +99,14 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _error_response(kinds: list[type[Problem]]) -> dict[str, Any]:
-    """An answer that is one of these problems, which have one status."""
-    headers = ["X-Request-ID"]
+    """A response that is one of these problems, which share one status."""
+    headers = [REQUEST_ID]
     headers += ["Retry-After"] if any(kind.status in (409, 429, 503, 507) for kind in kinds) else []
     headers += ["WWW-Authenticate"] if Unauthorized in kinds else []
     headers += ["Content-Range"] if RangeNotSatisfiable in kinds else []
-    choices = [ref(kind.slug()) for kind in kinds]
+    refs = [ref(kind.slug()) for kind in kinds]
     return {
         "description": f"{HTTPStatus(kinds[0].status).phrase}: {', '.join(f'`{kind.slug()}`' for kind in kinds)}.",
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-        "content": {"application/problem+json": {"schema": choices[0] if len(choices) == 1 else {"oneOf": choices}}},
+        "content": {"application/problem+json": {"schema": refs[0] if len(refs) == 1 else {"oneOf": refs}}},
     }

@@ -1,60 +1,62 @@
-"""What operations are put together from: parameters, headers, bodies and answers, as OpenAPI 3.1 has them."""
+"""Building blocks of operations: parameters, headers, request bodies and responses (OpenAPI 3.1)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from api.limits import DEFAULT_PAGE_SIZE, MAX_ARCHIVE_FILES, MAX_PAGE_SIZE, MAX_TTL
 from api.openapi.schemas import ID, MODES, STATUS, TIME, Schema, ref
-from api.parameters import MAX_PAGE_SIZE, MAX_TTL
 from api.upload_request import FIELD
+from lifecycle.idempotency import KEY_PATTERN, MAX_KEY_LENGTH
+from server.request_ids import HEADER as REQUEST_ID
 
 Component = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 
 
-def _parameter(where: str, name: str, schema: Schema, about: str) -> Component:
-    return {"name": name, "in": where, "description": about, "schema": schema}
+def _parameter(location: str, name: str, schema: Schema, description: str) -> Component:
+    return {"name": name, "in": location, "description": description, "schema": schema}
 
 
-def query(name: str, schema: Schema, about: str) -> Component:
-    """A parameter of the address."""
-    return _parameter("query", name, schema, about)
+def query(name: str, schema: Schema, description: str) -> Component:
+    """A query parameter."""
+    return _parameter("query", name, schema, description)
 
 
-def number(name: str, low: int, high: int, about: str, default: int | None = None) -> Component:
-    """A whole number within bounds."""
+def number(name: str, low: int, high: int, description: str, default: int | None = None) -> Component:
+    """An integer query parameter from `low` to `high`."""
     schema = {"type": "integer", "minimum": low, "maximum": high}
-    return query(name, schema | ({} if default is None else {"default": default}), about)
+    return query(name, schema | ({} if default is None else {"default": default}), description)
 
 
-def flag(name: str, about: str) -> Component:
-    """1 or 0."""
-    return query(name, {"type": "string", "enum": ["0", "1"], "default": "0"}, about)
+def flag(name: str, description: str) -> Component:
+    """A query parameter that is 1 or 0."""
+    return query(name, {"type": "string", "enum": ["0", "1"], "default": "0"}, description)
 
 
 def response(
-    about: str,
+    description: str,
     schema: Schema | None = None,
     content_type: str = "application/json",
     headers: tuple[str, ...] = (),
     *,
     links_to_file: bool = False,
 ) -> Component:
-    """One that is no problem. `leads_to`: its `id` is that of a file."""
+    """A success response. `links_to_file`: its body contains a file id; add OpenAPI links."""
     links = {} if not links_to_file else {name: _LINK | {"operationId": name} for name in _FILE_OPERATIONS}
     return {
-        "description": about,
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in (*headers, "X-Request-ID")},
+        "description": description,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in (*headers, REQUEST_ID)},
         **({} if schema is None else {"content": {content_type: {"schema": schema}}}),
         **({"links": links} if links else {}),
     }
 
 
 def html_or_json(json: Component) -> Component:
-    """The same response, which is HTML without an ETag for a client that prefers text/html."""
-    sometimes = {"ETag": HEADERS["ETag"] | {"required": False}}
+    """`json`, or for a client that prefers text/html a page without ETag."""
+    optional = {"ETag": HEADERS["ETag"] | {"required": False}}
     return json | {
-        "headers": json["headers"] | sometimes,
+        "headers": json["headers"] | optional,
         "content": json["content"] | {"text/html": {"schema": _TEXT}},
     }
 
@@ -75,7 +77,7 @@ UPLOAD_PARAMETERS = (
     _parameter(
         "header",
         "Idempotency-Key",
-        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+        {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": f"^{KEY_PATTERN}$"},
         "A request that comes again with the same key makes no second file.",
     ),
     _parameter(
@@ -89,7 +91,9 @@ LAST_EVENT_ID = (
     _parameter("header", "Last-Event-ID", _TEXT, "The event that the client has: it is not sent again."),
     query("lastEventId", _TEXT, "The same, as EventSource polyfills send it."),
 )
-IDS_IN_QUERY = query("ids", {"type": "array", "items": ID, "maxItems": 1000}, "Ids, with commas between them.") | {
+IDS_IN_QUERY = query(
+    "ids", {"type": "array", "items": ID, "maxItems": MAX_ARCHIVE_FILES}, "Ids, with commas between them."
+) | {
     "style": "form",
     "explode": False,
 }
@@ -108,7 +112,7 @@ CONDITIONS = (
 )
 
 PAGE = (
-    number("limit", 1, MAX_PAGE_SIZE, "Most files of a page.", 20),
+    number("limit", 1, MAX_PAGE_SIZE, "Most files of a page.", DEFAULT_PAGE_SIZE),
     query("cursor", ID, "next of the page before."),
     query("status", STATUS, "Only those of this status."),
     query("mode", MODES, "Only those that came this way."),
@@ -153,6 +157,10 @@ HEADERS: dict[str, Component] = {
     "Location": {"description": "Where to go.", "schema": _TEXT, "required": True},
     "Retry-After": {"description": "Seconds after which it is worth asking again.", "schema": {"type": "integer"}},
     "WWW-Authenticate": {"description": "How to say who one is.", "schema": _TEXT, "required": True},
-    "X-Request-ID": {"description": "Stands in the server's log too. A client may send its own.", "schema": _TEXT},
+    REQUEST_ID: {
+        "description": "Stands in the server's log too. A client may send its own.",
+        "schema": _TEXT,
+        "required": True,
+    },
 }
-"""Those required are in every answer that names them. What is no HTTP is refused without an X-Request-ID."""
+"""Required headers are in every response that lists them. Also the response to a malformed request has a request id."""

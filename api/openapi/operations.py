@@ -1,4 +1,4 @@
-"""Every operation: what it takes and what it may answer. Tests hold this table to the doors and their answers."""
+"""Every operation with its parameters, responses and problems. Tests compare this table with the views."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import problems as p
+from api.limits import DEFAULT_LINK_TTL, MAX_ARCHIVE_FILES, MAX_IDS, MAX_LINK_TTL, MAX_WAIT
 from api.openapi.components import (
     CONDITIONS,
     ID_IN_PATH,
@@ -35,7 +36,7 @@ Kinds = tuple[type[p.Problem], ...]
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one address. `problems` are those beside the ones that any request, or any scope, may meet."""
+    """One method of one path. `problems` are in addition to COMMON, AUTH and UNSAFE."""
 
     id: str
     method: str
@@ -55,10 +56,10 @@ COMMON: Kinds = (
 )  # fmt: skip
 AUTH: Kinds = (p.Unauthorized, p.ScopeMissing, p.TooManyRequests, p.DatabaseUnavailable, p.InvalidParameter)
 UNSAFE: Kinds = (p.CrossSiteRequest,)
-"""Of every method but GET."""
+"""Of every method except GET."""
 
 ROUTING: Kinds = (p.NotFound, p.MethodNotAllowed)
-"""Of addresses and methods that are none of these."""
+"""Of every other path and method."""
 
 _STORAGE: Kinds = (
     StorageError,
@@ -113,8 +114,11 @@ OPERATIONS = (
             "304": response("It is as the ETag says.", headers=("ETag", "Retry-After")),
         },
         (p.NotFound, p.PreconditionFailed),
-        (ID_IN_PATH, number("wait", 1, 60, "Seconds to wait for another status; with If-None-Match for another ETag."),
-         *STATE_CONDITIONS),
+        (
+            ID_IN_PATH,
+            number("wait", 1, MAX_WAIT, "Seconds to wait for another status; with If-None-Match for another ETag."),
+            *STATE_CONDITIONS,
+        ),
     ),
     Operation(
         "watch_file", "get", "/files/{id}/events", "Watch", "read",
@@ -126,7 +130,7 @@ OPERATIONS = (
         (p.NotFound, p.TooManyWatchers), (ID_IN_PATH, *LAST_EVENT_ID),
     ),
     Operation(
-        "get_statuses", "post", "/files/status", "Watch", "read", "What has become of up to 100 files.",
+        "get_statuses", "post", "/files/status", "Watch", "read", f"What has become of up to {MAX_IDS} files.",
         {"200": response("Those that there are.", ref("Statuses"))}, _JSON, body=IDS,
     ),
     Operation(
@@ -135,7 +139,10 @@ OPERATIONS = (
         {
             "200": response("All bytes.", {}, "*/*", RANGES),
             "206": response("Those of the range.", {}, "*/*", (*RANGES, "Content-Range")),
-            "302": response("With redirect=1: where the storage has them, for 300 s.", {}, "text/plain", ("Location",)),
+            "302": response(
+                f"With redirect=1: where the storage has them, for {DEFAULT_LINK_TTL} s.",
+                {}, "text/plain", ("Location",),
+            ),
             "304": response("The client has them.", headers=("ETag", "Accept-Ranges")),
         },
         (*_FETCH, p.PreconditionFailed, p.RangeNotSatisfiable),
@@ -143,14 +150,14 @@ OPERATIONS = (
     ),
     Operation(
         "get_link", "get", "/files/{id}/link", "Fetch", "read",
-        "An address at the storage that gives the file to whoever has it, for a while.",
+        "A presigned URL of the file at the storage, which needs no API key.",
         {"200": response("The address.", ref("Link"))},
         _FETCH,
-        (ID_IN_PATH, number("expires", 1, 900, "Seconds for which it is good.", 300)),
+        (ID_IN_PATH, number("expires", 1, MAX_LINK_TTL, "Seconds for which it is good.", DEFAULT_LINK_TTL)),
     ),
     Operation(
         "fetch_archive", "get", "/files.zip", "Fetch", "read",
-        "Up to 1000 files as one zip: those of ids, or those whose names begin with prefix.",
+        f"Up to {MAX_ARCHIVE_FILES} files as one zip: those of ids, or those whose names begin with prefix.",
         {"200": response("The archive.", {}, "application/zip", ("Content-Disposition",))},
         _FETCH, (IDS_IN_QUERY, query("prefix", {"type": "string", "minLength": 1}, "How the names start.")),
     ),
@@ -161,10 +168,10 @@ OPERATIONS = (
     ),
     Operation(
         "delete_file", "delete", "/files/{id}", "List and delete", "delete", "Delete a file.",
-        {"204": response("It is gone, for everybody.")}, (p.NotFound,), (ID_IN_PATH,),
+        {"204": response("It is deleted.")}, (p.NotFound,), (ID_IN_PATH,),
     ),
     Operation(
-        "delete_files", "post", "/files/delete", "List and delete", "delete", "Delete up to 100 files.",
+        "delete_files", "post", "/files/delete", "List and delete", "delete", f"Delete up to {MAX_IDS} files.",
         {"200": response("Which there were.", ref("Deleted"))}, _JSON, body=IDS,
     ),
     Operation(

@@ -1,11 +1,12 @@
-"""The shapes of what goes in and comes out, as JSON Schema (2020-12). Those of problems are made from their classes."""
+"""JSON Schemas (2020-12) of request and response bodies. Those of problems are generated from their classes."""
 
 from __future__ import annotations
 
 import inspect
 from typing import Any, get_args
 
-import storage  # noqa: F401  its errors are problems too
+import storage  # noqa: F401  registers its errors as problems
+from api.limits import MAX_IDS
 from file import Mode
 from models import UploadStatus
 from problems import Problem, all_problems
@@ -47,27 +48,27 @@ MEMBERS: dict[str, dict[str, Schema]] = {
         "denied_type": {"type": ["string", "null"], "description": "The type or family that refuses the file."},
     },
 }
-"""What some problems say beside what all say. Some of their answers lack it."""
+"""Members that some problems have in addition to the common ones. All of them are optional."""
 
 
 def ref(name: str) -> Schema:
-    """A reference to the schema of this name."""
+    """A reference to a schema by name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def schemas() -> dict[str, Schema]:
-    """All of them by name; a problem's is its slug."""
+    """All schemas by name; the name of a problem is its slug."""
     return shapes() | {slug: _problem(slug, kind) for slug, kind in sorted(all_problems().items())}
 
 
 def shapes() -> dict[str, Schema]:
-    """The schemas of bodies other than problems, by name."""
+    """The schemas other than problems, by name."""
     return dict(_SHAPES)
 
 
 def _problem(slug: str, kind: type[Problem]) -> Schema:
     always = {
-        # Not const: a service under a path of its proxy's has the path in front.
+        # Not const: behind a proxy with a path prefix, the prefix comes first.
         "type": {**_TEXT, "format": "uri-reference", "pattern": f"/problems/{slug}$"},
         "title": {"const": kind.title},
         "status": {"const": kind.status},
@@ -83,16 +84,16 @@ def _problem(slug: str, kind: type[Problem]) -> Schema:
     }
 
 
-def _object(about: str, **properties: Schema) -> Schema:
-    """An object that has all of these."""
-    return {"type": "object", "description": about, "properties": properties, "required": list(properties)}
+def _object(description: str, **properties: Schema) -> Schema:
+    """An object with these properties, all required."""
+    return {"type": "object", "description": description, "properties": properties, "required": list(properties)}
 
 
-def _or_null(schema: Schema, about: str) -> Schema:
-    return {**schema, "type": [schema["type"], "null"], "description": about}
+def _or_null(schema: Schema, description: str) -> Schema:
+    return {**schema, "type": [schema["type"], "null"], "description": description}
 
 
-_EXAMPLE_ADDRESS = f"/files/{_EXAMPLE_ID}"
+_EXAMPLE_PATH = f"/files/{_EXAMPLE_ID}"
 _EXAMPLE_FILE = {
     "id": _EXAMPLE_ID,
     "name": "README.md",
@@ -112,9 +113,9 @@ _EXAMPLE_FILE = {
     "created_at": "2026-11-20T10:24:31.645Z",
     "updated_at": "2026-11-20T10:24:31.702Z",
     "links": {
-        "self": _EXAMPLE_ADDRESS,
-        "content": f"{_EXAMPLE_ADDRESS}/content",
-        "events": f"{_EXAMPLE_ADDRESS}/events",
+        "self": _EXAMPLE_PATH,
+        "content": f"{_EXAMPLE_PATH}/content",
+        "events": f"{_EXAMPLE_PATH}/events",
     },
 }
 _SHAPES: dict[str, Schema] = {
@@ -124,7 +125,7 @@ _SHAPES: dict[str, Schema] = {
         name={**_TEXT, "description": "The last component of the name that was sent."},
         status={
             **STATUS,
-            "description": "PENDING: safe, nobody works on it. PROCESSING: somebody does. COMPLETE: stored and"
+            "description": "PENDING: accepted, not claimed. PROCESSING: claimed by a worker. COMPLETE: stored and"
             " verified. ERROR: ended, see error.",
         },
         mode={**MODES, "description": "How it was uploaded: the first word of the endpoint."},
@@ -193,7 +194,7 @@ _SHAPES: dict[str, Schema] = {
     ),
     "Ids": {
         **_object(
-            "The files that are meant.", ids={**_TEXTS, "minItems": 1, "maxItems": 100, "description": "Their ids."}
+            "The files that are meant.", ids={**_TEXTS, "minItems": 1, "maxItems": MAX_IDS, "description": "Their ids."}
         ),
         "additionalProperties": False,
         "examples": [{"ids": [_EXAMPLE_ID]}],

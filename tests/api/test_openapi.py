@@ -66,6 +66,19 @@ def test_it_is_openapi_3_1(client: FlaskClient) -> None:
     assert answer["paths"] == document()["paths"]
 
 
+def test_every_response_requires_a_request_id() -> None:
+    """Malformed requests included: tests/bad_input/test_bad_requests.py checks their responses."""
+    responses = [
+        response
+        for operations in document()["paths"].values()
+        for operation in operations.values()
+        for response in operation["responses"].values()
+    ]
+
+    assert document()["components"]["headers"]["X-Request-ID"]["required"] is True
+    assert all("X-Request-ID" in response["headers"] for response in responses)
+
+
 def test_it_has_the_version_of_the_package() -> None:
     assert f'version = "{document()["info"]["version"]}"' in (ROOT / "pyproject.toml").read_text()
 

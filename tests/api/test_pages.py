@@ -105,7 +105,7 @@ def test_a_files_page_reloads_until_the_file_has_ended(client: FlaskClient) -> N
     assert ("http-equiv" in ended.text, ended.headers.get("Retry-After")) == (False, None)
     assert '<noscript><meta http-equiv="refresh"' in waiting.text
     assert waiting.headers["Retry-After"] == "1"
-    assert "The last attempt failed; the next one starts by itself." in waiting.text
+    assert "The last attempt failed and will be retried automatically." in waiting.text
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "object-asked-for-before-a-link",
-        "api.downloads:_link",
+        "api.downloads:_presigned_url",
         drop("require_object(...)"),
         ("tests/api/test_object_missing.py",),
     ),
