@@ -35,7 +35,7 @@ from modes import celery as celery_mode
 from modes import dispatch
 from quotas.concurrency import ConcurrencyLimiter
 from quotas.rate_limits import RateLimiter
-from relay.channel import INLINE_BYTES, Relay
+from relay.relay import INLINE_BYTES, Relay
 from routes import routes
 from security import cross_site, headers, trusted_hosts
 from services import EXTENSION, Services, current_services

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # Every layer above reaches its services through here: at run
     from modes.celery import RelayServer
     from quotas.concurrency import ConcurrencyLimiter
     from quotas.rate_limits import RateLimiter
-    from relay.channel import Relay
+    from relay.relay import Relay
     from spool import Spool
     from storage.base import Storage
     from sweep.sweeper import Sweeper

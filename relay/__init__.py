@@ -1,1 +1,1 @@
-"""Tasks and bytes over Redis: the relay, Celery's transport, task messages, the worker probe."""
+"""Redis: the relay of bytes, Celery's transport, task messages, the worker probe."""

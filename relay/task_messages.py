@@ -1,6 +1,6 @@
-"""What a message of the queue must look like. Pure rules: kombu and Celery end a worker over many that do not.
+"""Validation of the queue's messages. Pure rules: many malformed messages crash kombu or Celery.
 
-A message that Celery can't take is put back when the worker ends, and would end the next one too.
+A message that crashes a worker is requeued when the worker ends, and would crash the next one too.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from typing import Any
 
 from content.filenames import ID
 
-_FARTHEST = timedelta(days=1)
-"""How far ahead a task may be due: a retry is, by the length of a lease."""
+_MAX_DELAY = timedelta(days=1)
+"""Maximum delay of a task: a retry is delayed by the length of a lease."""
 
 
 def is_task(message: bytes) -> bool:
-    """Whether this is a task as Ferry queues it: known, with its own arguments, and nothing that Celery can't take."""
-    found = _decoded(message)
-    return isinstance(found, dict) and _is_message(found)
+    """Return whether this is one of Ferry's tasks, with its own arguments and only what Celery accepts."""
+    decoded = _decode(message)
+    return isinstance(decoded, dict) and _is_message(decoded)
 
 
 def is_unacknowledged(entry: bytes) -> bool:
-    """Whether this is what kombu keeps of a task that was taken: the message, its exchange and its queue."""
-    match _decoded(entry):
+    """Return whether this is kombu's record of a task that was taken: the message, its exchange and its queue."""
+    match _decode(entry):
         case [dict(message), str(), str()]:
             return _is_message(message)
     return False
 
 
-def _decoded(text: bytes | str) -> object:
-    """The JSON of `text`, None where it is malformed. Half a surrogate pair can be read, and not written again."""
+def _decode(text: bytes | str) -> object:
+    """Parse JSON; None if it is malformed. Half a surrogate pair can be parsed, but not encoded again."""
     try:
         raw = text.encode() if isinstance(text, str) else text
         return None if b"\\ud" in raw.lower() else json.loads(raw)
@@ -45,8 +45,8 @@ def _is_message(message: dict[str, Any]) -> bool:
         (message.get("content-type"), message.get("content-encoding")) == ("application/json", "utf-8")
         and isinstance(headers, dict)
         and isinstance(properties, dict)
-        and _all(headers, _HEADERS)
-        and _all(properties, _PROPERTIES)
+        and _all_valid(headers, _HEADERS)
+        and _all_valid(properties, _PROPERTIES)
         and _has_arguments(headers["task"], message.get("body"))
     )
 
@@ -54,19 +54,19 @@ def _is_message(message: dict[str, Any]) -> bool:
 def _has_arguments(task: str, body: object) -> bool:
     if not isinstance(body, str):
         return False
-    match _decoded(body):
+    match _decode(body):
         case [list(args), dict(kwargs), dict(embed)] if not kwargs and not any(embed.values()):
-            wanted = _TASKS[task]
-            return len(args) == len(wanted) and all(fits(value) for fits, value in zip(wanted, args, strict=True))
+            checks = _TASKS[task]
+            return len(args) == len(checks) and all(check(arg) for check, arg in zip(checks, args, strict=True))
     return False
 
 
-def _all(given: dict[str, Any], wanted: Mapping[str, Callable[[Any], bool]]) -> bool:
-    """Whether each of `given` is as `wanted`, or a plain value where nothing is said of it; no key may be missing."""
-    return wanted.keys() <= given.keys() and all(wanted.get(name, _is_plain)(value) for name, value in given.items())
+def _all_valid(values: dict[str, Any], checks: Mapping[str, Callable[[Any], bool]]) -> bool:
+    """Return whether all keys of `checks` are present and valid, and all other values are scalars."""
+    return checks.keys() <= values.keys() and all(checks.get(name, _is_scalar)(value) for name, value in values.items())
 
 
-def _is_plain(value: object) -> bool:
+def _is_scalar(value: object) -> bool:
     return value is None or isinstance(value, (str, int, float))
 
 
@@ -87,7 +87,7 @@ def _is_due_soon(value: object) -> bool:
         return True
     try:
         due = datetime.fromisoformat(str(value))
-        return due.replace(tzinfo=due.tzinfo or UTC) < datetime.now(UTC) + _FARTHEST
+        return due.replace(tzinfo=due.tzinfo or UTC) < datetime.now(UTC) + _MAX_DELAY
     except (ValueError, OverflowError):
         return False
 
@@ -97,11 +97,11 @@ def _is_limits(value: object) -> bool:
 
 
 def _is_delivery(value: object) -> bool:
-    return isinstance(value, dict) and _all(value, {"exchange": _is_text, "routing_key": _is_text})
+    return isinstance(value, dict) and _all_valid(value, {"exchange": _is_text, "routing_key": _is_text})
 
 
 _TASKS = {"ferry.upload": (_is_id, _is_text), "ferry.upload_pieces": (_is_id, _is_id)}
-"""The arguments of each task."""
+"""Checks of the arguments of each task."""
 
 _HEADERS: Mapping[str, Callable[[Any], bool]] = {
     "task": lambda value: isinstance(value, str) and value in _TASKS,

@@ -25,7 +25,7 @@ VENDORS = {
     "gunicorn": ("server",),
     "multipart": ("api",),
     "psycopg": ("database/postgresql.py",),
-    "redis": ("relay/channel.py",),
+    "redis": ("relay",),
     "urllib3": ("storage",),
     "zipstream": ("api/archives.py",),
 }

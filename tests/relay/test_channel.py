@@ -15,7 +15,8 @@ from database.redis_options import parse
 from dev.process import free_port
 from problems import RelayLost
 from relay import channel
-from relay.channel import PIECE, Relay
+from relay.channel import PIECE
+from relay.relay import Relay
 from tests.fakes import breaking
 
 MIB = 1 << 20
@@ -46,8 +47,8 @@ def make(valkey: str, client: redis.Redis) -> Iterator[type[Relay]]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel, "_PING_SECONDS", 0.2)
-    monkeypatch.setattr(channel, "_SILENCE_SECONDS", 1)
+    monkeypatch.setattr(channel, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(channel, "SILENCE_SECONDS", 1)
 
 
 def carried(web: Relay, worker: Relay, body: bytes) -> bytes:

@@ -63,7 +63,7 @@ def who_connects(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> d
             found["relay"] = True
         except Exception:
             found["relay"] = False
-        found["rates"] = services_of(app).rate_limits._counted("a key", 60, 1) is not None
+        found["rates"] = services_of(app).rate_limits._shared_count("a key", 60, 1) is not None
         doctor = app.test_cli_runner().invoke(args=["doctor"]).output
         [line] = [line for line in doctor.splitlines() if "broker" in line]
         found["doctor"] = line.startswith("ok")

@@ -69,4 +69,4 @@ def test_ferries_that_are_told_so_share_a_queue(settings: dict[str, str]) -> Non
 
     assert services_of(app).celery.conf.task_default_queue == "mine"
     assert services_of(app).celery.conf.broker_transport_options["global_keyprefix"] == "mine:"
-    assert services_of(app).relay._queue == "mine:mine"
+    assert services_of(app).relay._tasks._queue == "mine:mine"

@@ -19,7 +19,9 @@ from models import File
 from modes import celery as mode
 from problems import RelayLost
 from relay import channel
-from relay.channel import PIECE, Relay, parse_request
+from relay.channel import PIECE
+from relay.relay import Relay
+from relay.requests import parse_request
 from services import current_services
 from tests.fakes import services_of
 
@@ -98,7 +100,7 @@ class Asked:
         self.requests: list[tuple[str, int]] = []
         self.key = config.current().redis.key("requests", current_services().relay.name)
         monkeypatch.setattr(mode, "_PAUSE", 0.05)
-        monkeypatch.setattr(channel, "_PING_SECONDS", 0.2)
+        monkeypatch.setattr(channel, "PING_SECONDS", 0.2)
         monkeypatch.setattr(mode, "send_bytes", lambda id, attempt: self.requests.append((id, attempt)))
         services_of(app).relay_server.start()
 

@@ -1,4 +1,4 @@
-"""A worker is deaf when tasks wait, it is idle, and it has taken none for a while; nothing else counts."""
+"""A worker is stalled if tasks wait, it is idle, and it has taken none for a while."""
 
 from __future__ import annotations
 
@@ -13,69 +13,71 @@ from celery.worker import state
 from flask import Flask
 
 from relay import worker_probe
-from relay.worker_probe import Deafness, Look, look_at, watch
+from relay.worker_probe import StallDetector, WorkerState, sample, watch
 from tests.fakes import services_of
 
-IDLE = Look(waiting=3, taken=7, active=0, connected=True)
+IDLE = WorkerState(waiting=3, taken=7, active=0, connected=True)
 SECONDS = 120
 
 
-def looks_until_deaf(looks: Sequence[Look | None]) -> int | None:
-    """How many of these looks it takes; None where they are not enough."""
-    deafness = Deafness(SECONDS)
-    return next((number for number, look in enumerate(looks, 1) if deafness.is_reached(look)), None)
+def samples_until_stalled(samples: Sequence[WorkerState | None]) -> int | None:
+    """Number of samples until the stall is detected; None if it is not."""
+    detector = StallDetector(SECONDS)
+    return next((number for number, state in enumerate(samples, 1) if detector.is_stalled(state)), None)
 
 
-def without(look: Look | None, at: int) -> list[Look | None]:
-    """Looks at a deaf worker, but for one in the middle."""
-    return [IDLE] * at + [look] + [IDLE] * 10
+def stalled_except(state: WorkerState | None, at: int) -> list[WorkerState | None]:
+    """Samples of a stalled worker, with a different one in the middle."""
+    return [IDLE] * at + [state] + [IDLE] * 10
 
 
-def test_a_worker_that_takes_none_of_what_waits_is_deaf_after_a_while() -> None:
-    assert looks_until_deaf([IDLE] * 50) == 11
+def test_an_idle_worker_is_stalled_after_ten_intervals() -> None:
+    assert samples_until_stalled([IDLE] * 50) == 11
 
 
 @pytest.mark.parametrize(
-    "look",
+    "state",
     [
         None,
         replace(IDLE, waiting=0),
         replace(IDLE, active=1),
         replace(IDLE, taken=8),
     ],
-    ids=["Redis does not answer", "nothing waits", "works", "has taken one"],
+    ids=["Redis does not respond", "empty queue", "active", "took a task"],
 )
-def test_one_look_that_finds_it_well_is_enough(look: Look | None) -> None:
-    assert looks_until_deaf(without(look, 10)) is None
+def test_one_healthy_sample_resets_the_detector(state: WorkerState | None) -> None:
+    assert samples_until_stalled(stalled_except(state, 10)) is None
 
 
-def test_a_worker_that_takes_tasks_all_the_time_is_well_whatever_waits() -> None:
-    assert looks_until_deaf([replace(IDLE, waiting=500, taken=n) for n in range(100)]) is None
+def test_a_worker_that_takes_tasks_is_not_stalled_by_a_long_queue() -> None:
+    assert samples_until_stalled([replace(IDLE, waiting=500, taken=n) for n in range(100)]) is None
 
 
-def test_a_worker_that_reconnects_has_time_for_celerys_pauses() -> None:
+def test_a_reconnecting_worker_gets_the_time_of_celerys_pauses() -> None:
     reconnecting = replace(IDLE, connected=False)
 
-    assert looks_until_deaf([reconnecting] * 50) == 14
-    assert 13 * Deafness(SECONDS).every >= SECONDS + 30
+    assert samples_until_stalled([reconnecting] * 50) == 14
+    assert 13 * StallDetector(SECONDS).interval >= SECONDS + 30
 
 
-def test_the_end_is_logged_and_called(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    ends, naps = list[bool](), list[float]()
-    monkeypatch.setattr(worker_probe.time, "sleep", naps.append)
+def test_a_stall_is_logged_and_stops_the_worker(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops, sleeps = list[bool](), list[float]()
+    monkeypatch.setattr(worker_probe.time, "sleep", sleeps.append)
     with caplog.at_level(logging.CRITICAL, "ferry.worker"):
-        watch(lambda: IDLE, SECONDS, lambda: ends.append(True))
+        watch(lambda: IDLE, SECONDS, lambda: stops.append(True))
 
-    assert (ends, naps) == ([True], [12.0] * 10)
+    assert (stops, sleeps) == ([True], [12.0] * 10)
     assert "worker.stalled: 3 tasks wait, this worker is idle" in caplog.text
 
 
-def test_a_worker_that_does_not_end_by_celerys_way_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_does_not_shut_down_exits(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = list[Any]()
     monkeypatch.setattr(state, "should_stop", None)
     monkeypatch.setattr(worker_probe.time, "sleep", lambda seconds: codes.append((state.should_stop, seconds)))
     monkeypatch.setattr(worker_probe.os, "_exit", codes.append)
-    worker_probe.end_worker()
+    worker_probe.stop_worker()
 
     assert codes == [(1, 10.0), 1]
 
@@ -84,14 +86,14 @@ def consumer_of(app: Flask) -> Any:
     return SimpleNamespace(app=services_of(app).celery, connection=object())
 
 
-def test_what_waits_in_the_workers_queue_is_counted(app: Flask) -> None:
+def test_tasks_in_the_workers_queue_are_counted(app: Flask) -> None:
     celery = services_of(app).celery
     name = celery.conf.task_default_queue = "ferry-test-probe"
     with celery.connection_for_write() as connection:
         queue = connection.SimpleQueue(name)
-        before = look_at(consumer_of(app))
+        before = sample(consumer_of(app))
         queue.put("x")
-        after = look_at(consumer_of(app))
+        after = sample(consumer_of(app))
         queue.clear()
 
     assert before
@@ -99,11 +101,11 @@ def test_what_waits_in_the_workers_queue_is_counted(app: Flask) -> None:
     assert after.connected
 
 
-def test_a_redis_that_does_not_answer_says_nothing_of_the_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redis_failure_gives_no_sample(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     consumer = consumer_of(app)
 
     def away(*_: Any, **__: Any) -> Any:
         raise ConnectionError
 
     monkeypatch.setattr(type(consumer.app), "connection_for_read", away)
-    assert look_at(consumer) is None
+    assert sample(consumer) is None

@@ -16,7 +16,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "one-task-a-waiting-file",
-        "relay.channel:_RESERVE_TASK",
+        "relay.task_queue:_RESERVE_TASK",
         replace_text("if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return false end", ""),
         ("tests/relay/test_queued_tasks.py",),
     ),
@@ -43,7 +43,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "malformed-demand",
-        "relay.channel:parse_request",
+        "relay.requests:parse_request",
         replace("ValueError", "FileNotFoundError"),
         ("tests/relay/test_untrusted_redis.py::test_a_malformed_demand_is_not_one",),
     ),

@@ -1,0 +1,105 @@
+"""Bytes over Redis: base64 pieces of a spooled file, sent to a worker that shares no disk with the spool.
+
+The worker that has claimed a file requests it from the web process that spooled it. That process sends pieces while the
+worker gives credit for more; the worker reads them as a stream. So neither Redis nor a process holds the whole file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import redis
+
+from database.redis_options import RedisOptions
+from relay import requests
+from relay.channel import PIECE, Channel, redis_errors
+from relay.receiver import Receiver
+from relay.sender import SlotLimiter, send_pieces
+from relay.task_queue import TaskQueue
+
+INLINE_BYTES = 256 << 10
+"""Largest file that travels inside its task: a larger message would block Redis for the other clients."""
+
+
+class Relay:
+    """The relay over one Redis. Half of `budget` (bytes) is for pieces, half for tasks that contain their file."""
+
+    def __init__(self, options: RedisOptions, size: int, budget: int, inline_max: int) -> None:
+        """`size`: bytes of base64 text that one file may have in Redis; `inline_max`: largest file inside a task."""
+        self._redis = redis.Redis.from_url(
+            options.url,
+            socket_timeout=15,
+            socket_connect_timeout=3,
+            health_check_interval=10,
+            socket_read_size=1 << 20,
+            **options.tls,
+        )
+        self._key = options.key
+        self._tasks = TaskQueue(self._redis, options)
+        self._slots = SlotLimiter(self._redis, options.key("slots"), max(1, budget // 2 // size))
+        self._credit = max(1, size // (PIECE * 4 // 3))
+        self._inline_max, self._max_queued = inline_max, max(1, budget // 2 // (inline_max * 4 // 3))
+        self.name = str(uuid4())
+        """The name by which workers address this process."""
+
+    def fits_in_message(self, size: int) -> bool:
+        """Return whether a file of `size` bytes may travel inside its task: it is small, and the queue is short."""
+        with redis_errors():
+            return size <= self._inline_max and self._tasks.length() < self._max_queued
+
+    def reserve_task(self, id: str) -> int | None:
+        """Return the turn for this file's task, for its header `ferry_turn`; None if one is queued already."""
+        return self._tasks.reserve(id)
+
+    def release_task(self, id: str) -> None:
+        """Forget the turn of a task that could not be queued."""
+        self._tasks.release(id)
+
+    def may_have_lost_tasks(self) -> bool:
+        """Return whether no task is queued, or Redis has lost its data since `set_marker`."""
+        return self._tasks.may_be_lost()
+
+    def set_marker(self) -> None:
+        """Set a key that is gone if Redis loses its data."""
+        self._tasks.set_marker()
+
+    def requests(self) -> Iterator[tuple[str, int]]:
+        """Yield the files (id, attempt) that workers request from this process. Ends after some idle seconds."""
+        return requests.receive_requests(self._redis, self._key("requests", self.name))
+
+    def wake(self) -> None:
+        """End `requests` now."""
+        requests.wake(self._redis, self._key("requests", self.name))
+
+    def send(self, id: str, attempt: int, stream: Iterator[bytes]) -> None:
+        """Send the stream to the worker of this attempt, as fast as it reads. Chunks have at most PIECE bytes.
+
+        Raises RelayLost if the worker is gone.
+        """
+        channel = Channel(self._redis, self._key("pieces", id, attempt), self._key("credits", id, attempt))
+        with redis_errors():
+            send_pieces(channel, stream, self._slots, f"{id}:{attempt}", self._credit)
+
+    def receive(self, web: str, id: str, attempt: int, size: int | None = None) -> Iterator[bytes]:
+        """Request a file from the web process `web` and yield its bytes.
+
+        Raises RelayLost if they stop arriving, are malformed, or exceed `size`.
+        """
+        channel = Channel(self._redis, self._key("credits", id, attempt), self._key("pieces", id, attempt))
+        receiver = Receiver(channel, size)
+        try:
+            with redis_errors():
+                requests.send_request(self._redis, self._key("requests", web), id, attempt)
+            receiver.start()
+            yield from receiver.pieces()
+        finally:
+            receiver.stop()
+
+    def ping(self) -> None:
+        """PING Redis. Raises the connection's own errors, for `flask doctor` to show."""
+        self._redis.ping()
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._redis.close()
