@@ -262,7 +262,7 @@ def test_a_raw_body_that_goes_on_is_a_file_and_a_bad_request(ferry: Ferry, mode:
         assert wire.ended()
 
     assert ferry.keep(file)["size"] == 4
-    assert rest.last_written == (400, PROBLEM, "bad-request")
+    assert rest.outcome == (400, PROBLEM, "bad-request")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -273,7 +273,7 @@ def test_a_key_stands_for_one_upload(ferry: Ferry, mode: str) -> None:
 
     assert (first.status, again.status) == (MODES[mode], MODES[mode])
     assert again.json["id"] == first.json["id"]
-    assert other.last_written == (422, PROBLEM, "idempotency-key-reused")
+    assert other.outcome == (422, PROBLEM, "idempotency-key-reused")
     ferry.keep(first)
 
 

@@ -185,7 +185,7 @@ def test_a_storage_that_dies_in_the_middle_cuts_the_connection(own_stack: Stack,
     failed = requests.get(own_stack.url + path.format(id), timeout=30)
     assert (failed.status_code, failed.json()["type"]) == (503, "/problems/storage-unavailable")
     log = own_stack.log("web").read_text()
-    [line] = [line for line in log.splitlines() if "did not give all of it" in line and request_id in line]
+    [line] = [line for line in log.splitlines() if "download.interrupted" in line and request_id in line]
     assert (" warning " in line, id in line, "Traceback" in log) == (True, True, False)
     own_stack.start("s3")
     assert requests.get(f"{own_stack.url}/files/{id}/content", timeout=30).content == LARGE

@@ -107,7 +107,7 @@ def test_a_holder_that_stood_still_past_its_lease_changes_nothing(postgres_clust
 
 def _was_overtaken(cluster: Cluster, upload: Upload) -> bool:
     logs = (cluster.log(name).read_text() for name in ("web", "worker"))
-    return any(f"{upload.id}: attempt 1 was overtaken" in log for log in logs)
+    return any(f"{upload.id}: attempt.lease_lost: attempt 1" in log for log in logs)
 
 
 @pytest.mark.parametrize("mode", ["async", *SLOW])
