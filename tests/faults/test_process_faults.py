@@ -108,7 +108,7 @@ def test_a_task_that_comes_twice_is_done_once(cluster: Cluster) -> None:
     before = bodies_sent(cluster)
     upload, slow = under_way(cluster, "celery")
     queued_again(cluster, upload)
-    wait(lambda: f"{upload.id}: nothing to do" in cluster.log("worker").read_text())
+    wait(lambda: f"{upload.id}: attempt.skipped" in cluster.log("worker").read_text())
     slow.released.set()
 
     assert ends_as(cluster, upload, "COMPLETE").attempt == 1
