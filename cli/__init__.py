@@ -1,4 +1,4 @@
-"""The operator's doors: `flask doctor` and its kin. `flask db` comes with Flask-Migrate."""
+"""Management commands: `flask doctor`, `flask keys`, `flask sweep`. `flask db` comes with Flask-Migrate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["init_app", "prepare_process"]
 
 
 def init_app(app: Flask) -> None:
-    """Give the app its commands."""
+    """Register the commands."""
     app.cli.add_command(doctor)
     app.cli.add_command(keys)
     app.cli.add_command(sweep)

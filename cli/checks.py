@@ -1,4 +1,4 @@
-"""How `flask doctor` looks at a part: what failed, in that part's own words, and what to do about this failure."""
+"""One check of `flask doctor`: the error message of what failed, and advice for it."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from problems import Problem
 from storage import Check
 
 Advice = Sequence[tuple[str, str]]
-"""A pattern of a message and what to do then. The first that is found counts; the last is for all else."""
+"""Patterns of error messages and the advice for each. The first match counts; the last one matches everything."""
 
-_MOST_LETTERS = 400
-_LEAST_LETTERS = 4
-"""Of a password: a shorter one would be found in every word."""
+_MAX_LENGTH = 400
+_MIN_PASSWORD_LENGTH = 4
+"""Shorter passwords are not removed from messages: they occur inside other words."""
 
 
-def attempt(subject: str, look: Callable[[], Check], advice: Advice) -> Check:
-    """What `look` finds. Any failure becomes the words of what failed, and the advice for it."""
+def run_check(subject: str, check: Callable[[], Check], advice: Advice) -> Check:
+    """The result of `check`. An exception becomes a failed check with its message and the advice for it."""
     try:
-        return look()
+        return check()
     except Exception as error:
-        words = words_of(error)
-        cure = next(cure for pattern, cure in advice if re.search(pattern, words))
-        return Check(subject, False, f"{words}. {cure}")
+        message = message_of(error)
+        remedy = next(remedy for pattern, remedy in advice if re.search(pattern, message))
+        return Check(subject, False, f"{message}. {remedy}")
 
 
-def words_of(error: Exception) -> str:
-    """What went wrong, on one line, without secrets: the server's own message where there is one."""
+def message_of(error: Exception) -> str:
+    """The error message on one line, without secrets; the server's own message if it has one."""
     if isinstance(error, DBAPIError):
-        words = engine.reason(error)
+        message = engine.reason(error)
     elif isinstance(error, Problem):
-        words = error.detail or error.title
+        message = error.detail or error.title
     elif isinstance(error, OSError) and (name := errno.errorcode.get(error.errno or 0)):
-        words = f"{error.strerror} ({name})" + (f": {error.filename}" if error.filename else "")
+        message = f"{error.strerror} ({name})" + (f": {error.filename}" if error.filename else "")
     else:
-        words = f"{type(error).__name__}: {error}"
-    return _without_secrets(" ".join(words.split()))[:_MOST_LETTERS].rstrip(" .:")
+        message = f"{type(error).__name__}: {error}"
+    return _redact(" ".join(message.split()))[:_MAX_LENGTH].rstrip(" .:")
 
 
-def _without_secrets(text: str) -> str:
-    """`text` as a log may hold it, and without the passwords of this service's settings wherever they stand."""
+def _redact(text: str) -> str:
+    """`text` without secrets, as in logs, and without the passwords in this service's settings."""
     settings = config.current()
     for url in (settings.sqlalchemy_database_uri, settings.celery_broker_url):
         password = urlsplit(url).password or ""
-        for spelling in {password, unquote(password)}:
-            if len(spelling) >= _LEAST_LETTERS:
-                text = text.replace(spelling, "…")
+        for variant in {password, unquote(password)}:
+            if len(variant) >= _MIN_PASSWORD_LENGTH:
+                text = text.replace(variant, "…")
     return redaction.redact_secrets(text)

@@ -1,4 +1,4 @@
-"""`flask doctor`: looks at every part that Ferry needs and says what to do about each that fails."""
+"""`flask doctor`: checks every service that Ferry needs and gives advice for each failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import config
 import logs
-from cli.checks import Advice, attempt
+from cli.checks import Advice, run_check
 from cli.spool_checks import spool_checks
 from content.redaction import redact_secrets
 from database import engine, postgresql
@@ -55,8 +55,8 @@ _BROKER_ADVICE: Advice = (
     ("(?i)certificate|ssl", "Check the TLS settings in CELERY_BROKER_URL. Only /celery_upload needs Redis."),
     ("", "Check CELERY_BROKER_URL and that Redis runs. Only /celery_upload needs it."),
 )
-_CLOCKS_APART = 30.0
-"""Seconds that two clocks may be apart before it is worth a word."""
+_MAX_CLOCK_SKEW = 30.0
+"""Seconds between two clocks above which the check fails."""
 
 
 @click.command()
@@ -81,31 +81,31 @@ def doctor() -> None:
 def _database() -> Iterator[Check]:
     url = make_url(config.current().sqlalchemy_database_uri).difference_update_query(["password", "sslpassword"])
     subject = f"database {url.render_as_string(hide_password=True)}"
-    yield attempt(subject, lambda: _schema(subject), _DATABASE_ADVICE)
+    yield run_check(subject, lambda: _schema(subject), _DATABASE_ADVICE)
     with suppress(SQLAlchemyError):
         yield from _database_clock()
 
 
 def _schema(subject: str) -> Check:
     with db.engine.connect() as connection:
-        here = MigrationContext.configure(connection).get_current_heads()
+        current = MigrationContext.configure(connection).get_current_heads()
         pooler = ", through a connection pooler" if postgresql.is_pooled(connection) else ""
-    wanted = ScriptDirectory.from_config(migrate.get_config()).get_heads()
-    if set(here) != set(wanted):
+    expected = ScriptDirectory.from_config(migrate.get_config()).get_heads()
+    if set(current) != set(expected):
         return Check(subject, False, "the schema is not up to date. Run: flask db upgrade")
     engine.ping()
     return Check(subject, True, f"reached{pooler}, schema up to date")
 
 
 def _database_clock() -> Iterator[Check]:
-    apart = engine.now() - time.time()
-    if abs(apart) > _CLOCKS_APART:
-        ahead = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this host's"
-        yield Check("clock", False, f"the database's is {ahead}. Set both by NTP: links are signed by this host's.")
+    skew = engine.now() - time.time()
+    if abs(skew) > _MAX_CLOCK_SKEW:
+        offset = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this host's"
+        yield Check("clock", False, f"the database's is {offset}. Set both by NTP: links are signed by this host's.")
 
 
 def _region() -> Iterator[Check]:
-    """Two names for one thing: boto3 reads the first, most other programs the second."""
+    """Report AWS_DEFAULT_REGION and AWS_REGION that differ: boto3 reads the first, most other programs the second."""
     settings = config.current()
     used, other = settings.aws_default_region, settings.aws_region
     if used and other and used != other:
@@ -116,17 +116,17 @@ def _broker() -> Iterator[Check]:
     redis = config.current().redis
     subject = f"broker {redis.safe_url}"
 
-    def look() -> Check:
+    def check() -> Check:
         current_services().relay.ping()
         with current_services().celery.connection() as connection:
             connection.ensure_connection(max_retries=1, timeout=3)
         return Check(subject, True, f"reached; queue {redis.queue}, which must be the worker's too")
 
-    yield attempt(subject, look, _BROKER_ADVICE)
+    yield run_check(subject, check, _BROKER_ADVICE)
 
 
 def _workers() -> Iterator[Check]:
-    """What waits for a worker. A database that can't say is named by its own line."""
+    """Files that wait for a Celery worker. A database error is reported by the database check."""
     with suppress(SQLAlchemyError):
         count, seconds = celery_mode.waiting()
         yield Check("workers", True, "no file has waited long for one") if count == 0 else Check(

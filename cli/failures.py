@@ -1,4 +1,4 @@
-"""What a `flask` command prints when a setting, the schema, the database, the storage or a disk fails it: one line."""
+"""Errors of `flask` commands as one line: settings, the schema, the database, the storage, disks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _NO_SCHEMA = re.compile(r"no such (table|column)|relation .* does not exist|colu
 
 
 def prepare_process() -> None:
-    """In a process of the command `flask`, `flask db` too: files for its own user alone, failures on a line."""
-    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":  # Flask sets it before it makes the app.
+    """Set the umask and the exception hook in a process of the `flask` command, `flask db` included."""
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":  # Set by Flask before it creates the app.
         os.umask(0o077)
         sys.excepthook = _report
 
 
-def explained(error: BaseException) -> str | None:
-    """What is wrong and what to do about it; None for what only a traceback can explain."""
+def explain(error: BaseException) -> str | None:
+    """The cause and the remedy of an error; None for an error that needs its traceback."""
     if isinstance(error, ConfigError):
         return str(error)
     if isinstance(error, DBAPIError) and _NO_SCHEMA.search(str(error.orig)):
@@ -42,8 +42,8 @@ def explained(error: BaseException) -> str | None:
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    said = explained(error)
-    if said is None:
+    explanation = explain(error)
+    if explanation is None:
         sys.__excepthook__(kind, error, trace)
     else:
-        click.echo(f"Error: {redact_secrets(said)}", err=True)
+        click.echo(f"Error: {redact_secrets(explanation)}", err=True)

@@ -1,4 +1,4 @@
-"""`flask keys`: who may do what, from the operator's shell. A token is shown once, when it is made."""
+"""`flask keys`: create and manage API keys and quotas. A token is printed once, when it is created."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from flask.cli import with_appcontext
 
 import config
 import config_types
-from auth import api_keys as api_keys
+from auth import api_keys
 from lifecycle import transitions
 from problems import QuotaExceeded
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_NO_END = "none"
-_LARGEST = (1 << 63) - 1
-_AT_ONCE = 500
-_OWN_BOUND = "Uploads and downloads of this key at once in a web process, instead of MAX_TRANSFERS_PER_CLIENT."
+_NONE = "none"
+_MAX_QUOTA = (1 << 63) - 1
+_BATCH = 500
+_LIMIT_HELP = "Uploads and downloads of this key at once in a web process, instead of MAX_TRANSFERS_PER_CLIENT."
 
 
-class Span(click.ParamType[float]):
-    """A time such as 30m, 12h or 90d, as seconds."""
+class Duration(click.ParamType[float]):
+    """A duration such as 30m, 12h or 90d, as seconds."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Raises click.BadParameter where it is none."""
+        """Raises click.BadParameter for any other format."""
         match = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
         if match is None:
             self.fail("must be a time such as 30m, 12h or 90d", param, ctx)
@@ -36,34 +36,34 @@ class Span(click.ParamType[float]):
 
 
 class Quota(click.ParamType[int | str]):
-    """A number or a size such as 20GiB, or `none` for no end."""
+    """A number or a size such as 20GiB, or `none` for no limit."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        """Raises click.BadParameter where it is none of them."""
-        if value == _NO_END:
-            return _NO_END
+        """Raises click.BadParameter for any other value."""
+        if value == _NONE:
+            return _NONE
         try:
             number = config_types.size(str(value))
         except ValueError as error:
-            self.fail(f"{error}, or {_NO_END}", param, ctx)
-        if number > _LARGEST:
-            self.fail(f"must be at most {_LARGEST}, or {_NO_END}", param, ctx)
+            self.fail(f"{error}, or {_NONE}", param, ctx)
+        if number > _MAX_QUOTA:
+            self.fail(f"must be at most {_MAX_QUOTA}, or {_NONE}", param, ctx)
         return number
 
 
-_BOUND = click.IntRange(1, 16384)
+_LIMIT = click.IntRange(1, 16384)
 
 
-class Bound(click.ParamType[int | str]):
+class TransferLimit(click.ParamType[int | str]):
     """A number of transfers, or `none` for MAX_TRANSFERS_PER_CLIENT."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         """Raises click.BadParameter unless `value` is `none` or from 1 to 16384."""
-        return _NO_END if value == _NO_END else _BOUND.convert(value, param, ctx)
+        return _NONE if value == _NONE else _LIMIT.convert(value, param, ctx)
 
 
 def _owner(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -82,44 +82,46 @@ def _scopes(ctx: click.Context, param: click.Parameter, value: str) -> list[str]
 def _quotas(command: Any) -> Any:
     """The options that set an owner's quotas."""
     for name, help in (
-        ("uploads", "Most uploads of the owner that are received at once on one host."),
-        ("files", "Most files of the owner."),
-        ("", "Most bytes of all files of the owner, such as 20GiB."),
+        ("uploads", "Maximum of concurrent uploads of the owner on one host."),
+        ("files", "Maximum of files of the owner."),
+        ("", "Maximum of bytes of all files of the owner, such as 20GiB."),
     ):
         option, field = "--quota" + (name and f"-{name}"), f"quota_{name or 'bytes'}"
-        command = click.option(option, field, type=Quota(), help=f"{help} `none`: no end.")(command)
+        command = click.option(option, field, type=Quota(), help=f"{help} `none`: no limit.")(command)
     return command
 
 
 @click.group()
 def keys() -> None:
-    """API keys: make, show, change, rotate and revoke them."""
+    """Create, list, change, rotate and revoke API keys."""
 
 
 @keys.command()
-@click.option("--owner", required=True, callback=_owner, help="Whom the files belong to that come with this key.")
+@click.option("--owner", required=True, callback=_owner, help="The owner of all files uploaded with this key.")
 @click.option("--scopes", default=",".join(api_keys.SCOPES), show_default=True, callback=_scopes)
-@click.option("--expires", type=Span(), help="Time until the key ends, such as 90d. Default: it does not.")
-@click.option("--uploads-at-once", type=_BOUND, help=_OWN_BOUND)
+@click.option("--expires", type=Duration(), help="Time until the key expires, such as 90d. Default: never.")
+@click.option("--uploads-at-once", type=_LIMIT, help=_LIMIT_HELP)
 @_quotas
 @with_appcontext
 def create(
     owner: str, scopes: list[str], expires: float | None, uploads_at_once: int | None, **quotas: int | str | None
 ) -> None:
-    """Make a key. Prints its token: it can't be shown again."""
-    _warn_of(uploads_at_once)
-    click.echo(api_keys.create(owner, scopes, expires, uploads_at_once=uploads_at_once, **_wanted(quotas)))
+    """Create a key and print its token, which can't be shown again."""
+    _warn_if_capped(uploads_at_once)
+    click.echo(api_keys.create(owner, scopes, expires, uploads_at_once=uploads_at_once, **_given(quotas)))
 
 
 @keys.command()
 @click.argument("id")
-@click.option("--uploads-at-once", type=Bound(), required=True, help=f"{_OWN_BOUND} `none`: MAX_TRANSFERS_PER_CLIENT.")
+@click.option(
+    "--uploads-at-once", type=TransferLimit(), required=True, help=f"{_LIMIT_HELP} `none`: MAX_TRANSFERS_PER_CLIENT."
+)
 @with_appcontext
 def change(id: str, uploads_at_once: int | str) -> None:
-    """Change a key. Web processes notice within seconds."""
-    bound = uploads_at_once if isinstance(uploads_at_once, int) else None
-    _warn_of(bound)
-    if not api_keys.set_transfer_limit(id, bound):
+    """Change a key. Web processes apply it within seconds."""
+    limit = uploads_at_once if isinstance(uploads_at_once, int) else None
+    _warn_if_capped(limit)
+    if not api_keys.set_transfer_limit(id, limit):
         raise click.ClickException(f"There is no live key {id!r}.")
 
 
@@ -128,9 +130,9 @@ def change(id: str, uploads_at_once: int | str) -> None:
 @_quotas
 @with_appcontext
 def quota(owner: str, **quotas: int | str | None) -> None:
-    """Change what an owner may have."""
-    wanted = _wanted(quotas)
-    if not wanted or not api_keys.set_quotas(owner, **wanted):
+    """Change the quotas of an owner."""
+    given = _given(quotas)
+    if not given or not api_keys.set_quotas(owner, **given):
         raise click.ClickException(f"There is no owner {owner!r}, or nothing to change.")
 
 
@@ -138,38 +140,40 @@ def quota(owner: str, **quotas: int | str | None) -> None:
 @click.argument("owner")
 @with_appcontext
 def adopt(owner: str) -> None:
-    """Give an owner all stored files that belong to nobody: they were sent while there was no key."""
+    """Give an owner all files without one, which were uploaded before the first key existed."""
     if not api_keys.owner_exists(owner):
-        raise click.ClickException(f"There is no owner {owner!r}: make a key first.")
+        raise click.ClickException(f"There is no owner {owner!r}: create a key first.")
     adopted = 0
     try:
-        while some := transitions.assign_owner(owner, _AT_ONCE):
-            adopted += some
+        while batch := transitions.assign_owner(owner, _BATCH):
+            adopted += batch
     except QuotaExceeded as problem:
-        said = f"{adopted} files adopted. The next are too much for the quota of {owner!r}."
-        raise click.ClickException(said) from problem
+        message = f"{adopted} files adopted. The next are too much for the quota of {owner!r}."
+        raise click.ClickException(message) from problem
     click.echo(f"{adopted} files adopted")
 
 
 @keys.command("list")
 @with_appcontext
 def list_() -> None:
-    """Show every key, and what its owner has and may have."""
+    """Show every key with its owner's usage and quotas."""
     columns = "{:<12}  {:<20}  {:<8}  {:<18}  {:<16}  {:<16}  {:<7}  {}"
-    heads = ("ID", "OWNER", "STATE", "SCOPES", "EXPIRES", "LAST USED", "AT ONCE", "BYTES, FILES (QUOTA)")
-    click.echo(columns.format(*heads))
+    titles = ("ID", "OWNER", "STATE", "SCOPES", "EXPIRES", "LAST USED", "AT ONCE", "BYTES, FILES (QUOTA)")
+    click.echo(columns.format(*titles))
     for row in api_keys.list_keys():
-        use = f"{row.used_bytes} ({_end(row.quota_bytes)}), {row.used_files} ({_end(row.quota_files)})"
+        usage = f"{row.used_bytes} ({_quota(row.quota_bytes)}), {row.used_files} ({_quota(row.quota_files)})"
         times = (_time(row.expires_at), _time(row.used_at))
-        click.echo(columns.format(row.id, row.owner, row.state, row.scopes, *times, row.uploads_at_once or "-", use))
+        click.echo(columns.format(row.id, row.owner, row.state, row.scopes, *times, row.uploads_at_once or "-", usage))
 
 
 @keys.command()
 @click.argument("id")
-@click.option("--keep", type=Span(), default="0s", show_default=True, help="Time that the old token stays good for.")
+@click.option(
+    "--keep", type=Duration(), default="0s", show_default=True, help="Time for which the old token is accepted."
+)
 @with_appcontext
 def rotate(id: str, keep: float) -> None:
-    """Give a key a new token, and print it. Its id, owner, scopes and end stay."""
+    """Give a key a new token and print it. Its id, owner, scopes and expiry do not change."""
     token = api_keys.rotate(id, keep)
     if token is None:
         raise click.ClickException(f"There is no live key {id!r}.")
@@ -180,25 +184,25 @@ def rotate(id: str, keep: float) -> None:
 @click.argument("id")
 @with_appcontext
 def revoke(id: str) -> None:
-    """End a key. Web processes notice within seconds."""
+    """Revoke a key. Web processes apply it within seconds."""
     if not api_keys.revoke(id):
         raise click.ClickException(f"There is no live key {id!r}.")
     click.echo(f"{id} is revoked.")
 
 
-def _warn_of(bound: int | None) -> None:
-    """Say on stderr where a key's own bound is larger than what these settings grant."""
+def _warn_if_capped(limit: int | None) -> None:
+    """Print a warning if a key's own limit is higher than these settings allow."""
     settings = config.current()
-    if bound and (granted := settings.key_max_transfers(bound)) < bound:
-        click.echo(f"With WEB_THREADS={settings.web_threads} it has {granted} at once: raise WEB_THREADS.", err=True)
+    if limit and (allowed := settings.key_max_transfers(limit)) < limit:
+        click.echo(f"With WEB_THREADS={settings.web_threads} it has {allowed} at once: raise WEB_THREADS.", err=True)
 
 
-def _wanted(quotas: dict[str, Any]) -> dict[str, int | None]:
-    return {name: None if value == _NO_END else value for name, value in quotas.items() if value is not None}
+def _given(quotas: dict[str, Any]) -> dict[str, int | None]:
+    return {name: None if value == _NONE else value for name, value in quotas.items() if value is not None}
 
 
-def _end(quota: int | None) -> str:
-    return "no end" if quota is None else str(quota)
+def _quota(quota: int | None) -> str:
+    return "no limit" if quota is None else str(quota)
 
 
 def _time(seconds: float | None) -> str:

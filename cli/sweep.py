@@ -1,4 +1,4 @@
-"""`flask sweep`: the sweep from the operator's shell. It stores itself what it finds waiting, whatever the mode."""
+"""`flask sweep`: one sweep, or a loop. It stores waiting files itself, whatever their mode."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from sweep.report import KINDS, Report
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Look once and end. Otherwise again and again, until stopped.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done. Looks once.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON a look.")
+@click.option("--once", is_flag=True, help="Sweep once and exit. Otherwise repeat until stopped.")
+@click.option("--dry-run", is_flag=True, help="Only report what would be done, once.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per sweep.")
 @with_appcontext
 def sweep(once: bool, dry_run: bool, as_json: bool) -> None:
-    """Take up files that nobody works on, and remove what is left over in storage and spool."""
+    """Reclaim abandoned files and remove orphans from storage and spool."""
     logs.configure(config.current().log_format, "WARNING")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     while True:
-        _print(_look(dry_run), as_json)
+        _print(_sweep_once(dry_run), as_json)
         if once or dry_run or stop.wait(config.current().sweep_interval):
             return
 
 
-def _look(dry_run: bool) -> Report:
+def _sweep_once(dry_run: bool) -> Report:
     report = Report(dry_run)
     sweep_files(report, _store)
     sweep_failed(report)
@@ -47,7 +47,7 @@ def _look(dry_run: bool) -> Report:
 
 
 def _store(row: File) -> None:
-    """Here and now: the web service may not be running, nor Redis."""
+    """Store the file in this process: the web service and Redis may not be running."""
     file.upload_file(row.id)
 
 

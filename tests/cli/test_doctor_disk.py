@@ -1,4 +1,4 @@
-"""`flask doctor` on the disk: it writes as an upload does, and says what is wrong in the disk's own words."""
+"""The disk checks of `flask doctor`: a write through the spool, with the system's own error messages."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ import pytest
 from flask import Flask
 
 from cli import checks, spool_checks
-from cli.checks import words_of
-from problems import StorageFull
+from cli.checks import message_of
+from problems import Problem, StorageFull, TooMuchWaiting
 from services import current_services
 from storage import Check
 
-Broken = Callable[..., object]
+Function = Callable[..., object]
 
 
-def refusing(code: int) -> Broken:
+def failing(code: int) -> Function:
     def fail(*_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code))
 
     return fail
 
 
-def said() -> dict[str, Check]:
+def checks_by_name() -> dict[str, Check]:
     return {check.subject.split()[0]: check for check in spool_checks.spool_checks()}
 
 
-def test_a_healthy_disk_is_well_and_nothing_stays(app: Flask) -> None:
-    assert all(check.ok for check in said().values())
+def test_a_healthy_disk_passes_and_no_file_stays(app: Flask) -> None:
+    assert all(check.ok for check in checks_by_name().values())
     assert [path.name for path in current_services().spool.folder.iterdir()] == [".identity"]
 
 
 @pytest.mark.parametrize(
-    ("code", "cure"),
+    ("code", "remedy"),
     [
         (errno.EROFS, "mounted read-only"),
         (errno.EACCES, "as the user that Ferry runs as"),
@@ -48,34 +48,47 @@ def test_a_healthy_disk_is_well_and_nothing_stays(app: Flask) -> None:
     ],
 )
 @pytest.mark.parametrize("step", ["open", "rename", "fsync"])
-def test_a_step_that_fails_is_told_with_its_cure(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, code: int, cure: str, step: str
+def test_a_failing_step_is_reported_with_a_remedy(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, code: int, remedy: str, step: str
 ) -> None:
-    """At each step of the spool's own way of writing; the identity is there already."""
+    """At each step of a spool write; the identity exists already."""
     assert current_services().spool.identity
-    with monkeypatch.context() as broken:
-        broken.setattr(Path if step == "rename" else os, step, refusing(code))
-        check = said()["spool"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Path if step == "rename" else os, step, failing(code))
+        check = checks_by_name()["spool"]
 
-    assert (check.ok, cure in check.detail) == (False, True), check.detail
+    assert (check.ok, remedy in check.detail) == (False, True), check.detail
     assert [path.name for path in current_services().spool.folder.iterdir()] == [".identity"]
 
 
-def test_without_links_and_locks_it_says_so(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "link", refusing(errno.EPERM))
-    monkeypatch.setattr(fcntl, "flock", refusing(errno.ENOLCK))
+@pytest.mark.parametrize(("problem", "remedy"), [(StorageFull, "is full"), (TooMuchWaiting, "SPOOL_MAX_BYTES")])
+def test_a_refused_write_is_reported_with_a_remedy(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, problem: type[Problem], remedy: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise problem
 
-    assert "neither hard links nor file locks" in said()["spool"].detail
+    monkeypatch.setattr(type(current_services().spool), "write", refuse)
+    check = checks_by_name()["spool"]
+
+    assert (check.ok, remedy in check.detail) == (False, True), check.detail
 
 
-def test_a_disk_without_file_locks_is_told(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fcntl, "fcntl", refusing(errno.ENOLCK))
+def test_a_file_system_without_links_and_locks_is_reported(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", failing(errno.EPERM))
+    monkeypatch.setattr(fcntl, "flock", failing(errno.ENOLCK))
 
-    check = said()["locks"]
+    assert "neither hard links nor file locks" in checks_by_name()["spool"].detail
+
+
+def test_a_disk_without_file_locks_is_reported(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcntl, "fcntl", failing(errno.ENOLCK))
+
+    check = checks_by_name()["locks"]
     assert (check.ok, "ENOLCK" in check.detail, "FERRY_DATA" in check.detail) == (False, True, True)
 
 
-def test_a_folder_that_can_not_be_forced_to_disk_is_told(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_that_can_not_sync_folders_is_reported(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     sync = os.fsync
 
     def only_files(fd: int) -> None:
@@ -84,31 +97,31 @@ def test_a_folder_that_can_not_be_forced_to_disk_is_told(app: Flask, monkeypatch
         sync(fd)
 
     monkeypatch.setattr(os, "fsync", only_files)
-    check = said()["spool"]
+    check = checks_by_name()["spool"]
     assert (check.ok, "a power cut may lose" in check.detail) == (True, True)
 
 
 @pytest.mark.parametrize("place", ["spool", "spool/.identity", "slots", "ferry.db", "."])
-def test_doctor_complains_of_what_others_can_read(app: Flask, tmp_path: Path, place: str) -> None:
-    assert said()["permissions"].ok
+def test_files_that_others_can_read_are_reported(app: Flask, tmp_path: Path, place: str) -> None:
+    assert checks_by_name()["permissions"].ok
     (tmp_path / place).chmod(0o705 if (tmp_path / place).is_dir() else 0o604)
 
-    check = said()["permissions"]
+    check = checks_by_name()["permissions"]
     assert (check.ok, f"chmod -R go= {tmp_path / place}" in check.detail) == (False, True), check.detail
 
 
-def test_what_belongs_to_another_user_is_told_and_not_written_to(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_another_user_is_reported_and_not_written_to(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     current_services().spool._make_folder()
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
 
-    found = said()
-    assert "this runs as user 4711" in found["permissions"].detail
-    assert "It belongs to user" in found["spool"].detail
+    checks = checks_by_name()
+    assert "this runs as user 4711" in checks["permissions"].detail
+    assert "It belongs to user" in checks["spool"].detail
     assert list(current_services().spool.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "message"),
     [
         (OSError(errno.EROFS, "Read-only file system", "/x"), "Read-only file system (EROFS): /x"),
         (StorageFull(), "Spool disk is full"),
@@ -117,13 +130,13 @@ def test_what_belongs_to_another_user_is_told_and_not_written_to(app: Flask, mon
         (ConnectionError("redis://:hunter2@h:1/0 is away"), "ConnectionError: redis://…@h:1/0 is away"),
     ],
 )
-def test_what_went_wrong_is_said_on_a_line(app: Flask, error: Exception, words: str) -> None:
-    assert words_of(error) == words
+def test_an_error_message_is_one_line(app: Flask, error: Exception, message: str) -> None:
+    assert message_of(error) == message
 
 
-def test_a_password_of_the_settings_is_left_out_wherever_it_stands(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passwords_of_the_settings_are_removed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = checks.config.current()
     monkeypatch.setattr(type(settings), "sqlalchemy_database_uri", "postgresql://me:p%2Fw0rd@h/n", raising=False)
     object.__setattr__(settings, "sqlalchemy_database_uri", "postgresql://me:p%2Fw0rd@h/n")
 
-    assert words_of(ValueError("missing = after p/w0rd or p%2Fw0rd")) == "ValueError: missing = after … or …"
+    assert message_of(ValueError("missing = after p/w0rd or p%2Fw0rd")) == "ValueError: missing = after … or …"

@@ -1,4 +1,4 @@
-"""A `flask` command that can't do its work says on a line what to do; a traceback is for faults of Ferry's own."""
+"""A failing `flask` command prints one line with a remedy; tracebacks are for bugs in Ferry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from cli.failures import explained
+from cli.failures import explain
 from config import ConfigError
 from dev import parts
 from storage.base import StorageDenied
@@ -20,7 +20,7 @@ MIGRATE = "The database has no schema, or an old one. Run: flask db upgrade"
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "expected"),
     [
         (ConfigError("PORT=x: must be a number"), "PORT=x: must be a number"),
         (OperationalError("", None, sqlite3.OperationalError("no such table: files")), MIGRATE),
@@ -37,23 +37,23 @@ MIGRATE = "The database has no schema, or an old one. Run: flask db upgrade"
         (KeyError("x"), None),
     ],
 )
-def test_a_failure_is_explained_where_its_cause_is_not_ferry(error: Exception, said: str | None) -> None:
-    assert explained(error) == said
+def test_failures_outside_of_ferry_are_explained(error: Exception, expected: str | None) -> None:
+    assert explain(error) == expected
 
 
 @pytest.mark.parametrize(
-    ("argv", "setting", "said"),
+    ("argv", "setting", "message"),
     [
         (["db", "upgrade"], {"MAX_FILE_SIZE": "ten"}, "MAX_FILE_SIZE=ten: must be a size in bytes"),
         (["keys", "list"], {}, MIGRATE),
     ],
 )
-def test_a_command_ends_with_a_line_and_code_1(
-    tmp_path: Path, argv: list[str], setting: dict[str, str], said: str
+def test_a_failing_command_prints_one_line_and_exits_with_1(
+    tmp_path: Path, argv: list[str], setting: dict[str, str], message: str
 ) -> None:
     env = os.environ | {"FERRY_DATA": str(tmp_path), "STORAGE": "memory", "FLASK_APP": "app"} | setting
     ran = subprocess.run(
         [str(parts.BIN / "flask"), *argv], cwd=parts.ROOT, env=env, capture_output=True, text=True, timeout=30
     )
 
-    assert (ran.returncode, said in ran.stderr, "Traceback" in ran.stderr) == (1, True, False), ran.stderr
+    assert (ran.returncode, message in ran.stderr, "Traceback" in ran.stderr) == (1, True, False), ran.stderr

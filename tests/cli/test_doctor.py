@@ -1,4 +1,4 @@
-"""The operator's commands."""
+"""`flask doctor`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def healthy(app: Flask, rclone: str) -> Flask:
     return app
 
 
-def test_doctor_finds_a_healthy_service_healthy(healthy: Flask) -> None:
+def test_a_healthy_service_passes(healthy: Flask) -> None:
     ran = healthy.test_cli_runner().invoke(args=["doctor"])
 
     assert ran.exit_code == 0, ran.output
@@ -44,7 +44,7 @@ def test_doctor_finds_a_healthy_service_healthy(healthy: Flask) -> None:
     ]  # fmt: skip
 
 
-def test_doctor_says_what_to_do_about_each_failure_and_shows_no_password(
+def test_each_failure_has_advice_and_no_password_is_shown(
     settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
@@ -71,7 +71,7 @@ def test_doctor_says_what_to_do_about_each_failure_and_shows_no_password(
     assert ran.output.count("FAIL") == 6
 
 
-def test_doctor_notices_a_schema_that_is_missing(settings: dict[str, str], tmp_path: Path) -> None:
+def test_a_missing_schema_is_reported(settings: dict[str, str], tmp_path: Path) -> None:
     app = create_app(settings | {"SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path}/fresh.db"})
     ran = app.test_cli_runner().invoke(args=["doctor"])
 
@@ -79,59 +79,57 @@ def test_doctor_notices_a_schema_that_is_missing(settings: dict[str, str], tmp_p
     assert "flask db upgrade" in ran.output
 
 
-def doctor(app: Flask) -> list[str]:
+def database_checks(app: Flask) -> list[str]:
     """The doctor's lines about the database."""
     lines = app.test_cli_runner().invoke(args=["doctor"]).output.splitlines()
     return [line for line in lines if line[6:].startswith(("database", "clock"))]
 
 
 @contextmanager
-def altered(url: str, word: str, back: str) -> Iterator[None]:
-    """The role that Ferry connects as is altered, and back again. No connection of before is left."""
+def altered_role(url: str, change: str, undo: str) -> Iterator[None]:
+    """Alter the role that Ferry connects as, and undo it. Drops the pooled connections."""
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f"ALTER ROLE ferry {word}")
+        connection.execute(f"ALTER ROLE ferry {change}")
         models.db.engine.dispose()
         try:
             yield
         finally:
-            connection.execute(f"ALTER ROLE ferry {back}")
+            connection.execute(f"ALTER ROLE ferry {undo}")
 
 
-def test_doctor_shows_what_the_database_says(app_on_postgresql: Flask, postgresql_server: str) -> None:
-    assert [line[:4] for line in doctor(app_on_postgresql)] == ["ok  "]
-    with altered(postgresql_server, "NOLOGIN", "LOGIN"):
-        refused = doctor(app_on_postgresql)
+def test_the_databases_error_message_is_shown(app_on_postgresql: Flask, postgresql_server: str) -> None:
+    assert [line[:4] for line in database_checks(app_on_postgresql)] == ["ok  "]
+    with altered_role(postgresql_server, "NOLOGIN", "LOGIN"):
+        refused = database_checks(app_on_postgresql)
 
     assert 'FATAL: role "ferry" is not permitted to log in. Check SQLALCHEMY_DATABASE_URI' in refused[0]
 
 
-def test_doctor_names_a_database_that_takes_no_changes(app_on_postgresql: Flask, postgresql_server: str) -> None:
+def test_a_read_only_database_is_reported(app_on_postgresql: Flask, postgresql_server: str) -> None:
     name = "default_transaction_read_only"
-    with altered(postgresql_server, f"SET {name} = on", f"RESET {name}"):
-        refused = doctor(app_on_postgresql)
+    with altered_role(postgresql_server, f"SET {name} = on", f"RESET {name}"):
+        refused = database_checks(app_on_postgresql)
 
     assert refused[0].startswith("FAIL")
     assert "25006: the server is read-only. A standby" in refused[0]
 
 
-def test_doctor_names_a_pooler(app_on_postgresql: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_pooler_is_reported(app_on_postgresql: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "is_pooled", lambda _: True)
 
-    assert "reached, through a connection pooler, schema up to date" in doctor(app_on_postgresql)[0]
+    assert "reached, through a connection pooler, schema up to date" in database_checks(app_on_postgresql)[0]
 
 
-@pytest.mark.parametrize(("skew", "said"), [(3600, "3600 s behind"), (-3600, "3600 s ahead of")])
-def test_doctor_holds_two_clocks_side_by_side(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, skew: float, said: str
-) -> None:
+@pytest.mark.parametrize(("skew", "message"), [(3600, "3600 s behind"), (-3600, "3600 s ahead of")])
+def test_clock_skew_is_reported(app: Flask, monkeypatch: pytest.MonkeyPatch, skew: float, message: str) -> None:
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + skew)
 
-    assert said in doctor(app)[1]
+    assert message in database_checks(app)[1]
 
 
 @pytest.mark.parametrize(
-    ("words", "advice"),
+    ("message", "advice"),
     [
         ("25006: the server is read-only", "target_session_attrs"),
         ("OperationalError: connection failed: FATAL:  session is read-only", "target_session_attrs"),
@@ -145,11 +143,11 @@ def test_doctor_holds_two_clocks_side_by_side(
         ("OperationalError: connection refused", "that the database of SQLALCHEMY_DATABASE_URI runs"),
     ],
 )
-def test_advice_goes_by_what_the_database_says(words: str, advice: str) -> None:
-    assert advice in next(cure for pattern, cure in _DATABASE_ADVICE if re.search(pattern, words))
+def test_advice_depends_on_the_databases_message(message: str, advice: str) -> None:
+    assert advice in next(remedy for pattern, remedy in _DATABASE_ADVICE if re.search(pattern, message))
 
 
-def test_doctor_says_which_region_counts_where_two_are_set(settings: dict[str, str]) -> None:
+def test_the_region_in_use_is_reported_if_two_are_set(settings: dict[str, str]) -> None:
     app = create_app(settings | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "eu-central-1"})
     ran = app.test_cli_runner().invoke(args=["doctor"])
 
