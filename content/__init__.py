@@ -1,1 +1,1 @@
-"""Rules about file names, types and texts. No HTTP, no I/O."""
+"""Rules about filenames, media types and text. No HTTP, no I/O."""

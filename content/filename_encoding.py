@@ -1,6 +1,6 @@
-"""Filenames as bytes on the wire, read as text without loss: UTF-8, RFC 8187 and RFC 2047. Pure rules, linear in time.
+"""Lossless decoding of filenames: UTF-8, RFC 8187 and RFC 2047. Pure rules in linear time.
 
-A byte that has no meaning in its charset raises BadEncoding: a name that loses letters is another name.
+A byte that is invalid in its charset raises BadEncoding: a name without that letter would be another name.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _CODECS = {
     "euc-kr": "cp949", **{f"windows-{page}": f"cp{page}" for page in range(1250, 1259)},
     **{f"iso-8859-{part}": f"iso8859_{part}" for part in (*range(2, 12), *range(13, 17))},
 }  # fmt: skip
-"""Python's codec by a charset's name. As in the WHATWG Encoding Standard, ISO-8859-1 has the letters of windows-1252
-where it would have control characters. Only codecs that take linear time: punycode does not."""
+"""Python codec by charset name. As in the WHATWG Encoding Standard, ISO-8859-1 is decoded as windows-1252, which has
+letters instead of control characters. Only codecs with linear time: punycode has not."""
 
 _PARAMETER = re.compile(r'(?s);[ \t]*+([^\s=;"]++)[ \t]*+=[ \t]*+("(?:\\.|[^"\\])*+[\\"]?|[^;]*+)')
-"""A parameter; a quoted string that is never closed reaches to the end. Possessive, so that it takes one pass."""
+"""A parameter; an unclosed quoted string extends to the end. Possessive quantifiers: one pass."""
 
 _EXTENDED = re.compile(r"([\w!#$%&+^`{}~.-]*)'[\w-]*'(.*)", re.ASCII | re.DOTALL)
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -32,10 +32,10 @@ _BETWEEN_WORDS = re.compile(r"(?<=\?=)\s++(?==\?)")
 
 
 def part_filename(disposition: str, filename: str | None) -> str | None:
-    """The filename in a part's Content-Disposition; None where it has none. Raises BadEncoding.
+    """Return the filename in a part's Content-Disposition; None without one. Raises BadEncoding.
 
-    Both come as Latin-1, which holds any byte; `filename` is the value of that parameter. `filename*` wins over it (RFC
-    6266 §4.3). One that is not written as charset'language'value is passed over (RFC 8187 §3.2), if there is another.
+    Both arguments are bytes decoded as Latin-1; `filename` is the value of that parameter. `filename*` takes precedence
+    (RFC 6266 §4.3). One without the form charset'language'value is ignored if there is a `filename` (RFC 8187 §3.2).
     """
     extended = [value for name, value in _PARAMETER.findall(disposition) if name.lower() == "filename*"]
     if extended and (name := _extended(extended[0])) is not None:
@@ -46,38 +46,38 @@ def part_filename(disposition: str, filename: str | None) -> str | None:
 
 
 def check_query(query: bytes) -> None:
-    """Raise BadEncoding for a query that is not UTF-8, percent-encoded or as it is."""
+    """Raise BadEncoding if a query is not UTF-8, percent-encoded or raw."""
     if not query.isascii() or b"%" in query:
         _text(unquote_to_bytes(query), "utf-8")
 
 
 def check_path(path: str) -> None:
-    """Raise BadEncoding for a WSGI path (PEP 3333: its decoded bytes as Latin-1) that is not UTF-8."""
+    """Raise BadEncoding if a WSGI path (PEP 3333: bytes decoded as Latin-1) is not UTF-8."""
     _text(path.encode("latin-1"), "utf-8")
 
 
 def decode_encoded_words(text: str) -> str:
-    """`text` with its encoded words (RFC 2047) decoded. Raises BadEncoding for one that can't be."""
+    """Decode the encoded words of RFC 2047. Raises BadEncoding if one is malformed."""
     if "=?" not in text:
         return text
     text = _BETWEEN_WORDS.sub("", text)
-    return "".join(_pieces(text))
+    return "".join(_segments(text))
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """What stands between words, and the words. Neighbours of one charset may share a character's bytes."""
+def _segments(text: str) -> Iterator[str]:
+    """Yield the decoded words and the text between them. Adjacent words of one charset may share a character."""
     end, charset, raw = 0, "utf-8", b""
     for match in _WORD.finditer(text):
         if match.start() > end or match[1].lower() != charset:
-            yield _decoded(raw, charset)
+            yield _decode(raw, charset)
             yield text[end : match.start()]
             raw = b""
-        end, charset, raw = match.end(), match[1].lower(), raw + _bytes(match[2].lower(), match[3])
-    yield _decoded(raw, charset)
+        end, charset, raw = match.end(), match[1].lower(), raw + _decode_word(match[2].lower(), match[3])
+    yield _decode(raw, charset)
     yield text[end:]
 
 
-def _bytes(encoding: str, text: str) -> bytes:
+def _decode_word(encoding: str, text: str) -> bytes:
     try:
         if encoding == "q":
             return binascii.a2b_qp(text.encode("latin-1"), header=True)
@@ -89,21 +89,21 @@ def _bytes(encoding: str, text: str) -> bytes:
 
 
 def _extended(value: str) -> str | None:
-    """The value of `filename*`; some clients quote it. None where it is not written as one."""
+    """Return the value of `filename*`, which some clients quote; None if it has another form."""
     match = _EXTENDED.fullmatch(value.strip().strip('"'))
     if match is None:
         return None
     raw = match[2].encode("latin-1")
     if _BROKEN_ESCAPE.search(raw):
         raise BadEncoding("filename* has a % that is not followed by two hexadecimal digits.")
-    return decode_encoded_words(_decoded(unquote_to_bytes(raw), match[1].lower()))
+    return decode_encoded_words(_decode(unquote_to_bytes(raw), match[1].lower()))
 
 
-def _decoded(raw: bytes, charset: str) -> str:
-    # RFC 2231 §5 lets a word name its language behind the charset.
+def _decode(raw: bytes, charset: str) -> str:
+    # RFC 2231 §5: a word may name its language after the charset.
     codec = _CODECS.get(charset.partition("*")[0])
     if codec is None:
-        raise BadEncoding(f"The charset {charset[:40]!r} of the filename is not known. Send it as UTF-8.")
+        raise BadEncoding(f"The charset {charset[:40]!r} of the filename is unknown. Send it as UTF-8.")
     return _text(raw, codec)
 
 

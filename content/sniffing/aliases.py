@@ -1,4 +1,4 @@
-"""Other names of the types that `detect` returns, as browsers, registries and older programs write them."""
+"""Aliases of media types, as browsers, registries and older programs use them."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ _ALIASES = {
 }
 
 
-def canonical(kind: str) -> str:
-    """The name under which `detect` returns this type; `kind` itself where no other is known.
+def canonical(media_type: str) -> str:
+    """Return the name that `detect` uses for a media type; the name itself if it is no alias.
 
     >>> canonical("audio/wav")
     'audio/x-wav'
     """
-    return _ALIASES.get(kind, kind)
+    return _ALIASES.get(media_type, media_type)

@@ -1,17 +1,17 @@
-"""Streams without a head of their own: frames and packets, each of which begins with a mark of a few bits.
+"""Streams without a file header: MPEG frames and packets, each with a sync word of a few bits.
 
-A mark that random data often has counts only where the next one stands where it should.
+A sync word that is frequent in random data counts only if the next one is at the right distance.
 """
 
 from __future__ import annotations
 
 _ID3 = b"ID3"
 _AAC, _MPEG = "audio/aac", "audio/mpeg"
-_USUAL = {
+_COMMON = {
     **dict.fromkeys((b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"), _MPEG),
     **dict.fromkeys((b"\xff\xf1", b"\xff\xf9"), _AAC),
 }
-"""The marks of nearly all such files. One is enough."""
+"""Sync words of nearly all such files. One is enough."""
 
 # Rates in kbit/s by index, for MPEG 1 and for MPEG 2 and 2.5, of layers II and III (ISO/IEC 11172-3, 13818-3).
 _RATES = {
@@ -22,30 +22,30 @@ _RATES = {
 }
 _SAMPLES = (44100, 48000, 32000)
 _PACKETS = ((0, 188), (4, 192))
-"""Where MPEG transport streams have their sync byte, and the distance to the next: plain, and with a time before it."""
+"""Offset and distance of the sync bytes of MPEG transport streams: plain, and with a timestamp before each packet."""
 
 
-def kind(head: bytes) -> str | None:
-    """The type of MPEG sound or of an MPEG transport stream, or None."""
+def detect(head: bytes) -> str | None:
+    """Return the type of MPEG audio or of an MPEG transport stream, or None."""
     if head.startswith(_ID3):
-        return _behind_tag(head)
+        return _after_tag(head)
     if any(_has_packets(head, *packet) for packet in _PACKETS):
         return "video/mp2t"
-    return _sound(head)
+    return _audio(head)
 
 
-def _behind_tag(head: bytes) -> str:
-    """A tag may stand before other sound than MP3; its size has seven bits a byte (ID3v2 §3.1)."""
+def _after_tag(head: bytes) -> str:
+    """Skip an ID3 tag, which may precede other audio than MP3; its size has seven bits a byte (ID3v2 §3.1)."""
     size = 0
     for byte in head[6:10]:
         size = size << 7 | byte & 0x7F
     rest = head[10 + size :]
     if rest.startswith(b"fLaC"):
         return "audio/x-flac"
-    return _sound(rest) or _MPEG
+    return _audio(rest) or _MPEG
 
 
-def _sound(head: bytes) -> str | None:
+def _audio(head: bytes) -> str | None:
     if head[:1] != b"\xff" or len(head) < 4:
         return None
     if head[1] & 0xF6 == 0xF0:
@@ -54,15 +54,15 @@ def _sound(head: bytes) -> str | None:
         found, length = _MPEG, _mpeg_length(head)
     if not length:
         return None
-    return found if head[:2] in _USUAL or _goes_on(head, length) else None
+    return found if head[:2] in _COMMON or _has_next_frame(head, length) else None
 
 
-def _goes_on(head: bytes, length: int) -> bool:
+def _has_next_frame(head: bytes, length: int) -> bool:
     return head[length : length + 1] == b"\xff" and (head[length + 1 : length + 2] == head[1:2])
 
 
 def _mpeg_length(head: bytes) -> int:
-    """The length of the frame at the start in bytes; 0: it is no frame of layer II or III."""
+    """Return the length of the first frame in bytes; 0 if it is not a frame of layer II or III."""
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
     rate, sampling = head[2] >> 4, head[2] >> 2 & 3
     if head[1] & 0xE0 != 0xE0 or version == 1 or layer not in (2, 3) or not 0 < rate < 15 or sampling == 3:
@@ -74,5 +74,5 @@ def _mpeg_length(head: bytes) -> int:
 
 
 def _has_packets(head: bytes, at: int, distance: int) -> bool:
-    marks = head[at::distance][:8]
-    return len(marks) >= 3 and marks.count(0x47) == len(marks)
+    sync = head[at::distance][:8]
+    return len(sync) >= 3 and sync.count(0x47) == len(sync)

@@ -1,6 +1,6 @@
-"""Files made of boxes: MP4 and its kin (ISO/IEC 14496-12), HEIF, AVIF, QuickTime, JPEG 2000, JPEG XL.
+"""Files made of boxes: MP4 and related formats (ISO/IEC 14496-12), HEIF, AVIF, QuickTime, JPEG 2000, JPEG XL.
 
-The brands in `ftyp` tell which (registered at mp4ra.org). An unknown brand is `video/mp4`, as browsers take it.
+The brands in `ftyp` determine the type (registered at mp4ra.org). An unknown brand is `video/mp4`, as in browsers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _GENERAL_HEIF = {
     **dict.fromkeys((b"mif1", b"mif2", b"mif3", b"miaf", b"1pic", b"jpeg", b"MiHB", b"MiHE"), "image/heif"),
     b"msf1": "image/heif-sequence",
 }
-"""Brands of a picture in any codec: a compatible brand says which."""
+"""Brands of pictures in any codec: a compatible brand determines it."""
 
 _MAJOR = {
     **_HEIF,
@@ -36,15 +36,15 @@ _MAJOR = {
 _FAMILIES = ((b"3g2", "video/3gpp2"), (b"3g", "video/3gpp"))
 
 _QUICKTIME = frozenset((b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"))
-"""What a QuickTime file may begin with; old ones have no `ftyp` (QuickTime File Format, "Movie Atoms")."""
+"""First atoms of QuickTime files; old ones have no `ftyp` (QuickTime File Format, "Movie Atoms")."""
 _SEGMENT = frozenset((b"styp", b"sidx", b"moof"))
 _SIGNED = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\x0cJXL \r\n\x87\n")
 _SOUND = {"video/mp4": "audio/mp4", "video/3gpp": "audio/3gpp", "video/3gpp2": "audio/3gpp2"}
 _HANDLER = re.compile(rb"hdlr.{8}(vide|soun)", re.DOTALL)
 
 
-def kind(head: bytes) -> str | None:
-    """The type of a file that begins with a box, or None."""
+def detect(head: bytes) -> str | None:
+    """Return the type of a file that begins with a box, or None."""
     if head.startswith(_SIGNED[1]):
         return "image/jxl"
     for at, name, end in _boxes(head, 12 if head.startswith(_SIGNED[0]) else 0):
@@ -70,7 +70,7 @@ def _by_brands(ftyp: bytes) -> str:
 
 
 def _is_sound(head: bytes, at: int) -> bool:
-    """Whether a movie box behind `ftyp` lies in the head and has tracks of sound only, as browsers record voice."""
+    """Return whether the movie box lies in the head and has only audio tracks, as in browsers' voice recordings."""
     for start, name, end in _boxes(head, at):
         if name == b"moov":
             return end <= len(head) and set(_HANDLER.findall(head, start, end)) == {b"soun"}
@@ -83,7 +83,7 @@ def _begins_quicktime(head: bytes) -> bool:
 
 
 def _boxes(head: bytes, at: int) -> Iterator[tuple[int, bytes, int]]:
-    """Where each box begins in the head, its name, and where it ends (§4.2)."""
+    """Yield start, name and end of each box (§4.2)."""
     while len(head) >= at + 8:
         size = int.from_bytes(head[at : at + 4])
         if size == 1:

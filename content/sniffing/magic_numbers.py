@@ -1,6 +1,6 @@
-"""Files that begin with a mark of their own. Only this file knows filetype, whose table is asked last.
+"""Files with a magic number. The only module that imports filetype, whose table is used last.
 
-Types are those that are registered with IANA, or else those that filetype has.
+Types are those registered with IANA, else those of filetype.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import re
 
 import filetype
 
-# Marks that filetype lacks, takes for something else, or takes for its own with too few bytes.
-_MARKS = [
+# Formats that filetype lacks, confuses, or detects by too few bytes.
+_SIGNATURES = [
     (re.compile(pattern, re.DOTALL), kind)
     for pattern, kind in (
         (rb"GIF8[79]a", "image/gif"),
@@ -82,12 +82,12 @@ _MARKS = [
     )
 ]  # fmt: skip
 
-_ALSO = {
-    "image/apng": "image/png",  # An animated PNG is a PNG to all that asks for one.
+_REPLACEMENTS = {
+    "image/apng": "image/png",  # Animated PNG counts as PNG.
     "application/font-woff": "font/woff",
     "application/font-sfnt": "font/ttf",
 }
-_TOO_LOOSE = frozenset(
+_WEAK = frozenset(
     (
         "image/gif",
         "image/bmp",
@@ -99,15 +99,15 @@ _TOO_LOOSE = frozenset(
         "application/x-sqlite3",
     )
 )
-"""What filetype finds by two or three bytes, and a rule of this package by more."""
+"""Types that filetype detects by two or three bytes, and this package by more."""
 
 
-def kind(head: bytes) -> str | None:
-    """The type of a file that begins with one of the marks above."""
-    return next((kind for pattern, kind in _MARKS if pattern.match(head)), None)
+def detect(head: bytes) -> str | None:
+    """Return the type of a file that begins with one of the signatures above."""
+    return next((kind for pattern, kind in _SIGNATURES if pattern.match(head)), None)
 
 
-def library(head: bytes) -> str | None:
-    """The type that filetype finds."""
+def detect_by_filetype(head: bytes) -> str | None:
+    """Return the type that filetype detects."""
     found: str | None = filetype.guess_mime(head)
-    return None if found in _TOO_LOOSE else _ALSO.get(found or "", found)
+    return None if found in _WEAK else _REPLACEMENTS.get(found or "", found)

@@ -8,13 +8,13 @@ _EBML = b"\x1a\x45\xdf\xa3"
 _DOC_TYPE = b"\x42\x82"
 _TRACKS = b"\x16\x54\xae\x6b"
 _CODEC = re.compile(rb"\x86(?:[\x80-\xff]|[\x40-\x7f].)([VA])_[A-Z]", re.DOTALL)
-"""A track's CodecID: its kind comes first."""
+"""A track's CodecID: its first letter is the kind of track."""
 
 _KINDS = {b"webm": ("video/webm", "audio/webm"), b"matroska": ("video/x-matroska", "audio/x-matroska")}
 
 
-def kind(head: bytes) -> str | None:
-    """The type of a Matroska file; `audio/…` where the whole list of tracks lies in the head and has sound only."""
+def detect(head: bytes) -> str | None:
+    """Return the type of a Matroska file; `audio/…` if the whole track list lies in the head and has only audio."""
     if not head.startswith(_EBML):
         return None
     at = head.find(_DOC_TYPE, 4, 512)
@@ -32,7 +32,7 @@ def _is_sound(head: bytes, at: int) -> bool:
 
 
 def _content(head: bytes, at: int) -> tuple[int, int]:
-    """Where the content of an element begins and ends whose size stands at `at` (RFC 8794 §4)."""
+    """Return start and end of the content of an element whose size is at `at` (RFC 8794 §4)."""
     first = head[at] if at < len(head) else 0
     width = 9 - first.bit_length()
     size = int.from_bytes(head[at : at + width]) & ((1 << 7 * width) - 1)

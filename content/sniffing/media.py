@@ -1,4 +1,4 @@
-"""Containers of sound and pictures that name what is in them: RIFF, IFF, Ogg, ASF."""
+"""Audio and picture containers that name their content: RIFF, IFF, Ogg, ASF."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _ASF = bytes.fromhex("3026b2758e66cf11a6d9")
 _ASF_SOUND, _ASF_PICTURES = (bytes.fromhex(guid) for guid in (
     "409e69f84d5bcf11a8fd00805f5c442b", "c0ef19bc4d5bcf11a8fd00805f5c442b",
 ))  # fmt: skip
-"""Types of streams (ASF specification 10.4)."""
+"""Stream types (ASF specification 10.4)."""
 
 
-def kind(head: bytes) -> str | None:
-    """The type of a file in one of these containers, or None."""
+def detect(head: bytes) -> str | None:
+    """Return the type of a file in one of these containers, or None."""
     if head.startswith((b"RIFF", b"RF64", b"BW64", b"RIFX")):
         return _RIFF.get(head[8:12])
     if head.startswith((b"FORM", b"AT&TFORM")):
@@ -40,7 +40,7 @@ def kind(head: bytes) -> str | None:
 
 
 def _first_packets(head: bytes) -> Iterator[bytes]:
-    """The start of each stream's first packet; all come before any other page (RFC 3533 §4, §6)."""
+    """Yield the start of each stream's first packet; all precede the other pages (RFC 3533 §4, §6)."""
     at = 0
     while head[at : at + 4] == b"OggS" and len(head) >= at + _OGG_HEAD and head[at + 5] & _OGG_FIRST:
         sizes = head[at + _OGG_HEAD : at + _OGG_HEAD + head[at + 26]]

@@ -1,7 +1,7 @@
-"""Compound files (OLE2): the documents of Office 97 to 2003, and others of that kind (MS-CFB).
+"""Compound files (OLE2, MS-CFB): the documents of Office 97 to 2003, and related formats.
 
-The directory names the streams that a document is made of, but often lies behind the head. Then a stream tells that
-begins in the head.
+The directory names the streams of a document, but often lies after the head. Then a stream in the head determines the
+type.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STREAMS = {
 }
 _ROOT = "Root Entry".encode("utf-16-le")
 _INSTALLERS = {bytes.fromhex(start + "100c0000000000c000000000000046") for start in ("84", "86")}
-"""The root's class in a package of Windows Installer, and in a patch."""
+"""The root's class id in a Windows Installer package, and in a patch."""
 
 _STREAM_STARTS = {
     b"\xec\xa5\xc1\0": "application/msword",
@@ -40,20 +40,20 @@ _CLASSES = {
     b"MS PowerPoint 97": "application/vnd.ms-powerpoint",
 }
 _CLASS = re.compile(b"|".join(map(re.escape, _CLASSES)))
-"""What the stream CompObj says of the document."""
+"""Class names in the stream CompObj."""
 
 
-def kind(head: bytes) -> str | None:
-    """The type of a compound file; `application/x-ole-storage` where nothing in the head tells which."""
+def detect(head: bytes) -> str | None:
+    """Return the type of a compound file; `application/x-ole-storage` if the head does not determine it."""
     if not head.startswith(_MARK):
         return None
     return _by_directory(head) or _by_streams(head) or _by_class(head) or _UNKNOWN
 
 
 def _by_directory(head: bytes) -> str | None:
-    """By the entries of the directory that lie in the head: each is of 128 bytes and begins with its name.
+    """Use the directory entries in the head: each has 128 bytes and begins with its name.
 
-    A document's own streams come before those of the objects in it.
+    A document's own streams precede those of embedded objects.
     """
     for at in range(512, len(head) - 127, 128):
         entry = head[at : at + 128]
@@ -66,7 +66,7 @@ def _by_directory(head: bytes) -> str | None:
 
 
 def _by_streams(head: bytes) -> str | None:
-    """By a main stream that begins in the head, at the start of a sector, or of a short one of 64 bytes."""
+    """Use a main stream that begins in the head, at a sector or a mini sector of 64 bytes."""
     starts = tuple(_STREAM_STARTS)
     found = (head[at : at + 8] for at in range(512, len(head), 64) if head.startswith(starts, at))
     return next((_STREAM_STARTS.get(start) or _STREAM_STARTS[start[:4]] for start in found), None)

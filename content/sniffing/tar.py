@@ -1,4 +1,4 @@
-"""Tar archives, which begin with the name of their first file: any mark could stand there."""
+"""Tar archives. They begin with the name of the first file, which may look like any magic number."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 _OCTAL = re.compile(rb"[ 0]*([0-7]{1,6})[ \0]")
 
 
-def kind(head: bytes) -> str | None:
-    """`application/x-tar` where the first header's checksum is right (POSIX pax, "ustar Interchange Format")."""
+def detect(head: bytes) -> str | None:
+    """Return `application/x-tar` if the first header's checksum is right (POSIX pax, "ustar Interchange Format")."""
     written = _OCTAL.match(head, 148, 156)
     if len(head) < 512 or written is None:
         return None

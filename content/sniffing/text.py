@@ -1,7 +1,7 @@
-"""Text by its first bytes: pages, SVG, scripts, and text that no mark tells apart.
+"""Text formats: HTML, SVG, scripts, and plain text.
 
-The rules are those of browsers (WHATWG, MIME Sniffing §7.1). Libraries of magic numbers know text badly or not at all,
-and it is what scripts come in.
+The rules are those of browsers (WHATWG, MIME Sniffing §7.1). Libraries of magic numbers detect text badly or not at
+all, and scripts are text.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from codecs import getincrementaldecoder
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
-"""Bytes that no text has (MIME Sniffing §3, "binary data byte")."""
+"""Bytes that never occur in text (MIME Sniffing §3, "binary data byte")."""
 
-# What may stand in front of an XML document's root. Possessive, so that hostile heads cost one pass each.
+# What may precede the root element of an XML document. Possessive quantifiers: one pass even over hostile heads.
 _PROLOG = rb"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE\s++(?!html)[^\[>]*+(?:\[.*?\]\s*+)?+>)*+"
 _PREFIX = rb"(?:[\w.-]{1,64}:)?"
 _TAGS = rb"!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT|TABLE|A|STYLE|TITLE|B|BODY|BR|P"
-# In the order they are tried in, after white space. A tag's name ends at any of it, not at the standard's blank alone.
+# In order of precedence, after white space. A tag name ends at any white space, not only at the standard's blank.
 _STARTS = [
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), kind)
     for pattern, kind in (
@@ -33,26 +33,26 @@ _STARTS = [
 ]
 
 
-def marked(text: bytes) -> str | None:
-    """The type of text that starts with a mark, whatever bytes follow it. `text` is the result of `as_utf8`."""
+def by_signature(text: bytes) -> str | None:
+    """Return the type of text with a signature, whatever bytes follow. `text`: the result of `as_utf8`."""
     start = text.lstrip()
     return next((kind for pattern, kind in _STARTS if pattern.match(start)), None)
 
 
 def as_utf8(head: bytes) -> bytes:
-    """`head` without a byte order mark, and in UTF-8 where its mark says UTF-16."""
+    """Return `head` without byte order mark, converted to UTF-8 if the mark is UTF-16's."""
     if head.startswith(_UTF16):
         return head.decode("utf-16", "ignore").encode()
     return head.removeprefix(b"\xef\xbb\xbf")
 
 
 def is_text(text: bytes) -> bool:
-    """Whether `text` has characters, in any encoding that keeps ASCII, and no byte that only binary files have."""
+    """Return whether `text` is not empty and has no byte that occurs only in binary files."""
     return bool(text) and not _BINARY.search(text)
 
 
 def is_utf8(text: bytes) -> bool:
-    """Whether `text` is text, and UTF-8; its last character may be cut off."""
+    """Return whether `text` is text in UTF-8; its last character may be truncated."""
     if not is_text(text):
         return False
     try:

@@ -1,7 +1,7 @@
 """ZIP archives by the names of their entries: Office documents, OpenDocument, EPUB, Java and Android programs.
 
-Entries are followed from one local header to the next, so that an archive that holds a .docx is no .docx. Nothing is
-unpacked.
+Entries are followed from one local header to the next, so that an archive that contains a .docx is not taken for one.
+Nothing is decompressed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 _ZIP = "application/zip"
 _SIGNATURES = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")
 _SPLIT = b"PK\7\x08PK\3\4", b"PK00PK\3\4"
-"""What a split archive begins with (APPNOTE.TXT 8.5.4)."""
+"""Signatures of split archives (APPNOTE.TXT 8.5.4)."""
 _HEADER = struct.Struct("<4sHHHHHIIIHH")
 _SIZE_FOLLOWS = 8
 
@@ -34,10 +34,10 @@ _MAIN_PARTS = {
 }
 _MAIN = re.compile(rb"application/vnd\.(?:openxmlformats-officedocument|(?=ms-))(\.?[a-z-]+\.)[\w.-]*?main\+xml")
 _PACKAGE = re.compile(r"\[Content_Types\]\.xml$|_rels/|docProps/|customXml/")
-"""Names that any package of the Open Packaging Conventions may have (ISO/IEC 29500-2)."""
+"""Names in any package of the Open Packaging Conventions (ISO/IEC 29500-2)."""
 _PART = re.compile(r"(word|xl|ppt)/")
 _SURE_PART = re.compile(r"(word|xl|ppt)/(?:[\w/-]+\.(?:xml|bin|xml\.rels)$|_rels/|media/|theme/|worksheets/|slide)")
-"""Parts that tell a document by themselves; a folder of one's own may be called `word/` too."""
+"""Parts that prove a document; a user's own folder may be called `word/` too."""
 
 _STATED = re.compile(
     rb"application/(?:epub\+zip|vnd\.oasis\.opendocument\.[a-z-]{1,40}|vnd\.sun\.xml\.[a-z.]{1,40}|x-krita)|image/openraster"
@@ -50,14 +50,14 @@ _BY_NAME = (
 
 
 class _Entry(NamedTuple):
-    """A local file header: `content` is as much of a stored entry as the head has, empty for a compressed one."""
+    """A local file header. `content`: the part of a stored entry in the head, empty if compressed."""
 
     name: str
     content: bytes
 
 
-def kind(head: bytes) -> str | None:
-    """The type of a ZIP archive; `application/zip` for any that none of the rules below knows."""
+def detect(head: bytes) -> str | None:
+    """Return the type of a ZIP archive; `application/zip` if it is no known document."""
     if not head.startswith((*_SIGNATURES, *_SPLIT)):
         return None
     entries = list(_entries(head, 4 if head.startswith(_SPLIT) else 0))
@@ -65,7 +65,7 @@ def kind(head: bytes) -> str | None:
 
 
 def _by_mimetype(entries: list[_Entry]) -> str | None:
-    """The type that an entry states; it should be the first (OpenDocument 1.3 part 2 §3.3, EPUB 3 OCF §4.2.6)."""
+    """Return the type in the entry `mimetype`, the first one (OpenDocument 1.3 part 2 §3.3, EPUB 3 OCF §4.2.6)."""
     content = next((entry.content for entry in entries if entry.name == "mimetype"), b"")
     stated = _STATED.fullmatch(content.strip())
     return stated and stated[0].decode()
@@ -90,7 +90,7 @@ def _by_name(entries: list[_Entry]) -> str | None:
 
 
 def _entries(head: bytes, at: int) -> Iterator[_Entry]:
-    """The entries whose local header lies in the head (APPNOTE.TXT 4.3.7)."""
+    """Yield the entries whose local header lies in the head (APPNOTE.TXT 4.3.7)."""
     while at >= 0 and len(head) >= at + _HEADER.size:
         signature, _, flags, method, _, _, _, packed, _, name_size, extra_size = _HEADER.unpack_from(head, at)
         if signature != b"PK\3\4":
@@ -98,7 +98,7 @@ def _entries(head: bytes, at: int) -> Iterator[_Entry]:
         named = at + _HEADER.size
         start = named + name_size + extra_size
         if flags & _SIZE_FOLLOWS and not packed:
-            packed, following = _measured(head, start)
+            packed, following = _descriptor_size(head, start)
         else:
             following = start + packed
         content = b"" if method else head[start : start + packed]
@@ -106,10 +106,10 @@ def _entries(head: bytes, at: int) -> Iterator[_Entry]:
         at = following
 
 
-def _measured(head: bytes, start: int) -> tuple[int, int]:
-    """The size of an entry whose size follows it, and where the next header stands; -1: not in the head.
+def _descriptor_size(head: bytes, start: int) -> tuple[int, int]:
+    """Return the size of an entry with a data descriptor, and the next header's offset; -1 if not in the head.
 
-    The size must be the distance (APPNOTE.TXT 4.3.9): before headers of an archive inside stands another.
+    The size must equal the distance (APPNOTE.TXT 4.3.9): headers of a nested archive are preceded by another size.
     """
     at = head.find(b"PK\3\4", start)
     while at >= 0:

@@ -60,12 +60,12 @@ def test_what_may_come_is_decided_by_the_bytes(
 @pytest.mark.parametrize(
     ("allowed", "denied", "detail", "denied_type"),
     [
-        (("image/*", "application/pdf"), (), "which is not accepted here. Accepted: image/*, application/pdf.", None),
-        ((), ("text/*",), "which is refused here (text/*).", "text/*"),
+        (("image/*", "application/pdf"), (), "which is not accepted. Accepted: image/*, application/pdf.", None),
+        ((), ("text/*",), "which is denied (text/*).", "text/*"),
         (
             ("text/*",),
             ("text/html", "text/plain"),
-            "which is refused here (text/plain). Accepted: text/*.",
+            "which is denied (text/plain). Accepted: text/*.",
             "text/plain",
         ),
     ],
