@@ -1,7 +1,7 @@
-"""Bytes that wait: the local disk that holds every accepted file until it is stored. The receipt behind a 202.
+"""The spool: local disk that holds every accepted file until it is stored. The receipt behind a 202.
 
-A file of the spool is named by its row's id and holds just the bytes. It appears whole or not at all: it is
-written beside its place, forced to disk, renamed, and the folder's entry is forced to disk too.
+A spooled file is named by its row's id and contains only the bytes. It appears atomically: it is written under a
+temporary name, synced, renamed, and the folder is synced too.
 """
 
 from __future__ import annotations
@@ -25,76 +25,80 @@ from quotas.spool_budget import SpoolBudget
 CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"
 _NAME = re.compile(rf"(?P<id>{ID.pattern})({re.escape(_UNFINISHED)})?")
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EMLINK)
-"""What os.link says on a disk without hard links: vfat, exFAT, some FUSE and network file systems."""
+"""Errors of os.link on a disk without hard links: vfat, exFAT, some FUSE and network file systems."""
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
-"""What fsync says of a folder on a file system that knows it for files only."""
+"""Errors of fsync for a folder on file systems that support it for files only."""
 
 
 @dataclass(frozen=True)
 class SpooledFile:
-    """One file of the spool: the row's id, bytes, seconds since it was last written, whether it is whole."""
+    """A file in the spool."""
 
     id: str
+    """The row's id."""
     size: int
+    """Bytes."""
     age: float
+    """Seconds since the last write."""
     complete: bool
+    """False while it is being received."""
 
 
 class Spool:
-    """One folder on a local disk. Any number of threads and processes may share it."""
+    """A folder on a local disk. Threads and processes may share it."""
 
     def __init__(self, folder: Path, budget: int | None = None) -> None:
-        """`budget`: the most bytes that may be kept, to the precision of what other processes receive just then."""
+        """`budget`: maximum bytes; inexact by what other processes receive at the moment. None: no limit."""
         self.folder = folder
-        self._budget = None if budget is None else SpoolBudget(budget, self._bytes_beside)
+        self._budget = None if budget is None else SpoolBudget(budget, self._bytes_except)
 
     @cached_property
     def identity(self) -> str:
-        """The name of this spool, for ever: what tells the hosts' spools apart where they share a database."""
-        place = self.folder / ".identity"
-        self._make_folder()
-        if not place.exists():
-            mine = place.with_name(f".identity.{uuid.uuid4()}")
+        """The permanent name of this spool. It distinguishes the spools of hosts that share a database."""
+        path = self.folder / ".identity"
+        self._create_folder()
+        if not path.exists():
+            candidate = path.with_name(f".identity.{uuid.uuid4()}")
             try:
-                _write(mine, iter([str(uuid.uuid4()).encode()]))
-                _publish(mine, place)
+                _write(candidate, iter([str(uuid.uuid4()).encode()]))
+                _publish(candidate, path)
             finally:
-                mine.unlink(missing_ok=True)
+                candidate.unlink(missing_ok=True)
             sync_folder(self.folder)
-        return place.read_text()
+        return path.read_text()
 
     def write(self, id: str, stream: Iterator[bytes], max_bytes: int | None = None, client: str = "") -> None:
-        """Write all that `stream` yields, at most `bound` bytes if known; on return it would survive a power cut.
+        """Write the stream to disk; when this returns, the bytes survive a power failure.
 
-        Bytes on their way are counted for `client`. Raises StorageFull where the disk has no room,
-        TooMuchWaiting where the budget has none: before the stream is read if that is known then, else in the middle.
-        That, and whatever `stream` raises, leaves nothing behind.
+        `max_bytes`: upper bound of the stream, None if unknown. Bytes being received count for `client`. Raises
+        StorageFull if the disk is full and TooMuchWaiting if the budget is used up: before the stream is read if
+        `max_bytes` shows it, else while reading. These and the stream's own errors leave no file behind.
         """
-        place = self.path(id)
-        unfinished = place.with_name(place.name + _UNFINISHED)
-        kept = False
+        path = self.path(id)
+        unfinished = path.with_name(path.name + _UNFINISHED)
+        is_spooled = False
         try:
-            with _full_disk_told():
-                self._make_folder()
+            with _disk_full_errors():
+                self._create_folder()
                 self._check_disk(max_bytes or 0)
                 if self._budget:
                     self._budget.begin(id, client, max_bytes)
-                _write(unfinished, self._counted(id, stream, max_bytes))
-                unfinished.rename(place)
+                _write(unfinished, self._reserve(id, stream, max_bytes))
+                unfinished.rename(path)
                 sync_folder(self.folder)
-            kept = True
+            is_spooled = True
         except BaseException:
             unfinished.unlink(missing_ok=True)
-            place.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             raise
         finally:
             if self._budget:
-                self._budget.end(id, spooled=kept)
+                self._budget.end(id, spooled=is_spooled)
 
     def open(self, id: str) -> Iterator[bytes]:
-        """Yield the kept bytes in chunks of 1 MiB. Raises BytesLost at the first where there are none."""
+        """Yield the bytes in chunks of 1 MiB. Raises BytesLost at the first chunk if the file is missing."""
         try:
             with self.path(id).open("rb", buffering=0) as file:
                 while chunk := file.read(CHUNK):
@@ -103,44 +107,44 @@ class Spool:
             raise BytesLost from error
 
     def delete(self, id: str) -> None:
-        """Remove the kept bytes, where there are any: a worker on another machine has no spool."""
+        """Delete the file; a missing one is not an error, because a worker on another machine has no spool."""
         self.path(id).unlink(missing_ok=True)
 
     def has(self, id: str) -> bool:
-        """Whether all bytes of the file are here."""
+        """Return whether the file is complete in this spool."""
         return self.path(id).exists()
 
     def is_local(self, identity: str | None) -> bool:
-        """Whether bytes kept under that identity would be here."""
+        """Return whether that identity is this spool's, or none is recorded."""
         return identity in (None, self.identity)
 
     def may_hold(self, id: str, identity: str | None) -> bool:
-        """Whether the bytes of a file may still be somewhere: here, or in another spool, of that identity."""
+        """Return whether the file may still exist: in this spool, or in another one of that identity."""
         return identity is not None and (identity != self.identity or self.has(id))
 
     def files(self) -> Iterator[SpooledFile]:
-        """Everything in the spool, whole or not. What came or went meanwhile may be missing."""
+        """Yield all files, complete or not. Files created or deleted during the iteration may be missing."""
         with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             for entry in entries:
                 if match := _NAME.fullmatch(entry.name):
                     with suppress(FileNotFoundError):
-                        found = entry.stat()
-                        whole = not entry.name.endswith(_UNFINISHED)
-                        yield SpooledFile(match["id"], found.st_size, time.time() - found.st_mtime, whole)
+                        stat = entry.stat()
+                        is_complete = not entry.name.endswith(_UNFINISHED)
+                        yield SpooledFile(match["id"], stat.st_size, time.time() - stat.st_mtime, is_complete)
 
-    def remove(self, kept: SpooledFile) -> None:
-        """Remove what `files` has shown, and nothing else of that id."""
-        place = self.path(kept.id)
-        (place if kept.complete else place.with_name(place.name + _UNFINISHED)).unlink(missing_ok=True)
+    def delete_entry(self, file: SpooledFile) -> None:
+        """Delete a file that `files` has yielded; an unfinished one leaves the complete one of that id alone."""
+        path = self.path(file.id)
+        (path if file.complete else path.with_name(path.name + _UNFINISHED)).unlink(missing_ok=True)
 
     def path(self, id: str) -> Path:
-        """Where the bytes of the file `id` are, or would be. Raises ValueError where it is not an id: a path, say."""
+        """Return the path for an id. Raises ValueError if it is not an id, but a path for example."""
         if not ID.fullmatch(id):
             raise ValueError("not the id of a file")
         return self.folder / id
 
-    def _make_folder(self) -> None:
-        """Make the folder for its owner alone: accepted bytes are not for the other users of the machine."""
+    def _create_folder(self) -> None:
+        """Create the folder with mode 0700: accepted bytes are private."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _check_disk(self, size: int) -> None:
@@ -148,11 +152,11 @@ class Spool:
         if size > free.f_bavail * free.f_frsize:
             raise StorageFull
 
-    def _bytes_beside(self, ids: Collection[str]) -> int:
-        return sum(kept.size for kept in self.files() if kept.id not in ids)
+    def _bytes_except(self, ids: Collection[str]) -> int:
+        return sum(file.size for file in self.files() if file.id not in ids)
 
-    def _counted(self, id: str, stream: Iterator[bytes], max_bytes: int | None) -> Iterator[bytes]:
-        """The stream, each piece counted before it is written. One of any length must not fill the disk either."""
+    def _reserve(self, id: str, stream: Iterator[bytes], max_bytes: int | None) -> Iterator[bytes]:
+        """Yield the stream; before each chunk reserve its budget and, if the length is unknown, check the disk."""
         size = 0
         for chunk in stream:
             size += len(chunk)
@@ -164,17 +168,18 @@ class Spool:
 
 
 @contextmanager
-def _full_disk_told() -> Iterator[None]:
+def _disk_full_errors() -> Iterator[None]:
+    """Raise StorageFull instead of the OSErrors of a full disk."""
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in _DISK_FULL:
             raise StorageFull from error
         raise
 
 
 def _write(path: Path, stream: Iterator[bytes]) -> None:
-    with open(path, "wb", buffering=0, opener=_private) as file:
+    with open(path, "wb", buffering=0, opener=_open_private) as file:
         for chunk in stream:
             view = memoryview(chunk)
             while view:
@@ -182,31 +187,31 @@ def _write(path: Path, stream: Iterator[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _publish(mine: Path, place: Path) -> None:
-    """Give a whole file the name `place`, unless a file has it: of all who try at once, the first one's stays."""
+def _publish(candidate: Path, path: Path) -> None:
+    """Rename a file to `path` unless that exists: of concurrent calls the first one wins."""
     try:
-        os.link(mine, place)
+        os.link(candidate, path)
         return
     except FileExistsError:
         return
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-    lock = os.open(place.with_name(place.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not place.exists():
-            mine.rename(place)
+        if not path.exists():
+            candidate.rename(path)
     finally:
         os.close(lock)
 
 
 def sync_folder(folder: Path) -> bool:
-    """Force a folder's entries to disk. False: this file system can't, and keeps their order by itself, or not."""
+    """Sync a folder's entries to disk. False if the file system does not support it; it may keep their order or not."""
     entry = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(entry)

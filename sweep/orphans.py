@@ -152,7 +152,7 @@ def sweep_spool(report: Report) -> None:
             row = rows.get(kept.id)
             ended = 0.0 if row is None else now - row.updated_at
             if is_orphan_spool_file(row, kept.age, settings.orphan_grace, ended, settings.failed_retention):
-                report.act("spool_removed", kept.id, current_services().spool.remove, kept)
+                report.act("spool_removed", kept.id, current_services().spool.delete_entry, kept)
 
 
 def _pages(things: Iterable[T]) -> Iterator[list[T]]:
