@@ -74,11 +74,11 @@ def test_a_line_of_json_has_its_fields() -> None:
     }  # fmt: skip
 
 
-def test_a_line_about_a_request_that_the_app_never_saw_has_its_id() -> None:
+def test_a_line_about_a_request_outside_of_the_app_has_its_id() -> None:
     assert logs.record_fields(record("refused", **logs.for_request("abc")))["request_id"] == "abc"
 
 
-def test_a_line_of_text_says_who_asked() -> None:
+def test_a_line_of_text_names_the_principal() -> None:
     def said() -> str:
         logs.request_id.set("abc")
         logs.principal.set({"owner": "alice", "key": "0123456789ab"})
@@ -87,7 +87,7 @@ def test_a_line_of_text_says_who_asked() -> None:
     assert copy_context().run(said).endswith(" info ferry.file [abc alice/0123456789ab]: accepted")
 
 
-def test_what_a_thread_works_on_is_in_its_lines() -> None:
+def test_lines_of_a_thread_have_its_file_id() -> None:
     with logs.file_context("01a1"):
         assert logs.record_fields(record("slow"))["file_id"] == "01a1"
 
@@ -111,7 +111,7 @@ def test_control_characters_are_escaped(style: type[logging.Formatter], sign: st
     assert "after" in line
 
 
-def test_what_an_exception_says_forges_no_line_of_text() -> None:
+def test_an_exception_cannot_forge_a_line_of_text() -> None:
     lines = logs.TextFormatter().format(failed(ValueError("no\n2026-11-20T10:00:00.000Z info forged"))).splitlines()
 
     assert [line for line in lines[1:] if not line.startswith("  ")] == []
@@ -128,13 +128,13 @@ def test_what_an_exception_says_forges_no_line_of_text() -> None:
         ("Is it there? It is.", "Is it there? It is."),
     ],
 )
-def test_secrets_are_left_out_whoever_wrote_them(text: str, shown: str) -> None:
+def test_secrets_are_redacted_in_every_message(text: str, shown: str) -> None:
     assert logs.record_fields(record("%s", text))["message"] == shown
     assert SECRET not in logs.record_fields(failed(ValueError(text)))["exception"]
 
 
 @pytest.mark.parametrize("style", [logs.JsonFormatter, logs.TextFormatter])
-def test_a_token_is_left_out_of_every_field(style: type[logging.Formatter]) -> None:
+def test_a_token_is_redacted_in_every_field(style: type[logging.Formatter]) -> None:
     """Of an access line in the operator's own format too, and of a task's id, which stands in Redis."""
     atoms = {"h": TOKEN, "m": TOKEN, "U": f"/{TOKEN}", "s": "404", "B": 0, "M": 3, "{x-request-id}o": TOKEN}
     lines = [
@@ -239,7 +239,7 @@ def test_the_lines_of_an_upload_are_found_by_request_and_by_file(web: Running) -
     }  # fmt: skip
 
 
-def test_the_lines_of_a_request_say_whose_key_it_came_with(web: Running, app: Flask) -> None:
+def test_the_lines_of_a_request_name_its_key(web: Running, app: Flask) -> None:
     """Those of its refusal too; nobody who has no key is named, and nothing of it goes out."""
     token = api_keys.create("alice", ["upload"], None)
     url, who = f"http://127.0.0.1:{web.port}", {"owner": "alice", "key": token.split("_")[1]}

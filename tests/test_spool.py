@@ -28,21 +28,21 @@ def spool(tmp_path: Path) -> Spool:
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5])
-def test_what_is_kept_can_be_read_back(spool: Spool, size: int) -> None:
+def test_spooled_bytes_can_be_read_back(spool: Spool, size: int) -> None:
     body = os.urandom(size)
     spool.write(ID, iter([body[:7], body[7:]]))
 
     assert b"".join(spool.open(ID)) == body
 
 
-def test_a_stream_that_breaks_leaves_nothing(spool: Spool) -> None:
+def test_a_failing_stream_leaves_nothing(spool: Spool) -> None:
     with pytest.raises(ConnectionError):
         spool.write(ID, breaking(b"half", ConnectionError()))
 
     assert list(spool.folder.iterdir()) == []
 
 
-def test_nothing_is_seen_before_all_is_there(spool: Spool) -> None:
+def test_a_file_appears_only_when_complete(spool: Spool) -> None:
     def watched():  # type: ignore[no-untyped-def]
         yield b"first"
         assert not spool.path(ID).exists()
@@ -75,14 +75,14 @@ def test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_retur
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_full_disk_is_told_and_cleaned(spool: Spool, code: int) -> None:
+def test_a_full_disk_raises_storage_full_and_leaves_nothing(spool: Spool, code: int) -> None:
     with pytest.raises(StorageFull):
         spool.write(ID, breaking(b"half", OSError(code, "full")))
 
     assert list(spool.folder.iterdir()) == []
 
 
-def test_a_disk_that_is_really_full_is_told_and_cleaned(spool: Spool) -> None:
+def test_a_really_full_disk_raises_storage_full_and_leaves_nothing(spool: Spool) -> None:
     """A file-size limit gives EFBIG where a full disk gives ENOSPC; in a child, because it can't be undone."""
     child = os.fork()
     if child == 0:
@@ -97,7 +97,7 @@ def test_a_disk_that_is_really_full_is_told_and_cleaned(spool: Spool) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_bytes_that_are_gone_are_told(spool: Spool) -> None:
+def test_a_missing_file_raises_bytes_lost(spool: Spool) -> None:
     with pytest.raises(BytesLost):
         next(spool.open(ID))
 
@@ -123,7 +123,7 @@ NOT_IDS = [
 
 
 @pytest.mark.parametrize("id", NOT_IDS)
-def test_what_is_no_id_names_no_path(spool: Spool, id: str) -> None:
+def test_only_an_id_has_a_path(spool: Spool, id: str) -> None:
     """Whatever asks for it: an id may come out of Redis."""
     outside = spool.folder.parent / "ferry.db"
     outside.write_bytes(b"secret")
@@ -142,7 +142,7 @@ def test_what_is_no_id_names_no_path(spool: Spool, id: str) -> None:
     assert list(spool.folder.iterdir()) == []
 
 
-def test_discarding_may_be_repeated(spool: Spool) -> None:
+def test_spool_delete_is_idempotent(spool: Spool) -> None:
     spool.write(ID, chunks(5))
     spool.delete(ID)
     spool.delete(ID)
@@ -150,7 +150,7 @@ def test_discarding_may_be_repeated(spool: Spool) -> None:
     assert list(spool.folder.iterdir()) == []
 
 
-def test_what_is_announced_as_larger_than_the_disk_is_refused_unread(spool: Spool) -> None:
+def test_a_file_larger_than_the_disk_is_rejected_unread(spool: Spool) -> None:
     with pytest.raises(StorageFull):
         spool.write(ID, unread(), max_bytes=1 << 60)
 
@@ -164,7 +164,7 @@ class TestBudget:
     def spool(self, tmp_path: Path) -> Spool:
         return Spool(tmp_path / "spool", 100)
 
-    def test_what_fits_is_kept_and_what_does_not_is_refused_unread(self, spool: Spool) -> None:
+    def test_a_file_beyond_the_budget_is_rejected_unread(self, spool: Spool) -> None:
         spool.write(ids[0], iter([bytes(60)]), max_bytes=60)
         with pytest.raises(TooMuchWaiting):
             spool.write(ids[1], unread(), max_bytes=41)
@@ -172,24 +172,24 @@ class TestBudget:
 
         assert {kept.id for kept in spool.files()} == {ids[0], ids[2]}
 
-    def test_what_leaves_makes_room(self, spool: Spool) -> None:
+    def test_deleted_files_free_the_budget(self, spool: Spool) -> None:
         spool.write(ids[0], iter([bytes(60)]), max_bytes=60)
         spool.delete(ids[0])
         forget_sizes(spool)
         spool.write(ids[1], iter([bytes(60)]), max_bytes=60)
 
-    def test_what_other_processes_keep_counts(self, spool: Spool) -> None:
+    def test_files_of_other_processes_count(self, spool: Spool) -> None:
         Spool(spool.folder).write(ids[0], iter([bytes(60)]))
         with pytest.raises(TooMuchWaiting):
             spool.write(ids[1], unread(), max_bytes=41)
 
-    def test_a_stream_of_unknown_length_is_cut_when_it_gets_too_long(self, spool: Spool) -> None:
+    def test_a_stream_of_unknown_length_is_stopped_at_the_budget(self, spool: Spool) -> None:
         with pytest.raises(TooMuchWaiting):
             spool.write(ids[0], chunks(60, 60))
         assert list(spool.files()) == []
         spool.write(ids[0], chunks(60, 40))
 
-    def test_what_is_being_received_counts_as_what_has_come(self, spool: Spool) -> None:
+    def test_a_running_upload_counts_by_received_bytes(self, spool: Spool) -> None:
         """And a step, of 6 bytes here."""
 
         def watched() -> Iterator[bytes]:
@@ -203,7 +203,7 @@ class TestBudget:
             spool.write(ids[0], watched(), max_bytes=100, client="a")
         assert [(kept.id, kept.size, kept.complete) for kept in spool.files()] == [(ids[1], 64, True)]
 
-    def test_one_client_leaves_half_of_it_to_others(self, spool: Spool) -> None:
+    def test_one_client_leaves_half_the_budget_to_others(self, spool: Spool) -> None:
         def watched() -> Iterator[bytes]:
             yield bytes(30)
             with pytest.raises(TooMuchWaiting):
@@ -215,7 +215,7 @@ class TestBudget:
         spool.write(ids[0], watched(), max_bytes=100, client="a")
         assert {(kept.id, kept.size) for kept in spool.files()} == {(ids[0], 30), (ids[1], 50)}
 
-    def test_a_file_larger_than_half_of_it_comes_by_itself(self, spool: Spool) -> None:
+    def test_a_file_larger_than_half_the_budget_is_accepted_alone(self, spool: Spool) -> None:
         def watched() -> Iterator[bytes]:
             yield bytes(40)
             spool.write(ids[1], iter([b"x"]), max_bytes=1, client="a")
@@ -223,7 +223,7 @@ class TestBudget:
 
         spool.write(ids[0], watched(), max_bytes=99, client="a")
 
-    def test_what_breaks_gives_its_room_back(self, spool: Spool) -> None:
+    def test_a_failed_upload_frees_its_budget(self, spool: Spool) -> None:
         for _ in range(3):
             with pytest.raises(ConnectionError):
                 spool.write(ids[0], breaking(b"half", ConnectionError()), max_bytes=90)
@@ -231,7 +231,7 @@ class TestBudget:
         spool.write(ids[1], iter([bytes(100)]), max_bytes=100)
 
 
-def test_a_spool_has_one_name_for_ever_whoever_asks_first(tmp_path: Path) -> None:
+def test_a_spool_has_one_permanent_identity(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         names = set(threads.map(lambda _: Spool(tmp_path / "spool").identity, range(50)))
 
@@ -288,7 +288,7 @@ def _tell_identity(folder: Path, write: int) -> NoReturn:
         os._exit(0 if sys.exc_info()[0] is None else 1)
 
 
-def test_an_identity_that_can_not_be_written_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_identity_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
@@ -300,7 +300,7 @@ def test_an_identity_that_can_not_be_written_leaves_nothing(spool: Spool, monkey
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_a_disk_that_can_not_sync_folders_keeps_files(spool: Spool, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+def test_a_disk_without_folder_sync_is_usable(spool: Spool, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     monkeypatch.setattr(os, "fsync", unsynced_folders(code))
     spool.write(ids[0], iter([b"x"]))
 
@@ -308,7 +308,7 @@ def test_a_disk_that_can_not_sync_folders_keeps_files(spool: Spool, monkeypatch:
     assert len(spool.identity) == 36
 
 
-def test_a_folder_that_fails_to_sync_is_a_failure(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_folder_sync_is_raised(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", unsynced_folders(errno.EIO))
     with pytest.raises(OSError, match="5"):
         spool.write(ids[0], iter([b"x"]))
@@ -327,7 +327,7 @@ def unsynced_folders(code: int) -> Callable[[int], None]:
     return only_files
 
 
-def test_the_spool_is_for_its_own_user_alone(spool: Spool) -> None:
+def test_the_spool_is_private_to_its_user(spool: Spool) -> None:
     """Whatever the umask is."""
     before = os.umask(0)
     try:

@@ -81,7 +81,7 @@ def test_a_name_is_read_in_its_charset(parameters: str, name: str | None) -> Non
         'filename="\xc0\xaf"',
     ],
 )
-def test_a_name_that_would_lose_letters_is_refused(parameters: str) -> None:
+def test_a_name_with_invalid_bytes_is_rejected(parameters: str) -> None:
     with pytest.raises(BadEncoding):
         named(parameters)
 
@@ -113,7 +113,7 @@ def test_encoded_words_are_decoded(sent: str, read: str) -> None:
     "sent",
     ["=?UTF-8?B?w6/D?=", "=?foo?Q?a/b?=", "=?UTF-8?X?a/b?=", "=?UTF-8?B?/?=", "=?UTF-8?B?a b?=", "=?utf-7?Q?a?="],
 )
-def test_an_encoded_word_that_can_not_be_decoded_is_refused_and_not_cut(sent: str) -> None:
+def test_a_malformed_encoded_word_is_rejected(sent: str) -> None:
     with pytest.raises(BadEncoding):
         decode_encoded_words(sent)
 
@@ -121,7 +121,7 @@ def test_an_encoded_word_that_can_not_be_decoded_is_refused_and_not_cut(sent: st
 @pytest.mark.parametrize(
     "query", [b"name=%FC", b"name=\xfc", b"name=%ED%A0%80", b"name=%C0%AF", b"%ff=1", b"a=%C3&b=%BC"]
 )
-def test_a_query_that_is_no_utf8_is_refused(query: bytes) -> None:
+def test_a_query_that_is_not_utf8_is_rejected(query: bytes) -> None:
     with pytest.raises(BadEncoding):
         check_query(query)
 
@@ -166,14 +166,14 @@ def test_a_badly_encoded_name_leaves_nothing(client: FlaskClient, mode: str) -> 
 
 
 @pytest.mark.parametrize("path", ["/files", "/files.zip", "/files/x", "/files/x/content", "/files/x/link"])
-def test_no_address_takes_a_query_that_is_no_utf8(client: FlaskClient, path: str) -> None:
+def test_no_endpoint_accepts_a_query_that_is_not_utf8(client: FlaskClient, path: str) -> None:
     for query in ("prefix=%FC", "prefix=\xfc", "ids=\xff", "limit=\xe9"):
         answer = client.get(path, environ_overrides={"QUERY_STRING": query})
         assert (answer.status_code, answer.get_json()["type"]) == (400, "/problems/bad-encoding")
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_name_comes_back_as_it_was_meant(client: FlaskClient, mode: str) -> None:
+def test_a_name_is_returned_as_intended(client: FlaskClient, mode: str) -> None:
     sent = {
         f'filename="=?UTF-8?B?{base64.b64encode("äöü.txt".encode()).decode()}?="': "äöü.txt",
         "filename*=ISO-8859-1''%FCbung.txt": "übung.txt",

@@ -40,7 +40,7 @@ def test_a_name_is_shown_as_sent_without_path_and_controls(sent: str, shown: str
 
 
 @pytest.mark.parametrize("sent", ["x" * 256, "文" * 86, "x" * 10_000])
-def test_a_name_too_long_for_a_file_system_is_refused(sent: str) -> None:
+def test_a_name_longer_than_255_bytes_is_rejected(sent: str) -> None:
     with pytest.raises(FilenameTooLong):
         display_name(sent)
 
@@ -66,7 +66,7 @@ def test_a_name_is_made_safe_for_a_key(name: str, safe: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_name_brings_anything_strange_into_a_key(name: str) -> None:
+def test_any_name_gives_a_safe_key(name: str) -> None:
     try:
         shown = display_name(name)
     except FilenameTooLong:
@@ -95,12 +95,12 @@ def test_a_file_is_renamed_to_its_time_and_safe_name() -> None:
         (["a." + "b" * 253] * 2, ["a." + "b" * 253, "a." + "b" * 249 + " (2)"]),
     ],
 )  # fmt: skip
-def test_names_in_an_archive_are_plain_and_each_is_there_once(names: list[str], expected: list[str]) -> None:
+def test_archive_names_are_safe_and_unique(names: list[str], expected: list[str]) -> None:
     assert list(archive_names(names)) == expected
 
 
 @given(st.lists(st.text(max_size=5) | st.sampled_from(["a.txt", "A.txt", "a (2).txt", "x" * 255, "é" * 127])))
-def test_no_name_leads_out_of_an_archive_or_onto_another(names: list[str]) -> None:
+def test_no_archive_name_is_a_path_or_a_duplicate(names: list[str]) -> None:
     plain = list(archive_names(names))
 
     assert len({name.casefold() for name in plain}) == len(names)

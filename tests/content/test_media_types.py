@@ -119,5 +119,5 @@ def test_streams_of_frames(head: bytes, kind: str) -> None:
 @pytest.mark.parametrize(
     "start", [b"\xff\xfa\x90\x64", b"\xff\xfd\x84\x04", b"\xff\xf0\x50\x80", b"\xff\xfb\xff\xff", b"G@\x11"]
 )
-def test_a_mark_of_few_bits_alone_proves_nothing(start: bytes) -> None:
+def test_a_single_sync_word_proves_nothing(start: bytes) -> None:
     assert detect(start + NOISE) == "application/octet-stream"

@@ -106,7 +106,7 @@ def test_compound_files(head: bytes, kind: str) -> None:
         (b"\x4c\0\0\0\1\x14\2\0" + NOISE, "application/x-ms-shortcut"),
     ],
 )
-def test_files_with_a_mark(head: bytes, kind: str) -> None:
+def test_files_with_a_magic_number(head: bytes, kind: str) -> None:
     assert detect(head) == kind
 
 
@@ -122,5 +122,5 @@ def test_files_with_a_mark(head: bytes, kind: str) -> None:
     ],
     ids=["BM", "GIF", "BZh", "SQLi", "frames", "TGA"],
 )
-def test_the_beginning_of_a_mark_is_no_mark(head: bytes) -> None:
+def test_a_truncated_magic_number_does_not_match(head: bytes) -> None:
     assert detect(head) == "application/octet-stream"

@@ -45,7 +45,7 @@ PROGRAM = b"MZ\x90\0" + bytes(60) + b"PE\0\0"
         ("font/woff2", ("application/font-woff2",), (), True),
     ],
 )
-def test_what_may_come_is_decided_by_the_bytes(
+def test_the_detected_type_decides_what_is_allowed(
     detected: str, allowed: tuple[str, ...], denied: tuple[str, ...], admitted: bool
 ) -> None:
     if admitted:
@@ -70,7 +70,7 @@ def test_what_may_come_is_decided_by_the_bytes(
         ),
     ],
 )
-def test_a_refusal_says_what_is_accepted(
+def test_a_rejection_lists_the_accepted_types(
     allowed: tuple[str, ...], denied: tuple[str, ...], detail: str, denied_type: str | None
 ) -> None:
     with pytest.raises(TypeNotAllowed) as refused:
@@ -81,7 +81,7 @@ def test_a_refusal_says_what_is_accepted(
     assert refused.value.fields["denied_type"] == denied_type
 
 
-def test_a_refusal_names_twenty_types_at_most() -> None:
+def test_a_rejection_lists_at_most_twenty_types() -> None:
     allowed = tuple(f"image/x-{number}" for number in range(2000))
     with pytest.raises(TypeNotAllowed) as refused:
         check_allowed("text/plain", "", allowed, ())
@@ -92,7 +92,7 @@ def test_a_refusal_names_twenty_types_at_most() -> None:
 
 
 @pytest.mark.parametrize("kind", [*sorted(INLINE_TYPES), "audio/mpeg", "audio/x-wav", "video/mp4", "video/webm"])
-def test_what_is_safe_may_be_shown(kind: str) -> None:
+def test_safe_types_are_inline(kind: str) -> None:
     assert safe_headers("a.bin", kind) == (kind, 'inline; filename="a.bin"')
 
 
@@ -104,7 +104,7 @@ def test_what_is_safe_may_be_shown(kind: str) -> None:
         "application/javascript", "text/plain", "text/x-php", "application/zip", "image/heic", "videos", "text/video",
     ],
 )  # fmt: skip
-def test_all_else_is_only_to_be_kept(kind: str | None) -> None:
+def test_other_types_are_attachments(kind: str | None) -> None:
     assert safe_headers("a.png", kind) == ("application/octet-stream", 'attachment; filename="a.png"')
 
 
@@ -165,7 +165,7 @@ def send(client: FlaskClient, mode: str, body: bytes, declared: str = "image/png
         (b"", "application/octet-stream", "application/octet-stream", "attachment"),
     ],
 )
-def test_an_object_is_given_out_as_what_is_safe_whatever_was_declared(
+def test_an_object_is_served_with_safe_headers_whatever_was_declared(
     client: FlaskClient, mode: str, body: bytes, detected: str, content_type: str, how: str
 ) -> None:
     """B27, B28: declared a picture."""
@@ -179,7 +179,7 @@ def test_an_object_is_given_out_as_what_is_safe_whatever_was_declared(
     assert current_services().storage.headers == {row.key: (content_type, f'{how}; filename="x.jpg.php"')}  # type: ignore[attr-defined]
 
 
-def test_a_file_that_nobody_has_looked_at_is_only_to_be_kept(app: Flask) -> None:
+def test_a_file_without_a_detected_type_is_an_attachment(app: Flask) -> None:
     """A row from before there was a detected type."""
     row = file.new_file("a.png", "image/png", "async")
     file.receive(row, iter([PNG]))
@@ -208,7 +208,7 @@ class TestPolicy:
             (b"", "application/octet-stream"),
         ],
     )
-    def test_what_is_not_allowed_leaves_nothing(
+    def test_a_file_of_a_denied_type_leaves_nothing(
         self, client: FlaskClient, mode: str, body: bytes, detected: str
     ) -> None:
         """B27, B29: no row, no object, no byte in the spool."""
@@ -229,7 +229,7 @@ class TestPolicy:
         )
 
     @pytest.mark.parametrize("mode", MODES)
-    def test_a_file_is_refused_before_its_end(self, client: FlaskClient, mode: str) -> None:
+    def test_a_file_is_rejected_before_its_end(self, client: FlaskClient, mode: str) -> None:
         """Its form never ends, and nobody finds out."""
         data = form(part("file", PAGE + b"x" * (2 << 20), "a.png"))[:-20]
         answer = client.post(f"/{mode}_upload", data=data, content_type=FORM)
@@ -237,9 +237,9 @@ class TestPolicy:
         assert answer.status_code == 415
 
     @pytest.mark.parametrize("declared", ["image/png", "text/html", "", "application/zip"])
-    def test_what_was_declared_decides_nothing(self, client: FlaskClient, declared: str) -> None:
+    def test_the_declared_type_is_ignored(self, client: FlaskClient, declared: str) -> None:
         assert send(client, "async", PNG, declared).status_code == 202
 
-    def test_a_refused_file_uses_up_no_idempotency_key(self, client: FlaskClient) -> None:
+    def test_a_rejected_file_uses_no_idempotency_key(self, client: FlaskClient) -> None:
         assert send(client, "async", PAGE, **{"Idempotency-Key": "k"}).status_code == 415
         assert send(client, "async", PNG, **{"Idempotency-Key": "k"}).status_code == 202

@@ -45,14 +45,14 @@ def encoded(text: str, times: int = 1) -> str:
 @pytest.mark.parametrize(
     "around", ["{}", "/files/{}", "/files/{}/content", "'{}'", 'x{}"', "{} and {}", "a={}&b", "%20{}"]
 )
-def test_a_token_goes_in_whatever_spelling(spelled: str, around: str) -> None:
+def test_a_token_is_redacted_in_any_spelling(spelled: str, around: str) -> None:
     shown = around.replace("{}", f"ferry_{ID}_…")
 
     assert redact_tokens(around.replace("{}", spelled)) == shown
     assert redact_tokens(shown) == shown
 
 
-def test_a_token_that_was_split_before_its_id_goes_too() -> None:
+def test_a_token_without_its_prefix_is_redacted() -> None:
     assert redact_tokens(f"/ferry/{ID}_{SECRET}/x") == f"/ferry/{ID}_…/x"
 
 
@@ -72,7 +72,7 @@ def test_a_token_that_was_split_before_its_id_goes_too() -> None:
         "http://127.0.0.1:5000/files/a@2x.png",
     ],
 )
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_other_text_is_unchanged(text: str) -> None:
     assert redact_secrets(text) == text
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
         ("passwd=hunter2", "passwd=…"),
     ],
 )
-def test_passwords_keys_and_signatures_go(text: str, shown: str) -> None:
+def test_passwords_keys_and_signatures_are_redacted(text: str, shown: str) -> None:
     assert redact_secrets(text) == shown
 
 
@@ -119,7 +119,7 @@ def test_four_times_the_text_takes_four_times_the_time(piece: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/files/{}", "/{}/x", "/files.zip?ids={}", "/problems/{}"])
-def test_a_problem_repeats_no_token(client: FlaskClient, path: str) -> None:
+def test_a_problem_contains_no_token(client: FlaskClient, path: str) -> None:
     """What it says gets into the logs of those who asked."""
     for spelled in (TOKEN, encoded(TOKEN), encoded(TOKEN, 2)):
         answer = client.get(path.format(spelled))

@@ -70,7 +70,7 @@ PE = b"MZ\x90\0" + bytes(56) + b"\x80\0\0\0" + bytes(64) + b"PE\0\0"
         (b"\0asm\1\0\0\0", "application/wasm"),
     ],
 )
-def test_binary_files_are_known_by_their_marks(head: bytes, kind: str) -> None:
+def test_binary_files_are_detected_by_magic_number(head: bytes, kind: str) -> None:
     assert detect(head) == kind
 
 
@@ -103,7 +103,7 @@ def test_binary_files_are_known_by_their_marks(head: bytes, kind: str) -> None:
         (b"{\\rtf1\\ansi hello}", "application/rtf"),
     ],
 )
-def test_what_could_run_somewhere_is_known_whatever_stands_around_it(head: bytes, kind: str) -> None:
+def test_scripts_are_detected_in_any_surroundings(head: bytes, kind: str) -> None:
     assert detect(head) == kind
 
 
@@ -127,22 +127,22 @@ def test_what_could_run_somewhere_is_known_whatever_stands_around_it(head: bytes
         b"a < b and <abbr> is no page",
     ],
 )
-def test_other_text_is_plain_even_where_it_starts_like_a_mark(head: bytes) -> None:
+def test_other_text_is_plain_even_if_it_starts_like_a_magic_number(head: bytes) -> None:
     assert detect(head) == "text/plain"
 
 
 @pytest.mark.parametrize("head", [b"", NOISE, bytes(SNIFF_BYTES), b"\0", b"\xd0\xcf\x11\xe0"])
-def test_what_nobody_can_tell_is_unknown(head: bytes) -> None:
+def test_unrecognised_bytes_are_unknown(head: bytes) -> None:
     assert detect(head) == "application/octet-stream"
 
 
-def test_a_polyglot_is_what_its_mark_says() -> None:
+def test_a_polyglot_has_the_type_of_its_magic_number() -> None:
     """B28: it runs nowhere, since a picture it is called wherever it is given out."""
     assert detect(b"GIF89a/*" + bytes(20) + b"*/=1;alert(1);") == "image/gif"
     assert detect(PNG + b"<script>alert(1)</script>") == "image/png"
 
 
-def test_nothing_after_the_head_is_looked_at() -> None:
+def test_bytes_after_the_head_are_ignored() -> None:
     assert detect(b"x" * SNIFF_BYTES + NOISE) == "text/plain"
 
 
@@ -167,7 +167,7 @@ def test_any_bytes_have_a_type(head: bytes, data: st.DataObject) -> None:
     "start", [b"<!DOCTYPE", b"<?xml?><!DOCTYPE", b"<!-- --><!DOCTYPE", b"<?xml?><!DOCTYPE a", b"<svg"]
 )
 @pytest.mark.parametrize("blank", [b" ", b"\n", b" \n"])
-def test_no_blanks_take_long(start: bytes, blank: bytes) -> None:
+def test_blanks_take_linear_time(start: bytes, blank: bytes) -> None:
     began = time.perf_counter()
     detect(start + blank * SNIFF_BYTES)
 
@@ -186,7 +186,7 @@ def test_no_blanks_take_long(start: bytes, blank: bytes) -> None:
         b"\x1aE\xdf\xa3\x42\x82\x84webm\x16\x54\xae\x6b\xff\x86\x84A_",
     ],
 )  # fmt: skip
-def test_no_head_takes_long(piece: bytes) -> None:
+def test_hostile_heads_take_linear_time(piece: bytes) -> None:
     """Some 0.1 ms each; what looked back at every piece would take a thousand times that."""
     head = (piece * SNIFF_BYTES)[:SNIFF_BYTES]
     began = time.perf_counter()

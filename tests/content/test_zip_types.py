@@ -55,7 +55,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("maker", OFFICE)
-def test_an_office_document_is_known_by_any_entry(maker: str) -> None:
+def test_an_office_document_is_detected_by_any_entry(maker: str) -> None:
     head, kind = OFFICE[maker]
 
     assert detect(head) == kind
@@ -90,7 +90,7 @@ INNER = package(TYPES, RELS, "word/document.xml")
         pytest.param(b"PK\3\4" + b"\xff" * 60, id="nonsense"),
     ],
 )
-def test_what_only_holds_or_resembles_a_document_is_a_zip(head: bytes) -> None:
+def test_an_archive_that_contains_or_resembles_a_document_is_a_zip(head: bytes) -> None:
     assert detect(head) == "application/zip"
 
 

@@ -19,7 +19,7 @@ class TestRadosgw(S3Contract):
     def storage(self, gateway: int) -> Storage:
         return s3(f"http://127.0.0.1:{gateway}")
 
-    def test_a_link_is_good_for_nothing_but_what_was_signed(self, storage: S3Storage, key: str) -> None:
+    def test_a_presigned_url_serves_only_what_was_signed(self, storage: S3Storage, key: str) -> None:
         storage.put(key, iter([b"linked"]), content_type="text/plain")
         link = storage.presigned_url(key, 60, content_type="application/octet-stream", disposition="attachment")
 

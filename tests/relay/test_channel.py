@@ -1,4 +1,4 @@
-"""The window: any file goes through a bounded piece of Redis, and a side that dies is noticed."""
+"""The relay: a file of any size passes through bounded memory in Redis, and a dead end is noticed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def client(valkey: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def make(valkey: str, client: redis.Redis) -> Iterator[type[Relay]]:
-    """Makes windows on valkey, of 8 MiB, in a budget of 64 MiB, for tasks of up to 256 KiB."""
+    """Creates relays on valkey: 8 MiB a file, 64 MiB in total, 256 KiB inside a task."""
     made: list[Relay] = []
 
     def build(size: int = 8 * MIB, budget: int = 64 * MIB, inline_max: int = 256 << 10) -> Relay:
@@ -52,7 +52,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def carried(web: Relay, worker: Relay, body: bytes) -> bytes:
-    """`body` as it comes out of the worker's side of a window."""
+    """Send `body` through a relay; return what the worker receives."""
 
     def feed() -> None:
         for id, attempt in web.requests():
@@ -67,7 +67,7 @@ def carried(web: Relay, worker: Relay, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 4 * PIECE, 8 * MIB + 1, 30 * MIB])
-def test_what_goes_in_comes_out(make: type[Relay], client: redis.Redis, size: int) -> None:
+def test_bytes_arrive_unchanged(make: type[Relay], client: redis.Redis, size: int) -> None:
     body = os.urandom(size)
 
     assert carried(make(), make(), body) == body
@@ -75,7 +75,7 @@ def test_what_goes_in_comes_out(make: type[Relay], client: redis.Redis, size: in
     assert all(0 < client.ttl(key) <= 60 for key in client.scan_iter())
 
 
-def test_redis_never_holds_more_than_the_window(make: type[Relay], client: redis.Redis) -> None:
+def test_redis_never_holds_more_than_the_relay_size(make: type[Relay], client: redis.Redis) -> None:
     """The worker does not take anything out beyond what it can hold itself."""
     web, worker = make(), make()
     stream = worker.receive(web.name, ID, 1)
@@ -91,20 +91,20 @@ def test_redis_never_holds_more_than_the_window(make: type[Relay], client: redis
     with ThreadPoolExecutor(1) as threads:
         fed = threads.submit(lambda: [web.send(id, attempt, body()) for id, attempt in web.requests()])
         first = next(stream)
-        assert not held.wait(1), "nothing but the window holds the feeder back"
+        assert not held.wait(1), "only the relay size limits the sender"
         assert sum(map(len, stream)) + len(first) == 40 * PIECE
         web.wake()
         fed.result(10)
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_web_process_that_is_not_there_is_noticed(make: type[Relay]) -> None:
+def test_a_missing_web_process_is_noticed(make: type[Relay]) -> None:
     with pytest.raises(RelayLost):
         next(make().receive("nobody", ID, 1))
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_web_process_that_dies_on_the_way_is_noticed(make: type[Relay]) -> None:
+def test_a_web_process_that_dies_during_the_relay_is_noticed(make: type[Relay]) -> None:
     web, worker = make(), make()
 
     def feed() -> None:
@@ -121,12 +121,12 @@ def test_a_web_process_that_dies_on_the_way_is_noticed(make: type[Relay]) -> Non
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_worker_that_dies_on_the_way_is_noticed(make: type[Relay]) -> None:
+def test_a_worker_that_dies_during_the_relay_is_noticed(make: type[Relay]) -> None:
     with pytest.raises(RelayLost):
         make().send(ID, 1, iter([bytes(PIECE)] * 40))
 
 
-def test_a_worker_that_stops_tells_the_web_process(make: type[Relay]) -> None:
+def test_a_worker_that_stops_notifies_the_web_process(make: type[Relay]) -> None:
     web, worker = make(), make()
     stream = worker.receive(web.name, ID, 1)
 
@@ -144,7 +144,7 @@ def test_a_worker_that_stops_tells_the_web_process(make: type[Relay]) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_slow_worker_is_not_taken_for_a_dead_one(make: type[Relay]) -> None:
+def test_a_slow_worker_does_not_time_out(make: type[Relay]) -> None:
     web, worker = make(), make()
     pause = threading.Event()
 
@@ -168,7 +168,7 @@ def test_two_attempts_never_mix(make: type[Relay], client: redis.Redis) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_windows_wait_for_a_place_in_the_budget(make: type[Relay], client: redis.Redis) -> None:
+def test_relays_wait_for_a_slot(make: type[Relay], client: redis.Redis) -> None:
     web = make(size=8 * MIB, budget=16 * MIB)
     client.zadd("ferry:slots", {"another:1": client.time()[0] + 60})
 
@@ -179,7 +179,7 @@ def test_windows_wait_for_a_place_in_the_budget(make: type[Relay], client: redis
     assert client.lrange(f"ferry:pieces:{ID}:1", 0, -1)[-2:] == [b"eA==", b"."]
 
 
-def test_the_place_of_a_process_that_died_is_free_again(make: type[Relay], client: redis.Redis) -> None:
+def test_the_slot_of_a_dead_process_expires(make: type[Relay], client: redis.Redis) -> None:
     client.zadd("ferry:slots", {"dead:1": client.time()[0] - 1})
     make(size=8 * MIB, budget=16 * MIB).send(ID, 1, iter([b"x"]))
 
@@ -195,7 +195,7 @@ def test_small_files_go_inside_their_tasks_until_too_many_wait(make: type[Relay]
     assert not web.fits_in_message(1)
 
 
-def test_a_redis_that_is_not_there_is_told() -> None:
+def test_an_unreachable_redis_raises_relay_lost() -> None:
     away = Relay(parse(f"redis://127.0.0.1:{free_port()}/0"), 8 * MIB, 64 * MIB, 256 << 10)
 
     with pytest.raises(RelayLost):

@@ -66,7 +66,7 @@ def test_a_file_that_is_dispatched_again_has_one_task(queue: Queue, size: int) -
     assert queue.ids() == [row.id for row in rows]
 
 
-def test_a_task_that_was_taken_out_makes_place_for_the_next(queue: Queue) -> None:
+def test_a_taken_task_allows_the_next_one(queue: Queue) -> None:
     rows = [a_file() for _ in range(3)]
     for row in rows:
         celery_mode.enqueue(row.id)
@@ -78,7 +78,7 @@ def test_a_task_that_was_taken_out_makes_place_for_the_next(queue: Queue) -> Non
 
 
 @pytest.mark.parametrize("lost", [[], ["queued"]], ids=["queue", "everything"])
-def test_a_queue_that_redis_has_lost_is_filled_again(queue: Queue, lost: list[str]) -> None:
+def test_a_queue_lost_by_redis_is_refilled(queue: Queue, lost: list[str]) -> None:
     rows = [a_file() for _ in range(3)]
     for row in rows:
         celery_mode.enqueue(row.id)
@@ -155,7 +155,7 @@ class TestRecall:
 
         assert not self.is_due(waiting)
 
-    def test_redis_may_have_forgotten_all_and_have_got_new_tasks_since(self, queue: Queue, waiting: File) -> None:
+    def test_data_loss_is_noticed_even_after_new_tasks(self, queue: Queue, waiting: File) -> None:
         current_services().relay.set_marker()
         queue.client.delete(queue.key("memory"))
         celery_mode.enqueue(a_file().id)
@@ -164,7 +164,7 @@ class TestRecall:
         assert self.is_due(waiting)
         assert queue.client.exists(queue.key("memory"))
 
-    def test_a_file_that_has_just_come_is_not(self, queue: Queue) -> None:
+    def test_a_new_file_is_not(self, queue: Queue) -> None:
         row = a_file()
 
         assert transitions.make_due(6) == 0
@@ -186,7 +186,7 @@ class TestRecall:
 
         assert transitions.make_due(6) == 0
 
-    def test_without_redis_nothing_is_known(self, waiting: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_redis_no_task_counts_as_lost(self, waiting: File, monkeypatch: pytest.MonkeyPatch) -> None:
         def away() -> bool:
             raise RelayLost
 

@@ -64,7 +64,7 @@ def test_a_limit_counts_for_one_ferry_only(two: tuple[Flask, Flask]) -> None:
     assert passed == [3, 3]
 
 
-def test_ferries_that_are_told_so_share_a_queue(settings: dict[str, str]) -> None:
+def test_ferries_with_the_same_queue_name_share_it(settings: dict[str, str]) -> None:
     app = create_app(settings | {"CELERY_QUEUE": "mine"})
 
     assert services_of(app).celery.conf.task_default_queue == "mine"

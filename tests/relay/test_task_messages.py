@@ -63,7 +63,7 @@ def message(task: Any = "ferry.upload", text: Any = None, *, without: str = "", 
         message(delivery_info={"exchange": "", "routing_key": "q", "redelivered": True}),
     ],
 )
-def test_a_task_is_taken(good: bytes) -> None:
+def test_a_valid_task_is_accepted(good: bytes) -> None:
     assert is_task(good)
     assert is_unacknowledged(json.dumps([json.loads(good), "", "q"]).encode())
 
@@ -150,7 +150,7 @@ def test_anything_else_is_not_a_task(name: str) -> None:
 
 
 @pytest.mark.parametrize("entry", [b"", b"x", b"[]", b"[{}, 1, 2]", b'["", "", ""]', b'[{}, "", "q"]', b"[[], [], []]"])
-def test_what_is_not_a_task_is_not_queued_again(entry: bytes) -> None:
+def test_a_malformed_message_is_not_requeued(entry: bytes) -> None:
     assert not is_unacknowledged(entry)
 
 
@@ -164,7 +164,7 @@ def queue(app: Flask, valkey: str) -> Iterator[redis.Redis]:
     client.close()
 
 
-def test_a_channel_drops_what_is_malformed_and_goes_on(
+def test_a_channel_drops_malformed_messages_and_continues(
     app: Flask, queue: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = config.current().redis
@@ -183,7 +183,7 @@ def test_a_channel_drops_what_is_malformed_and_goes_on(
     ]
 
 
-def test_a_channel_drops_what_is_malformed_among_the_unacknowledged(
+def test_a_channel_drops_malformed_unacknowledged_messages(
     app: Flask, queue: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """kombu would try again with each start of a worker, and log all of it."""

@@ -37,7 +37,7 @@ def away(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
-def test_a_slot_is_free_when_redis_was_away(channel: Any, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+def test_a_slot_is_freed_even_if_redis_fails(channel: Any, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     monkeypatch.setattr(channel.qos, "_remove_from_indices", away)
     with pytest.raises(ConnectionError):
         getattr(channel.held, end)()
@@ -46,14 +46,14 @@ def test_a_slot_is_free_when_redis_was_away(channel: Any, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
-def test_a_slot_is_free_when_redis_has_answered(channel: Any, end: str) -> None:
+def test_a_slot_is_freed_after_an_acknowledgement(channel: Any, end: str) -> None:
     getattr(channel.held, end)()
 
     assert channel.qos.can_consume()
     assert not channel.client.hexists(channel.unacked_key, channel.held.delivery_tag)
 
 
-def test_what_was_taken_is_counted(channel: Any) -> None:
+def test_taken_messages_are_counted(channel: Any) -> None:
     before = transport.QoS.taken
     channel.qos.append(channel.held, "another")
 

@@ -84,12 +84,12 @@ MALFORMED: list[bytes] = [
 
 
 @pytest.mark.parametrize("message", MALFORMED, ids=lambda message: message[:24].decode("latin-1"))
-def test_a_malformed_demand_is_not_one(message: bytes) -> None:
+def test_a_malformed_request_is_rejected(message: bytes) -> None:
     assert parse_request(message) is None
 
 
 @pytest.mark.parametrize("attempt", [1, 20, 2**31 - 1])
-def test_a_demand_is_read_as_it_was_asked(attempt: int) -> None:
+def test_a_request_is_parsed(attempt: int) -> None:
     assert parse_request(json.dumps([ID, attempt]).encode()) == (ID, attempt)
 
 
@@ -110,7 +110,7 @@ def asked(app: Flask, client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> A
     return Asked(app, monkeypatch)
 
 
-def test_no_malformed_demand_ends_the_thread_that_hears_them(
+def test_malformed_requests_do_not_end_the_relay_thread(
     asked: Asked, client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.rpush(asked.key, *MALFORMED, json.dumps([ID, 7]))
@@ -121,7 +121,7 @@ def test_no_malformed_demand_ends_the_thread_that_hears_them(
 
 
 @pytest.mark.parametrize("kind", ["string", "hash", "set", "zset"])
-def test_a_key_of_another_type_ends_no_thread_and_does_not_stay(asked: Asked, client: redis.Redis, kind: str) -> None:
+def test_a_key_of_another_type_is_deleted(asked: Asked, client: redis.Redis, kind: str) -> None:
     {
         "string": lambda: client.set(asked.key, "x"),
         "hash": lambda: client.hset(asked.key, "a", "b"),
@@ -135,7 +135,7 @@ def test_a_key_of_another_type_ends_no_thread_and_does_not_stay(asked: Asked, cl
 
 
 @pytest.mark.parametrize("error", [RelayLost(), RuntimeError("unexpected"), KeyError(0), MemoryError()])
-def test_no_exception_ends_the_thread_that_hears_demands(
+def test_no_exception_ends_the_relay_thread(
     app: Flask, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     answers = iter([error, error])
@@ -227,7 +227,7 @@ def test_nothing_else_is_sent(
     assert "relay.request_refused" in caplog.text
 
 
-def test_credit_that_no_worker_gave_fills_no_redis(app: Flask, client: redis.Redis) -> None:
+def test_forged_credit_does_not_fill_redis(app: Flask, client: redis.Redis) -> None:
     row = held(app, body=bytes(9 << 20))
     client.rpush(pieces(row).replace("pieces", "credits"), *[b"1"] * 1000)
     with pytest.raises(RelayLost):
@@ -263,7 +263,7 @@ def test_a_malformed_piece_ends_the_attempt_at_once(valkey: str, client: redis.R
     worker.close()
 
 
-def test_places_that_no_window_took_are_free(valkey: str, client: redis.Redis) -> None:
+def test_forged_slots_are_free(valkey: str, client: redis.Redis) -> None:
     web = Relay(parse(valkey), 8 << 20, 16 << 20, 256 << 10)
     for foreign in (
         lambda: client.set("ferry:slots", "x"),

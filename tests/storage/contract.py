@@ -1,4 +1,4 @@
-"""What every storage promises. A backend's tests inherit this and supply `storage`."""
+"""The contract of every storage. A backend's tests inherit it and supply `storage`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ EDGES = [0, 1, MIN_PART - 1, MIN_PART, MIN_PART + 1, DEFAULT_PART, 2 * MIN_PART,
 
 
 class Broken(Exception):
-    """What goes wrong in a stream, from the storage's point of view: anything."""
+    """An arbitrary error of a stream."""
 
 
-class Onlooker:
-    """A witness that notes what it sees and hears."""
+class RecordingObserver:
+    """Records the parts it receives and its notifications; rejects the object unless it `accepts`."""
 
-    def __init__(self, *, vouches: bool = True) -> None:
-        self._vouches = vouches
+    def __init__(self, *, accepts: bool = True) -> None:
+        self._accepts = accepts
         self.seen: list[int] = []
         self.heard: list[int] = []
         self.ran_ahead = False
@@ -35,7 +35,7 @@ class Onlooker:
         self.seen.append(len(part.body))
 
     def verify(self) -> None:
-        if not self._vouches:
+        if not self._accepts:
             raise Broken
 
     def on_stored(self, size: int) -> None:
@@ -51,7 +51,7 @@ class StorageContract:
         raise NotImplementedError
 
     def headers_of(self, storage: Storage, key: str) -> tuple[str | None, str | None]:
-        """The type and the disposition that an object is given out with."""
+        """Return the Content-Type and Content-Disposition that an object is served with."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -60,7 +60,7 @@ class StorageContract:
 
     @pytest.mark.parametrize("max_bytes", ["known", "unknown"])
     @pytest.mark.parametrize("size", EDGES)
-    def test_what_is_put_can_be_read_back(self, storage: Storage, key: str, size: int, max_bytes: str) -> None:
+    def test_a_stored_object_can_be_read_back(self, storage: Storage, key: str, size: int, max_bytes: str) -> None:
         body = os.urandom(size)
 
         put = storage.put(
@@ -72,9 +72,7 @@ class StorageContract:
         assert digest(storage.open(key)) == hashlib.sha256(body).hexdigest()
 
     @pytest.mark.parametrize("size", [0, 1, 2 * MIN_PART + 1], ids=["empty", "whole", "in parts"])
-    def test_an_object_is_given_out_with_the_headers_it_was_put_with(
-        self, storage: Storage, key: str, size: int
-    ) -> None:
+    def test_an_object_keeps_its_headers(self, storage: Storage, key: str, size: int) -> None:
         disposition = "attachment; filename=\"file.pdf\"; filename*=UTF-8''%E6%96%87%20%22%3B.pdf"
         storage.put(key, pieces(bytes(size)), content_type="image/png", disposition=disposition)
         assert self.headers_of(storage, key) == ("image/png", disposition)
@@ -82,7 +80,7 @@ class StorageContract:
         storage.put(key, pieces(bytes(size)), content_type="text/plain")
         assert self.headers_of(storage, key) == ("text/plain", None)
 
-    def test_putting_again_replaces(self, storage: Storage, key: str) -> None:
+    def test_put_replaces_an_existing_object(self, storage: Storage, key: str) -> None:
         storage.put(key, iter([b"first"]), content_type="text/plain")
         storage.put(key, iter([b"second"]), content_type="text/plain")
 
@@ -90,7 +88,7 @@ class StorageContract:
         assert [found.key for found in storage.list_objects(key)] == [key]
 
     @pytest.mark.parametrize("size", [0, 1, MIN_PART, 2 * MIN_PART + 1, 21 * MIB + 3])
-    def test_an_object_is_known_again_by_its_bytes(self, storage: Storage, key: str, size: int) -> None:
+    def test_an_object_matches_its_bytes(self, storage: Storage, key: str, size: int) -> None:
         body = os.urandom(size)
         storage.put(key, pieces(body), max_bytes=size, content_type="text/plain")
 
@@ -98,7 +96,7 @@ class StorageContract:
         assert not storage.matches(key, size, pieces(body[:-1] + bytes([body[-1] ^ 1])) if size else iter([b"?"]))
         assert not storage.matches(key + "-not-there", size, pieces(body))
 
-    def test_no_upload_stays_begun(self, storage: Storage, key: str) -> None:
+    def test_no_multipart_upload_remains_after_put(self, storage: Storage, key: str) -> None:
         storage.put(key, pieces(bytes(2 * MIN_PART)), content_type="text/plain")
         with pytest.raises(Broken):
             storage.put(key, breaking(bytes(3 * MIN_PART), Broken()), content_type="text/plain")
@@ -106,7 +104,7 @@ class StorageContract:
         assert list(storage.multipart_uploads(key)) == []
 
     @pytest.mark.parametrize("sent", [0, 10, MIN_PART + 1, 4 * MIN_PART])
-    def test_a_stream_that_breaks_leaves_nothing(self, storage: Storage, key: str, sent: int) -> None:
+    def test_a_failing_stream_leaves_nothing(self, storage: Storage, key: str, sent: int) -> None:
         with pytest.raises(Broken):
             storage.put(key, breaking(bytes(sent), Broken()), max_bytes=10 * MIN_PART, content_type="text/plain")
 
@@ -115,12 +113,14 @@ class StorageContract:
         assert list(storage.list_objects(key)) == []
 
     @pytest.mark.parametrize("size", [0, 10, MIN_PART, 3 * MIN_PART + 1])
-    def test_what_a_witness_does_not_vouch_for_leaves_nothing(self, storage: Storage, key: str, size: int) -> None:
-        doubtful = Onlooker(vouches=False)
+    def test_an_object_that_the_observer_rejects_leaves_nothing(self, storage: Storage, key: str, size: int) -> None:
+        rejecting = RecordingObserver(accepts=False)
         with pytest.raises(Broken):
-            storage.put(key, pieces(bytes(size)), max_bytes=10 * MIN_PART, content_type="text/plain", observer=doubtful)
+            storage.put(
+                key, pieces(bytes(size)), max_bytes=10 * MIN_PART, content_type="text/plain", observer=rejecting
+            )
 
-        assert sum(doubtful.seen) == size
+        assert sum(rejecting.seen) == size
         assert list(storage.list_objects(key)) == []
 
     @pytest.mark.parametrize("max_bytes", ["known", "unknown"])
@@ -128,23 +128,23 @@ class StorageContract:
     def test_an_observer_is_notified_of_every_stored_byte(
         self, storage: Storage, key: str, size: int, max_bytes: str
     ) -> None:
-        onlooker = Onlooker()
+        observer = RecordingObserver()
         known = size if max_bytes == "known" else None
-        storage.put(key, pieces(bytes(size)), max_bytes=known, content_type="text/plain", observer=onlooker)
+        storage.put(key, pieces(bytes(size)), max_bytes=known, content_type="text/plain", observer=observer)
 
-        assert sum(onlooker.heard) == size
-        assert sorted(onlooker.heard) == sorted(onlooker.seen)
-        assert not onlooker.ran_ahead
+        assert sum(observer.heard) == size
+        assert sorted(observer.heard) == sorted(observer.seen)
+        assert not observer.ran_ahead
 
-    def test_of_a_stream_that_breaks_a_witness_hears_only_what_had_left(self, storage: Storage, key: str) -> None:
-        onlooker = Onlooker()
+    def test_the_observer_of_a_failing_stream_is_notified_of_sent_bytes_only(self, storage: Storage, key: str) -> None:
+        observer = RecordingObserver()
         stream = breaking(bytes(3 * MIN_PART), Broken())
         with pytest.raises(Broken):
-            storage.put(key, stream, max_bytes=10 * MIN_PART, content_type="text/plain", observer=onlooker)
+            storage.put(key, stream, max_bytes=10 * MIN_PART, content_type="text/plain", observer=observer)
 
-        assert sum(onlooker.heard) <= sum(onlooker.seen) < 3 * MIN_PART
+        assert sum(observer.heard) <= sum(observer.seen) < 3 * MIN_PART
 
-    def test_a_stream_that_breaks_leaves_the_object_before_it(self, storage: Storage, key: str) -> None:
+    def test_a_failing_stream_keeps_the_existing_object(self, storage: Storage, key: str) -> None:
         storage.put(key, iter([b"first"]), content_type="text/plain")
         with pytest.raises(Broken):
             storage.put(
@@ -181,7 +181,7 @@ class StorageContract:
 
         assert b"".join(storage.open(key, start, length)).decode() == expected
 
-    def test_what_is_not_there_is_missing(self, storage: Storage, key: str) -> None:
+    def test_a_missing_object_raises_storage_missing(self, storage: Storage, key: str) -> None:
         with pytest.raises(StorageMissing):
             storage.stat(key)
         with pytest.raises(StorageMissing):
@@ -214,7 +214,7 @@ class StorageContract:
             assert list(stream) == []
         assert b"".join(storage.open(key)) == body
 
-    def test_deleting_removes_and_may_be_repeated(self, storage: Storage, key: str) -> None:
+    def test_delete_is_idempotent(self, storage: Storage, key: str) -> None:
         storage.put(key, iter([b"x"]), content_type="text/plain")
         storage.delete(key)
         storage.delete(key)
@@ -222,7 +222,7 @@ class StorageContract:
         with pytest.raises(StorageMissing):
             storage.stat(key)
 
-    def test_a_list_has_the_keys_of_its_prefix_in_order(self, storage: Storage, key: str) -> None:
+    def test_a_listing_has_the_keys_of_its_prefix_in_order(self, storage: Storage, key: str) -> None:
         for end in ("c", "a", "b"):
             storage.put(f"{key}-{end}", iter([end.encode()]), content_type="text/plain")
         storage.put(f"z{key}", iter([b"other"]), content_type="text/plain")
@@ -234,12 +234,12 @@ class StorageContract:
         ]
         assert storage.stat(f"z{key}") in list(storage.list_objects())
 
-    def test_a_link_names_the_key(self, storage: Storage, key: str) -> None:
+    def test_a_presigned_url_contains_the_key(self, storage: Storage, key: str) -> None:
         storage.put(key, iter([b"linked"]), content_type="text/plain")
 
         assert key in storage.presigned_url(key, 60, content_type="text/plain", disposition="attachment")
 
-    def test_a_healthy_storage_has_nothing_to_complain_about(self, storage: Storage) -> None:
+    def test_all_checks_of_a_healthy_storage_pass(self, storage: Storage) -> None:
         before = list(storage.list_objects())
 
         assert [check.detail for check in storage.diagnose() if not check.ok] == []

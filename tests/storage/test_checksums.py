@@ -29,7 +29,7 @@ CUSTOMER = {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
         (KMS, UploadedPart(9, "", opaque=True)),
     ],
 )
-def test_what_has_landed_is_known_by_its_digests(headers: dict[str, str], landed: UploadedPart) -> None:
+def test_a_stored_part_is_verified_by_its_digests(headers: dict[str, str], landed: UploadedPart) -> None:
     assert check_response(Digests(BODY), headers) == landed
 
 
@@ -37,7 +37,7 @@ def test_what_has_landed_is_known_by_its_digests(headers: dict[str, str], landed
     "headers", [{"etag": OTHER}, {CRC32: CRC_OF_OTHER}, {"etag": MD5, CRC32: CRC_OF_OTHER}, {"etag": OTHER} | {
         "x-amz-server-side-encryption": "AES256"}]
 )  # fmt: skip
-def test_other_bytes_are_named_by_both_digests(headers: dict[str, str]) -> None:
+def test_a_mismatch_names_both_digests(headers: dict[str, str]) -> None:
     with pytest.raises(StorageMismatch) as raised:
         check_response(Digests(BODY), headers)
 
@@ -78,7 +78,7 @@ PARTS = f"{MD5}-2"
         (UploadedPart(9, "", computed=True), stat(PARTS), {"lost": True, "of_parts": True}, True),
     ],
 )
-def test_an_object_differs_where_that_can_be_proven(
+def test_an_object_differs_only_if_digests_prove_it(
     sent: UploadedPart, found: Stat, options: dict[str, bool], differs: bool
 ) -> None:
     said = mismatch(sent, found, **options)
@@ -88,7 +88,7 @@ def test_an_object_differs_where_that_can_be_proven(
         assert found.etag in said
 
 
-def test_an_empty_answer_to_complete_is_filled_by_what_the_parts_prove() -> None:
+def test_an_empty_complete_response_is_completed_from_the_parts() -> None:
     parts = [UploadedPart(5, MD5), UploadedPart(1, OTHER)]
     proven = md5(bytes.fromhex(MD5 + OTHER)) + "-2"
 
@@ -98,12 +98,12 @@ def test_an_empty_answer_to_complete_is_filled_by_what_the_parts_prove() -> None
     assert expected_object("", [*parts, UploadedPart(1, "opaque")]).etag == ""
 
 
-def test_an_etag_is_an_md5_where_the_storage_keeps_the_key() -> None:
+def test_an_etag_is_an_md5_with_storage_managed_keys() -> None:
     assert not is_opaque({"x-amz-server-side-encryption": "AES256"})
     assert not is_opaque({})
 
 
-def test_the_header_of_a_digest_is_as_s3_writes_it() -> None:
+def test_checksum_headers_have_the_format_of_s3() -> None:
     digests = Digests(b"123456789")
 
     assert digests.header("crc32") == {CRC32: "y/Q5Jg=="}

@@ -79,7 +79,7 @@ def checks(storage: Objects | None = None, **answers: Any) -> dict[str, Check]:
     return {check.subject: check for check in diagnose(storage or Objects(), lambda: Boto(**answers))}
 
 
-def test_all_is_well_and_each_version_that_was_written_is_removed() -> None:
+def test_all_checks_pass_and_written_versions_are_deleted() -> None:
     storage = Objects()
     found = checks(storage)
 
@@ -89,7 +89,7 @@ def test_all_is_well_and_each_version_that_was_written_is_removed() -> None:
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch"])
-def test_a_wrong_key_is_told_from_a_missing_right(code: str) -> None:
+def test_a_wrong_key_is_distinguished_from_a_missing_permission(code: str) -> None:
     found = checks(list_buckets=client_error(403, code), head_bucket=client_error(403, "403"),
                    list_objects_v2=client_error(403, code))  # fmt: skip
 
@@ -100,7 +100,7 @@ def test_a_wrong_key_is_told_from_a_missing_right(code: str) -> None:
         assert "Create" not in found[subject].detail
 
 
-def test_a_missing_right_is_named() -> None:
+def test_a_missing_permission_is_named() -> None:
     denied = client_error(403, "AccessDenied")
     assert checks(list_buckets=denied)["storage"].ok
 
@@ -121,7 +121,7 @@ def test_a_missing_right_is_named() -> None:
         (301, "PermanentRedirect", ("region", "AWS_DEFAULT_REGION")),
     ],
 )
-def test_what_head_can_not_say_is_asked_of_a_listing(status: int, code: str, words: tuple[str, ...]) -> None:
+def test_a_failed_head_is_explained_by_a_listing(status: int, code: str, words: tuple[str, ...]) -> None:
     head, listing = client_error(status, str(status)), client_error(status, code)
     found = checks(head_bucket=head, list_objects_v2=listing)["bucket ferry"]
 
@@ -129,14 +129,14 @@ def test_what_head_can_not_say_is_asked_of_a_listing(status: int, code: str, wor
     assert all(word in found.detail for word in (*words, code))
 
 
-def test_a_full_quota_is_no_question_of_rights() -> None:
+def test_a_full_quota_is_not_reported_as_a_missing_permission() -> None:
     said = checks(Objects("put", storage_error(403, "QuotaExceeded")))["write to ferry"].detail
 
     assert "quota" in said
     assert "credentials" not in said
 
 
-def test_what_can_not_be_reached_and_what_reads_otherwise_fails() -> None:
+def test_an_unreachable_storage_and_a_wrong_read_fail() -> None:
     away = EndpointConnectionError(endpoint_url="http://s3")
     assert "EndpointConnectionError" in checks(list_buckets=away)["storage"].detail
 
@@ -145,7 +145,7 @@ def test_what_can_not_be_reached_and_what_reads_otherwise_fails() -> None:
     assert list(broken.list_objects()) == []
 
 
-def test_a_clock_that_is_off_is_named_with_its_minutes() -> None:
+def test_clock_skew_is_reported_in_minutes() -> None:
     found = checks(list_buckets=client_error(403, "RequestTimeTooSkewed", 20 * 60 + 5))
 
     assert "20 minutes behind" in found["clock"].detail

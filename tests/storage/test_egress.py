@@ -99,7 +99,7 @@ def storage_at(endpoint: str) -> S3Storage:
     return S3Storage(bucket="ferry", endpoint=endpoint, aws_access_key_id="a", aws_secret_access_key="b")
 
 
-def test_a_storage_that_only_the_proxy_reaches_is_used(proxy: ForwardProxy, environment: pytest.MonkeyPatch) -> None:
+def test_a_storage_behind_a_proxy_is_used(proxy: ForwardProxy, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("HTTP_PROXY", f"127.0.0.1:{proxy.port}")
     storage = storage_at(f"http://{NAME}")
     body = bytes(MIN_PART + 1)
@@ -116,7 +116,7 @@ def test_a_storage_that_only_the_proxy_reaches_is_used(proxy: ForwardProxy, envi
 
 
 @pytest.mark.parametrize("excepted", ["127.0.0.1", "*"])
-def test_what_no_proxy_names_is_reached_directly(
+def test_no_proxy_hosts_are_reached_directly(
     moto: str, proxy: ForwardProxy, environment: pytest.MonkeyPatch, excepted: str
 ) -> None:
     environment.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
@@ -130,7 +130,7 @@ def test_what_no_proxy_names_is_reached_directly(
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "socks5://127.0.0.1:1", "http://[", "//:"])
-def test_a_proxy_that_is_of_no_use_is_named_by_both_clients(environment: pytest.MonkeyPatch, address: str) -> None:
+def test_a_broken_proxy_is_named_by_both_clients(environment: pytest.MonkeyPatch, address: str) -> None:
     environment.setenv("HTTP_PROXY", address)
     storage = storage_at(f"http://{NAME}")
 
@@ -168,7 +168,7 @@ def test_the_proxy_of_the_scheme_counts_and_its_password_is_not_shown(environmen
     assert S3Client("ferry", "http://s3.example.com", **options).proxy is None
 
 
-def test_a_ca_bundle_that_is_not_there_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_ca_bundle_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("AWS_CA_BUNDLE", str(tmp_path / "none.pem"))
 
     with pytest.raises(StorageError, match="AWS_CA_BUNDLE"):
@@ -217,7 +217,7 @@ def test_doctor_names_the_proxy(environment: pytest.MonkeyPatch, variables: dict
     assert storage_at(f"http://{NAME}").describe_proxy() == said
 
 
-def test_doctors_line_about_a_proxy_is_the_first(proxy: ForwardProxy, environment: pytest.MonkeyPatch) -> None:
+def test_the_proxy_check_comes_first(proxy: ForwardProxy, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
     checks = list(storage_at(f"http://{NAME}").diagnose())
 

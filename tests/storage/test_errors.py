@@ -69,14 +69,12 @@ NOW = 1_800_000_000.0
         (502, "", StorageUnavailable),
     ],
 )
-def test_a_refusal_is_known_by_its_code_and_else_by_its_status(
-    status: int, code: str, kind: type[StorageError]
-) -> None:
+def test_the_error_class_follows_the_code_and_then_the_status(status: int, code: str, kind: type[StorageError]) -> None:
     assert error_class(status, code) is kind
     assert type(storage_error(status, code)) is kind
 
 
-def test_what_an_operator_can_mend_without_the_client_may_pass() -> None:
+def test_errors_that_the_operator_can_fix_are_retried() -> None:
     assert not StorageQuotaExceeded.permanent
     assert not StorageClockSkew.permanent
     assert StorageUnsupported.permanent
@@ -107,7 +105,7 @@ def test_the_storages_code_is_in_the_detail_and_its_message_is_not() -> None:
         ("", ""),
     ],
 )
-def test_a_vendors_words_are_short_and_hold_no_key(said: str, shown: str) -> None:
+def test_a_vendors_message_is_short_and_contains_no_key(said: str, shown: str) -> None:
     assert printable(said) == shown
 
 
@@ -122,9 +120,7 @@ def test_a_vendors_words_are_short_and_hold_no_key(said: str, shown: str) -> Non
         (403, "SignatureDoesNotMatch", -16, "16 minutes apart"),
     ],
 )
-def test_a_denial_over_clocks_that_are_far_apart_names_the_minutes(
-    status: int, code: str, minutes: int | None, said: str
-) -> None:
+def test_a_denial_with_clock_skew_names_the_minutes(status: int, code: str, minutes: int | None, said: str) -> None:
     headers = {} if minutes is None else {"date": formatdate(NOW + 60 * minutes, usegmt=True)}
     error = storage_error(status, code, headers=headers, now=NOW)
 
@@ -136,13 +132,13 @@ def test_a_denial_over_clocks_that_are_far_apart_names_the_minutes(
 @pytest.mark.parametrize(
     ("status", "code", "minutes"), [(403, "AccessDenied", 14), (404, "NoSuchKey", 60), (500, "", 60)]
 )
-def test_a_clock_is_not_blamed_for_what_it_has_no_part_in(status: int, code: str, minutes: int) -> None:
+def test_other_errors_are_not_reported_as_clock_skew(status: int, code: str, minutes: int) -> None:
     headers = {"date": formatdate(NOW + 60 * minutes, usegmt=True)}
 
     assert not isinstance(storage_error(status, code, headers=headers, now=NOW), StorageClockSkew)
 
 
-def test_what_is_no_date_says_nothing() -> None:
+def test_a_malformed_date_gives_no_skew() -> None:
     assert clock_skew("", NOW) is clock_skew("yesterday", NOW) is None
     assert clock_skew(formatdate(NOW, usegmt=True), NOW - 5) == 5
 
@@ -161,11 +157,11 @@ def test_what_is_no_date_says_nothing() -> None:
         (403, "AccessDenied", "otherwise"),
     ],
 )
-def test_advice_goes_by_the_code(status: int, code: str, word: str) -> None:
+def test_advice_depends_on_the_code(status: int, code: str, word: str) -> None:
     assert word in advice(storage_error(status, code), "otherwise")
 
 
-def test_a_redirect_names_the_region_that_it_leads_to() -> None:
+def test_a_redirect_names_the_bucket_region() -> None:
     assert "eu-west-3" in str(
         storage_error(301, "PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-3"}).detail
     )

@@ -51,7 +51,7 @@ def test_results_come_in_the_order_of_the_parts(sender: PartUploader) -> None:
     assert sender.upload(parts(Buffers(), 20), gate.send) == list(range(1, 21))
 
 
-def test_memory_has_a_bound(sender: PartUploader) -> None:
+def test_memory_is_bounded(sender: PartUploader) -> None:
     """One upload: three parts on their way and one being filled. Many: four on their way, and one each being filled."""
     buffers, gate = Buffers(), Gate()
 
@@ -70,7 +70,7 @@ def test_memory_has_a_bound(sender: PartUploader) -> None:
     assert buffers.free == buffers.made
 
 
-def test_a_part_that_fails_stops_the_others_and_is_told(sender: PartUploader) -> None:
+def test_a_failing_part_stops_the_others_and_is_raised(sender: PartUploader) -> None:
     buffers, sent = Buffers(), []
 
     def send(number: int, part: Part) -> None:

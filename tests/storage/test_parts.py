@@ -41,7 +41,7 @@ def test_an_unknown_length_has_parts_of_one_size_too() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=50)), st.integers(1, 40))
-def test_cutting_loses_and_moves_nothing(stream: list[bytes], size: int) -> None:
+def test_splitting_preserves_the_bytes(stream: list[bytes], size: int) -> None:
     whole, buffers = b"".join(stream), Buffers()
 
     parts = []
@@ -62,7 +62,7 @@ def test_a_small_file_needs_no_buffer() -> None:
     assert buffers.made == 0
 
 
-def test_buffers_are_used_again() -> None:
+def test_buffers_are_reused() -> None:
     buffers = Buffers()
     for part in split(chunks(*[MIB] * 40), repeat(DEFAULT_PART), buffers):
         part.release()
@@ -86,7 +86,7 @@ def test_a_part_is_released_once_by_each_holder() -> None:
 
 
 @pytest.mark.parametrize("breaks_after", [0, 1, 7, 8, 9, 20])
-def test_a_stream_that_breaks_leaves_no_buffer_missing(breaks_after: int) -> None:
+def test_a_failing_stream_returns_all_buffers(breaks_after: int) -> None:
     buffers = Buffers()
     stream = chain(chunks(*[MIB] * breaks_after), breaking(b"x", OSError("broken")))
 
@@ -96,7 +96,7 @@ def test_a_stream_that_breaks_leaves_no_buffer_missing(breaks_after: int) -> Non
     assert buffers.free == buffers.made
 
 
-def test_whoever_stops_early_leaves_no_buffer_missing() -> None:
+def test_closing_early_returns_all_buffers() -> None:
     buffers = Buffers()
     parts = split(chunks(*[MIB] * 40), repeat(DEFAULT_PART), buffers)
     first, second = next(parts), next(parts)
@@ -108,7 +108,7 @@ def test_whoever_stops_early_leaves_no_buffer_missing() -> None:
     assert (buffers.made, buffers.free) == (2, 2)
 
 
-def test_a_part_larger_than_a_buffer_has_memory_of_its_own() -> None:
+def test_a_part_larger_than_a_buffer_has_its_own_memory() -> None:
     buffers = Buffers()
     [part] = split(chunks(MIB, MIB), repeat(DEFAULT_PART + 1), buffers)
     part.release()

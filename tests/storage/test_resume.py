@@ -28,8 +28,8 @@ from storage.s3.http import Response
 from storage.s3.resume import ListedPart, is_resumable, reusable_part
 from storage.s3.storage import S3Storage
 from tests.fakes import breaking, reload, replace_services
-from tests.storage.contract import Broken, Onlooker, pieces
-from tests.storage.test_storage_s3 import Tampered, closed, never_sent
+from tests.storage.contract import Broken, RecordingObserver, pieces
+from tests.storage.test_storage_s3 import TamperedS3, closed, never_sent
 
 __all__ = ["closed"]
 
@@ -51,7 +51,7 @@ SENT = Digests(b"123456789")
         (ListedPart(8, SENT.md5), None),
     ],
 )
-def test_a_part_counts_where_a_digest_proves_it(left: ListedPart | None, landed: UploadedPart | None) -> None:
+def test_a_part_is_reused_only_if_a_digest_proves_it(left: ListedPart | None, landed: UploadedPart | None) -> None:
     assert reusable_part(left, SENT) == landed
 
 
@@ -67,11 +67,11 @@ def test_a_part_counts_where_a_digest_proves_it(left: ListedPart | None, landed:
         (StorageNoUpload(), False),
     ],
 )
-def test_parts_stay_for_what_may_pass(error: Exception, resumable: bool) -> None:
+def test_temporary_failures_keep_parts(error: Exception, resumable: bool) -> None:
     assert is_resumable(error) is resumable
 
 
-class Cut(Tampered):
+class Cut(TamperedS3):
     """A storage to which parts from the `first_lost`th on do not get through, until `heal`."""
 
     def __init__(self, endpoint: str, first_lost: int = 3, lost: Any = never_sent) -> None:
@@ -85,7 +85,7 @@ class Cut(Tampered):
         self._first_lost = 0
         self.sent.clear()
 
-    def attempt(self, number: int, body: bytes = BODY, observer: Onlooker | None = None) -> Stat:
+    def attempt(self, number: int, body: bytes = BODY, observer: RecordingObserver | None = None) -> Stat:
         return self.storage.put(
             self.key, pieces(body), max_bytes=len(body), content_type="text/plain", observer=observer, attempt=number
         )
@@ -112,22 +112,22 @@ def test_the_next_attempt_sends_only_what_is_missing(cut: Cut) -> None:
     assert arrived <= 2
 
     cut.heal()
-    onlooker = Onlooker()
-    assert cut.attempt(2, observer=onlooker).size == len(BODY) == sum(onlooker.heard)
+    observer = RecordingObserver()
+    assert cut.attempt(2, observer=observer).size == len(BODY) == sum(observer.heard)
     assert cut.sent.count("PART") == 2
     assert cut.multipart_uploads == 0
     assert read(cut.storage, cut.key) == BODY
     assert cut.storage.buffers.free == cut.storage.buffers.made
 
 
-def test_an_attempt_that_no_other_follows_leaves_nothing(cut: Cut) -> None:
+def test_a_single_attempt_leaves_nothing(cut: Cut) -> None:
     with pytest.raises(StorageUnavailable):
         cut.attempt(0)
 
     assert cut.multipart_uploads == 0
 
 
-def test_what_breaks_in_the_stream_leaves_its_parts_too(cut: Cut) -> None:
+def test_a_failing_stream_keeps_its_parts_too(cut: Cut) -> None:
     stream = chain(pieces(BODY[: 2 * MIN_PART + 1]), breaking(b"", Broken()))
     with pytest.raises(Broken):
         cut.storage.put(cut.key, stream, max_bytes=len(BODY), content_type="text/plain", attempt=1)
@@ -154,7 +154,7 @@ def test_parts_of_other_bytes_are_not_used(cut: Cut) -> None:
     assert cut.multipart_uploads == 0
 
 
-def test_an_upload_that_is_gone_or_not_listed_is_begun_anew(cut: Cut) -> None:
+def test_a_missing_or_unlisted_upload_is_started_anew(cut: Cut) -> None:
     with pytest.raises(StorageUnavailable):
         cut.attempt(1)
     for begun in list(cut.storage.multipart_uploads(cut.key)):
@@ -165,7 +165,7 @@ def test_an_upload_that_is_gone_or_not_listed_is_begun_anew(cut: Cut) -> None:
     assert cut.sent.count("PART") == 4
 
 
-def test_a_listing_that_fails_is_no_failure(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_listing_does_not_fail_the_upload(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: Any) -> Any:
         raise StorageDenied
 
@@ -176,7 +176,7 @@ def test_a_listing_that_fails_is_no_failure(cut: Cut, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("answer", [b"<Code>AccessDenied</Code>", b"<Code>NoSuchUpload</Code>"])
-def test_what_can_not_be_gone_on_with_is_aborted(moto: str, answer: bytes) -> None:
+def test_an_upload_that_cannot_be_resumed_is_aborted(moto: str, answer: bytes) -> None:
     cut = Cut(moto, lost=lambda send: Response(403, {}, answer))
     with pytest.raises(StorageError):
         cut.attempt(1)
@@ -191,7 +191,7 @@ def test_the_first_attempt_lists_nothing(moto: str) -> None:
     assert "get_paginator" not in cut.boto.calls
 
 
-def test_a_waiting_file_keeps_its_parts_and_an_ended_one_does_not(app: Flask, moto: str) -> None:
+def test_a_pending_file_keeps_its_parts_and_an_ended_one_does_not(app: Flask, moto: str) -> None:
     cut = Cut(moto)
     replace_services(app, storage=cut.storage)
     row = file.new_file("a.bin", "text/plain", "async")

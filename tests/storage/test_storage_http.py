@@ -119,13 +119,13 @@ def ask(client: HttpClient, method: str = "PUT", body: bytes = b"", attempts: in
         ("PUT", b"HTTP/1.0 200 OK\r\nconnection: close\r\n\r\nall", Response(200, {"connection": "close"}, b"all")),
     ],
 )
-def test_an_answer_is_read_as_http_says(serve: object, method: str, sent: bytes, expected: Response) -> None:
+def test_a_response_is_read_by_the_rules_of_http(serve: object, method: str, sent: bytes, expected: Response) -> None:
     _, client = serve(sent)  # type: ignore[operator]
 
     assert ask(client, method) == expected
 
 
-def test_a_request_says_what_it_must(serve: object) -> None:
+def test_a_request_has_its_required_headers(serve: object) -> None:
     server, client = serve(OK, OK)  # type: ignore[operator]
     ask(client, "PUT", b"body")
     ask(client, "HEAD")
@@ -146,7 +146,7 @@ def test_an_empty_object_has_a_length(serve: object) -> None:
     assert b"Content-Length: 0" in server.requests[0]
 
 
-def test_connections_are_kept(serve: object) -> None:
+def test_connections_are_reused(serve: object) -> None:
     server, client = serve(OK, OK, OK)  # type: ignore[operator]
     for _ in range(3):
         ask(client)
@@ -154,7 +154,7 @@ def test_connections_are_kept(serve: object) -> None:
     assert server.connections == 1
 
 
-def test_a_connection_that_the_other_side_closed_meanwhile_costs_no_attempt(serve: object) -> None:
+def test_a_closed_idle_connection_costs_no_attempt(serve: object) -> None:
     server, client = serve(OK + b"", None, OK)  # type: ignore[operator]
     ask(client)
     with pytest.raises(StorageUnavailable):
@@ -180,27 +180,27 @@ def test_a_connection_that_the_other_side_closed_meanwhile_costs_no_attempt(serv
         b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
     ],
 )
-def test_what_may_pass_is_tried_again(serve: object, broken: bytes | None) -> None:
+def test_temporary_failures_are_retried(serve: object, broken: bytes | None) -> None:
     server, client = serve(broken or None, OK)  # type: ignore[operator]
 
     assert ask(client, body=b"again").status == 200
     assert server.requests[-1].endswith(b"again")
 
 
-def test_what_does_not_pass_is_told(serve: object) -> None:
+def test_a_permanent_failure_is_raised(serve: object) -> None:
     _, client = serve(*[None] * 5)  # type: ignore[operator]
 
     with pytest.raises(StorageUnavailable):
         ask(client)
 
 
-def test_the_last_answer_is_the_answer(serve: object) -> None:
+def test_the_last_response_is_returned(serve: object) -> None:
     _, client = serve(*[b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"] * 5)  # type: ignore[operator]
 
     assert ask(client).status == 503
 
 
-def test_a_storage_that_is_silent_is_given_up(serve: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_storage_times_out(serve: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.1)
     _, client = serve(b"HTTP/1.1 200")  # type: ignore[operator]
 
@@ -214,7 +214,7 @@ def opened(client: HttpClient) -> StreamingResponse:
     return answer
 
 
-def test_a_body_that_was_read_gives_its_connection_back_and_one_that_was_not_is_cut(serve: object) -> None:
+def test_a_read_body_returns_its_connection_and_an_unread_one_closes_it(serve: object) -> None:
     server, client = serve(OK, OK, OK, OK)  # type: ignore[operator]
     assert [b"".join(opened(client).body) for _ in range(2)] == [b"ok", b"ok"]
     assert server.connections == 1
@@ -225,7 +225,7 @@ def test_a_body_that_was_read_gives_its_connection_back_and_one_that_was_not_is_
 
 
 @pytest.mark.parametrize("status", [b"404 Not Found", b"403 No"])
-def test_a_refusal_is_read_whole_and_keeps_the_connection(serve: object, status: bytes) -> None:
+def test_an_error_response_is_read_completely_and_keeps_the_connection(serve: object, status: bytes) -> None:
     server, client = serve(OK.replace(b"200 OK", status), OK)  # type: ignore[operator]
     refused = client.open("/bucket/key", dict)
 
@@ -237,7 +237,7 @@ def test_a_refusal_is_read_whole_and_keeps_the_connection(serve: object, status:
 @pytest.mark.parametrize(
     "broken", [None, b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nclose"]
 )
-def test_what_may_pass_before_the_first_byte_is_tried_again(serve: object, broken: bytes | None) -> None:
+def test_temporary_failures_before_the_first_byte_are_retried(serve: object, broken: bytes | None) -> None:
     _, client = serve(broken, OK)  # type: ignore[operator]
 
     assert b"".join(opened(client).body) == b"ok"
@@ -261,7 +261,7 @@ def test_a_body_that_ends_too_early_or_stops_is_an_error(
     ("netloc", "scheme", "header"),
     [("s3.example.com", "https", "s3.example.com"), ("s3:9000", "http", "s3:9000"), ("s3:443", "https", "s3")],
 )
-def test_the_host_is_named_as_it_is_signed(netloc: str, scheme: str, header: str) -> None:
+def test_the_host_header_equals_the_signed_one(netloc: str, scheme: str, header: str) -> None:
     assert HttpClient(scheme, netloc)._host_header == header
 
 
@@ -289,7 +289,7 @@ def certificate(tmp_path: Path) -> Path:
     return tmp_path / "server.pem"
 
 
-def test_tls_is_spoken_to_whom_we_trust_and_to_nobody_else(certificate: Path) -> None:
+def test_tls_requires_a_trusted_certificate(certificate: Path) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     server = Server(OK, OK, OK, tls=tls)
@@ -366,7 +366,7 @@ def refuse_in_mid_body(connection: socket.socket) -> None:
 
 @pytest.mark.parametrize("script", [refuse_and_reset, refuse_and_wait, refuse_in_mid_body])
 @pytest.mark.parametrize("size", [1000, 300_000, 8 << 20])
-def test_a_refusal_before_the_end_of_the_body_is_the_answer(script: Callable[[socket.socket], None], size: int) -> None:
+def test_an_early_error_response_is_returned(script: Callable[[socket.socket], None], size: int) -> None:
     line = Line(script if size > 1000 else refuse_and_reset)
     client = HttpClient("http", f"127.0.0.1:{line.port}")
     began = time.monotonic()
@@ -382,7 +382,7 @@ def test_a_refusal_before_the_end_of_the_body_is_the_answer(script: Callable[[so
 @pytest.mark.parametrize(
     ("answer", "status"), [(REFUSED, 403), (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", None)]
 )
-def test_after_a_failed_send_a_refusal_counts_and_a_success_does_not(
+def test_after_a_failed_send_only_an_error_response_counts(
     monkeypatch: pytest.MonkeyPatch, answer: bytes, status: int | None
 ) -> None:
     """The peer's reset comes between the look for an answer and the next send."""
@@ -404,7 +404,7 @@ def test_after_a_failed_send_a_refusal_counts_and_a_success_does_not(
     line.close()
 
 
-def test_a_refusal_is_seen_through_tls(certificate: Path) -> None:
+def test_an_early_error_response_is_seen_through_tls(certificate: Path) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     line = Line(refuse_and_wait, tls)
@@ -418,7 +418,7 @@ def test_a_refusal_is_seen_through_tls(certificate: Path) -> None:
 
 
 @pytest.mark.parametrize("early", [b"", b"HTTP/1.1 40", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"\x00" * 99])
-def test_a_connection_that_ends_in_mid_body_without_a_refusal_is_no_answer(early: bytes) -> None:
+def test_a_connection_closed_in_mid_body_is_no_response(early: bytes) -> None:
     def end(connection: socket.socket) -> None:
         connection.sendall(early)
         time.sleep(0.05)
@@ -455,7 +455,7 @@ def test_a_slow_line_is_not_a_silent_one(monkeypatch: pytest.MonkeyPatch, second
     line.close()
 
 
-def test_a_line_on_which_nothing_moves_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_without_progress_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.2)
     line = Line(lambda _: time.sleep(1))
     client = HttpClient("http", f"127.0.0.1:{line.port}")

@@ -54,7 +54,7 @@ from tests.storage.test_storage_http import Line, Server, ask
         ({"failure": Failure.UNTRUSTED}, False),
     ],
 )
-def test_what_is_sent_again(met: dict[str, object], again: bool) -> None:
+def test_retry_policy(met: dict[str, object], again: bool) -> None:
     assert should_retry(1, 0, **met) is again  # type: ignore[arg-type]
     assert not should_retry(ATTEMPTS, 0, **met)  # type: ignore[arg-type]
     assert not should_retry(1, RETRY_DEADLINE + 0.1, **met)  # type: ignore[arg-type]
@@ -97,7 +97,7 @@ CALLS: dict[str, Callable[[S3Storage, int], object]] = {
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("failures", [[each] for each in PASSING] + [PASSING[:4]])
-def test_both_clients_repeat_what_may_pass(impatient: None, call: str, failures: list[bytes | None]) -> None:
+def test_both_clients_retry_temporary_failures(impatient: None, call: str, failures: list[bytes | None]) -> None:
     server = Server(*failures, DONE)
     CALLS[call](storage_at(server.port), server.port)
 
@@ -105,7 +105,7 @@ def test_both_clients_repeat_what_may_pass(impatient: None, call: str, failures:
     server.close()
 
 
-def test_both_clients_stop_at_the_same_attempt_and_at_a_refusal(impatient: None) -> None:
+def test_both_clients_stop_at_the_same_attempt_and_at_a_permanent_error(impatient: None) -> None:
     for call in CALLS.values():
         busy = Server(*[answer("503 Busy")] * 9)
         storage = storage_at(busy.port)
@@ -120,7 +120,7 @@ def test_both_clients_stop_at_the_same_attempt_and_at_a_refusal(impatient: None)
     denied.close()
 
 
-def test_boto3_is_as_patient_as_the_other_with_a_closed_port(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_clients_retry_a_closed_port_equally_long(monkeypatch: pytest.MonkeyPatch) -> None:
     paused: list[int] = []
     monkeypatch.setattr(client, "pause", lambda attempt: paused.append(attempt) or 0.001)  # type: ignore[func-returns-value]
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -171,7 +171,7 @@ def test_a_complete_may_be_silent_longer_than_other_calls_and_send_spaces(
     line.close()
 
 
-def test_an_error_in_a_success_is_an_error(impatient: None) -> None:
+def test_a_200_with_an_error_body_is_an_error(impatient: None) -> None:
     failed = b'  <?xml version="1.0"?>\n<Error><Code>InternalError</Code></Error>'
     server = Server(answer("200 OK", failed), answer("200 OK"))
     client = HttpClient("http", f"127.0.0.1:{server.port}")

@@ -1,4 +1,4 @@
-"""The S3 storage keeps the contract on moto and on a real rclone, and beyond it what only S3 has."""
+"""S3Storage against moto and a real rclone: the contract, and what only S3 has."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from storage.s3.http import Response
 from storage.s3.options import SSE, S3Options
 from storage.s3.storage import S3Storage
 from tests.fakes import breaking, chunks
-from tests.storage.contract import Broken, Onlooker, StorageContract
+from tests.storage.contract import Broken, RecordingObserver, StorageContract
 
 _opened: list[S3Storage] = []
 
@@ -68,7 +68,7 @@ class S3Contract(StorageContract):
         headers = storage._objects.request("HEAD", key).headers
         return headers.get("content-type"), headers.get("content-disposition")
 
-    def test_no_part_of_a_broken_upload_stays(self, storage: S3Storage, key: str) -> None:
+    def test_a_failed_upload_leaves_no_parts(self, storage: S3Storage, key: str) -> None:
         with pytest.raises(Broken):
             storage.put(
                 key, breaking(bytes(4 * MIN_PART), Broken()), max_bytes=10 * MIN_PART, content_type="text/plain"
@@ -76,7 +76,7 @@ class S3Contract(StorageContract):
 
         assert "Uploads" not in storage._boto.list_multipart_uploads(Bucket=parts.BUCKET)
 
-    def test_an_upload_that_was_left_is_found_and_can_be_ended(self, storage: S3Storage, key: str) -> None:
+    def test_an_unfinished_upload_is_listed_and_can_be_aborted(self, storage: S3Storage, key: str) -> None:
         first, _ = (storage._multipart.create(f"{key}-{number}", {}) for number in range(2))
         storage._boto.upload_part(Bucket=parts.BUCKET, Key=first.key, UploadId=first.id, PartNumber=1, Body=b"x")
 
@@ -88,7 +88,9 @@ class S3Contract(StorageContract):
         assert list(storage.multipart_uploads(key)) == []
         assert list(storage.multipart_uploads()) == []
 
-    def test_a_list_goes_on_over_pages(self, storage: S3Storage, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_listing_continues_over_pages(
+        self, storage: S3Storage, key: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for number in range(5):
             storage.put(f"{key}-{number}", iter([b"x"]), content_type="text/plain")
         listing = storage._boto.list_objects_v2
@@ -97,9 +99,7 @@ class S3Contract(StorageContract):
         assert [found.key[-1] for found in storage.list_objects(f"{key}-")] == list("01234")
 
     @pytest.mark.parametrize("size", [0, 6, MIN_PART + 1], ids=["empty", "whole", "in parts"])
-    def test_a_link_gives_the_object_with_its_headers_to_whoever_has_it(
-        self, storage: S3Storage, key: str, size: int
-    ) -> None:
+    def test_a_presigned_url_serves_the_object_with_its_headers(self, storage: S3Storage, key: str, size: int) -> None:
         disposition = "attachment; filename=\"my_a.png\"; filename*=UTF-8''my%20%C3%A4.png"
         storage.put(key, iter([bytes(size)]), content_type="text/html", disposition="inline")
         link = storage.presigned_url(key, 60, content_type="application/octet-stream", disposition=disposition)
@@ -111,7 +111,7 @@ class S3Contract(StorageContract):
         assert headers["Content-Type"] == "application/octet-stream"
         assert headers["Content-Disposition"] == disposition
 
-    def test_a_bucket_that_is_not_there_is_told_apart(self, storage: S3Storage, key: str) -> None:
+    def test_a_missing_bucket_has_its_own_error(self, storage: S3Storage, key: str) -> None:
         lost = s3(storage.endpoint, bucket="nobody-made-this")
 
         with pytest.raises(StorageNoBucket):
@@ -140,7 +140,7 @@ class TestRclone(S3Contract):
     def storage(self, rclone: str) -> Storage:
         return s3(rclone)
 
-    def test_a_link_is_good_for_nothing_but_what_was_signed(self, storage: S3Storage, key: str) -> None:
+    def test_a_presigned_url_serves_only_what_was_signed(self, storage: S3Storage, key: str) -> None:
         """Neither to see a file as a page, nor to see another."""
         storage.put(key, iter([b"linked"]), content_type="text/plain")
         link = storage.presigned_url(key, 60, content_type="application/octet-stream", disposition="attachment")
@@ -155,8 +155,8 @@ class TestRclone(S3Contract):
             stranger.put(key, iter([b"x"]), content_type="text/plain")
 
 
-class Interposed:
-    """An object whose named methods go through ours first: `method(real, *arguments)`."""
+class Proxy:
+    """An object whose named methods are intercepted: `method(real, *arguments)`."""
 
     def __init__(self, real: Any, **methods: Any) -> None:
         self._real, self._methods = real, methods
@@ -176,7 +176,7 @@ class Interposed:
         return call
 
 
-class Tampered:
+class TamperedS3:
     """A storage on moto with `verb(answer, send)` between it and the network: PUT, PART, HEAD or COMPLETE."""
 
     def __init__(
@@ -184,10 +184,10 @@ class Tampered:
     ) -> None:
         self.storage, self._verbs = s3(endpoint, bucket=bucket, options=options), verbs
         made = self.storage._resources.get()
-        self.boto = Interposed(made.client.boto)
+        self.boto = Proxy(made.client.boto)
         self.sent: list[str] = []
         made.client.boto = self.boto
-        self.storage._resources._resources = replace(made, http=Interposed(made.http, request=self._request))
+        self.storage._resources._resources = replace(made, http=Proxy(made.http, request=self._request))
 
     def _request(self, send: Any, method: str, target: str, *rest: Any) -> Any:
         verb = "PART" if "partNumber" in target else "COMPLETE" if method == "POST" else method
@@ -208,7 +208,7 @@ class Tampered:
 
 
 def lost_answer(send: Any) -> Any:
-    """The server did it; we never heard."""
+    """The server executes the request; the response is lost."""
     send()
     raise StorageUnavailable
 
@@ -228,19 +228,19 @@ def with_headers(**headers: str | None) -> Any:
     return tamper
 
 
-def test_an_upload_whose_answer_was_lost_counts_when_the_object_is_there(moto: str) -> None:
-    assert Tampered(moto, PUT=lost_answer).put_whole().size == 4
+def test_an_upload_with_a_lost_response_counts_if_the_object_exists(moto: str) -> None:
+    assert TamperedS3(moto, PUT=lost_answer).put_whole().size == 4
 
 
-def test_a_complete_whose_answer_was_lost_counts_when_the_object_is_there(moto: str) -> None:
-    tampered = Tampered(moto, COMPLETE=lost_answer)
+def test_a_complete_with_a_lost_response_counts_if_the_object_exists(moto: str) -> None:
+    tampered = TamperedS3(moto, COMPLETE=lost_answer)
 
     assert tampered.put_parts().size == MIN_PART + 9
     assert "abort_multipart_upload" not in tampered.boto.calls
 
 
-def test_an_upload_that_never_happened_does_not_count(moto: str, impatient: None) -> None:
-    tampered = Tampered(moto, PUT=never_sent, COMPLETE=never_sent)
+def test_an_upload_without_an_object_does_not_count(moto: str, impatient: None) -> None:
+    tampered = TamperedS3(moto, PUT=never_sent, COMPLETE=never_sent)
 
     for how in ("whole", "parts"):
         with pytest.raises(StorageUnavailable):
@@ -253,16 +253,16 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "_MAX_PAUSE", 0.01)
 
 
-def test_an_upload_whose_complete_has_no_answer_is_not_aborted(moto: str, impatient: None) -> None:
-    tampered = Tampered(moto, COMPLETE=never_sent)
+def test_an_upload_whose_complete_got_no_response_is_not_aborted(moto: str, impatient: None) -> None:
+    tampered = TamperedS3(moto, COMPLETE=never_sent)
 
     with pytest.raises(StorageUnavailable):
         tampered.put_parts()
     assert "abort_multipart_upload" not in tampered.boto.calls
 
 
-def test_a_complete_is_repeated_after_a_look_at_the_object(moto: str, impatient: None) -> None:
-    tampered = Tampered(moto, COMPLETE=at_first(3, never_sent))
+def test_a_complete_is_repeated_after_a_head(moto: str, impatient: None) -> None:
+    tampered = TamperedS3(moto, COMPLETE=at_first(3, never_sent))
 
     assert tampered.put_parts().size == MIN_PART + 9
     assert tampered.sent == ["PART", "PART", *["COMPLETE", "HEAD"] * 4]
@@ -280,7 +280,7 @@ def test_an_object_that_appears_late_counts(moto: str, impatient: None) -> None:
             raise StorageUnavailable
         return NO_UPLOAD
 
-    tampered = Tampered(moto, COMPLETE=late)
+    tampered = TamperedS3(moto, COMPLETE=late)
     assert tampered.put_parts().size == MIN_PART + 9
     assert len(answers) == 4
 
@@ -288,16 +288,16 @@ def test_an_object_that_appears_late_counts(moto: str, impatient: None) -> None:
 NO_UPLOAD = Response(404, {}, b"<Error><Code>NoSuchUpload</Code></Error>")
 
 
-def test_an_upload_that_is_gone_is_given_up_at_once(moto: str, impatient: None) -> None:
-    tampered = Tampered(moto, COMPLETE=lambda _: NO_UPLOAD)
+def test_a_missing_upload_fails_at_once(moto: str, impatient: None) -> None:
+    tampered = TamperedS3(moto, COMPLETE=lambda _: NO_UPLOAD)
     with pytest.raises(StorageNoUpload):
         tampered.put_parts()
     assert tampered.sent.count("HEAD") == 1
 
 
-def test_an_upload_whose_complete_is_refused_is_aborted(moto: str, impatient: None) -> None:
+def test_an_upload_whose_complete_is_rejected_is_aborted(moto: str, impatient: None) -> None:
     too_small = Response(400, {}, b"<Error><Code>EntityTooSmall</Code></Error>")
-    tampered = Tampered(moto, COMPLETE=lambda _: too_small)
+    tampered = TamperedS3(moto, COMPLETE=lambda _: too_small)
     with pytest.raises(StorageRejected):
         tampered.put_parts()
     assert tampered.boto.calls[-1] == "abort_multipart_upload"
@@ -305,11 +305,9 @@ def test_an_upload_whose_complete_is_refused_is_aborted(moto: str, impatient: No
 
 @pytest.mark.parametrize("how", ["whole", "parts"])
 @pytest.mark.parametrize("headers", [{"content_length": "3"}, {"etag": '"' + "0" * 32 + '-9"'}])
-def test_a_success_is_not_believed_before_the_object_was_looked_at(
-    moto: str, how: str, headers: dict[str, str]
-) -> None:
+def test_a_success_counts_only_after_a_head(moto: str, how: str, headers: dict[str, str]) -> None:
     with pytest.raises(StorageMismatch):
-        Tampered(moto, HEAD=with_headers(**headers)).put(how)
+        TamperedS3(moto, HEAD=with_headers(**headers)).put(how)
 
 
 def at_first(times: int, tamper: Any) -> Any:
@@ -331,46 +329,44 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize(("how", "verb"), [("whole", "PUT"), ("parts", "PART")])
-def test_bytes_that_arrive_damaged_are_sent_again_while_they_are_in_memory(
-    moto: str, how: str, verb: str, wrong: str
-) -> None:
-    tampered, onlooker = Tampered(moto, **{verb: at_first(2, WRONG[wrong])}), Onlooker()
+def test_damaged_bytes_are_sent_again_from_memory(moto: str, how: str, verb: str, wrong: str) -> None:
+    tampered, observer = TamperedS3(moto, **{verb: at_first(2, WRONG[wrong])}), RecordingObserver()
 
-    assert tampered.put(how, onlooker).size == sum(onlooker.heard)
+    assert tampered.put(how, observer).size == sum(observer.heard)
     assert tampered.sent.count(verb) == {"whole": 3, "parts": 4}[how]
     assert tampered.storage.buffers.free == tampered.storage.buffers.made
 
 
 @pytest.mark.parametrize("wrong", [{"content_length": "3"}, {"etag": f'"{"0" * 32}"'}])
-def test_an_object_that_is_found_wrong_is_sent_again(moto: str, wrong: dict[str, str]) -> None:
-    tampered = Tampered(moto, HEAD=at_first(2, with_headers(**wrong)))
+def test_a_wrong_object_is_sent_again(moto: str, wrong: dict[str, str]) -> None:
+    tampered = TamperedS3(moto, HEAD=at_first(2, with_headers(**wrong)))
 
     assert tampered.put_whole().size == 4
     assert tampered.sent == ["PUT", "HEAD"] * 3
 
 
-def test_an_object_that_is_gone_at_once_is_sent_again(moto: str) -> None:
+def test_an_object_missing_after_put_is_sent_again(moto: str) -> None:
     def gone(send: Any) -> Response:
         return Response(404, {}, b"")
 
-    assert Tampered(moto, HEAD=at_first(1, gone)).put_whole().size == 4
+    assert TamperedS3(moto, HEAD=at_first(1, gone)).put_whole().size == 4
 
 
-def test_how_often_damaged_bytes_are_sent_is_bounded_and_the_digests_are_told(moto: str) -> None:
+def test_resends_of_damaged_bytes_are_bounded_and_the_digests_reported(moto: str) -> None:
     for how, verb, most in (("whole", "PUT", 3), ("parts", "PART", 6)):
-        tampered = Tampered(moto, **{verb: WRONG["md5"]})
+        tampered = TamperedS3(moto, **{verb: WRONG["md5"]})
         with pytest.raises(StorageMismatch, match="0" * 32):
             tampered.put(how)
         assert 3 <= tampered.sent.count(verb) <= most
 
 
-def test_a_storage_that_has_no_part_replaced_is_blamed_for_what_it_did_first(moto: str) -> None:
+def test_the_first_mismatch_is_raised_if_parts_cannot_be_replaced(moto: str) -> None:
     answers = [WRONG["md5"]]
 
     def once_and_no_more(send: Any) -> Response:
         return answers.pop()(send) if answers else Response(501, {}, b"<Code>NotImplemented</Code>")
 
-    tampered = Tampered(moto, PUT=once_and_no_more)
+    tampered = TamperedS3(moto, PUT=once_and_no_more)
     with pytest.raises(StorageMismatch):
         tampered.put_whole()
     assert "checksums crc32" in tampered.storage.describe()
@@ -390,27 +386,27 @@ def completed(etag: str | None) -> Any:
 
 
 @pytest.mark.parametrize("etag", ["", '""', None])
-def test_a_complete_without_an_etag_is_compared_with_what_the_parts_prove(moto: str, etag: str | None) -> None:
+def test_a_complete_without_an_etag_is_verified_by_its_parts(moto: str, etag: str | None) -> None:
     """As radosgw has it."""
-    assert Tampered(moto, COMPLETE=completed(etag)).put_parts(3).size == 2 * MIN_PART + 9
+    assert TamperedS3(moto, COMPLETE=completed(etag)).put_parts(3).size == 2 * MIN_PART + 9
 
     other = with_headers(etag=f'"{"0" * 32}-3"')
     with pytest.raises(StorageMismatch, match=f"{'0' * 32}-3"):
-        Tampered(moto, COMPLETE=completed(etag), HEAD=other).put_parts(3)
+        TamperedS3(moto, COMPLETE=completed(etag), HEAD=other).put_parts(3)
 
 
-def test_where_nothing_can_be_proven_the_size_decides(moto: str) -> None:
+def test_without_a_comparable_digest_the_size_decides(moto: str) -> None:
     """Neither a CRC32 nor an MD5 of the parts, nor an ETag of the whole."""
     opaque = with_headers(x_amz_checksum_crc32=None, x_amz_server_side_encryption="aws:kms")
     verbs = {"COMPLETE": completed(""), "PART": opaque}
 
-    assert Tampered(moto, **verbs).put_parts(3).size == 2 * MIN_PART + 9
+    assert TamperedS3(moto, **verbs).put_parts(3).size == 2 * MIN_PART + 9
     with pytest.raises(StorageMismatch, match="3"):
-        Tampered(moto, **verbs, HEAD=with_headers(content_length="3")).put_parts(3)
+        TamperedS3(moto, **verbs, HEAD=with_headers(content_length="3")).put_parts(3)
 
 
-def test_wrong_bytes_leave_no_version_behind(moto: str) -> None:
-    tampered = Tampered(moto, bucket="wrong-versions", PUT=WRONG["md5"])
+def test_a_wrong_version_is_deleted(moto: str) -> None:
+    tampered = TamperedS3(moto, bucket="wrong-versions", PUT=WRONG["md5"])
     tampered.boto.create_bucket(Bucket="wrong-versions")
     tampered.boto.put_bucket_versioning(Bucket="wrong-versions", VersioningConfiguration={"Status": "Enabled"})
     with pytest.raises(StorageMismatch):
@@ -427,11 +423,11 @@ def test_wrong_bytes_leave_no_version_behind(moto: str) -> None:
 )
 def test_a_digest_of_other_bytes_is_noticed(moto: str, how: str, headers: dict[str, str]) -> None:
     with pytest.raises(StorageMismatch):
-        Tampered(moto, PUT=with_headers(**headers), PART=with_headers(**headers)).put(how)
+        TamperedS3(moto, PUT=with_headers(**headers), PART=with_headers(**headers)).put(how)
 
 
-def test_a_failing_part_ends_the_upload_aborts_it_and_gives_all_memory_back(moto: str) -> None:
-    tampered = Tampered(moto, PART=never_sent)
+def test_a_failing_part_aborts_the_upload_and_frees_all_memory(moto: str) -> None:
+    tampered = TamperedS3(moto, PART=never_sent)
 
     with pytest.raises(StorageUnavailable):
         tampered.put_parts(30)
@@ -449,18 +445,18 @@ def test_a_failing_part_ends_the_upload_aborts_it_and_gives_all_memory_back(moto
         ("parts", {"PART": with_headers(x_amz_checksum_crc32="AAAAAA==")}),
     ],
 )
-def test_bytes_that_the_storage_has_not_confirmed_have_not_landed(moto: str, how: str, verbs: dict[str, Any]) -> None:
-    onlooker = Onlooker()
+def test_unconfirmed_bytes_are_not_reported_as_stored(moto: str, how: str, verbs: dict[str, Any]) -> None:
+    observer = RecordingObserver()
     with pytest.raises(StorageError):
-        Tampered(moto, **verbs).put(how, onlooker)
+        TamperedS3(moto, **verbs).put(how, observer)
 
-    assert onlooker.heard == []
+    assert observer.heard == []
 
 
-def test_at_no_time_has_more_landed_than_the_storage_lists(moto: str) -> None:
+def test_reported_bytes_never_exceed_the_listed_parts(moto: str) -> None:
     storage, said = s3(moto), []
 
-    class Auditor(Onlooker):
+    class Auditor(RecordingObserver):
         def on_stored(self, size: int) -> None:
             super().on_stored(size)
             [upload] = storage.multipart_uploads("audited")
@@ -475,14 +471,14 @@ def test_at_no_time_has_more_landed_than_the_storage_lists(moto: str) -> None:
     assert all(heard <= listed for heard, listed in said)
 
 
-def test_an_object_whose_answer_was_lost_has_landed(moto: str) -> None:
-    onlooker = Onlooker()
-    Tampered(moto, PUT=lost_answer).put("whole", onlooker)
+def test_an_object_with_a_lost_response_is_reported_as_stored(moto: str) -> None:
+    observer = RecordingObserver()
+    TamperedS3(moto, PUT=lost_answer).put("whole", observer)
 
-    assert onlooker.heard == [4]
+    assert observer.heard == [4]
 
 
-def test_a_part_is_asked_for_by_its_own_crc32(moto: str) -> None:
+def test_a_part_is_sent_with_its_crc32(moto: str) -> None:
     seen: list[str] = []
     storage = s3(moto)
     send = storage._resources.get().http.request
@@ -491,7 +487,7 @@ def test_a_part_is_asked_for_by_its_own_crc32(moto: str) -> None:
         seen.append(signed().get(CRC32, ""))
         return send(method, target, signed, *rest)
 
-    http = Interposed(storage._resources.get().http, request=lambda _, *rest: request(*rest))
+    http = Proxy(storage._resources.get().http, request=lambda _, *rest: request(*rest))
     storage._resources._resources = replace(storage._resources.get(), http=http)
     storage.put("crc", iter([b"123456789"]), content_type="text/plain")
 
@@ -499,7 +495,7 @@ def test_a_part_is_asked_for_by_its_own_crc32(moto: str) -> None:
 
 
 @pytest.mark.parametrize(("sign", "payload"), [(False, "UNSIGNED-PAYLOAD"), (True, sha256(b"x").hexdigest())])
-def test_the_payload_is_signed_where_it_has_to_be(moto: str, sign: bool, payload: str) -> None:
+def test_the_payload_is_signed_if_required(moto: str, sign: bool, payload: str) -> None:
     storage = s3(moto, sign_payload=sign)
     seen: list[str] = []
     signed = storage._resources.get().client.signed
@@ -509,7 +505,7 @@ def test_the_payload_is_signed_where_it_has_to_be(moto: str, sign: bool, payload
     assert seen[0] == payload
 
 
-def test_five_hundred_broken_uploads_leave_no_memory_missing(moto: str) -> None:
+def test_five_hundred_failed_uploads_free_all_memory(moto: str) -> None:
     storage = s3(moto)
     for number in range(500):
         with pytest.raises(Broken):
@@ -518,7 +514,7 @@ def test_five_hundred_broken_uploads_leave_no_memory_missing(moto: str) -> None:
     assert storage.buffers.free == storage.buffers.made <= 1
 
 
-def test_a_storage_that_is_not_there_may_come_back() -> None:
+def test_an_unreachable_storage_may_return() -> None:
     storage = s3(f"http://127.0.0.1:{free_port()}")
 
     with pytest.raises(StorageUnavailable) as failed:
@@ -547,7 +543,7 @@ KEYS = {"aws_access_key_id": "k" * 16, "aws_secret_access_key": "s" * 16}
         ("ferry", "https://example.com/s3", "us-east-1", "auto", "https://example.com/s3/ferry/"),
     ],
 )
-def test_objects_are_looked_for_where_boto3_would_and_their_url_is_there(
+def test_the_url_is_the_address_that_boto3_uses(
     bucket: str, endpoint: str, region: str, addressing: str, url: str
 ) -> None:
     storage = s3(endpoint, bucket=bucket, options=S3Options(addressing=addressing, region=region), **KEYS)
@@ -559,7 +555,7 @@ def test_objects_are_looked_for_where_boto3_would_and_their_url_is_there(
     assert (client.region, storage._boto.meta.region_name) == (region, region)
 
 
-def test_the_address_of_a_cdn_comes_first() -> None:
+def test_the_base_url_takes_precedence() -> None:
     assert s3("http://s3:9000", base_url="https://cdn.example.com/x").url("k") == "https://cdn.example.com/x/k"
 
 
@@ -572,7 +568,7 @@ def test_the_address_of_a_cdn_comes_first() -> None:
         ({"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
     ],
 )
-def test_the_region_is_that_of_boto3_and_else_that_of_the_other_programs(
+def test_the_region_is_boto3s_and_then_aws_region(
     monkeypatch: pytest.MonkeyPatch, env: dict[str, str], region: str
 ) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -595,8 +591,8 @@ class Choosy:
         made, self.seen = self.storage._resources.get(), list[str]()
         self._refused, self._answer = refused, answer
         self.multipart_uploads: list[dict[str, Any]] = []
-        made.client.boto = Interposed(made.client.boto, create_multipart_upload=self._create)
-        self.storage._resources._resources = replace(made, http=Interposed(made.http, request=self._request))
+        made.client.boto = Proxy(made.client.boto, create_multipart_upload=self._create)
+        self.storage._resources._resources = replace(made, http=Proxy(made.http, request=self._request))
 
     def _request(self, send: Any, method: str, target: str, signed: Any, *rest: Any) -> Any:
         headers = [name.lower() for name in signed()]
@@ -618,7 +614,7 @@ NOT_IMPLEMENTED = Response(501, {}, b"<Error><Code>NotImplemented</Code><Message
 
 @pytest.mark.parametrize("answer", [NAMED, NOT_IMPLEMENTED, Response(501, {}, b"")])
 @pytest.mark.parametrize("size", [4, MIN_PART + 1], ids=["whole", "in parts"])
-def test_a_checksum_that_the_storage_refuses_is_left_out_from_then_on(
+def test_a_rejected_checksum_is_no_longer_sent(
     moto: str, caplog: pytest.LogCaptureFixture, answer: Response, size: int
 ) -> None:
     choosy = Choosy(moto, "x-amz-checksum", answer)
@@ -632,12 +628,12 @@ def test_a_checksum_that_the_storage_refuses_is_left_out_from_then_on(
     assert "checksums md5" in choosy.storage.describe()
 
 
-def test_a_storage_that_refuses_every_digest_is_sent_none_and_compared_all_the_same(moto: str) -> None:
+def test_without_any_accepted_checksum_the_etag_is_still_compared(moto: str) -> None:
     choosy = Choosy(moto, "x-amz-checksum|content-md5", NOT_IMPLEMENTED)
 
     assert choosy.storage.put("choosy", iter([b"four"]), content_type="text/plain").size == 4
     assert "checksums none" in choosy.storage.describe()
-    tampered = Tampered(moto, PUT=WRONG["md5"], options=S3Options(checksum="none"))
+    tampered = TamperedS3(moto, PUT=WRONG["md5"], options=S3Options(checksum="none"))
     with pytest.raises(StorageMismatch):
         tampered.put_whole()
 
@@ -654,7 +650,7 @@ def test_a_rejection_that_no_checksum_avoids_is_raised_and_not_remembered(moto: 
 @pytest.mark.parametrize(
     "answer", [Response(403, {}, b"<Code>AccessDenied</Code>"), Response(400, {}, b"<Code>EntityTooLarge</Code>")]
 )
-def test_another_refusal_is_not_one_of_the_checksum(moto: str, answer: Response) -> None:
+def test_another_rejection_does_not_change_the_checksum(moto: str, answer: Response) -> None:
     choosy = Choosy(moto, "content-type", answer)
 
     with pytest.raises(StorageError):
@@ -666,7 +662,9 @@ def test_another_refusal_is_not_one_of_the_checksum(moto: str, answer: Response)
     ("checksum", "header", "algorithm"),
     [("crc32", [CRC32], {"ChecksumAlgorithm": "CRC32"}), ("md5", ["content-md5"], {}), ("none", [], {})],
 )
-def test_the_digest_that_is_set_is_sent(moto: str, checksum: str, header: list[str], algorithm: dict[str, str]) -> None:
+def test_the_configured_checksum_is_sent(
+    moto: str, checksum: str, header: list[str], algorithm: dict[str, str]
+) -> None:
     choosy = Choosy(moto, "nothing", NAMED, checksum=checksum)
     choosy.storage.put("set", iter([bytes(MIN_PART + 1)]), max_bytes=MIN_PART + 1, content_type="text/plain")
 
@@ -674,9 +672,9 @@ def test_the_digest_that_is_set_is_sent(moto: str, checksum: str, header: list[s
     assert {name: value for name, value in choosy.multipart_uploads[0].items() if "Checksum" in name} == algorithm
 
 
-def test_encryption_is_asked_for_with_the_object_and_not_with_its_parts(moto: str) -> None:
+def test_encryption_is_requested_for_the_object_and_not_its_parts(moto: str) -> None:
     options = S3Options(encryption="aws:kms", kms_key="alias/ferry")
-    tampered, sent = Tampered(moto, options=options), []
+    tampered, sent = TamperedS3(moto, options=options), []
     signed = tampered.storage._resources.get().client.signed
     tampered.storage._resources.get().client.signed = lambda *args: sent.append(args) or signed(*args)  # type: ignore[func-returns-value, method-assign]
     for how in ("whole", "parts"):
@@ -689,11 +687,11 @@ def test_encryption_is_asked_for_with_the_object_and_not_with_its_parts(moto: st
     assert set(asked) == {("PUT", "", True), ("HEAD", "", False), ("PUT", "partNumber", False)}
 
 
-def test_an_etag_is_no_md5_where_kms_was_asked_for(moto: str) -> None:
+def test_an_etag_is_not_an_md5_with_kms(moto: str) -> None:
     """Whether or not the answer says so."""
     strange = with_headers(x_amz_checksum_crc32=None, etag=f'"{"0" * 32}"', x_amz_server_side_encryption=None)
     head = with_headers(etag=f'"{"0" * 32}"')
-    tampered = Tampered(moto, PUT=strange, HEAD=head, options=S3Options(encryption="aws:kms"))
+    tampered = TamperedS3(moto, PUT=strange, HEAD=head, options=S3Options(encryption="aws:kms"))
 
     assert tampered.put_whole().size == 4
 
@@ -705,22 +703,22 @@ def client_error(status: int, code: str) -> ClientError:
     )
 
 
-def test_an_answer_to_boto3_becomes_our_error() -> None:
+def test_an_error_response_to_boto3_raises_its_storage_error() -> None:
     error = map_error(client_error(403, "QuotaExceeded"))
 
     assert type(error) is StorageQuotaExceeded
     assert (error.code, error.message) == ("QuotaExceeded", "said the vendor")
 
 
-def test_an_answer_to_ourselves_becomes_our_error(moto: str) -> None:
+def test_an_error_response_to_ferry_raises_its_storage_error(moto: str) -> None:
     body = b"<?xml version='1.0'?><Error><Code>QuotaExceeded</Code><Message>a &amp; b</Message><Key>x</Key></Error>"
 
     with pytest.raises(StorageQuotaExceeded) as raised:
-        Tampered(moto, PUT=lambda send: Response(403, {}, body)).put_whole()
+        TamperedS3(moto, PUT=lambda send: Response(403, {}, body)).put_whole()
     assert raised.value.cause == "QuotaExceeded: a & b"
 
 
-def test_every_error_of_botocore_becomes_ours() -> None:
+def test_every_botocore_error_maps_to_a_storage_error() -> None:
     """Also those that a later botocore invents."""
     queue: list[type[Exception]] = [botocore.exceptions.BotoCoreError]
     while queue:
@@ -729,13 +727,13 @@ def test_every_error_of_botocore_becomes_ours() -> None:
         assert isinstance(map_error(kind.__new__(kind)), StorageError)
 
 
-def test_what_cannot_pass_is_permanent_and_what_can_is_not() -> None:
+def test_only_errors_that_a_retry_cannot_fix_are_permanent() -> None:
     assert {kind.permanent for kind in (StorageUnavailable, StorageMismatch)} == {False}
     permanent = (StorageDenied, StorageNoBucket, StorageRejected, StorageMissing)
     assert {kind.permanent for kind in permanent} == {True}
 
 
-def test_the_version_of_an_object_is_known_and_can_be_removed_for_good(moto: str) -> None:
+def test_a_version_is_reported_and_can_be_deleted(moto: str) -> None:
     s3 = S3Storage(
         bucket="versioned", endpoint=moto,
         aws_access_key_id=parts.ACCESS_KEY, aws_secret_access_key=parts.SECRET_KEY,
@@ -756,7 +754,7 @@ def test_the_version_of_an_object_is_known_and_can_be_removed_for_good(moto: str
     s3.close()
 
 
-class Retaining(Onlooker):
+class Retaining(RecordingObserver):
     """Retains every part, as a digest thread does that is slower than the storage."""
 
     def __init__(self) -> None:
@@ -773,7 +771,7 @@ def test_a_failed_upload_does_not_free_parts_that_the_observer_retains(moto: str
     def fail(*_: Any, **__: Any) -> Any:
         raise StorageDenied
 
-    tampered, observer = Tampered(moto, PART=fail) if fails_at == "part" else Tampered(moto), Retaining()
+    tampered, observer = TamperedS3(moto, PART=fail) if fails_at == "part" else TamperedS3(moto), Retaining()
     if fails_at == "create":
         tampered.boto._methods["create_multipart_upload"] = fail
     with pytest.raises(StorageDenied):

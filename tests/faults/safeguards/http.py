@@ -171,7 +171,7 @@ SAFEGUARDS = (
         "tokens-out-of-logs",
         "content.redaction:redact_secrets",
         replace("redact_tokens(_1)", "_1"),
-        ("tests/test_logs.py::test_a_token_is_left_out_of_every_field",),
+        ("tests/test_logs.py::test_a_token_is_redacted_in_every_field",),
     ),
     Safeguard(
         "no-token-as-request-id",

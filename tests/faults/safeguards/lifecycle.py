@@ -147,7 +147,7 @@ SAFEGUARDS = (
         "id-before-a-path",
         "spool:Spool.path",
         never(),
-        ("tests/test_spool.py::test_what_is_no_id_names_no_path",),
+        ("tests/test_spool.py::test_only_an_id_has_a_path",),
     ),
     # Unnoticed without a power cut: a test watches the calls.
     Safeguard(

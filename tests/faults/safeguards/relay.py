@@ -45,13 +45,13 @@ SAFEGUARDS = (
         "malformed-demand",
         "relay.requests:parse_request",
         replace("ValueError", "FileNotFoundError"),
-        ("tests/relay/test_untrusted_redis.py::test_a_malformed_demand_is_not_one",),
+        ("tests/relay/test_untrusted_redis.py::test_a_malformed_request_is_rejected",),
     ),
     Safeguard(
         "thread-that-hears-demands",
         "modes.celery:RelayServer._run",
         replace("Exception", "ZeroDivisionError"),
-        ("tests/relay/test_untrusted_redis.py::test_no_exception_ends_the_thread_that_hears_demands",),
+        ("tests/relay/test_untrusted_redis.py::test_no_exception_ends_the_relay_thread",),
     ),
     Safeguard(
         "certificate-of-redis",
@@ -75,12 +75,12 @@ SAFEGUARDS = (
         "look-at-a-task",
         "relay.transport:_Client.parse_response",
         never(),
-        ("tests/relay/test_task_messages.py::test_a_channel_drops_what_is_malformed_and_goes_on",),
+        ("tests/relay/test_task_messages.py::test_a_channel_drops_malformed_messages_and_continues",),
     ),
     Safeguard(
         "look-at-what-is-queued-again",
         "relay.transport:QoS.restore_by_tag",
         never(),
-        ("tests/relay/test_task_messages.py::test_a_channel_drops_what_is_malformed_among_the_unacknowledged",),
+        ("tests/relay/test_task_messages.py::test_a_channel_drops_malformed_unacknowledged_messages",),
     ),
 )

@@ -54,7 +54,7 @@ SAFEGUARDS = (
         "no-abort-of-an-unanswered-complete",
         "storage.s3.multipart:MultipartUploads.send",
         always("StorageUnavailable"),
-        ("tests/storage/test_storage_s3.py::test_an_upload_whose_complete_has_no_answer_is_not_aborted",),
+        ("tests/storage/test_storage_s3.py::test_an_upload_whose_complete_got_no_response_is_not_aborted",),
     ),
     Safeguard(
         "grace-of-an-unanswered-complete",
