@@ -96,8 +96,8 @@ def _services(app: Flask, settings: Config) -> Services:
             every=settings.sweep_interval,
             uploads_every=settings.multipart_sweep_interval,
             objects_every=settings.orphan_grace,
-            recall=celery_mode.requeue_lost_tasks,
-            recall_every=2 * settings.lease_duration,
+            requeue_lost=celery_mode.requeue_lost_tasks,
+            requeue_lost_every=2 * settings.lease_duration,
         ),
     )
 

@@ -1,5 +1,4 @@
-"""The sweep: the repeated look for files whose holder is gone, and for what they left behind.
+"""The sweep: periodic reconciliation of rows, storage and spool.
 
-Any number may run at once. Locks only keep them from doing the same work twice; what they do to a file is decided by
-its row, as for everybody else.
+Any number of sweeps may run at once: locks only save repeated work. A transition decides what happens to a file.
 """

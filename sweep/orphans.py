@@ -1,7 +1,7 @@
-"""The sweep over the storage and the spool: what is there without a file, and files without what should be there.
+"""The sweep over storage and spool: remove orphans, flag COMPLETE files whose object is missing.
 
-Without a row only what Ferry has named itself is touched, under a prefix that has been marked as this database's own,
-and only when it is old enough. Listings come in the order of the keys, which is that of the rows' ids.
+Something without a row is removed only if Ferry made its name, the prefix is marked as this database's own, and it is
+older than the grace period. Listings are in order of the keys, which is that of the ids.
 """
 
 from __future__ import annotations
@@ -20,122 +20,124 @@ from lifecycle import queries, transitions
 from services import current_services
 from storage.base import MultipartUpload, ObjectMissing, Stat, StorageDenied, StorageMissing
 from sweep.report import Report
-from sweep.rules import created_at, id_in, is_orphan_object, is_orphan_spool_file, is_orphan_upload
+from sweep.rules import created_at, is_orphan_object, is_orphan_spool_file, is_orphan_upload, parse_file_id
 
 T = TypeVar("T")
 
 log = logging.getLogger("ferry.sweep")
 
 OWNER_MARKER = "ferry-owner"
-"""Name, under the prefix, of the object that says whose the prefix is."""
+"""Key, under the prefix, of the object that names the database the prefix belongs to."""
 
 _PAGE = 500
-_LATELY = 3 * 3600.0
-"""Seconds for which an ended file's key is asked about where no list has uploads: some looks at the default pause."""
+_RECENT = 3 * 3600.0
+"""Seconds for which the uploads of an ended file are listed by key, if no listing by prefix has any: several sweeps."""
 
-_FIRST, _LAST = "", "g"
-"""Below and above every id."""
+_BEFORE_ALL_IDS, _AFTER_ALL_IDS = "", "g"
 
 
 def sweep_uploads(report: Report) -> None:
-    """Abort the uploads in parts under our prefix that nobody will end."""
+    """Abort orphaned multipart uploads under the prefix."""
     prefix = config.current().s3_prefix
     grace = _grace(prefix, report)
-    for page in _pages(begun for begun in _uploads(prefix) if id_in(begun.key, prefix)):
-        ids = {begun: id_in(begun.key, prefix) or "" for begun in page}
+    abort = current_services().storage.abort_multipart_upload
+    for page in _pages(upload for upload in _uploads(prefix) if parse_file_id(upload.key, prefix)):
+        ids = {upload: parse_file_id(upload.key, prefix) or "" for upload in page}
         rows, now = queries.get_many(list(ids.values())), _now()
-        for begun, id in ids.items():
+        for upload, id in ids.items():
             row = rows.get(id)
-            quiet = 0.0 if row is None else now - row.updated_at
-            if is_orphan_upload(row, now - created_at(id), grace, quiet):
-                report.act("uploads_aborted", begun.key, current_services().storage.abort_multipart_upload, begun)
+            unchanged = 0.0 if row is None else now - row.updated_at
+            if is_orphan_upload(row, now - created_at(id), grace, unchanged):
+                report.act("uploads_aborted", upload.key, abort, upload)
 
 
 def _uploads(prefix: str) -> Iterator[MultipartUpload]:
-    """Uploads in parts that have not ended; more than those under the prefix, where none are listed there.
+    """Multipart uploads in progress; also of other prefixes if the listing of this one is empty.
 
-    MinIO lists those of one whole key, and in later versions of a whole bucket, but none of a prefix.
+    MinIO lists them for one full key, and in later versions for a whole bucket, but not for a prefix.
     """
-    found = False
-    for begun in current_services().storage.multipart_uploads(prefix):
-        found = True
-        yield begun
-    if found:
+    storage = current_services().storage
+    empty = True
+    for upload in storage.multipart_uploads(prefix):
+        empty = False
+        yield upload
+    if not empty:
         return
     if prefix:
-        # The credentials may be for the prefix alone.
+        # The credentials may be limited to the prefix.
         with suppress(StorageDenied):
-            for begun in current_services().storage.multipart_uploads():
-                found = True
-                yield begun
-    if not found:
-        for row in queries.recently_ended(_LATELY, _PAGE):
-            yield from current_services().storage.multipart_uploads(row.key)
+            for upload in storage.multipart_uploads():
+                empty = False
+                yield upload
+    if empty:
+        for row in queries.recently_ended(_RECENT, _PAGE):
+            yield from storage.multipart_uploads(row.key)
 
 
 def sweep_objects(report: Report) -> None:
-    """Remove the objects under our prefix that belong to no file; flag the COMPLETE files that have none."""
+    """Remove orphaned objects under the prefix; flag COMPLETE files whose object is missing."""
     prefix = config.current().s3_prefix
     grace = _grace(prefix, report)
-    after = _FIRST
-    for page in _pages(stat for stat in current_services().storage.list_objects(prefix) if id_in(stat.key, prefix)):
-        found = {id_in(stat.key, prefix) or "": stat for stat in page}
-        _delete_orphans(report, found, grace)
-        to = max(found)
-        _flag_missing(report, found, after, to)
+    after = _BEFORE_ALL_IDS
+    stats = current_services().storage.list_objects(prefix)
+    for page in _pages(stat for stat in stats if parse_file_id(stat.key, prefix)):
+        objects = {parse_file_id(stat.key, prefix) or "": stat for stat in page}
+        _delete_orphans(report, objects, grace)
+        to = max(objects)
+        _flag_missing(report, objects, after, to)
         after = to
-    _flag_missing(report, {}, after, _LAST)
+    _flag_missing(report, {}, after, _AFTER_ALL_IDS)
 
 
 def _grace(prefix: str, report: Report) -> float:
-    """Seconds before what has no row is removed: never, where it may be another database's."""
-    return config.current().orphan_grace if _prefix_is_ours(prefix, report) else float("inf")
+    """Seconds after which something without a row is removed; infinite if it may belong to another database."""
+    return config.current().orphan_grace if _owns_prefix(prefix, report) else float("inf")
 
 
 def _now() -> float:
-    """The time that ids are held against, by the slower of two clocks: an id has that of the host that made it."""
+    """The time that ids are compared with, by the slower clock: an id has the time of the host that made it."""
     return min(time.time(), engine.now())
 
 
-def _prefix_is_ours(prefix: str, report: Report) -> bool:
-    """Whether everything under the prefix was put there by services of this database; claims a prefix of nobody."""
+def _owns_prefix(prefix: str, report: Report) -> bool:
+    """Whether the prefix belongs to this database; marks an unmarked one."""
     locks.acquire("installation", str(uuid.uuid4()), 1e12)
-    me = (locks.current_holder("installation") or "").encode()
+    installation = (locks.current_holder("installation") or "").encode()
     try:
         owner = b"".join(current_services().storage.open(prefix + OWNER_MARKER))
     except StorageMissing:
-        # Where somebody of this database is just marking it, it is ours.
+        # If the lock is taken, another process of this database is marking the prefix.
         if report.dry or not locks.acquire("mark", str(uuid.uuid4()), 60):
             return True
-        current_services().storage.put(prefix + OWNER_MARKER, iter([me]), content_type="text/plain")
+        current_services().storage.put(prefix + OWNER_MARKER, iter([installation]), content_type="text/plain")
         return True
-    if owner != me:
-        log.warning("the prefix %r belongs to another database: objects without a row stay", prefix)
-    return owner == me
+    if owner != installation:
+        log.warning("sweep.foreign_prefix: %r belongs to another database, orphans without a row stay", prefix)
+    return owner == installation
 
 
-def _delete_orphans(report: Report, found: dict[str, Stat], grace: float) -> None:
-    rows, now = queries.get_many(list(found)), _now()
-    for id, stat in found.items():
+def _delete_orphans(report: Report, objects: dict[str, Stat], grace: float) -> None:
+    rows, now = queries.get_many(list(objects)), _now()
+    for id, stat in objects.items():
         row = rows.get(id)
         can_retry = row is not None and current_services().spool.may_hold(id, row.spool)
         if is_orphan_object(row, now - created_at(id), grace, can_retry=can_retry):
             report.act("objects_removed", stat.key, current_services().storage.delete, stat.key)
 
 
-def _flag_missing(report: Report, found: dict[str, Stat], after: str, to: str) -> None:
-    """Flag the COMPLETE files between two ids that are not `found`, and unflag those that are again."""
+def _flag_missing(report: Report, objects: dict[str, Stat], after: str, to: str) -> None:
+    """Flag COMPLETE files with `after` < id <= `to` whose object is not listed; clear the flag of the others."""
     while rows := queries.completed_between(after, to, _PAGE):
         for row in rows:
-            if row.id in found and row.error is not None:
+            if row.id in objects and row.error is not None:
                 report.act("objects_back", row.id, transitions.set_error, row, None)
-            elif row.id not in found and row.error is None and not _is_there(row.key):
+            elif row.id not in objects and row.error is None and not _exists(row.key):
                 report.act("objects_missing", row.id, transitions.set_error, row, ObjectMissing.slug())
         after = rows[-1].id
 
 
-def _is_there(key: str) -> bool:
-    """The listing may be older than the row, or of another prefix."""
+def _exists(key: str) -> bool:
+    """HEAD: the listing may be older than the row, or the key have another prefix."""
     try:
         current_services().storage.stat(key)
     except StorageMissing:
@@ -144,18 +146,18 @@ def _is_there(key: str) -> bool:
 
 
 def sweep_spool(report: Report) -> None:
-    """Look through the spool of this host."""
+    """Remove orphaned files from this host's spool."""
     settings, now = config.current(), engine.now()
     for page in _pages(current_services().spool.files()):
-        rows = queries.get_many([kept.id for kept in page])
-        for kept in page:
-            row = rows.get(kept.id)
-            ended = 0.0 if row is None else now - row.updated_at
-            if is_orphan_spool_file(row, kept.age, settings.orphan_grace, ended, settings.failed_retention):
-                report.act("spool_removed", kept.id, current_services().spool.delete_entry, kept)
+        rows = queries.get_many([spooled.id for spooled in page])
+        for spooled in page:
+            row = rows.get(spooled.id)
+            unchanged = 0.0 if row is None else now - row.updated_at
+            if is_orphan_spool_file(row, spooled.age, settings.orphan_grace, unchanged, settings.failed_retention):
+                report.act("spool_removed", spooled.id, current_services().spool.delete_entry, spooled)
 
 
-def _pages(things: Iterable[T]) -> Iterator[list[T]]:
-    iterator = iter(things)
+def _pages(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
     while page := list(islice(iterator, _PAGE)):
         yield page

@@ -1,7 +1,7 @@
-"""What the sweep does about each thing it finds. Pure rules; the tables of their cases are in the tests.
+"""The sweep's decisions, as pure functions. Tables of their cases are in the tests.
 
-A row is read after the thing was seen, and it was written before the thing could be there. So no row means: deleted
-since, or not ours. What can't be told apart stays.
+A row is committed before its object or upload exists, and read after that was listed. So a missing row means that the
+file was deleted since, or belongs to another database. In doubt, nothing is removed.
 """
 
 from __future__ import annotations
@@ -17,43 +17,46 @@ COMPLETE_GRACE = 900.0
 """Seconds. A CompleteMultipartUpload may take ten minutes."""
 
 
-def id_in(key: str, prefix: str) -> str | None:
-    """The file's id in a key that Ferry has made (`file.new`); None for any other key."""
+def parse_file_id(key: str, prefix: str) -> str | None:
+    """The file id in a key that Ferry has made (`file.new_file`); None for any other key."""
     match = _KEY.fullmatch(key.removeprefix(prefix)) if key.startswith(prefix) else None
     return match["id"] if match else None
 
 
 def created_at(id: str) -> float:
-    """When a UUIDv7 was made, in seconds since the epoch (RFC 9562 §5.7)."""
+    """The time in a UUIDv7, in seconds since the epoch (RFC 9562 §5.7)."""
     return (uuid.UUID(id).int >> 80) / 1000
 
 
-def is_exhausted(row: File, most: int) -> bool:
-    """Whether a file whose holder fell silent had its last chance. In normal mode its bytes went with the holder."""
-    return row.mode == "normal" or row.attempts >= most
+def is_exhausted(row: File, max_attempts: int) -> bool:
+    """Whether an abandoned file gets no other attempt. In normal mode its bytes are gone with the request."""
+    return row.mode == "normal" or row.attempts >= max_attempts
 
 
-def is_orphan_upload(row: File | None, age: float, grace: float, quiet: float) -> bool:
-    """Whether an upload in parts will not be ended: the holder of the file may end it, or its next holder.
+def is_orphan_upload(row: File | None, age: float, grace: float, unchanged: float) -> bool:
+    """Whether no attempt will complete a multipart upload.
 
-    `quiet`: seconds since the row last changed. The storage may still be putting together what it was asked to
-    complete, and never answered: an upload is not aborted for 15 minutes after its attempt.
+    `unchanged`: seconds since the row last changed. The storage may still be completing an upload although its answer
+    was lost, so none is aborted within 15 minutes of its attempt.
     """
     if row is None:
         return age > grace
-    at_work = (UploadStatus.PROCESSING, UploadStatus.PENDING)
-    return row.upload_status not in at_work and quiet > min(COMPLETE_GRACE, grace)
+    unfinished = (UploadStatus.PROCESSING, UploadStatus.PENDING)
+    return row.upload_status not in unfinished and unchanged > min(COMPLETE_GRACE, grace)
 
 
 def is_orphan_object(row: File | None, age: float, grace: float, *, can_retry: bool) -> bool:
-    """Whether an object belongs to no file. One in ERROR has none, but may get one as long as it can be tried again."""
+    """Whether an object belongs to no file. A file in ERROR has none, unless it can still be retried."""
     return age > grace if row is None else row.upload_status == UploadStatus.ERROR and not can_retry
 
 
-def is_orphan_spool_file(row: File | None, age: float, grace: float, ended: float, keep_errors: float) -> bool:
-    """Whether nobody needs a file of the spool any more. `ended`: seconds since the row last changed."""
+def is_orphan_spool_file(row: File | None, age: float, grace: float, unchanged: float, retention: float) -> bool:
+    """Whether spooled bytes are needed no more: those of a file in ERROR stay `retention` seconds.
+
+    `unchanged`: seconds since the row last changed.
+    """
     if row is None:
         return age > grace
     if row.upload_status == UploadStatus.ERROR:
-        return ended > keep_errors
+        return unchanged > retention
     return row.upload_status == UploadStatus.COMPLETE

@@ -1,4 +1,4 @@
-"""The thread that sweeps, in every process of the web service. One of them has the turn at a time."""
+"""The sweeping thread. Every process of the web service has one; locks let one of them sweep at a time."""
 
 from __future__ import annotations
 
@@ -23,63 +23,64 @@ from sweep.report import Report
 log = logging.getLogger("ferry.sweep")
 
 
-_SPOOL_EVERY = 60
-"""Seconds between two looks into the spool. It costs no request, and keeps what workers elsewhere have stored."""
+_SPOOL_INTERVAL = 60
+"""Seconds between two sweeps of the spool, which cost no request. They remove what workers on other hosts stored."""
 
 
 class Sweeper:
-    """Sweeps rows every `every` seconds, uploads in parts every `uploads_every`, all objects every `objects_every`.
+    """Sweeps rows every `every` seconds, multipart uploads every `uploads_every`, objects every `objects_every`.
 
-    Objects are listed seldom: a large bucket takes thousands of requests, and what is found there has no hurry.
+    Objects are listed rarely: a large bucket takes thousands of requests, and its orphans are not urgent.
     """
 
     def __init__(
         self,
         app: Flask,
-        hand_out: Callable[[File], None],
+        dispatch: Callable[[File], None],
         *,
         every: float,
         uploads_every: float,
         objects_every: float,
-        recall: Callable[[], None],
-        recall_every: float,
+        requeue_lost: Callable[[], None],
+        requeue_lost_every: float,
     ) -> None:
-        """`recall` sees to files that wait for something which is lost, every `recall_every` seconds."""
-        self._app, self._hand_out, self._every = app, hand_out, every
-        self._rounds = [
-            ("spool {here}", min(uploads_every, _SPOOL_EVERY), sweep_spool),
+        """`requeue_lost`: requeues files whose task the broker has lost; called every `requeue_lost_every` seconds."""
+        self._app, self._dispatch, self._every = app, dispatch, every
+        self._jobs = [
+            ("spool {spool}", min(uploads_every, _SPOOL_INTERVAL), sweep_spool),
             ("uploads", uploads_every, sweep_uploads),
             ("objects", objects_every, sweep_objects),
-            ("tasks", recall_every, lambda _: recall()),
+            ("tasks", requeue_lost_every, lambda _: requeue_lost()),
             ("idempotency keys", objects_every, lambda _: delete_expired()),
         ]
-        self._me = str(uuid.uuid4())
+        """Lock, interval in seconds and function of each job."""
+        self._id = str(uuid.uuid4())
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Sweep from now on. To be called after the server's fork."""
+        """Start the thread. Call it after the server's fork."""
         self._thread = threading.Thread(target=self._run, name="ferry-sweep", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Hand out nothing more. May be called by a signal's handler."""
+        """Dispatch nothing more. May be called by a signal handler."""
         self._stop.set()
 
     def run_once(self) -> None:
-        """Do what is due, if no other process does. The turn at rows is kept; the others come round for everybody."""
-        here = current_services().spool.identity
-        if locks.acquire(f"sweep {here}", self._me, 2 * self._every):
-            sweep_files(Report(), self._unless_stopped)
+        """Run what is due and not run by another process. The lock on rows is kept; each job takes its own anew."""
+        spool = current_services().spool.identity
+        if locks.acquire(f"sweep {spool}", self._id, 2 * self._every):
+            sweep_files(Report(), self._dispatch_unless_stopped)
             sweep_failed(Report())
             sweep_deleted(Report())
-        for name, every, sweep in self._rounds:
-            if locks.acquire(name.format(here=here), str(uuid.uuid4()), every):
-                sweep(Report())
+        for name, interval, job in self._jobs:
+            if locks.acquire(name.format(spool=spool), str(uuid.uuid4()), interval):
+                job(Report())
 
-    def _unless_stopped(self, row: File) -> None:
+    def _dispatch_unless_stopped(self, row: File) -> None:
         if not self._stop.is_set():
-            self._hand_out(row)
+            self._dispatch(row)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -88,9 +89,9 @@ class Sweeper:
                 with self._app.app_context():
                     self.run_once()
             except UNAVAILABLE as error:
-                log.warning("a sweep was cut short, the database is not available: %s", reason(error))
+                log.warning("sweep.interrupted: the database is not available: %s", reason(error))
             except StorageError as error:
-                log.warning("a sweep was cut short: %s", type(error).__name__)
+                log.warning("sweep.interrupted: %s", error.slug())
             except Exception:
-                log.exception("a sweep was cut short")
+                log.exception("sweep.interrupted")
             self._stop.wait(max(0.1, self._every - (time.monotonic() - began)))

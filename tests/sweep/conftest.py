@@ -1,32 +1,31 @@
-"""What the tests of the sweep share: files in every state, objects and uploads that can be left over."""
+"""Fixtures and helpers of the sweep's tests: files in every status, objects, multipart uploads."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from flask import Flask
 
 import file
 from database import engine
 from lifecycle import queries, transitions
 from models import File, UploadStatus
 from storage.base import MultipartUpload
-from storage.memory import MemoryStorage
 from sweep.orphans import sweep_objects, sweep_spool, sweep_uploads
 from sweep.reclaim import sweep_files
 from sweep.report import Report
-from tests.fakes import replace_services, services_of
+from tests.fakes import FailingStorage
 
-GONE = -1.0
-"""A lease that has run out."""
+EXPIRED = -1.0
+"""A lease that has expired."""
 
 BODY = b"bytes that must not be lost"
 
 
-class MemoryStorageWithUploads(MemoryStorage):
-    """Has uploads in parts that nobody has ended."""
+class MemoryStorageWithUploads(FailingStorage):
+    """Has multipart uploads in progress."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,24 +44,28 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def objects(app: Flask) -> MemoryStorageWithUploads:
-    replace_services(app, storage=MemoryStorageWithUploads())
-    return services_of(app).storage
+def objects() -> MemoryStorageWithUploads:
+    return MemoryStorageWithUploads()
 
 
-def accepted(mode: file.Mode = "async") -> File:
+@pytest.fixture
+def services(objects: MemoryStorageWithUploads) -> dict[str, Any]:
+    return {"storage": objects}
+
+
+def pending(mode: file.Mode = "async") -> File:
     row = file.new_file("a.bin", "application/octet-stream", mode)
     file.receive(row, iter([BODY]))
     return row
 
 
-def held(mode: file.Mode, lease: float) -> File:
-    """A file of which somebody makes, or made, its first attempt."""
+def claimed(mode: file.Mode, lease: float) -> File:
+    """A file in its first attempt, under a lease of so many seconds."""
     if mode == "normal":
         row = file.new_file("a.bin", "application/octet-stream", mode)
         transitions.insert(row, lease, status=UploadStatus.PROCESSING)
         return row
-    row = accepted(mode)
+    row = pending(mode)
     assert transitions.claim(row, lease)
     return row
 
@@ -73,13 +76,13 @@ def found(row: File) -> File:
     return other
 
 
-def swept(hand_out: Callable[[File], None] = lambda row: None, *, dry: bool = False) -> Report:
+def sweep(dispatch: Callable[[File], None] = lambda row: None, *, dry: bool = False) -> Report:
     report = Report(dry)
-    sweep_files(report, hand_out)
+    sweep_files(report, dispatch)
     return report
 
 
-def cleaned(*, dry: bool = False) -> Report:
+def sweep_orphans(*, dry: bool = False) -> Report:
     report = Report(dry)
     sweep_spool(report)
     sweep_uploads(report)
@@ -87,8 +90,8 @@ def cleaned(*, dry: bool = False) -> Report:
     return report
 
 
-def aged(row: File, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `seconds` pass for everything whose age the sweep asks for."""
+def advance_clocks(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Advance the clocks that the sweep compares ages with."""
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + seconds)
     monkeypatch.setattr(engine, "now", lambda: now + seconds)

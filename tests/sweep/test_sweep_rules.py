@@ -1,4 +1,4 @@
-"""What the sweep does about each thing it finds: the tables of its rules."""
+"""The sweep's decisions, as tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from flask import Flask
 
 import file
 from models import File, UploadStatus
-from sweep.rules import created_at, id_in, is_exhausted, is_orphan_object, is_orphan_spool_file, is_orphan_upload
+from sweep.rules import (
+    created_at,
+    is_exhausted,
+    is_orphan_object,
+    is_orphan_spool_file,
+    is_orphan_upload,
+    parse_file_id,
+)
 
 
 def row_in(status: UploadStatus, mode: str = "async", attempt: int = 1, before: int = 0) -> File:
@@ -20,7 +27,7 @@ PENDING, PROCESSING, COMPLETE, ERROR = (row_in(status) for status in UploadStatu
 
 
 @pytest.mark.parametrize(
-    ("row", "age", "object_kept", "object_free"),
+    ("row", "age", "retryable", "not_retryable"),
     [
         (None, 99, False, False),
         (None, 101, True, True),
@@ -30,32 +37,36 @@ PENDING, PROCESSING, COMPLETE, ERROR = (row_in(status) for status in UploadStatu
         (ERROR, 0, False, True),
     ],
 )
-def test_what_is_left_over(row: File | None, age: float, object_kept: bool, object_free: bool) -> None:
-    assert is_orphan_object(row, age, 100, can_retry=True) is object_kept
-    assert is_orphan_object(row, age, 100, can_retry=False) is object_free
+def test_which_objects_are_orphans(row: File | None, age: float, retryable: bool, not_retryable: bool) -> None:
+    assert is_orphan_object(row, age, 100, can_retry=True) is retryable
+    assert is_orphan_object(row, age, 100, can_retry=False) is not_retryable
 
 
 @pytest.mark.parametrize(
-    ("row", "age", "grace", "quiet", "left"),
+    ("row", "age", "grace", "unchanged", "orphan"),
     [
         (None, 99, 100, 0, False),
         (None, 101, 100, 0, True),
         (None, 9999, float("inf"), 0, False),
         (PROCESSING, 9999, 100, 9999, False),
-        *((row, 9999, 86400, quiet, quiet > 900) for row in (COMPLETE, ERROR) for quiet in (0, 600, 899, 901)),
+        *(
+            (row, 9999, 86400, unchanged, unchanged > 900)
+            for row in (COMPLETE, ERROR)
+            for unchanged in (0, 600, 899, 901)
+        ),
         (PENDING, 9999, 100, 9999, False),
         (ERROR, 9999, float("inf"), 901, True),
         (ERROR, 9999, 100, 101, True),
     ],
 )
-def test_an_upload_is_left_once_no_complete_can_be_under_way(
-    row: File | None, age: float, grace: float, quiet: float, left: bool
+def test_an_upload_is_an_orphan_once_no_attempt_can_complete_it(
+    row: File | None, age: float, grace: float, unchanged: float, orphan: bool
 ) -> None:
-    assert is_orphan_upload(row, age, grace, quiet) is left
+    assert is_orphan_upload(row, age, grace, unchanged) is orphan
 
 
 @pytest.mark.parametrize(
-    ("row", "age", "ended", "left"),
+    ("row", "age", "unchanged", "orphan"),
     [
         (None, 99, 0, False),
         (None, 101, 0, True),
@@ -66,12 +77,12 @@ def test_an_upload_is_left_once_no_complete_can_be_under_way(
         (ERROR, 0, 51, True),
     ],
 )
-def test_which_bytes_are_left_over(row: File | None, age: float, ended: float, left: bool) -> None:
-    assert is_orphan_spool_file(row, age, 100, ended, 50) is left
+def test_which_spool_files_are_orphans(row: File | None, age: float, unchanged: float, orphan: bool) -> None:
+    assert is_orphan_spool_file(row, age, 100, unchanged, 50) is orphan
 
 
 @pytest.mark.parametrize(
-    ("row", "spent"),
+    ("row", "exhausted"),
     [
         (row_in(PROCESSING.upload_status, "normal"), True),
         (row_in(PROCESSING.upload_status, attempt=4), False),
@@ -80,15 +91,15 @@ def test_which_bytes_are_left_over(row: File | None, age: float, ended: float, l
         (row_in(PROCESSING.upload_status, attempt=10, before=5), True),
     ],
 )
-def test_which_files_have_had_their_chances(row: File, spent: bool) -> None:
-    assert is_exhausted(row, 5) is spent
+def test_which_files_are_out_of_attempts(row: File, exhausted: bool) -> None:
+    assert is_exhausted(row, 5) is exhausted
 
 
-def test_an_id_is_read_only_out_of_keys_that_ferry_makes(app: Flask) -> None:
+def test_ids_are_parsed_only_from_keys_that_ferry_makes(app: Flask) -> None:
     row = file.new_file("a b.pdf", "text/plain", "async")
-    assert id_in(row.key, "") == row.id
-    assert id_in(f"p/{row.key}", "p/") == row.id
-    assert id_in(row.key, "p/") is None
-    assert id_in(f"p/{row.key}", "") is None
-    assert id_in(f"{row.id}--x", "") is None
+    assert parse_file_id(row.key, "") == row.id
+    assert parse_file_id(f"p/{row.key}", "p/") == row.id
+    assert parse_file_id(row.key, "p/") is None
+    assert parse_file_id(f"p/{row.key}", "") is None
+    assert parse_file_id(f"{row.id}--x", "") is None
     assert abs(created_at(row.id) - time.time()) < 5
