@@ -1,47 +1,40 @@
-"""The database: one engine a process, statements that are transactions in themselves, and its clock.
-
-On SQLite reads never wait for a writer.
-"""
+"""The database: one engine a process, statements that commit by themselves, and the database's clock."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Double, Engine, Executable, Row, event, select
+from sqlalchemy import Connection, Double, Engine, Executable, Row, select
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, configure_mappers
 from sqlalchemy.sql.functions import FunctionElement
 
-from database import postgresql
+from database import postgresql, sqlite
 from database.group_commit import Commits, DirectCommit, GroupCommit, Work
 from services import current_services
 
 T = TypeVar("T")
 
 UNAVAILABLE = (OperationalError, InterfaceError, TimeoutError)
-"""What a database raises that does not answer. Trying again may help."""
+"""The errors of a database that does not answer. A retry may succeed."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
-_LONGEST_REASON = 500
-_SQLITE_UNDONE = ("SQLITE_READONLY", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN")
+_MIN_PAUSE, _MAX_PAUSE = 0.2, 3.0
+_MAX_REASON = 500
 
 
 class Base(DeclarativeBase):
-    """What every table is declared on."""
+    """Base class of all tables."""
 
 
 class DatabaseTime(FunctionElement[float]):
-    """Seconds since the epoch by the database's clock: the only clock that leases are measured by."""
+    """Seconds since the epoch by the database's clock, the only one that leases and expiry are compared with."""
 
     type = Double()
     inherit_cache = True
@@ -59,15 +52,15 @@ def _postgresql_time(element: DatabaseTime, compiler: Any, **options: Any) -> st
 
 @dataclass(frozen=True)
 class Database:
-    """How an app reads and writes."""
+    """The connections of one app."""
 
     autocommit: Engine
-    """Commits every statement as it ends."""
+    """Commits each statement."""
     commits: Commits
 
 
 def execute(statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
-    """Change something by one statement. Returns the rows that it gives back, once it is committed."""
+    """Execute and commit one statement that changes data. Returns its rows."""
 
     def work(connection: Connection) -> Sequence[Row[Any]]:
         result = connection.execute(statement, values)
@@ -77,49 +70,48 @@ def execute(statement: Executable, values: Mapping[str, Any] | None = None) -> S
 
 
 def transaction(work: Work[T]) -> T:
-    """What `work` returns, once all that its statements have changed is committed; nothing is where it raises."""
+    """Run `work(connection)` in a transaction, and return its result after the commit. Rolls back if it raises."""
     return current_services().database.commits.transaction(work)
 
 
 def connect() -> Connection:
-    """A connection on which each statement is committed as it ends: one round trip in place of three."""
+    """A connection for reading. It commits each statement: one round trip instead of three."""
     return current_services().database.autocommit.connect()
 
 
-def retry_while_unavailable(move: Callable[[], T], seconds: float) -> T:
-    """What `move` returns, as soon as the database lets it; raises what it says after `seconds`.
+def retry_while_unavailable(operation: Callable[[], T], seconds: float) -> T:
+    """Return `operation()`, retried while the database is unavailable; raises its last error after `seconds`.
 
-    For a move that may be done twice: an answer that was lost does not say whether it was done.
+    The operation must be idempotent: a lost answer does not say whether it succeeded.
     """
-    pause, deadline = _FIRST_PAUSE, time.monotonic() + seconds
+    pause, deadline = _MIN_PAUSE, time.monotonic() + seconds
     while True:
         try:
-            return move()
+            return operation()
         except UNAVAILABLE:
             if time.monotonic() >= deadline:
                 raise
         time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        pause = min(2 * pause, _MAX_PAUSE)
 
 
 def reason(error: BaseException) -> str:
-    """Why the database failed, for the log: its code (SQLSTATE, SQLite's name) and what it says first.
+    """The cause of a database error for the log: its code (SQLSTATE, or SQLite's name) and message.
 
-    Behind the first line of a statement's failure values may stand, of a row say. Why no connection came about may
-    have a line for each host. A password is in none of it.
+    Of an error with a SQLSTATE only the first line: later ones may contain values of a row. A failed connection has
+    one line for each host. No line contains a password.
     """
     cause = getattr(error, "orig", None) or error
     sqlstate, lines = postgresql.sqlstate(error), str(cause).strip().splitlines() or [""]
-    code = sqlstate or getattr(cause, "sqlite_errorname", None) or type(cause).__name__
-    return f"{code}: {lines[0] if sqlstate else '; '.join(lines)}"[:_LONGEST_REASON]
+    code = sqlstate or sqlite.error_name(error) or type(cause).__name__
+    return f"{code}: {lines[0] if sqlstate else '; '.join(lines)}"[:_MAX_REASON]
 
 
 def was_rolled_back(error: BaseException) -> bool:
-    """Whether it is sure that what failed so changed nothing. An answer that was lost does not say."""
+    """Whether the failed statement certainly changed nothing. A lost answer does not say."""
     if isinstance(error, TimeoutError):
-        return True  # It never had a connection.
-    name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
-    return postgresql.was_rolled_back(error) or name.startswith(_SQLITE_UNDONE)
+        return True  # The pool had no connection.
+    return postgresql.was_rolled_back(error) or sqlite.was_rolled_back(error)
 
 
 def now() -> float:
@@ -129,68 +121,32 @@ def now() -> float:
 
 
 def ping() -> None:
-    """Raises when the database does not answer, or takes no changes."""
+    """Raises OperationalError if the database does not answer or is read-only."""
     with connect() as connection:
         if connection.dialect.name == "sqlite":
-            _sqlite_check(connection)
+            sqlite.check(connection)
         else:
             postgresql.check(connection)
 
 
-def init_app(app: Flask, db: SQLAlchemy, uri: str, most: int) -> Database:
-    """The engine of `db` for this app, with at most `most` connections a process. Opens none yet."""
-    sqlite = uri.startswith("sqlite")
+def init_app(app: Flask, db: SQLAlchemy, uri: str, max_connections: int) -> Database:
+    """The engine of `db` for this app, with at most `max_connections` connections a process. Opens none yet."""
+    is_sqlite = uri.startswith("sqlite")
     app.config["SQLALCHEMY_DATABASE_URI"] = uri
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "pool_pre_ping": not sqlite,
-        "pool_size": most,
-        "max_overflow": 8,  # For those who sweep, watch, remove, and keep leases.
+        "pool_pre_ping": not is_sqlite,
+        "pool_size": max_connections,
+        "max_overflow": 8,  # For the threads of sweep, changes, removal and leases.
         "pool_timeout": 5,
-        "hide_parameters": True,  # An error's text goes to the log.
+        "hide_parameters": True,  # The text of an error is logged.
     }
     configure_mappers()
     db.init_app(app)
     with app.app_context():
-        autocommit = {"begins": False} if sqlite else {"isolation_level": "AUTOCOMMIT"}
+        autocommit = {"begins": False} if is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         engine = db.engine.execution_options(**autocommit)
-        if sqlite:
-            turn = Path(f"{db.engine.url.database}-turn")
-            event.listen(db.engine, "do_connect", _sqlite_folder)
-            event.listen(db.engine, "connect", _sqlite_connect)
-            event.listen(db.engine, "begin", _sqlite_begin)
-            return Database(engine, GroupCommit(db.engine, engine, turn))
-        connections = postgresql.Connections()
-        event.listen(db.engine, "do_connect", connections.connect)
-        event.listen(db.engine, "begin", connections.limit)
-        event.listen(db.engine, "handle_error", connections.failed)
+        if is_sqlite:
+            sqlite.listen(db.engine)
+            return Database(engine, GroupCommit(db.engine, engine, Path(f"{db.engine.url.database}-turn")))
+        postgresql.Connections().listen(db.engine)
         return Database(engine, DirectCommit(db.engine, engine, postgresql.max_retries))
-
-
-def _sqlite_folder(dialect: object, record: object, arguments: Sequence[str], options: object) -> None:
-    """Make folder and file for their owner alone. SQLite gives the file's permissions to the two beside it.
-
-    A file that is there is not opened: closing it would give back the locks that SQLite holds on it (fcntl(2)). What
-    fails here fails again in SQLite, as an error of the database.
-    """
-    path = Path(arguments[0])
-    with suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-def _sqlite_connect(connection: Any, record: object) -> None:
-    connection.isolation_level = None
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _sqlite_check(connection: Connection) -> None:
-    connection.execute(select(1))
-    if not os.access(str(connection.engine.url.database), os.W_OK):
-        raise OperationalError(None, None, sqlite3.OperationalError("attempt to write a readonly database"))
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    """A deferred BEGIN that turns into a write fails at once under WAL, whatever busy_timeout says."""
-    if connection.get_execution_options().get("begins", True):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

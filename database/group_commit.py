@@ -1,7 +1,7 @@
-"""How changes are committed: alone, by a server that is good at it; together, by SQLite, which is not.
+"""Group commit for SQLite; PostgreSQL commits each transaction directly.
 
-A commit waits for the disk, and SQLite makes one at a time. Under load it therefore takes along what other threads
-have to write just then: one wait for all of them.
+A commit waits for the disk, and SQLite makes one at a time. Under load, one commit therefore includes the pending
+writes of other threads: one fsync for all of them.
 """
 
 from __future__ import annotations
@@ -23,83 +23,83 @@ from sqlalchemy.exc import OperationalError
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
-"""Statements that are to be committed. Whoever's thread it runs on: it touches nothing but the connection."""
+"""Statements to commit. May run on another thread, so it uses nothing but the connection."""
 
-_MOST = 64
-_REPEAT_PAUSE = 0.02
-"""Seconds at most before what failed is done again for the first time: what collided must not collide again."""
+_MAX_BATCH = 64
+_RETRY_PAUSE = 0.02
+"""Most seconds before the first retry; a random share of it, so that transactions that collided do not again."""
 
 
 class Commits(Protocol):
-    """What an app has for its database."""
+    """Commits changes for an app."""
 
     def statement(self, work: Work[T]) -> T:
-        """What `work` returns, a single statement, once that is committed."""
+        """Run `work`, a single statement, and return its result after the commit."""
 
     def transaction(self, work: Work[T]) -> T:
-        """What `work` returns, once all its statements are committed; none is where it raises."""
+        """Run `work` in a transaction, and return its result after the commit. Rolls back if it raises."""
 
 
 class DirectCommit:
-    """Each by itself. PostgreSQL waits once for those who come at the same time, without being asked."""
+    """Commits each transaction by itself: PostgreSQL groups concurrent commits on its own."""
 
-    def __init__(self, engine: Engine, autocommit: Engine, repeats: Callable[[BaseException], int]) -> None:
-        """`autocommit` spares a single statement the two round trips around it.
+    def __init__(self, engine: Engine, autocommit: Engine, max_retries: Callable[[BaseException], int]) -> None:
+        """`autocommit` saves a single statement the two round trips of BEGIN and COMMIT.
 
-        `repeats` says of a failure how often what failed can be done again: as a rule not once.
+        `max_retries(error)`: how often work that failed so may be repeated, mostly 0.
         """
-        self._engine, self._autocommit, self._repeats = engine, autocommit, repeats
+        self._engine, self._autocommit, self._max_retries = engine, autocommit, max_retries
 
     def statement(self, work: Work[T]) -> T:
-        return self._committed(self._autocommit.connect, work)
+        return self._run(self._autocommit.connect, work)
 
     def transaction(self, work: Work[T]) -> T:
-        return self._committed(self._engine.begin, work)
+        return self._run(self._engine.begin, work)
 
-    def _committed(self, connect: Callable[[], AbstractContextManager[Connection]], work: Work[T]) -> T:
-        for number in itertools.count():
+    def _run(self, connect: Callable[[], AbstractContextManager[Connection]], work: Work[T]) -> T:
+        for retries in itertools.count():
             try:
                 with connect() as connection:
                     return work(connection)
             except OperationalError as error:
-                if number >= self._repeats(error):
+                if retries >= self._max_retries(error):
                     raise
-            time.sleep(random.uniform(0, _REPEAT_PAUSE * 2**number))  # noqa: S311
+            time.sleep(random.uniform(0, _RETRY_PAUSE * 2**retries))  # noqa: S311
         raise AssertionError
 
 
 class GroupCommit:
-    """All that has come while others were committed, by the first of them who gets the turn."""
+    """Commits the writes that queued up during the last commit together, on the first of their threads."""
 
     def __init__(self, engine: Engine, autocommit: Engine, path: Path) -> None:
-        """`path` is a file beside the database, for the turn of one process among several. It is made when needed."""
+        """`path`: the lock file of the writing process, beside the database. Created when needed."""
         self._engine, self._autocommit = engine, autocommit
-        self._mine, self._ours = threading.Lock(), ProcessLock(path)
-        self._waiting: deque[_Write[Any]] = deque()
+        self._thread_lock, self._process_lock = threading.Lock(), ProcessLock(path)
+        self._pending: deque[_Write[Any]] = deque()
 
     def statement(self, work: Work[T]) -> T:
-        return self._committed(_Write(work, self._autocommit.connect))
+        return self._commit(_Write(work, self._autocommit.connect))
 
     def transaction(self, work: Work[T]) -> T:
-        return self._committed(_Write(work, self._engine.begin))
+        return self._commit(_Write(work, self._engine.begin))
 
-    def _committed(self, write: _Write[T]) -> T:
-        self._waiting.append(write)
-        with self._mine:
+    def _commit(self, write: _Write[T]) -> T:
+        self._pending.append(write)
+        with self._thread_lock:
             if not write.done:
-                with self._ours.taken():
-                    self._commit([self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST))])
+                with self._process_lock.held():
+                    self._commit_batch([self._pending.popleft() for _ in range(min(len(self._pending), _MAX_BATCH))])
         return write.outcome()
 
-    def _commit(self, writes: Sequence[_Write[Any]]) -> None:
+    def _commit_batch(self, writes: Sequence[_Write[Any]]) -> None:
         try:
             if len(writes) == 1:
-                writes[0].run_alone()
+                writes[0].run_directly()
                 return
             with self._engine.begin() as connection:
                 for write in writes:
                     write.run(connection)
-        except BaseException as error:  # Whatever ends us, the others must not take it for a success.
+        except BaseException as error:  # Every thread must see the failure, KeyboardInterrupt included.
             for write in writes:
                 write.error = error
         finally:
@@ -108,26 +108,26 @@ class GroupCommit:
 
 
 class _Write(Generic[T]):
-    """One thread's work, and what came of it."""
+    """One thread's work and its outcome."""
 
-    def __init__(self, work: Work[T], alone: Callable[[], AbstractContextManager[Connection]]) -> None:
-        """`alone` gives a connection that commits it where nobody else's is to be."""
-        self._work, self._alone = work, alone
+    def __init__(self, work: Work[T], connect: Callable[[], AbstractContextManager[Connection]]) -> None:
+        """`connect`: a connection that commits it, if it is the only one of its batch."""
+        self._work, self._connect = work, connect
         self._value: T | None = None
         self.error: BaseException | None = None
         self.done = False
 
-    def run_alone(self) -> None:
-        with self._alone() as connection:
+    def run_directly(self) -> None:
+        with self._connect() as connection:
             self._value = self._work(connection)
 
     def run(self, connection: Connection) -> None:
-        """Do it apart from the others: what it raises undoes nothing of theirs."""
+        """Run it in a savepoint: if it raises, the other writes of the batch stay."""
         try:
             with connection.begin_nested():
                 self._value = self._work(connection)
         except OperationalError:
-            raise  # A full disk, say: SQLite has ended the transaction of all.
+            raise  # SQLite has rolled back the whole transaction, for instance because the disk is full.
         except Exception as error:
             self.error = error
 
@@ -138,10 +138,10 @@ class _Write(Generic[T]):
 
 
 class ProcessLock:
-    """A lock between processes, in which whoever waits is woken at once.
+    """A lock between processes (flock) that wakes a waiting process at once.
 
-    SQLite's own lock lets a writer who has to wait sleep, for longer each time, up to 100 ms: with two busy processes
-    one of them may find it taken for seconds. The kernel gives this one back when its process dies.
+    SQLite's own lock makes a waiting writer sleep, longer each time, up to 100 ms: with two busy processes, one may
+    wait for seconds. The kernel releases this one when its process dies.
     """
 
     def __init__(self, path: Path) -> None:
@@ -149,10 +149,10 @@ class ProcessLock:
         self._file = (0, -1)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def held(self) -> Iterator[None]:
         try:
-            fcntl.flock(file := self._opened(), fcntl.LOCK_EX)
-        except OSError:  # SQLite's own lock has to do then.
+            fcntl.flock(file := self._open(), fcntl.LOCK_EX)
+        except OSError:  # Then SQLite's own lock must suffice.
             yield
             return
         try:
@@ -160,8 +160,8 @@ class ProcessLock:
         finally:
             fcntl.flock(file, fcntl.LOCK_UN)
 
-    def _opened(self) -> int:
-        """A descriptor of this process alone: one that came over a fork would share its lock with the parent."""
+    def _open(self) -> int:
+        """A descriptor of this process: one inherited over a fork would share its lock with the parent."""
         if self._file[0] != os.getpid():
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = (os.getpid(), os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))

@@ -1,6 +1,6 @@
-"""Locks that hold over processes and hosts: rows of the database, each taken for a time. Nobody gives one back.
+"""Locks across processes and hosts: rows of the database, each with an expiry. They are not released, they expire.
 
-They save work that would be done twice. What must not happen twice is guarded by the fence of a file's row.
+They only save repeated work. What must not happen twice is protected by the fencing token of a file's row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from database.engine import Base, DatabaseTime, connect, execute
 
 
 class Lock(Base):
-    """Who may do what only one should, and until when (seconds since the epoch)."""
+    """A lock, its holder and its expiry (seconds since the epoch)."""
 
     __tablename__ = "locks"
 
@@ -25,31 +25,31 @@ class Lock(Base):
 
 
 def acquire(name: str, holder: str, seconds: float) -> bool:
-    """Take the lock, or keep it, until `seconds` from now. False: somebody else has it."""
-    values = {"wanted": name, "me": holder, "seconds": seconds}
-    if execute(_TAKE, values):
+    """Acquire or renew a lock until `seconds` from now. False: another holder has it."""
+    values = {"lock": name, "new_holder": holder, "seconds": seconds}
+    if execute(_UPDATE, values):
         return True
     try:
-        execute(_MAKE, values)
+        execute(_INSERT, values)
     except IntegrityError:
         return False
     return True
 
 
 def current_holder(name: str) -> str | None:
-    """Who took the lock last."""
+    """The last holder of the lock; None if it was never acquired."""
     with connect() as connection:
-        return connection.execute(_HOLDER, {"wanted": name}).scalar_one_or_none()
+        return connection.execute(_SELECT_HOLDER, {"lock": name}).scalar_one_or_none()
 
 
 _LOCKS = cast(Table, Lock.__table__)
 _NOW = DatabaseTime()
 _UNTIL = _NOW + bindparam("seconds", type_=Double())
-_TAKE = (
+_UPDATE = (
     update(_LOCKS)
-    .where(_LOCKS.c.name == bindparam("wanted"), or_(_LOCKS.c.until < _NOW, _LOCKS.c.holder == bindparam("me")))
-    .values(holder=bindparam("me"), until=_UNTIL)
+    .where(_LOCKS.c.name == bindparam("lock"), or_(_LOCKS.c.until < _NOW, _LOCKS.c.holder == bindparam("new_holder")))
+    .values(holder=bindparam("new_holder"), until=_UNTIL)
     .returning(_LOCKS.c.name)
 )
-_MAKE = insert(_LOCKS).values(name=bindparam("wanted"), holder=bindparam("me"), until=_UNTIL)
-_HOLDER = select(_LOCKS.c.holder).where(_LOCKS.c.name == bindparam("wanted"))
+_INSERT = insert(_LOCKS).values(name=bindparam("lock"), holder=bindparam("new_holder"), until=_UNTIL)
+_SELECT_HOLDER = select(_LOCKS.c.holder).where(_LOCKS.c.name == bindparam("lock"))

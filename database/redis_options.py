@@ -1,7 +1,7 @@
-"""How Redis is reached, and under which names: read once for Celery (kombu), the relay, the rates and `flask doctor`.
+"""Redis URL and key names: parsed once for Celery (kombu), the relay, rate limits and `flask doctor`.
 
-kombu, redis-py and limits each read an address in a way of their own, TLS above all. So none of them gets to see its
-query: all have the address without it and the same TLS options, which are keyword arguments of redis.SSLConnection.
+kombu, redis-py and limits each parse a URL differently, TLS above all. So none of them gets the query: all get the URL
+without it and the same TLS options, which are keyword arguments of redis.SSLConnection.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no"
 
 @dataclass(frozen=True)
 class RedisOptions:
-    """One Redis, as all who connect to it have it."""
+    """The connection options of one Redis, the same for every client library."""
 
     url: str = field(repr=False)
-    """Without a query; user and password are escaped."""
+    """Without its query; user and password are escaped."""
 
     tls: Mapping[str, Any]
     """Options of a TLS connection; empty for redis://."""
 
     safe_url: str
-    """The address without user and password."""
+    """The URL without user and password, for logs."""
 
     queue: str = "ferry"
-    """The queue of the tasks, and the start of every key: no two installations have the same."""
+    """Queue of the tasks and prefix of every key; unique to an installation."""
 
     def key(self, *parts: object) -> str:
         """The name of a key."""
@@ -46,7 +46,7 @@ class RedisOptions:
 
 
 def parse(value: str, queue: str = "ferry") -> RedisOptions:
-    """Read an address. Raises ValueError that says what is wrong and repeats nothing that may be of a password."""
+    """Parse a Redis URL. Raises ValueError; its message contains nothing that may be part of a password."""
     if not re.match(r"rediss?://", value):
         raise ValueError(f"must be {_FORM}. Unix sockets, Sentinel and clusters are not supported")
     try:
@@ -62,10 +62,10 @@ def parse(value: str, queue: str = "ferry") -> RedisOptions:
 
 
 def default_queue(database: str) -> str:
-    """The queue of the installation that has this database, unless CELERY_QUEUE names one.
+    """The queue of the installation that uses this database, unless CELERY_QUEUE names another.
 
-    Follows from the address alone, because web service and worker must agree on it before they reach the database. User
-    and password are left out: both may change, and differ between the two.
+    Derived from the URL, because web service and worker must agree on it before they connect. User and password are
+    left out: they may change, and differ between the two.
     """
     url = make_url(database)
     if url.get_backend_name() == "sqlite":
@@ -79,7 +79,7 @@ def default_queue(database: str) -> str:
 
 
 def queue_name(value: str) -> str:
-    """`value`, if Celery, Redis and a shell can all take it for a queue's name. Raises ValueError."""
+    """`value`, if it is a valid queue name for Celery, Redis and a shell. Raises ValueError if not."""
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
         return value
     raise ValueError("must be letters, digits, '.', '_' and '-' (100 at most)")
@@ -110,7 +110,7 @@ def _no_tls(query: str) -> dict[str, Any]:
 
 
 def _tls(query: str) -> dict[str, Any]:
-    """The options of a query. What it does not name has the safe value: certificate and host name are verified."""
+    """The options of a query. The defaults are safe: certificate and host name are verified."""
     given = parse_qsl(query, keep_blank_values=True)
     for name, _ in given:
         if name not in _OPTIONS:

@@ -1,4 +1,4 @@
-"""The database: what is insisted on, and for how long."""
+"""The engine: retries while the database is unavailable, and a read-only SQLite."""
 
 from __future__ import annotations
 
@@ -17,45 +17,43 @@ from services import current_services
 from tests.fakes import FORM, form, part
 
 
-class Away:
-    """A database that takes `seconds` to say that it does not answer, on a clock of its own."""
+class UnavailableDatabase:
+    """A database whose operations fail after `seconds` of a fake clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         self.now, self.tries, self._seconds = 0.0, 0, seconds
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(time, "sleep", self._pass)
 
-    def move(self) -> None:
+    def operation(self) -> None:
         self.tries += 1
         self._pass(self._seconds)
-        raise OperationalError("UPDATE", {}, Exception("away"))
+        raise OperationalError("UPDATE", {}, Exception("unavailable"))
 
     def _pass(self, seconds: float) -> None:
         self.now += seconds
 
 
 @pytest.mark.parametrize("seconds", [0, 10], ids=["refused", "frozen"])
-def test_a_database_is_insisted_on_for_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    away = Away(monkeypatch, seconds)
+def test_operations_are_retried_until_the_deadline(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    database = UnavailableDatabase(monkeypatch, seconds)
     with pytest.raises(OperationalError):
-        retry_while_unavailable(away.move, 75)
+        retry_while_unavailable(database.operation, 75)
 
-    assert away.tries > 4
-    assert 75 <= away.now < 75 + 3 + seconds
+    assert database.tries > 4
+    assert 75 <= database.now < 75 + 3 + seconds
 
 
-def test_without_patience_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    away = Away(monkeypatch, 0)
+def test_without_a_deadline_there_is_one_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    database = UnavailableDatabase(monkeypatch, 0)
     with pytest.raises(OperationalError):
-        retry_while_unavailable(away.move, 0)
+        retry_while_unavailable(database.operation, 0)
 
-    assert away.tries == 1
+    assert database.tries == 1
 
 
-def test_a_sqlite_that_can_not_be_written_is_not_available(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a file system that went read-only; root may write to everything else."""
+def test_a_read_only_sqlite_is_unavailable(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulates a read-only file system: root may write to any other file."""
     allowed = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and allowed(path, mode))
     sent = form(part("file", b"x", "a"))
@@ -65,7 +63,7 @@ def test_a_sqlite_that_can_not_be_written_is_not_available(
     assert client.get("/files").get_json()["files"] == []
 
 
-def test_bytes_whose_row_sqlite_refuses_are_not_kept(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_are_deleted_if_sqlite_refuses_the_row(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file, "ping", lambda: None)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")

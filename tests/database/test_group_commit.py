@@ -1,4 +1,4 @@
-"""Changes that are committed together: each is kept or undone by itself, and all wait for the disk once."""
+"""Group commit: each write succeeds or fails by itself, and all of a batch share one commit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def together(engine: Engine, tmp_path: Path) -> GroupCommit:
+def group_commit(engine: Engine, tmp_path: Path) -> GroupCommit:
     return GroupCommit(engine, engine.execution_options(begins=False), tmp_path / "a.db-turn")
 
 
@@ -49,32 +49,32 @@ def numbers(engine: Engine) -> list[int]:
         return list(connection.execute(text("SELECT number FROM numbers ORDER BY number")).scalars())
 
 
-class AtOnce:
-    """Works that come while a first one (number 0) is being committed, so that they are committed together."""
+class Batch:
+    """Writes that are queued while a first one (number 0) is being committed, and so become one batch."""
 
-    def __init__(self, together: GroupCommit) -> None:
-        self._together, self._go = together, threading.Event()
+    def __init__(self, group_commit: GroupCommit) -> None:
+        self._group_commit, self._go = group_commit, threading.Event()
         self._threads = ThreadPoolExecutor(20)
 
-    def __enter__(self) -> AtOnce:
+    def __enter__(self) -> Batch:
         def first(connection: Connection) -> None:
             insert(connection, 0)
             self._go.wait(10)
 
-        self._threads.submit(self._together.statement, first)
-        assert eventually(lambda: self._together._mine.locked() and not self._together._waiting)
+        self._threads.submit(self._group_commit.statement, first)
+        assert eventually(lambda: self._group_commit._thread_lock.locked() and not self._group_commit._pending)
         return self
 
-    def send(self, *given: int, then: BaseException | None = None) -> Future[int]:
+    def send(self, *numbers: int, error: BaseException | None = None) -> Future[int]:
         def work(connection: Connection) -> int:
-            found = insert(connection, *given)
-            if then:
-                raise then
-            return found
+            total = insert(connection, *numbers)
+            if error:
+                raise error
+            return total
 
-        waiting = len(self._together._waiting)
-        sent = self._threads.submit(self._together.transaction, work)
-        assert eventually(lambda: len(self._together._waiting) == waiting + 1)
+        waiting = len(self._group_commit._pending)
+        sent = self._threads.submit(self._group_commit.transaction, work)
+        assert eventually(lambda: len(self._group_commit._pending) == waiting + 1)
         return sent
 
     def __exit__(self, *_: object) -> None:
@@ -88,58 +88,62 @@ def commits(engine: Engine) -> list[int]:
     return found
 
 
-def test_what_comes_at_once_is_committed_at_once(engine: Engine, together: GroupCommit) -> None:
+def test_a_batch_has_one_commit(engine: Engine, group_commit: GroupCommit) -> None:
     found = commits(engine)
-    with AtOnce(together) as at_once:
-        sent = [at_once.send(number) for number in range(1, 11)]
+    with Batch(group_commit) as batch:
+        sent = [batch.send(number) for number in range(1, 11)]
 
     assert [each.result() for each in sent] == list(range(1, 11))
     assert numbers(engine) == list(range(11))
     assert len(found) == 1
 
 
-def test_what_fails_undoes_itself_and_nothing_else(engine: Engine, together: GroupCommit) -> None:
-    with AtOnce(together) as at_once:
-        sent = [at_once.send(1), at_once.send(2, 3, then=ValueError("no")), at_once.send(4, 1), at_once.send(5)]
+def test_a_failed_write_is_rolled_back_alone(engine: Engine, group_commit: GroupCommit) -> None:
+    with Batch(group_commit) as batch:
+        sent = [batch.send(1), batch.send(2, 3, error=ValueError("no")), batch.send(4, 1), batch.send(5)]
 
     assert [type(each.exception()) for each in sent] == [type(None), ValueError, IntegrityError, type(None)]
     assert numbers(engine) == [0, 1, 5]
 
 
 @pytest.mark.parametrize("error", [OperationalError("", {}, Exception("full")), KeyboardInterrupt()])
-def test_nobody_takes_the_end_of_all_for_a_success(engine: Engine, together: GroupCommit, error: BaseException) -> None:
-    with AtOnce(together) as at_once:
-        sent = [at_once.send(1), at_once.send(2, then=error), at_once.send(3)]
+def test_every_write_of_an_aborted_batch_fails(engine: Engine, group_commit: GroupCommit, error: BaseException) -> None:
+    with Batch(group_commit) as batch:
+        sent = [batch.send(1), batch.send(2, error=error), batch.send(3)]
 
     assert all(each.exception() is error for each in sent)
     assert numbers(engine) == [0]
-    assert together.statement(lambda connection: insert(connection, 4)) == 4
+    assert group_commit.statement(lambda connection: insert(connection, 4)) == 4
 
 
-def test_a_commit_that_fails_fails_for_all(engine: Engine, together: GroupCommit) -> None:
+def test_a_failed_commit_fails_for_the_whole_batch(engine: Engine, group_commit: GroupCommit) -> None:
     def fail(_: Connection) -> None:
         raise OperationalError("", {}, Exception("disk"))
 
     event.listen(engine, "commit", fail)
-    with AtOnce(together) as at_once:
-        sent = [at_once.send(1), at_once.send(2)]
+    with Batch(group_commit) as batch:
+        sent = [batch.send(1), batch.send(2)]
 
     assert [type(each.exception()) for each in sent] == [OperationalError, OperationalError]
     assert numbers(engine) == [0]
 
 
-def test_more_than_one_commit_can_carry_are_all_committed(engine: Engine, together: GroupCommit) -> None:
+def test_more_writes_than_fit_one_batch_are_all_committed(engine: Engine, group_commit: GroupCommit) -> None:
     with ThreadPoolExecutor(30) as threads:
-        list(threads.map(lambda number: together.statement(lambda connection: insert(connection, number)), range(1000)))
+        list(
+            threads.map(
+                lambda number: group_commit.statement(lambda connection: insert(connection, number)), range(1000)
+            )
+        )
 
     assert numbers(engine) == list(range(1000))
 
 
-def test_processes_wait_for_each_other(engine: Engine, together: GroupCommit, tmp_path: Path) -> None:
+def test_processes_wait_for_the_lock_file(engine: Engine, group_commit: GroupCommit, tmp_path: Path) -> None:
     other = os.open(tmp_path / "a.db-turn", os.O_CREAT | os.O_RDWR)
     fcntl.flock(other, fcntl.LOCK_EX)
     with ThreadPoolExecutor(1) as threads:
-        sent = threads.submit(together.statement, lambda connection: insert(connection, 1))
+        sent = threads.submit(group_commit.statement, lambda connection: insert(connection, 1))
         with pytest.raises(TimeoutError):
             sent.result(0.3)
         os.close(other)
@@ -147,10 +151,10 @@ def test_processes_wait_for_each_other(engine: Engine, together: GroupCommit, tm
         assert sent.result(10) == 1
 
 
-def test_without_a_file_for_the_turn_sqlite_decides(engine: Engine, tmp_path: Path) -> None:
+def test_without_the_lock_file_sqlites_lock_is_used(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "a.db-turn").mkdir()
 
-    together = GroupCommit(engine, engine.execution_options(begins=False), tmp_path / "a.db-turn")
+    group_commit = GroupCommit(engine, engine.execution_options(begins=False), tmp_path / "a.db-turn")
 
-    assert together.statement(lambda connection: insert(connection, 1)) == 1
+    assert group_commit.statement(lambda connection: insert(connection, 1)) == 1
     assert numbers(engine) == [1]

@@ -1,4 +1,4 @@
-"""The table of files, and how SQLite keeps it."""
+"""The table of files, its migrations, and SQLite's settings."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from models import UploadStatus, db
 LEASE = 30.0
 
 
-def test_the_four_statuses_are_exactly_these() -> None:
+def test_there_are_four_statuses() -> None:
     assert list(UploadStatus) == ["PENDING", "PROCESSING", "COMPLETE", "ERROR"]
 
 
-def test_sqlite_writers_do_not_refuse_each_other(app: Flask) -> None:
-    """A deferred BEGIN would: it fails at once when another has written since it read."""
+def test_concurrent_sqlite_writers_do_not_fail(app: Flask) -> None:
+    """With a deferred BEGIN a writer fails at once if another has written since it read."""
 
-    def live(number: int) -> bool:
+    def upload(number: int) -> bool:
         with app.app_context():
             row = file.new_file(f"{number}", "text/plain", "async")
             transitions.insert(row, LEASE)
@@ -37,10 +37,10 @@ def test_sqlite_writers_do_not_refuse_each_other(app: Flask) -> None:
             return transitions.claim(row, LEASE) and transitions.complete(row, url="u", size=0, sha256="")
 
     with ThreadPoolExecutor(8) as threads:
-        assert all(threads.map(live, range(80)))
+        assert all(threads.map(upload, range(80)))
 
 
-def test_sqlite_is_opened_so_that_a_commit_survives_a_power_cut(app: Flask) -> None:
+def test_sqlite_commits_survive_a_power_failure(app: Flask) -> None:
     with db.engine.connect() as connection:
         pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
 
@@ -52,7 +52,7 @@ def test_the_migrations_make_the_models_schema(app: Flask) -> None:
         assert compare_metadata(MigrationContext.configure(connection), db.metadata) == []
 
 
-def test_the_migrations_can_be_taken_back(tmp_path: Path) -> None:
+def test_the_migrations_can_be_reverted(tmp_path: Path) -> None:
     app = create_app({"FERRY_DATA": str(tmp_path), "STORAGE": "memory"})
     with app.app_context():
         flask_migrate.upgrade(directory=str(parts.ROOT / "migrations"))

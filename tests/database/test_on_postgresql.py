@@ -1,4 +1,4 @@
-"""What several statements of one transaction promise, on PostgreSQL too: there rows are locked, not the database."""
+"""Transactions of several statements on PostgreSQL, which locks rows and not the database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def app(app_on_postgresql: Flask) -> Flask:
 
 
 @pytest.mark.parametrize("quota", [{"quota_files": 3}, {"quota_bytes": 15}])
-def test_uploads_at_the_same_time_never_exceed_a_quota(app: Flask, quota: dict[str, int]) -> None:
+def test_concurrent_uploads_never_exceed_a_quota(app: Flask, quota: dict[str, int]) -> None:
     owner = "-".join(quota)
     api_keys.create(owner, ["upload"], None)
     api_keys.set_quotas(owner, **quota)
@@ -35,7 +35,7 @@ def test_uploads_at_the_same_time_never_exceed_a_quota(app: Flask, quota: dict[s
     assert usage(owner) == (15, 3)
 
 
-def test_moves_at_the_same_time_count_each_once(app: Flask) -> None:
+def test_concurrent_transitions_count_towards_the_quota_once(app: Flask) -> None:
     api_keys.create("carol", ["upload"], None)
     rows = [hold("carol", 10) for _ in range(12)]
 
@@ -53,7 +53,7 @@ def test_moves_at_the_same_time_count_each_once(app: Flask) -> None:
     assert usage("carol") == (16, 4)
 
 
-def test_a_key_lives_its_life(app: Flask) -> None:
+def test_the_lifecycle_of_a_key(app: Flask) -> None:
     token = api_keys.create("dave", ["read", "upload"], 60)
     id = token.split("_")[1]
     new = api_keys.rotate(id, 60)
@@ -68,7 +68,7 @@ def test_a_key_lives_its_life(app: Flask) -> None:
     assert api_keys.get_live(id) is None
 
 
-def test_a_deleted_file_is_found_by_the_sweep_and_by_nobody_else(app: Flask) -> None:
+def test_a_deleted_file_is_found_by_the_sweep_only(app: Flask) -> None:
     row = file.new_file("a", "text/plain", "async", expires_in=-5)
     row.size, row.sha256 = 1, "0" * 64
     transitions.insert(row, LEASE)
@@ -81,7 +81,7 @@ def test_a_deleted_file_is_found_by_the_sweep_and_by_nobody_else(app: Flask) -> 
     assert not transitions.complete(row, url="", size=1, sha256="")
 
 
-def test_files_in_error_are_bounded_in_time_and_number(app: Flask) -> None:
+def test_files_in_error_are_removed_by_age_and_number(app: Flask) -> None:
     api_keys.create("ivan", ["upload"], None)
     rows = [hold("ivan", 1) for _ in range(5)]
     for row in rows:
@@ -98,14 +98,14 @@ def test_files_in_error_are_bounded_in_time_and_number(app: Flask) -> None:
     assert (transitions.purge_failed(None, 10**6, 60), usage("ivan")) == (0, (0, 0))
 
 
-def test_what_an_owner_may_send_is_read_alike(app: Flask) -> None:
+def test_the_remaining_quota(app: Flask) -> None:
     api_keys.create("erin", ["upload"], None)
     api_keys.set_quotas("erin", quota_bytes=5)
 
     assert storage_quota.remaining("erin") == storage_quota.QuotaReservation("erin", 5)
 
 
-def test_files_of_nobody_are_adopted_once(app: Flask) -> None:
+def test_files_without_owner_are_adopted_once(app: Flask) -> None:
     for owner in ("gina", "hank"):
         api_keys.create(owner, ["read"], None)
     for _ in range(20):
@@ -119,12 +119,12 @@ def test_files_of_nobody_are_adopted_once(app: Flask) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         adopted = sum(threads.map(adopt, range(16)))
-    while more := adopt(0):  # Two that want the same rows get them once.
+    while more := adopt(0):  # Two that select the same rows adopt them once.
         adopted += more
     assert (adopted, usage("gina")[1] + usage("hank")[1]) == (20, 20)
 
 
-def test_a_file_of_unknown_length_reserves_as_it_comes(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_of_unknown_size_reserves_quota_in_steps(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage_quota, "RESERVATION_STEP", 10)
     api_keys.create("frank", ["upload"], None)
     api_keys.set_quotas("frank", quota_bytes=34)
@@ -137,7 +137,9 @@ def test_a_file_of_unknown_length_reserves_as_it_comes(app: Flask, monkeypatch: 
 
 @pytest.mark.parametrize("owner", [None, "iris"])
 @pytest.mark.parametrize("seconds", [-3600, 3600])
-def test_times_are_the_databases(app: Flask, monkeypatch: pytest.MonkeyPatch, owner: str | None, seconds: int) -> None:
+def test_times_use_the_databases_clock(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, owner: str | None, seconds: int
+) -> None:
     if owner:
         api_keys.create(owner, ["upload"], None)
     set_clock(monkeypatch, seconds)

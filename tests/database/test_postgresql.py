@@ -1,4 +1,4 @@
-"""What a failure of PostgreSQL means, by its SQLSTATE, and what of it is for the log."""
+"""PostgreSQL errors: their meaning by SQLSTATE, and their text in the log."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from database import postgresql
 from database.engine import UNAVAILABLE, reason, was_rolled_back
 from database.postgresql import Connections
 
-USELESS = (
+UNUSABLE = (
     "25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P04", "57P05",
     "08000", "08001", "08003", "08004", "08006", "08007", "08P01", "26000", "42P05", "0A000",
 )  # fmt: skip
-AWAY_ONLY = ("53000", "53100", "53200", "53300", "53400", "40001", "40003", "40P01", "55P03", "57014", "58030", "58P01")
-NEITHER = ("23505", "22P02", "42501", "42P01", "42601", "XX000", "25P02")
+TRANSIENT = ("53000", "53100", "53200", "53300", "53400", "40001", "40003", "40P01", "55P03", "57014", "58030", "58P01")
+PROGRAMMING_ERRORS = ("23505", "22P02", "42501", "42P01", "42601", "XX000", "25P02")
 
 
-def raised(code: str, text: str = "words") -> Any:
-    """What SQLAlchemy raises for an error of this code, and whether its connection is thrown away."""
+def raised(code: str, text: str = "message") -> Any:
+    """The exception that SQLAlchemy raises for a SQLSTATE, and whether it discards the connection."""
     cause = errors.lookup(code)(text)
     wrapped = exc.DBAPIError.instance("INSERT", {"a": 1}, cause, psycopg.Error, hide_parameters=True)
     context = SimpleNamespace(original_exception=cause, statement="INSERT", is_disconnect=False)
-    return Connections().failed(context) or wrapped, context.is_disconnect  # type: ignore[arg-type]
+    return Connections().handle_error(context) or wrapped, context.is_disconnect  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("code", USELESS)
-def test_a_useless_connection_is_thrown_away_and_the_database_is_away(code: str) -> None:
-    error, thrown = raised(code)
+@pytest.mark.parametrize("code", UNUSABLE)
+def test_an_unusable_connection_is_discarded_and_the_database_unavailable(code: str) -> None:
+    error, discarded = raised(code)
 
-    assert (isinstance(error, UNAVAILABLE), thrown, error.connection_invalidated) == (True, True, True)
-    assert reason(error) == f"{code}: words"
-
-
-@pytest.mark.parametrize("code", AWAY_ONLY)
-def test_a_statement_that_may_work_later_keeps_its_connection(code: str) -> None:
-    error, thrown = raised(code)
-
-    assert (isinstance(error, UNAVAILABLE), thrown) == (True, False)
+    assert (isinstance(error, UNAVAILABLE), discarded, error.connection_invalidated) == (True, True, True)
+    assert reason(error) == f"{code}: message"
 
 
-@pytest.mark.parametrize("code", NEITHER)
-def test_a_defect_is_no_database_that_is_away(code: str) -> None:
-    error, thrown = raised(code)
+@pytest.mark.parametrize("code", TRANSIENT)
+def test_a_transient_error_keeps_the_connection(code: str) -> None:
+    error, discarded = raised(code)
 
-    assert (isinstance(error, UNAVAILABLE), thrown) == (False, False)
+    assert (isinstance(error, UNAVAILABLE), discarded) == (True, False)
+
+
+@pytest.mark.parametrize("code", PROGRAMMING_ERRORS)
+def test_a_programming_error_is_not_an_unavailable_database(code: str) -> None:
+    error, discarded = raised(code)
+
+    assert (isinstance(error, UNAVAILABLE), discarded) == (False, False)
 
 
 @pytest.mark.parametrize(
     ("code", "times"),
     [("40001", 4), ("40P01", 4), ("25006", 1), ("26000", 1), ("42P05", 1), ("57P01", 0), ("08006", 0), ("23505", 0)],
 )
-def test_what_was_undone_is_done_again_at_once(code: str, times: int) -> None:
+def test_how_often_a_rolled_back_transaction_is_retried(code: str, times: int) -> None:
     error, _ = raised(code)
 
     assert postgresql.max_retries(error) == times
     assert was_rolled_back(error) is (not code.startswith(("57P", "08")))
 
 
-def test_what_had_no_answer_may_have_been_done() -> None:
+def test_a_lost_answer_may_hide_a_commit() -> None:
     lost = exc.OperationalError("INSERT", {}, psycopg.OperationalError("server closed the connection unexpectedly"))
 
     assert not was_rolled_back(lost)
@@ -73,23 +73,23 @@ def test_what_had_no_answer_may_have_been_done() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "undone"), [("SQLITE_READONLY", True), ("SQLITE_BUSY", True), ("SQLITE_IOERR", False)]
+    ("name", "rolled_back"), [("SQLITE_READONLY", True), ("SQLITE_BUSY", True), ("SQLITE_IOERR", False)]
 )
-def test_sqlite_says_by_name_what_it_did(name: str, undone: bool) -> None:
-    cause = sqlite3.OperationalError("words")
+def test_sqlite_errors_are_classified_by_name(name: str, rolled_back: bool) -> None:
+    cause = sqlite3.OperationalError("message")
     cause.sqlite_errorname = name
     error = exc.OperationalError("INSERT", {}, cause)
 
-    assert (reason(error), was_rolled_back(error)) == (f"{name}: words", undone)
+    assert (reason(error), was_rolled_back(error)) == (f"{name}: message", rolled_back)
 
 
-def test_values_behind_the_first_line_stay_out_of_the_log() -> None:
+def test_only_the_first_line_of_an_error_is_logged() -> None:
     assert (
         reason(raised("40001", "could not serialize\nDETAIL:  Key (name)=(secret)")[0]) == "40001: could not serialize"
     )
 
 
-def test_why_no_host_was_reached_is_said_of_each() -> None:
+def test_a_failed_connection_is_logged_for_each_host() -> None:
     error = exc.OperationalError(None, None, psycopg.OperationalError("no.\nAll failures were:\n- a: no\n- b: no"))
 
     assert reason(error) == "OperationalError: no.; All failures were:; - a: no; - b: no"
@@ -111,5 +111,5 @@ def test_why_no_host_was_reached_is_said_of_each() -> None:
         ("connection refused", False),
     ],
 )
-def test_a_refusal_of_the_options_is_told_from_others(text: str, refused: bool) -> None:
+def test_refused_options_are_distinguished_from_other_refusals(text: str, refused: bool) -> None:
     assert postgresql.refuses_options(text) is refused

@@ -1,4 +1,4 @@
-"""A PostgreSQL that takes no changes, ends sessions, or sits behind a pooler."""
+"""A PostgreSQL that is read-only, ends sessions, or is behind a pooler."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def app(app_on_postgresql: Flask) -> Flask:
 
 @contextmanager
 def read_only(url: str) -> Iterator[None]:
-    """The server takes no changes, as one that was demoted."""
+    """Make the server read-only, like a demoted primary."""
 
-    def switch(word: str) -> None:
+    def switch(value: str) -> None:
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {word}")
+            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
             connection.execute("SELECT pg_reload_conf()")
-        assert eventually(lambda: is_read_only() is (word == "on"))
+        assert eventually(lambda: is_read_only() is (value == "on"))
 
     def is_read_only() -> bool:
         with psycopg.connect(url.replace("+psycopg", "")) as connection:
@@ -52,12 +52,12 @@ def read_only(url: str) -> Iterator[None]:
 
 
 def sessions(count: int) -> set[int]:
-    """The server's processes behind so many connections of the pool."""
-    together = threading.Barrier(count)
+    """The server's process ids of `count` connections of the pool."""
+    barrier = threading.Barrier(count)
 
     def one(app: Flask) -> int:
         with app.app_context(), connect() as connection:
-            together.wait(10)
+            barrier.wait(10)
             return int(connection.scalar(text("SELECT pg_backend_pid()")))
 
     this = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -66,19 +66,19 @@ def sessions(count: int) -> set[int]:
 
 
 def raising(code: str, times: int = 1) -> tuple[Callable[[Connection], int], list[int]]:
-    """Statements that the server ends with this code so many times, and then not; and the sessions they ran in."""
-    seen: list[int] = []
+    """Statements that fail with this SQLSTATE `times` times, then succeed; and the process ids that ran them."""
+    pids: list[int] = []
 
     def work(connection: Connection) -> int:
-        seen.append(int(connection.scalar(text("SELECT pg_backend_pid()"))))
-        if len(seen) <= times:
-            connection.execute(text(f"DO $$ BEGIN RAISE 'words' USING ERRCODE = '{code}'; END $$"))
-        return len(seen)
+        pids.append(int(connection.scalar(text("SELECT pg_backend_pid()"))))
+        if len(pids) <= times:
+            connection.execute(text(f"DO $$ BEGIN RAISE 'message' USING ERRCODE = '{code}'; END $$"))
+        return len(pids)
 
-    return work, seen
+    return work, pids
 
 
-def test_a_server_that_takes_no_changes_is_not_available(app: Flask, postgresql_server: str) -> None:
+def test_a_read_only_server_is_unavailable(app: Flask, postgresql_server: str) -> None:
     client = app.test_client()
     old = sessions(3)
     with read_only(postgresql_server):
@@ -97,28 +97,28 @@ def test_a_server_that_takes_no_changes_is_not_available(app: Flask, postgresql_
     assert not old & sessions(3)
 
 
-def test_what_a_server_refuses_leaves_no_bytes(
+def test_bytes_are_deleted_if_the_server_refuses_the_row(
     app: Flask,
     postgresql_server: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(file, "ping", lambda: None)  # It is demoted while the bytes come.
+    monkeypatch.setattr(file, "ping", lambda: None)  # It is demoted while the bytes are received.
     with read_only(postgresql_server), pytest.raises(OperationalError):
         file.receive(file.new_file("a", "text/plain", "async"), iter([b"x"]))
 
     assert list(current_services().spool.files()) == []
 
 
-def test_the_end_of_an_upload_waits_for_a_server_that_takes_changes(app: Flask, postgresql_server: str) -> None:
+def test_the_end_of_an_upload_waits_for_a_writable_server(app: Flask, postgresql_server: str) -> None:
     row = file.new_file("a", "text/plain", "normal")
     file.insert_claimed(row, 1)
     tried = threading.Event()
 
     def complete() -> None:
         with app.app_context():
-            retry_while_unavailable(move, 20)
+            retry_while_unavailable(operation, 20)
 
-    def move() -> None:
+    def operation() -> None:
         tried.set()
         attempts.complete(row, 1, "0" * 64)
 
@@ -131,7 +131,7 @@ def test_the_end_of_an_upload_waits_for_a_server_that_takes_changes(app: Flask, 
 
 
 @pytest.mark.parametrize("code", ["25006", "57P01", "57P05", "08006", "08P01", "26000", "42P05"])
-def test_all_connections_to_a_useless_server_go(app: Flask, code: str) -> None:
+def test_all_connections_to_an_unusable_server_are_discarded(app: Flask, code: str) -> None:
     old = sessions(3)
     work, _ = raising(code, 9)
     with pytest.raises(UNAVAILABLE):
@@ -141,7 +141,7 @@ def test_all_connections_to_a_useless_server_go(app: Flask, code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["53200", "57014", "55P03"])
-def test_a_statement_that_fails_keeps_its_connection(app: Flask, code: str) -> None:
+def test_a_failed_statement_keeps_its_connection(app: Flask, code: str) -> None:
     old = sessions(1)
     with pytest.raises(UNAVAILABLE):
         transaction(raising(code, 9)[0])
@@ -152,16 +152,16 @@ def test_a_statement_that_fails_keeps_its_connection(app: Flask, code: str) -> N
 @pytest.mark.parametrize(
     ("code", "times", "kept"), [("40001", 4, True), ("40P01", 4, True), ("25006", 1, False), ("26000", 1, False)]
 )
-def test_what_was_undone_is_done_again(app: Flask, code: str, times: int, kept: bool) -> None:
-    work, seen = raising(code, times)
+def test_a_rolled_back_transaction_is_retried(app: Flask, code: str, times: int, kept: bool) -> None:
+    work, pids = raising(code, times)
 
     assert transaction(work) == times + 1
-    assert len(set(seen)) == (1 if kept else 2)
+    assert len(set(pids)) == (1 if kept else 2)
     with pytest.raises(UNAVAILABLE):
         transaction(raising(code, times + 1)[0])
 
 
-def test_a_session_of_ones_own_has_limits_and_prepared_statements(app: Flask) -> None:
+def test_a_direct_session_has_limits_and_prepared_statements(app: Flask) -> None:
     for _ in range(9):
         ping()
     with connect() as connection:
@@ -177,8 +177,8 @@ def limits(connection: Connection) -> list[Any]:
 
 @pytest.fixture(params=["refuses", "drops"])
 def pooler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """What stands before the server does this with start-up options. The list grows with each refusal."""
-    connect, refused = postgresql._Bounded.connect, []
+    """A pooler that refuses or drops start-up options. The list grows with each refusal."""
+    connect, refused = postgresql._TimeoutConnection.connect, []
 
     def pooled(*arguments: Any, options: str | None = None, **others: Any) -> Any:
         if options and request.param == "refuses":
@@ -186,11 +186,11 @@ def pooler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> l
             raise psycopg.OperationalError("connection failed: FATAL:  unsupported startup parameter: options")
         return connect(*arguments, **others)
 
-    monkeypatch.setattr(postgresql._Bounded, "connect", pooled)
+    monkeypatch.setattr(postgresql._TimeoutConnection, "connect", pooled)
     return refused
 
 
-def test_through_a_pooler_nothing_belongs_to_a_session(pooler: list[int], app: Flask) -> None:
+def test_through_a_pooler_limits_are_set_in_each_transaction(pooler: list[int], app: Flask) -> None:
     found = transaction(limits)
     for _ in range(9):
         ping()
@@ -204,13 +204,13 @@ def test_through_a_pooler_nothing_belongs_to_a_session(pooler: list[int], app: F
     assert len(pooler) <= 1
 
 
-def test_a_statement_that_is_not_prepared_any_more_is_sent_again(app: Flask) -> None:
-    """A pooler that passes options on, and gives each transaction another session."""
+def test_a_statement_that_is_no_longer_prepared_is_retried(app: Flask) -> None:
+    """A pooler that forwards options, and runs each transaction in another session."""
     statement = text("UPDATE locks SET until = until WHERE name = :name")
     for _ in range(9):
         execute(statement, {"name": "x"})
     with connect() as connection:
-        connection.connection.dbapi_connection.pgconn.exec_(b"DEALLOCATE ALL")  # Unseen by the driver.
+        connection.connection.dbapi_connection.pgconn.exec_(b"DEALLOCATE ALL")  # Unpids by the driver.
     for _ in range(9):
         execute(statement, {"name": "x"})
     with connect() as connection:

@@ -1,4 +1,4 @@
-"""CELERY_BROKER_URL is read once, the same for all who connect, and verified unless it says otherwise."""
+"""CELERY_BROKER_URL: parsed once for every client library; TLS is verified by default."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from kombu.utils.url import parse_url as kombu_reads
-from redis.connection import parse_url as redis_reads
+from kombu.utils.url import parse_url as kombu_parse
+from redis.connection import parse_url as redis_parse
 
 from config import Config, ConfigError
 from database.redis_options import default_queue, parse
@@ -35,21 +35,21 @@ ADDRESSES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("url", "said"), ADDRESSES)
-def test_an_address_is_the_same_for_all_who_read_it(url: str, said: dict[str, Any]) -> None:
-    """redis-py's reading stands for limits too, which has it read by redis-py."""
+@pytest.mark.parametrize(("url", "expected"), ADDRESSES)
+def test_every_library_parses_a_url_alike(url: str, expected: dict[str, Any]) -> None:
+    """redis-py stands for limits too, which parses with it."""
     options = parse(url)
-    redis_pys, kombus = redis_reads(options.url), kombu_reads(options.url)
-    kombus = {
-        "host": kombus["hostname"],
-        "port": kombus["port"],
-        "db": int(kombus["virtual_host"]),
-        "username": kombus["userid"],
-        "password": kombus["password"],
+    redis_py, kombu = redis_parse(options.url), kombu_parse(options.url)
+    kombu = {
+        "host": kombu["hostname"],
+        "port": kombu["port"],
+        "db": int(kombu["virtual_host"]),
+        "username": kombu["userid"],
+        "password": kombu["password"],
     }
 
-    assert {name: redis_pys.get(name) for name in said} == said
-    assert {name: kombus[name] for name in said} == said
+    assert {name: redis_py.get(name) for name in expected} == expected
+    assert {name: kombu[name] for name in expected} == expected
     assert (dict(options.tls), urlsplit(options.url).query) == ({}, "")
     assert "@" not in options.safe_url
 
@@ -81,19 +81,19 @@ REQUIRED = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
         ),
     ],
 )
-def test_tls_is_verified_unless_it_is_said_otherwise(query: str, tls: dict[str, Any], tmp_path: Path) -> None:
-    place = tmp_path / "a file.pem"
-    place.write_text("")
-    options = parse("rediss://h/0" + query.replace("{file}", str(place).replace(" ", "%20")))
+def test_tls_is_verified_by_default(query: str, tls: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "a file.pem"
+    path.write_text("")
+    options = parse("rediss://h/0" + query.replace("{file}", str(path).replace(" ", "%20")))
 
     assert options.tls == {
-        name: value.replace("{file}", str(place)) if isinstance(value, str) else value for name, value in tls.items()
+        name: value.replace("{file}", str(path)) if isinstance(value, str) else value for name, value in tls.items()
     }
     assert options.url == "rediss://h:6379/0"
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("rediss://:hunter2@h/0?ssl_cert_reqs=maybe", "ssl_cert_reqs must be required, optional or none"),
         ("rediss://:hunter2@h/0?ssl_cert_reqs=", "ssl_cert_reqs must be"),
@@ -148,17 +148,17 @@ def test_tls_is_verified_unless_it_is_said_otherwise(query: str, tls: dict[str, 
         ("redis:hunter2@h", "must be redis://"),
     ],
 )
-def test_what_can_not_be_read_by_all_stops_the_start(url: str, says: str, tmp_path: Path) -> None:
-    place = tmp_path / "key.pem"
-    place.write_text("")
+def test_an_invalid_url_stops_the_start(url: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    path.write_text("")
     with pytest.raises(ValueError) as refused:
-        parse(url.replace("{file}", str(place)))
+        parse(url.replace("{file}", str(path)))
 
-    assert says in str(refused.value)
+    assert message in str(refused.value)
     assert "hunter2" not in str(refused.value)
     if url == url.strip():
         with pytest.raises(ConfigError) as stopped:
-            Config.from_env({"CELERY_BROKER_URL": url.replace("{file}", str(place))})
+            Config.from_env({"CELERY_BROKER_URL": url.replace("{file}", str(path))})
         assert "CELERY_BROKER_URL=(hidden)" in str(stopped.value)
         assert "hunter2" not in str(stopped.value)
 
@@ -184,7 +184,7 @@ OTHER = [
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
-def test_one_database_has_one_queue(one: str, other: str) -> None:
+def test_two_urls_of_a_database_have_one_queue(one: str, other: str) -> None:
     assert default_queue(one) == default_queue(other)
 
 
@@ -193,14 +193,14 @@ def test_two_databases_have_two_queues(one: str, other: str) -> None:
     assert default_queue(one) != default_queue(other)
 
 
-def test_a_database_behind_a_link_is_the_same(tmp_path: Path) -> None:
+def test_a_database_behind_a_symbolic_link_has_the_same_queue(tmp_path: Path) -> None:
     (tmp_path / "true").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "true")
 
     assert default_queue(f"sqlite:///{tmp_path}/true/f.db") == default_queue(f"sqlite:///{tmp_path}/link/f.db")
 
 
-def test_a_queue_can_be_named() -> None:
+def test_a_setting_names_the_queue() -> None:
     env = {"SQLALCHEMY_DATABASE_URI": "postgresql://me:hunter2@db/ferry"}
     own = Config.from_env(env).redis.queue
 
@@ -210,6 +210,6 @@ def test_a_queue_can_be_named() -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", "a:b", "a/b", "-a", "{a}", "a*", "ä", "a" * 101, "a\x06\x163"])
-def test_a_queue_whose_name_something_would_read_otherwise_is_refused(name: str) -> None:
+def test_an_invalid_queue_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="CELERY_QUEUE="):
         Config.from_env({"CELERY_QUEUE": name})

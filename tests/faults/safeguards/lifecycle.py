@@ -115,7 +115,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "read-only-is-away",
-        "database.postgresql:Connections.failed",
+        "database.postgresql:Connections.handle_error",
         replace("not _1", "not _1 or code == _READ_ONLY"),
         ("tests/database/test_postgresql.py",),
     ),
@@ -127,7 +127,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "nothing-prepared-behind-a-pooler",
-        "database.postgresql:_pooled",
+        "database.postgresql:_mark_pooled",
         replace("None", "connection.prepare_threshold"),
         ("tests/database/test_postgresql_failures.py",),
     ),
@@ -139,7 +139,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "one-end-for-all",
-        "database.group_commit:GroupCommit._commit",
+        "database.group_commit:GroupCommit._commit_batch",
         drop("_.error = _"),
         ("tests/database/test_group_commit.py",),
     ),

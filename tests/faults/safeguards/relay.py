@@ -57,7 +57,7 @@ SAFEGUARDS = (
         "certificate-of-redis",
         "database.redis_options:_tls",
         replace("{'ssl_cert_reqs': 'required'}", "{'ssl_cert_reqs': 'none'}"),
-        ("tests/database/test_redis_options.py::test_tls_is_verified_unless_it_is_said_otherwise",),
+        ("tests/database/test_redis_options.py::test_tls_is_verified_by_default",),
     ),
     Safeguard(
         "one-reading-of-the-broker",
