@@ -69,7 +69,7 @@ class Services:
         return self.store_pool, self.dispatch_pool, self.relay_server, self.removal_pool
 
     def stop(self) -> None:
-        """Take up no further work and answer every waiting client. May be called by a signal handler."""
+        """Start no further work and answer every waiting client. May be called by a signal handler."""
         self.sweeper.stop()
         self.changes.stop()
 

@@ -1,4 +1,4 @@
-"""The end of a process: running work is finished in time, or put back for another process."""
+"""Graceful shutdown: finish running uploads in time, or requeue them for another process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services import current_services
 
 
 def begin(app: Flask, seconds: float) -> None:
-    """Take up no further work, answer every waiting client, and requeue after `seconds` what still runs."""
+    """Start no further work, answer every waiting client, and requeue what still runs after `seconds`."""
     with app.app_context():
         current_services().stop()
     limit = threading.Timer(seconds, requeue_in_flight, [app])

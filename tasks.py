@@ -1,4 +1,4 @@
-"""Celery's door to the same work: the task that stores a file, and the settings under which none gets lost."""
+"""Celery tasks that store a file, and the Celery settings that keep a task from being lost."""
 
 from __future__ import annotations
 
@@ -23,55 +23,57 @@ from services import current_services
 log = logging.getLogger("ferry.tasks")
 
 _TIME_LIMIT = 3600
-"""Seconds that one attempt may take. The lease, not this, is what finds a worker that died."""
+"""Most seconds of one attempt. A crashed worker is detected by its lease, not by this."""
 
 
 @shared_task(bind=True, name="ferry.upload", max_retries=None)  # type: ignore[untyped-decorator]
 def upload(self: Task, id: str, text: str) -> None:
-    """Store a file from the base64 text of its bytes. A second delivery finds nothing to claim."""
-    if file.upload_file_from_stream(id, lambda row: _decoded(text)):
-        _ask_again(self, id)
+    """Store a file from the base64 text of its bytes. A redelivered task finds nothing to claim."""
+    if file.upload_file_from_stream(id, lambda row: _decode(text)):
+        _retry_after_lease(self, id)
 
 
 @shared_task(bind=True, name="ferry.upload_pieces", max_retries=None)  # type: ignore[untyped-decorator]
-def upload_pieces(self: Task, id: str, web: str) -> None:
-    """Store a file from the pieces of its bytes that the web process `web` sends when it is asked."""
+def upload_pieces(self: Task, id: str, web_process: str) -> None:
+    """Store a file from the pieces that the web process `web_process` relays on request."""
     if file.upload_file_from_stream(
-        id, lambda row: current_services().relay.receive(web, row.id, row.attempt, row.size)
+        id, lambda row: current_services().relay.receive(web_process, row.id, row.attempt, row.size)
     ):
-        _ask_again(self, id)
+        _retry_after_lease(self, id)
 
 
 def send_inline(id: str, turn: int = 0) -> None:
-    """Queue a file with its bytes. `turn`: see `Window.reserve_task`."""
+    """Queue a task that contains the bytes of its file. `turn`: see `Relay.reserve_task`."""
     text = file.process_file_to_stream(id, as_text=True)
-    upload.apply_async((id, text), argsrepr=_shown(id), headers={"ferry_turn": turn})
+    upload.apply_async((id, text), argsrepr=_args_repr(id), headers={"ferry_turn": turn})
 
 
 def send_relayed(id: str, turn: int = 0) -> None:
-    """Queue a file; the worker that takes it will ask this process for its bytes."""
-    upload_pieces.apply_async((id, current_services().relay.name), argsrepr=_shown(id), headers={"ferry_turn": turn})
+    """Queue a task whose worker requests the bytes from this process. `turn`: see `Relay.reserve_task`."""
+    upload_pieces.apply_async(
+        (id, current_services().relay.name), argsrepr=_args_repr(id), headers={"ferry_turn": turn}
+    )
 
 
-def _ask_again(task: Task, id: str) -> None:
-    """Come back when the present holder's lease has run out.
+def _retry_after_lease(task: Task, id: str) -> None:
+    """Retry the task once the current lease has expired.
 
-    It may have died: a task that Redis hands out again mostly comes long before that can be seen in the row.
+    The worker that holds it may have crashed: Redis redelivers a task long before the row shows that.
     """
-    raise task.retry(countdown=current_services().leases.seconds, argsrepr=_shown(id))
+    raise task.retry(countdown=current_services().leases.seconds, argsrepr=_args_repr(id))
 
 
-def _shown(id: str) -> str:
-    """By default Celery would put the start of the bytes into the message's headers, and so into logs."""
+def _args_repr(id: str) -> str:
+    """The arguments without the bytes: by default Celery puts the start of them into headers and logs."""
     return f"({id!r}, ...)"
 
 
-def _size_only(message: Any, body: object) -> str:
-    """In place of Celery's: of a task that it does not know or can't read it would log the first kilobyte."""
+def _body_size(message: Any, body: object) -> str:
+    """Replaces Celery's function, which logs the first kilobyte of an unknown or malformed task."""
     return f"{len(message.body)} bytes"
 
 
-def _decoded(text: str) -> Iterator[bytes]:
+def _decode(text: str) -> Iterator[bytes]:
     try:
         yield b64decode(text, validate=True)
     except ValueError as error:
@@ -79,7 +81,7 @@ def _decoded(text: str) -> Iterator[bytes]:
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """Celery's settings. Acknowledged late and requeued on a lost worker, a task survives what kills its process."""
+    """Celery's settings. Late acknowledgement and requeueing let a task survive the crash of its process."""
     redis = config.redis
     return {
         "broker_url": redis.url,
@@ -87,11 +89,11 @@ def settings(config: Config) -> dict[str, Any]:
         "task_default_queue": redis.queue,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # A Redis that refuses to write (full disk, failover) is waited for like one that is away.
+        # Wait for a Redis that refuses writes (full disk, failover) as for one that is unreachable.
         "broker_channel_error_retry": True,
         "broker_transport_options": {
             "global_keyprefix": redis.key(""),
-            # More than twice the time limit, or Redis hands a running task out again.
+            # More than twice the time limit, or Redis redelivers a task that still runs.
             "visibility_timeout": 2 * _TIME_LIMIT + 300,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
@@ -99,7 +101,7 @@ def settings(config: Config) -> dict[str, Any]:
             "socket_connect_timeout": 3,
             "socket_keepalive": True,
             "health_check_interval": 10,
-            # kombu would encode our base64 text in base64 once more.
+            # By default kombu encodes the base64 text in base64 once more.
             "body_encoding": "utf-8",
         },
         "task_publish_retry_policy": {"max_retries": 2, "interval_start": 0.1, "interval_max": 0.5},
@@ -119,7 +121,7 @@ def settings(config: Config) -> dict[str, Any]:
 
 
 class _Celery(Celery):  # type: ignore[misc]
-    """Connects to the broker of `settings`. Celery prefers the environment's CELERY_BROKER_URL, and reads its query."""
+    """Connects to the broker of `settings`. Celery itself prefers CELERY_BROKER_URL, and parses its query."""
 
     def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
         return super().connection_for_read(self.conf["broker_url"], **options)
@@ -129,28 +131,28 @@ class _Celery(Celery):  # type: ignore[misc]
 
 
 def create_celery(app: Flask, config: Config) -> Celery:
-    """The app's Celery: every task runs inside the app's context. Connects to nothing yet."""
+    """The app's Celery; every task runs inside an app context. Connects to nothing yet."""
 
     class ContextTask(Task):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             with logs.file_context(next(iter(args), None)), app.app_context():
                 return self.run(*args, **kwargs)
 
-    def forget_connections(**_: Any) -> None:
+    def discard_connections(**_: Any) -> None:
         with app.app_context():
             db.engine.dispose(close=False)
 
-    def own_logs(**_: Any) -> None:
+    def configure_logging(**_: Any) -> None:
         logs.configure(config.log_format)
-        log.info("tasks come from the queue %s of %s", config.redis.queue, config.redis.safe_url)
-        consumer.dump_body = _size_only
+        log.info("tasks.queue: %s of %s", config.redis.queue, config.redis.safe_url)
+        consumer.dump_body = _body_size
 
     transport.register()
     celery = _Celery(app.name, task_cls=ContextTask)
     celery.config_from_object(settings(config))
     celery.set_default()
-    # A connection that the parent opened must not be shared with, nor closed by, its children.
-    worker_process_init.connect(forget_connections, weak=False)
-    setup_logging.connect(own_logs, weak=False)
+    # A child process must neither share nor close connections that its parent opened.
+    worker_process_init.connect(discard_connections, weak=False)
+    setup_logging.connect(configure_logging, weak=False)
     worker_probe.init_app(config.lease_duration)
     return celery

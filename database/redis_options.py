@@ -56,9 +56,9 @@ def parse(value: str, queue: str = "ferry") -> RedisOptions:
         raise ValueError(f"must be {_FORM}, signs such as / in user and password escaped (%2F)") from None
     if re.search(r"[\s\x00-\x1f\x7f#]", value) or "@" in parts.path + parts.query or not port:
         raise ValueError(f"must be {_FORM}, signs such as / in user and password escaped (%2F)")
-    place = f"{parts.scheme}://%s{_host(parts)}:{port}/{_database(parts)}"
+    template = f"{parts.scheme}://%s{_host(parts)}:{port}/{_database(parts)}"
     tls = _tls(parts.query) if parts.scheme == "rediss" else _no_tls(parts.query)
-    return RedisOptions(place.replace("%s", _login(parts), 1), tls, place.replace("%s", "", 1), queue)
+    return RedisOptions(template.replace("%s", _login(parts), 1), tls, template.replace("%s", "", 1), queue)
 
 
 def default_queue(database: str) -> str:
@@ -69,13 +69,13 @@ def default_queue(database: str) -> str:
     """
     url = make_url(database)
     if url.get_backend_name() == "sqlite":
-        place: list[object] = [os.path.realpath(url.database or "")]
+        identity: list[object] = [os.path.realpath(url.database or "")]
     else:
         host = str(url.host or url.query.get("host") or "localhost").lower()
         host = "localhost" if host in ("127.0.0.1", "::1") else host
         port = url.port or url.query.get("port") or 5432
-        place = [host, str(port), url.database or url.username, url.query.get("options")]
-    return f"ferry-{hashlib.sha256(json.dumps(place).encode()).hexdigest()[:12]}"
+        identity = [host, str(port), url.database or url.username, url.query.get("options")]
+    return f"ferry-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]}"
 
 
 def queue_name(value: str) -> str:
@@ -111,14 +111,14 @@ def _no_tls(query: str) -> dict[str, Any]:
 
 def _tls(query: str) -> dict[str, Any]:
     """The options of a query. The defaults are safe: certificate and host name are verified."""
-    given = parse_qsl(query, keep_blank_values=True)
-    for name, _ in given:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    for name, _ in pairs:
         if name not in _OPTIONS:
-            shown = name if re.fullmatch(r"[a-z_]{1,40}", name) else "an option"
-            raise ValueError(f"{shown} is unknown behind '?'. Allowed are {', '.join(_OPTIONS)}")
-    if len(dict(given)) < len(given) or (query and not given):
+            label = name if re.fullmatch(r"[a-z_]{1,40}", name) else "an option"
+            raise ValueError(f"{label} is unknown behind '?'. Allowed are {', '.join(_OPTIONS)}")
+    if len(dict(pairs)) < len(pairs) or (query and not pairs):
         raise ValueError("an option behind '?' must be given once")
-    options = {"ssl_cert_reqs": "required"} | {name: _OPTIONS[name](name, value) for name, value in given}
+    options = {"ssl_cert_reqs": "required"} | {name: _OPTIONS[name](name, value) for name, value in pairs}
     verified = options["ssl_cert_reqs"] != "none"
     if options.setdefault("ssl_check_hostname", verified) and not verified:
         raise ValueError("ssl_check_hostname=true needs a certificate that is verified, not ssl_cert_reqs=none")

@@ -304,7 +304,7 @@ def test_no_byte_of_a_file_is_in_the_log_of_a_worker_or_in_the_head_of_a_message
         celery.send_task("ferry.unheard_of", (row.id, text), argsrepr="(...)")
         with db.engine.begin() as connection:
             connection.exec_driver_sql(f"ALTER TABLE {File.__tablename__} RENAME TO gone")
-        tasks.upload.apply_async((row.id, text), argsrepr=tasks._shown(row.id))
+        tasks.upload.apply_async((row.id, text), argsrepr=tasks._args_repr(row.id))
         raised = worker.until(lambda line: "raised unexpected: OperationalError" in line["message"])
         db.engine.dispose()
     dropped = [line for line in worker.lines() if line["message"].startswith("queue.message_malformed")]

@@ -12,7 +12,7 @@ from services import Services, current_services
 from storage.memory import MemoryStorage
 
 
-def named(services: Services, method: str) -> list[object]:
+def with_method(services: Services, method: str) -> list[object]:
     values = [getattr(services, field.name) for field in fields(services)]
     return [value for value in values if hasattr(value, method)]
 
@@ -23,14 +23,14 @@ def test_a_service_is_replaced_by_the_name_of_its_field(settings: dict[str, str]
         assert current_services().storage is storage
 
 
-def test_a_service_of_another_name_is_an_error(settings: dict[str, str]) -> None:
+def test_an_unknown_service_is_an_error(settings: dict[str, str]) -> None:
     with pytest.raises(TypeError, match="storages"):
         create_app(settings, {"storages": MemoryStorage()})
 
 
-def test_every_service_that_can_be_drained_is(app: Flask) -> None:
+def test_every_service_with_a_drain_method_is_drained(app: Flask) -> None:
     services = current_services()
-    assert {id(service) for service in services.drained} == {id(service) for service in named(services, "drain")}
+    assert {id(service) for service in services.drained} == {id(service) for service in with_method(services, "drain")}
 
 
 def test_the_container_is_frozen(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""The settings without which a task, and sometimes its file, gets lost."""
+"""Celery's settings that keep tasks from being lost, and tasks whose file is claimed or has ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tasks
 from lifecycle import queries, transitions
 from tests.fakes import services_of
 
-KEPT: dict[str, Any] = {
+REQUIRED: dict[str, Any] = {
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "task_ignore_result": True,
@@ -27,19 +27,19 @@ KEPT: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", KEPT)
-def test_a_setting_is_as_it_has_to_be(app: Flask, name: str) -> None:
-    assert services_of(app).celery.conf[name] == KEPT[name]
+@pytest.mark.parametrize("name", REQUIRED)
+def test_required_settings(app: Flask, name: str) -> None:
+    assert services_of(app).celery.conf[name] == REQUIRED[name]
 
 
-def test_redis_hands_no_task_out_again_that_may_still_run(app: Flask) -> None:
+def test_redis_redelivers_no_task_that_may_still_run(app: Flask) -> None:
     conf = services_of(app).celery.conf
 
     assert conf.broker_transport_options["visibility_timeout"] > 2 * conf.task_time_limit
 
 
-def test_a_task_whose_file_is_held_comes_back_after_the_lease(app: Flask) -> None:
-    """The holder may be dead: Redis hands its task out again long before that can be seen."""
+def test_a_task_whose_file_is_claimed_is_retried_after_the_lease(app: Flask) -> None:
+    """The worker may have crashed: Redis redelivers its task long before the row shows that."""
     row = file.new_file("a.txt", "text/plain", "celery")
     file.receive(row, iter([b"x"]))
     assert transitions.claim(row, 30)
@@ -47,13 +47,13 @@ def test_a_task_whose_file_is_held_comes_back_after_the_lease(app: Flask) -> Non
 
     for task in (tasks.upload, tasks.upload_pieces):
         task.push_request(args=(row.id, "eA=="), called_directly=False)
-        with pytest.raises(Retry) as again:
+        with pytest.raises(Retry) as retry:
             task.run(row.id, "eA==")
-        assert again.value.when == 3
+        assert retry.value.when == 3
         task.pop_request()
 
 
-def test_a_task_whose_file_has_ended_does_not_come_back(app: Flask) -> None:
+def test_a_task_whose_file_has_ended_is_not_retried(app: Flask) -> None:
     row = file.new_file("a.txt", "text/plain", "celery")
     file.receive(row, iter([b"x"]))
     assert transitions.claim(row, 30)
