@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from flask import Flask
 
 from lifecycle import queries
 from models import File
-from services import EXTENSION, Services, current_services
+from services import Services, current_services
 from storage.base import Stat
 from storage.memory import MemoryStorage
 
@@ -79,8 +78,3 @@ def services_of(app: Flask) -> Services:
     """The services of an app, also outside its context."""
     with app.app_context():
         return current_services()
-
-
-def replace_services(app: Flask, **fields: Any) -> None:
-    """Give an app that is already made other services, by the names of the fields of `Services`."""
-    app.extensions[EXTENSION] = replace(services_of(app), **fields)

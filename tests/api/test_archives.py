@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.archives import Member, zip_stream
+from app import create_app
 from auth import api_keys
 from lifecycle import transitions
 from storage.base import StorageMismatch, StorageUnavailable
-from tests.api.test_downloads import FILE, Failing, assert_nothing_is_held, sent, waiting, with_storage
+from tests.api.test_downloads import FILE, Failing, assert_nothing_is_held, sent, waiting
 from tests.api.test_endpoints import UNKNOWN, assert_problem
 from tests.auth.helpers import bearer
 from tests.fakes import breaking
@@ -189,9 +191,11 @@ def test_an_archive_of_nothing_or_of_too_much_is_refused(client: FlaskClient, qu
     assert_problem(client.get(f"/files.zip?{query}"), 400, "invalid-parameter")
 
 
-def test_an_archive_whose_member_fails_ends_with_an_error_and_leaves_nothing_open(client: FlaskClient) -> None:
+def test_an_archive_whose_member_fails_ends_with_an_error_and_leaves_nothing_open(
+    app: Flask, settings: dict[str, str]
+) -> None:
     failing = Failing(None)
-    with_storage(client, failing)
+    client = create_app(settings, {"storage": failing}).test_client()
     ids = [sent(client, bytes(100_000), name) for name in ("a", "b")]
     failing.sent, failing.more = 99_000, b""
 

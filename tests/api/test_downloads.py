@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 import file
 import models
+from app import create_app
 from auth import api_keys
-from database import engine
 from lifecycle import queries, transitions
 from models import File
 from problems import NotFailed
@@ -24,7 +25,7 @@ from storage.base import StorageDenied, StorageError, StorageMissing, StorageNoB
 from storage.memory import MemoryStorage
 from tests.api.test_endpoints import UNKNOWN, assert_problem
 from tests.auth.helpers import bearer
-from tests.fakes import FORM, form, part, replace_services
+from tests.fakes import FORM, form, part
 
 BODY = bytes(range(256)) * 4
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
@@ -174,10 +175,10 @@ def test_a_range_goes_on_only_with_the_same_file(client: FlaskClient) -> None:
     assert get(client, id, Range="bytes=4000-", If_Range='"other"').data == BODY
 
 
-def test_a_head_has_all_headers_and_asks_the_storage_for_nothing(client: FlaskClient) -> None:
+def test_a_head_has_all_headers_and_asks_the_storage_for_nothing(client: FlaskClient, settings: dict[str, str]) -> None:
     id = sent(client)
     told = dict(get(client, id).headers)
-    with_storage(client, Failing(StorageUnavailable()))
+    client = create_app(settings, {"storage": Failing(StorageUnavailable())}).test_client()
     answer = client.head(f"/files/{id}/content", headers={"Range": "bytes=0-9"})
 
     assert (answer.status_code, answer.data) == (200, b"")
@@ -236,11 +237,6 @@ class Failing(MemoryStorage):
             self.closed += 1
 
 
-def with_storage(client: FlaskClient, storage: MemoryStorage) -> MemoryStorage:
-    replace_services(client.application, storage=storage)
-    return storage
-
-
 @pytest.mark.parametrize(
     ("error", "status", "slug"),
     [
@@ -252,10 +248,10 @@ def with_storage(client: FlaskClient, storage: MemoryStorage) -> MemoryStorage:
 )
 @pytest.mark.parametrize("path", ["/files/{}/content", "/files.zip?ids={}"])
 def test_a_storage_that_fails_before_the_first_byte_is_answered_with_a_problem(
-    client: FlaskClient, path: str, error: StorageError, status: int, slug: str
+    app: Flask, settings: dict[str, str], path: str, error: StorageError, status: int, slug: str
 ) -> None:
     failing = Failing(None)
-    with_storage(client, failing)
+    client = create_app(settings, {"storage": failing}).test_client()
     id = sent(client)
     failing.error = error
 
@@ -279,10 +275,10 @@ def test_an_object_of_another_size_is_a_problem(client: FlaskClient) -> None:
     ("error", "sent_bytes", "more"), [(StorageUnavailable(), 1000, b""), (None, 1000, b""), (None, 1024, b"more")]
 )
 def test_a_body_that_fails_in_the_middle_ends_with_an_error_and_is_never_longer_than_announced(
-    client: FlaskClient, error: StorageError | None, sent_bytes: int, more: bytes
+    app: Flask, settings: dict[str, str], error: StorageError | None, sent_bytes: int, more: bytes
 ) -> None:
     failing = Failing(None, None, b"")
-    with_storage(client, failing)
+    client = create_app(settings, {"storage": failing}).test_client()
     id = sent(client)
     failing.error, failing.sent, failing.more = error, sent_bytes, more
 
@@ -365,9 +361,7 @@ def test_a_download_costs_one_statement(app: Flask, client: FlaskClient) -> None
     """The row knows all that is said."""
     id = sent(client)
     seen: list[str] = []
-    engine.event.listen(
-        models.db.engine, "before_cursor_execute", lambda *call: seen.append(call[2].split()[0]), named=False
-    )
+    event.listen(models.db.engine, "before_cursor_execute", lambda *call: seen.append(call[2].split()[0]), named=False)
     get(client, id)
 
     assert seen == ["SELECT"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 import models
-from database import engine
+from app import create_app
 from lifecycle import queries
 from problems import all_problems
 from tests.conftest import drain
@@ -32,11 +33,10 @@ def assert_problem(answer: TestResponse, status: int, slug: str) -> None:
     assert body["instance"].startswith("/")
 
 
-def test_the_page_asks_for_a_key_where_one_is_needed(client: FlaskClient) -> None:
+def test_the_page_asks_for_a_key_where_one_is_needed(client: FlaskClient, settings: dict[str, str]) -> None:
     assert 'id="key"' not in client.get("/").text
-    client.application.config["FERRY"].__dict__["host"] = "192.0.2.7"
 
-    page = client.get("/").text
+    page = create_app(settings | {"HOST": "192.0.2.7"}).test_client().get("/").text
     assert 'type="password" id="key"' in page
     assert "ferry.js" in page
 
@@ -195,7 +195,7 @@ def test_the_type_of_a_problem_leads_to_its_cause_and_cure(client: FlaskClient, 
 def test_a_status_costs_one_statement(app: Flask, client: FlaskClient) -> None:
     id = upload(client)
     statements: list[str] = []
-    engine.event.listen(
+    event.listen(
         models.db.engine, "before_cursor_execute", lambda *call: statements.append(call[2].split()[0]), named=False
     )
     client.get(f"/files/{id}")
@@ -209,9 +209,7 @@ def test_an_upload_costs_as_few_commits_as_its_promises_need(
 ) -> None:
     """normal: held, complete. The others: waiting, claimed, complete."""
     seen: list[str] = []
-    engine.event.listen(
-        models.db.engine, "before_cursor_execute", lambda *call: seen.append(call[2].split()[0]), named=False
-    )
+    event.listen(models.db.engine, "before_cursor_execute", lambda *call: seen.append(call[2].split()[0]), named=False)
     client.post(f"/{mode}_upload", data=form(part("file", b"x", "a")), content_type=FORM)
     drain(app)
 

@@ -9,12 +9,13 @@ from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
+from app import create_app
 from lifecycle import queries, transitions
 from models import File
 from services import current_services
 from storage.base import ObjectMissing, StorageUnavailable, Stream
 from storage.memory import MemoryStorage
-from tests.api.test_downloads import BODY, assert_nothing_is_held, sent, with_storage
+from tests.api.test_downloads import BODY, assert_nothing_is_held, sent
 from tests.api.test_endpoints import assert_problem
 from tests.fakes import reload
 
@@ -99,9 +100,9 @@ class Away(MemoryStorage):
 
 @pytest.mark.parametrize(("method", "path", "headers"), ASKED)
 def test_a_storage_that_is_away_takes_nothing_for_gone(
-    client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
+    settings: dict[str, str], row: File, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    with_storage(client, Away())
+    client = create_app(settings, {"storage": Away()}).test_client()
     assert_problem(ask(client, row, method, path, headers), 503, "storage-unavailable")
     assert reload(row).error is None
 

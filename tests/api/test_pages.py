@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 import models
 from api.pages import status_text
+from app import create_app
 from auth import api_keys
 from database import engine
 from models import File, UploadStatus
@@ -173,12 +174,12 @@ class TestForm:
             assert re.search(rf'<button aria-describedby="{mode}" formaction="/{mode}_upload">', page)
             assert re.search(rf'id="{mode}">Answers when .+\.</p>', page)
 
-    def test_it_knows_the_limits(self, client: FlaskClient) -> None:
+    def test_it_knows_the_limits(self, client: FlaskClient, settings: dict[str, str]) -> None:
         assert f'data-max-bytes="{10 << 20}"' in client.get("/").text
         assert "accept=" not in client.get("/").text
-        client.application.config["FERRY"].__dict__["allowed_types"] = ("image/*", "application/pdf")
 
-        assert 'accept="image/*,application/pdf"' in client.get("/").text
+        limited = create_app(settings | {"ALLOWED_TYPES": "image/*,application/pdf"}).test_client()
+        assert 'accept="image/*,application/pdf"' in limited.get("/").text
 
     def test_without_keys_it_works_without_javascript(self, client: FlaskClient) -> None:
         page = client.get("/").text

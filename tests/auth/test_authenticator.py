@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app import create_app
 from auth import api_keys
 from auth.authenticator import Authenticator, was_forwarded
 from auth.key_cache import KeyCache
@@ -28,13 +29,13 @@ def test_before_the_first_key_local_clients_need_none(client: FlaskClient) -> No
     ],
 )
 def test_anonymous_clients_are_accepted_by_host_setting_and_keys(
-    app: Flask, host: str, anonymous: str, has_key: bool, status: int
+    app: Flask, settings: dict[str, str], host: str, anonymous: str, has_key: bool, status: int
 ) -> None:
-    vars(app.config["FERRY"]).update(host=host, allow_anonymous=anonymous == "1")
     if has_key:
         api_keys.create("alice", ["read"], -1)
 
-    assert upload(app.test_client(), {}).status_code == status
+    client = create_app(settings | {"HOST": host, "ALLOW_ANONYMOUS": anonymous}).test_client()
+    assert upload(client, {}).status_code == status
 
 
 PROXY_HEADERS = (

@@ -13,6 +13,7 @@ import pytest
 import requests
 from flask import Flask
 
+from app import create_app
 from auth import api_keys
 from auth.exposure import check_exposure
 from config import ConfigError
@@ -108,13 +109,13 @@ def test_the_first_key_ends_anonymous_access_and_a_revoked_one_is_refused(env: d
 
 
 @pytest.mark.parametrize("address", [("0.0.0.0", 5000), ("::", 5000, 0, 0), ("192.0.2.7", 80), "/run/ferry.sock"])
-def test_an_exposed_service_needs_a_key_or_allow_anonymous(app: Flask, address: object) -> None:
+def test_an_exposed_service_needs_a_key_or_allow_anonymous(
+    app: Flask, settings: dict[str, str], address: object
+) -> None:
     with pytest.raises(ConfigError, match="flask keys create"):
         check_exposure(app, [("127.0.0.1", 5000), address])
 
-    app.config["FERRY"].__dict__["allow_anonymous"] = True
-    check_exposure(app, [address])
-    app.config["FERRY"].__dict__["allow_anonymous"] = False
+    check_exposure(create_app(settings | {"ALLOW_ANONYMOUS": "1"}), [address])
     api_keys.create("alice", ["read"], None)
     check_exposure(app, [address])
 

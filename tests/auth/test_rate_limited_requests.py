@@ -7,18 +7,18 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app import create_app
 from auth import api_keys
 from auth.guards import Scope
-from config_types import Rate
 from tests.auth.helpers import bearer, problem, upload
 
 
 @pytest.mark.parametrize(("scope", "path"), [("upload", "/normal_upload"), ("read", "/files")])
 def test_too_many_requests_are_answered_with_retry_after(
-    app: Flask, alice: dict[str, str], bob: dict[str, str], scope: Scope, path: str
+    settings: dict[str, str], alice: dict[str, str], bob: dict[str, str], scope: Scope, path: str
 ) -> None:
-    vars(app.config["FERRY"])[{"upload": "upload_rate_limit", "read": "request_rate_limit"}[scope]] = Rate(2, 86400)
-    client = app.test_client()
+    limit = {"upload": "UPLOAD_RATE_LIMIT", "read": "REQUEST_RATE_LIMIT"}[scope]
+    client = create_app(settings | {limit: "2/day"}).test_client()
     send = {"upload": lambda owner: upload(client, owner), "read": lambda owner: client.get("/files", headers=owner)}[
         scope
     ]
@@ -30,11 +30,10 @@ def test_too_many_requests_are_answered_with_retry_after(
     assert send(bob).status_code < 300
 
 
-def test_reads_and_deletions_share_one_rate_limit(app: Flask) -> None:
+def test_reads_and_deletions_share_one_rate_limit(app: Flask, settings: dict[str, str]) -> None:
     """With an owner that no other test uses: Redis counts for all tests."""
     dora = bearer(api_keys.create("dora", api_keys.SCOPES, None))
-    app.config["FERRY"].__dict__["request_rate_limit"] = Rate(2, 86400)
-    client = app.test_client()
+    client = create_app(settings | {"REQUEST_RATE_LIMIT": "2/day"}).test_client()
 
     assert client.get("/files", headers=dora).status_code == 200
     assert client.delete("/files/x", headers=dora).status_code == 404
@@ -54,11 +53,10 @@ UNKNOWN_KEY = "Bearer ferry_0123456789ab_" + "a" * 43
     ("number", "headers"), [(1, {}), (2, {"Authorization": UNKNOWN_KEY}), (3, {"Authorization": "Basic YTpi"})]
 )
 def test_refused_requests_are_counted_by_address_and_block_no_valid_key(
-    app: Flask, number: int, headers: dict[str, str]
+    app: Flask, settings: dict[str, str], number: int, headers: dict[str, str]
 ) -> None:
     good = bearer(api_keys.create(f"erin-{number}", ["read"], None))
-    app.config["FERRY"].__dict__["request_rate_limit"] = Rate(2, 86400)
-    client = app.test_client()
+    client = create_app(settings | {"REQUEST_RATE_LIMIT": "2/day"}).test_client()
     address, other_address = f"198.51.100.{number}", f"203.0.113.{number}"
 
     problems = [

@@ -20,16 +20,16 @@ from dev import parts
 from dev.process import free_port
 from storage.s3 import retries
 from storage.s3.storage import S3Storage
-from tests.fakes import replace_services
 
 
 @pytest.fixture
-def healthy(app: Flask, rclone: str) -> Flask:
+def healthy(settings: dict[str, str], rclone: str) -> Iterator[Flask]:
     storage = S3Storage(
         bucket=parts.BUCKET, endpoint=rclone, aws_access_key_id=parts.ACCESS_KEY, aws_secret_access_key=parts.SECRET_KEY
     )
-    replace_services(app, storage=storage)
-    return app
+    app = create_app(settings, {"storage": storage})
+    with app.app_context():
+        yield app
 
 
 def test_a_healthy_service_passes(healthy: Flask) -> None:

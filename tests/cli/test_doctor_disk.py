@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from cli import checks, spool_checks
+from app import create_app
+from cli import spool_checks
 from cli.checks import message_of
 from problems import Problem, StorageFull, TooMuchWaiting
 from services import current_services
@@ -134,9 +135,7 @@ def test_an_error_message_is_one_line(app: Flask, error: Exception, message: str
     assert message_of(error) == message
 
 
-def test_passwords_of_the_settings_are_removed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = checks.config.current()
-    monkeypatch.setattr(type(settings), "sqlalchemy_database_uri", "postgresql://me:p%2Fw0rd@h/n", raising=False)
-    object.__setattr__(settings, "sqlalchemy_database_uri", "postgresql://me:p%2Fw0rd@h/n")
-
-    assert message_of(ValueError("missing = after p/w0rd or p%2Fw0rd")) == "ValueError: missing = after … or …"
+def test_passwords_of_the_settings_are_removed(settings: dict[str, str]) -> None:
+    uri = {"SQLALCHEMY_DATABASE_URI": "postgresql+psycopg://me:p%2Fw0rd@h/n"}
+    with create_app(settings | uri).app_context():
+        assert message_of(ValueError("missing = after p/w0rd or p%2Fw0rd")) == "ValueError: missing = after … or …"

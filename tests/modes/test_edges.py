@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import random
+from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from dev import parts
@@ -15,7 +15,7 @@ from services import current_services
 from storage.parts import DEFAULT_PART, MIB, MIN_PART
 from storage.s3.storage import S3Storage
 from tests.conftest import drain
-from tests.fakes import FORM, form, part, replace_services
+from tests.fakes import FORM, form, part
 
 WINDOW = 8 * MIB
 INLINE = 256 << 10
@@ -32,18 +32,18 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(params=["memory", "moto", "rclone"])
-def client(app: Flask, request: pytest.FixtureRequest) -> FlaskClient:
-    """A client of an app on each of the storages."""
-    if request.param != "memory":
-        storage = S3Storage(
-            bucket=parts.BUCKET,
-            base_url="https://cdn.example.com",
-            endpoint=request.getfixturevalue(request.param),
-            aws_access_key_id=parts.ACCESS_KEY,
-            aws_secret_access_key=parts.SECRET_KEY,
-        )
-        replace_services(app, storage=storage)
-    return app.test_client()
+def services(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Each of the storages."""
+    if request.param == "memory":
+        return {}
+    storage = S3Storage(
+        bucket=parts.BUCKET,
+        base_url="https://cdn.example.com",
+        endpoint=request.getfixturevalue(request.param),
+        aws_access_key_id=parts.ACCESS_KEY,
+        aws_secret_access_key=parts.SECRET_KEY,
+    )
+    return {"storage": storage}
 
 
 @pytest.mark.parametrize("mode", ["normal", "async", "celery"])

@@ -23,9 +23,19 @@ from services import current_services
 from storage.base import StorageDenied, StorageUnavailable
 from storage.parts import DEFAULT_PART, MIN_PART
 from tests.conftest import drain
-from tests.fakes import FORM, FailingStorage, form, part, replace_services, services_of
+from tests.fakes import FORM, FailingStorage, form, part, services_of
 
 ENDED = ("COMPLETE", "ERROR")
+
+
+@pytest.fixture
+def storage() -> FailingStorage:
+    return FailingStorage()
+
+
+@pytest.fixture
+def services(storage: FailingStorage) -> dict[str, Any]:
+    return {"storage": storage}
 
 
 class ModeContract:
@@ -94,8 +104,8 @@ class ModeContract:
         assert (answer.status_code, answer.get_json()["max_bytes"]) == (413, 10 * 2**20)
         assert list(current_services().storage.list_objects()) == []
 
-    def test_a_storage_that_refuses_for_good_ends_the_file(self, client: FlaskClient) -> None:
-        replace_services(client.application, storage=FailingStorage(StorageDenied()))
+    def test_a_storage_that_refuses_for_good_ends_the_file(self, client: FlaskClient, storage: FailingStorage) -> None:
+        storage.error = StorageDenied()
         self.send(client, b"x")
         drain(client.application)
 
@@ -117,9 +127,9 @@ class TestNormal(ModeContract):
         [(StorageUnavailable(), 503, "storage-unavailable"), (StorageDenied(), 502, "storage-denied")],
     )
     def test_a_storage_that_fails_is_told_and_the_row_says_why(
-        self, client: FlaskClient, error: Any, status: int, slug: str
+        self, client: FlaskClient, storage: FailingStorage, error: Any, status: int, slug: str
     ) -> None:
-        replace_services(client.application, storage=FailingStorage(error))
+        storage.error = error
         answer = self.send(client, b"x")
 
         assert (answer.status_code, answer.get_json()["type"]) == (status, f"/problems/{slug}")
@@ -137,8 +147,8 @@ class SpooledContract(ModeContract):
 
     answer = 202
 
-    def test_a_storage_that_is_away_lets_the_file_wait(self, client: FlaskClient) -> None:
-        replace_services(client.application, storage=FailingStorage(StorageUnavailable()))
+    def test_a_storage_that_is_away_lets_the_file_wait(self, client: FlaskClient, storage: FailingStorage) -> None:
+        storage.error = StorageUnavailable()
         answer = self.send(client, b"kept")
         file = self.ended(client, answer)
 

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from flask import Flask
 
 import file
+from app import create_app
 from models import UploadStatus
 from problems import LeaseLost
 from storage.base import (
@@ -27,7 +27,7 @@ from storage.s3.checksums import Digests, UploadedPart
 from storage.s3.http import Response
 from storage.s3.resume import ListedPart, is_resumable, reusable_part
 from storage.s3.storage import S3Storage
-from tests.fakes import breaking, reload, replace_services
+from tests.fakes import breaking, reload
 from tests.storage.contract import Broken, RecordingObserver, pieces
 from tests.storage.test_storage_s3 import TamperedS3, closed, never_sent
 
@@ -191,28 +191,28 @@ def test_the_first_attempt_lists_nothing(moto: str) -> None:
     assert "get_paginator" not in cut.boto.calls
 
 
-def test_a_pending_file_keeps_its_parts_and_an_ended_one_does_not(app: Flask, moto: str) -> None:
+def test_a_pending_file_keeps_its_parts_and_an_ended_one_does_not(settings: dict[str, str], moto: str) -> None:
     cut = Cut(moto)
-    replace_services(app, storage=cut.storage)
-    row = file.new_file("a.bin", "text/plain", "async")
-    file.receive(row, pieces(BODY))
-    cut.key = row.key
-    for attempt in range(1, 6):
+    with create_app(settings, {"storage": cut.storage}).app_context():
+        row = file.new_file("a.bin", "text/plain", "async")
+        file.receive(row, pieces(BODY))
+        cut.key = row.key
+        for attempt in range(1, 6):
+            file.upload_file(row.id)
+            ended = attempt == 5
+            assert reload(row).upload_status == (UploadStatus.ERROR if ended else UploadStatus.PENDING)
+            assert cut.multipart_uploads == (0 if ended else 1)
+
+
+def test_a_file_is_stored_by_two_attempts_that_share_the_work(settings: dict[str, str], moto: str) -> None:
+    cut = Cut(moto)
+    with create_app(settings, {"storage": cut.storage}).app_context():
+        row = file.new_file("a.bin", "text/plain", "async")
+        file.receive(row, pieces(BODY))
         file.upload_file(row.id)
-        ended = attempt == 5
-        assert reload(row).upload_status == (UploadStatus.ERROR if ended else UploadStatus.PENDING)
-        assert cut.multipart_uploads == (0 if ended else 1)
+        cut.heal()
+        file.upload_file(row.id)
 
-
-def test_a_file_is_stored_by_two_attempts_that_share_the_work(app: Flask, moto: str) -> None:
-    cut = Cut(moto)
-    replace_services(app, storage=cut.storage)
-    row = file.new_file("a.bin", "text/plain", "async")
-    file.receive(row, pieces(BODY))
-    file.upload_file(row.id)
-    cut.heal()
-    file.upload_file(row.id)
-
-    assert (reload(row).upload_status, reload(row).attempt) == (UploadStatus.COMPLETE, 2)
-    assert cut.sent.count("PART") == 2
-    assert read(cut.storage, row.key) == BODY
+        assert (reload(row).upload_status, reload(row).attempt) == (UploadStatus.COMPLETE, 2)
+        assert cut.sent.count("PART") == 2
+        assert read(cut.storage, row.key) == BODY
