@@ -150,13 +150,14 @@ def test_a_failed_statement_keeps_its_connection(app: Flask, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "times", "kept"), [("40001", 4, True), ("40P01", 4, True), ("25006", 1, False), ("26000", 1, False)]
+    ("code", "times", "connection_kept"),
+    [("40001", 4, True), ("40P01", 4, True), ("25006", 1, False), ("26000", 1, False)],
 )
-def test_a_rolled_back_transaction_is_retried(app: Flask, code: str, times: int, kept: bool) -> None:
+def test_a_rolled_back_transaction_is_retried(app: Flask, code: str, times: int, connection_kept: bool) -> None:
     work, pids = raising(code, times)
 
     assert transaction(work) == times + 1
-    assert len(set(pids)) == (1 if kept else 2)
+    assert len(set(pids)) == (1 if connection_kept else 2)
     with pytest.raises(UNAVAILABLE):
         transaction(raising(code, times + 1)[0])
 

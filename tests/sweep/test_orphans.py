@@ -128,14 +128,14 @@ class TestStorage:
     def test_an_object_of_a_failed_file_is_removed_if_the_file_cannot_be_retried(
         self, app: Flask, objects: MemoryStorageWithUploads
     ) -> None:
-        kept, lost, normal = claimed("async", 30), claimed("async", 30), claimed("normal", 30)
-        for row in (kept, lost, normal):
+        retryable, lost, normal = claimed("async", 30), claimed("async", 30), claimed("normal", 30)
+        for row in (retryable, lost, normal):
             objects.put(row.key, iter([b"half"]), content_type="text/plain")
             assert transitions.fail(row, "storage-mismatch")
         current_services().spool.delete(lost.id)
         sweep_orphans()
 
-        assert {found.key for found in objects.list_objects()} == {kept.key, OWNER_MARKER}
+        assert {found.key for found in objects.list_objects()} == {retryable.key, OWNER_MARKER}
 
     def test_objects_of_unfinished_and_complete_files_stay(
         self, app: Flask, objects: MemoryStorageWithUploads, monkeypatch: pytest.MonkeyPatch

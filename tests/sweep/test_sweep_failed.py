@@ -145,7 +145,7 @@ class TestLimit:
 
         assert report.counts["failed_purged"] == 1
         assert rows(owner) == [row.id for row in [*own[-3:], stored]]
-        assert all(rows(other) == [row.id for row in kept] for other, kept in others.items())
+        assert all(rows(other) == [row.id for row in expected] for other, expected in others.items())
         assert sweep().found == []
 
     def test_files_that_can_be_retried_do_not_count(self, app: Flask) -> None:
