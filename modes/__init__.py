@@ -1,4 +1,4 @@
-"""The three ways to upload. They differ only in who calls `file.store`, and when."""
+"""The three upload modes. They differ in who calls `file.store`, and when."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _DISPATCHERS = {"async": async_.dispatch, "celery": celery.dispatch}
 
 
 def dispatch(row: File) -> None:
-    """Have a waiting file stored by whom its mode says. In normal mode none waits."""
+    """Have a PENDING file stored by a thread or a task, as its mode says. Mode `normal` has no PENDING files."""
     _DISPATCHERS[row.mode](row)

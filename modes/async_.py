@@ -1,4 +1,4 @@
-"""Mode `async`: the bytes are safe in the spool, the client is answered, a thread stores them."""
+"""Mode `async`: the bytes are spooled, the client gets its response, and a thread stores the file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from models import File
 from services import current_services
 
 
-def upload(row: File, sent: IncomingFile) -> None:
-    """Keep `sent`; the row is PENDING on return."""
-    file.receive(row, sent.stream, sent.max_bytes, sent.client)
+def upload(row: File, incoming: IncomingFile) -> None:
+    """Spool the file and dispatch it; on return the row is PENDING."""
+    file.receive(row, incoming.stream, incoming.max_bytes, incoming.client)
     dispatch(row)
 
 
 def dispatch(row: File) -> None:
-    """Have a thread store a waiting file."""
+    """Have a thread store a PENDING file."""
     current_services().store_pool.submit(file.upload_file, row.id)

@@ -1,4 +1,4 @@
-"""Mode `celery`: the bytes are safe in the spool, the client is answered, a task of a Celery worker stores them."""
+"""Mode `celery`: the bytes are spooled, the client gets its response, and a task of a Celery worker stores the file."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ DISPATCHERS = 2
 """Threads that queue tasks."""
 
 _RELAYS = 16
-"""Threads that send bytes to workers. Such a thread mostly waits for its worker."""
+"""Threads that send bytes to workers. They mostly wait for credit."""
 
 _PAUSE = 1.0
-"""Seconds before demands are read again after that has failed."""
+"""Seconds between attempts to read requests while Redis is unavailable."""
 
 
-def upload(row: File, sent: IncomingFile) -> None:
-    """Keep `sent`; the row is PENDING on return. Redis is spoken to after the answer: without it the file waits."""
-    file.receive(row, sent.stream, sent.max_bytes, sent.client)
+def upload(row: File, incoming: IncomingFile) -> None:
+    """Spool the file and dispatch it; on return the row is PENDING. A thread uses Redis later, so it may be down."""
+    file.receive(row, incoming.stream, incoming.max_bytes, incoming.client)
     dispatch(row)
 
 
 def dispatch(row: File) -> None:
-    """Have a worker store a waiting file."""
+    """Have a worker store a PENDING file."""
     current_services().dispatch_pool.submit(enqueue, row.id)
 
 
 def enqueue(id: str) -> None:
-    """Queue a task for a waiting file, unless one is queued, its object is there already or its bytes are gone."""
+    """Queue a task for a PENDING file, unless one is queued, its object exists already, or its bytes are lost."""
     row = queries.get(id)
     if row is None or row.size is None or attempts.recover_if_stored(row):
         return
@@ -61,22 +61,22 @@ def enqueue(id: str) -> None:
 
 
 def waiting() -> tuple[int, float]:
-    """How many files have waited for a worker for more than two leases, and for how many seconds the longest.
+    """The number of files that have waited for a worker for over two leases, and the longest wait in seconds.
 
-    None runs, or all are busy, or deaf, or have another queue.
+    Then no worker runs, all are busy or have lost Redis, or they read another queue.
     """
     return queries.waiting_for_workers(2 * current_services().leases.seconds, attempts.MAX_RETRY_DELAY)
 
 
 def requeue_lost_tasks() -> None:
-    """Have waiting files queued again that Redis has lost the tasks of, however far off their next turn is."""
-    current_services().dispatch_pool.submit(_requeue_lost_tasks, "recall")
+    """Have PENDING files queued again whose tasks Redis has lost, without waiting for `due_at`."""
+    current_services().dispatch_pool.submit(_requeue_lost_tasks, "lost tasks")
 
 
 def _requeue_lost_tasks(_: str) -> None:
     services = current_services()
-    if services.relay.may_have_lost_tasks() and (found := transitions.make_due(2 * services.leases.seconds)):
-        log.warning("tasks.lost: Redis has no task for some of %d waiting files; they are queued again", found)
+    if services.relay.may_have_lost_tasks() and (count := transitions.make_due(2 * services.leases.seconds)):
+        log.warning("tasks.lost: %d files are queued again, Redis has no task for some of them", count)
     services.relay.set_marker()
 
 
@@ -88,17 +88,17 @@ def _queue(id: str, size: int, turn: int) -> None:
         tasks.send_relayed(id, turn)
 
 
-def is_running_attempt(row: File | None, attempt: int, here: str) -> bool:
-    """Whether a worker that asks for a file in its attempt `attempt` holds it. `here`: the identity of this spool."""
+def is_running_attempt(row: File | None, attempt: int, spool: str) -> bool:
+    """Whether `attempt` is the running one of this file, and its bytes are in the spool with the identity `spool`."""
     if row is None or row.mode != "celery" or row.upload_status != UploadStatus.PROCESSING:
         return False
-    return row.attempt == attempt and row.spool in (None, here)
+    return row.attempt == attempt and row.spool in (None, spool)
 
 
 def send_bytes(id: str, attempt: int) -> None:
-    """Send the bytes of a file to the worker that has asked for them.
+    """Send the bytes of a file to the worker that requested them.
 
-    Who can write to Redis can ask for anything: nothing but the file of a running attempt in this spool is sent.
+    Redis is not trusted: only the file of a running attempt is sent, and only from this spool.
     """
     if not is_running_attempt(queries.get(id), attempt, current_services().spool.identity):
         log.warning("relay.request_refused: attempt %d of this file is not running", attempt, extra=for_file(id))
@@ -107,25 +107,25 @@ def send_bytes(id: str, attempt: int) -> None:
 
 
 class RelayServer:
-    """Hears what workers ask this process for, on a thread of its own from the first time that they may ask."""
+    """A thread that reads the workers' requests to this process. It starts when the first relayed file is queued."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._pool = BackgroundPool(app, "ferry-feed", _RELAYS)
+        self._pool = BackgroundPool(app, "ferry-relay", _RELAYS)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start to hear, if we do not yet."""
+        """Start the thread unless it runs."""
         with self._lock:
             if self._thread is None:
                 self._stop.clear()
-                self._thread = threading.Thread(target=self._run, name="ferry-feeder", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="ferry-relay-requests", daemon=True)
                 self._thread.start()
 
     def drain(self, *, cancel_pending: bool) -> None:
-        """Return when nobody is fed any more. Nobody new is."""
+        """Accept no more requests, and wait for the running ones."""
         with self._lock:
             thread, self._thread = self._thread, None
         if thread:
@@ -136,20 +136,18 @@ class RelayServer:
         self._pool.drain(cancel_pending=cancel_pending)
 
     def _run(self) -> None:
-        away = False
+        is_down = False
         with self._app.app_context():
             while not self._stop.is_set():
                 try:
                     for id, attempt in current_services().relay.requests():
                         self._pool.submit(send_bytes, id, attempt)
-                    away = False
+                    is_down = False
                 except RelayLost as error:
-                    if not away:
-                        log.warning(
-                            "relay.requests_failed: %s, asked again until it works", type(error.__cause__).__name__
-                        )
-                    away = True
+                    if not is_down:
+                        log.warning("relay.requests_failed: %s, retried until it works", type(error.__cause__).__name__)
+                    is_down = True
                     self._stop.wait(_PAUSE)
-                except Exception:  # Without this thread no worker would ever get bytes of this process again.
+                except Exception:  # Workers would get no bytes of this process any more without this thread.
                     log.exception("relay.requests_failed")
                     self._stop.wait(_PAUSE)

@@ -1,4 +1,4 @@
-"""Mode `normal`: the request itself carries the bytes to the storage while they arrive; the client waits."""
+"""Mode `normal`: the request stores the bytes as they arrive, and the client waits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from api.upload_request import IncomingFile
 from models import File
 
 
-def upload(row: File, sent: IncomingFile) -> None:
-    """Store `sent`; the row is COMPLETE on return. It is committed before the first byte leaves."""
-    file.insert_claimed(row, sent.max_bytes)
-    file.store(row, sent.stream, sent.max_bytes)
+def upload(row: File, incoming: IncomingFile) -> None:
+    """Store the file; on return the row is COMPLETE. The row is committed before the first byte is sent."""
+    file.insert_claimed(row, incoming.max_bytes)
+    file.store(row, incoming.stream, incoming.max_bytes)
