@@ -1,4 +1,4 @@
-"""The factory that wires the parts. Nothing imports it; servers name it.
+"""The application factory. No module imports this one; gunicorn and Celery do.
 
 gunicorn -c gunicorn.conf.py "app:create_app()"
 celery -A app.celery worker
@@ -44,18 +44,17 @@ from sweep.sweeper import Sweeper
 
 
 def create_app(overrides: Mapping[str, str] | None = None, services: Mapping[str, Any] | None = None) -> Flask:
-    """The service, with the settings of the environment and `overrides` in front of them.
+    """Create the app. `overrides` take precedence over the environment.
 
-    `services` replaces fields of `Services`, by name: `create_app(services={"storage": MemoryStorage()})`.
-    Connects to nothing and writes nothing. Raises config.ConfigError for invalid settings.
+    `services` replaces fields of `Services` by name: `create_app(services={"storage": MemoryStorage()})`.
+    Opens no connection and writes no file. Raises config.ConfigError for invalid settings.
     """
     cli.prepare_process()
     settings = config.load(overrides)
     app = Flask(__name__)
     app.config["FERRY"] = settings
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    built = _services(app, settings)
-    app.extensions[EXTENSION] = replace(built, **(services or {}))
+    app.extensions[EXTENSION] = replace(_services(app, settings), **(services or {}))
     guards.init_app(app)
     any_path.init_app(app)
     request_ids.init_app(app)
@@ -87,7 +86,7 @@ def _services(app: Flask, settings: Config) -> Services:
         celery=tasks.create_celery(app, settings),
         relay=Relay(settings.redis, settings.relay_file_bytes, settings.relay_total_bytes, INLINE_BYTES),
         store_pool=BackgroundPool(app, "ferry-store", settings.store_threads),
-        dispatch_pool=BackgroundPool(app, "ferry-send", celery_mode.DISPATCHERS),
+        dispatch_pool=BackgroundPool(app, "ferry-dispatch", celery_mode.DISPATCHERS),
         relay_server=celery_mode.RelayServer(app),
         removal_pool=BackgroundPool(app, "ferry-remove", deletion.THREADS),
         sweeper=Sweeper(
@@ -104,13 +103,13 @@ def _services(app: Flask, settings: Config) -> Services:
 
 @cache
 def _celery() -> Any:
-    os.umask(0o077)  # A worker's files are for its own user alone, as the web service's are.
+    os.umask(0o077)  # Files of a worker are private to its user, as in gunicorn.conf.py.
     with create_app().app_context():
         return current_services().celery
 
 
 def __getattr__(name: str) -> Any:
-    """`app.celery`, made when Celery asks for it, so that importing this module makes nothing."""
+    """`app.celery`, created on first use: importing this module has no side effects."""
     if name == "celery":
         return _celery()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The doors: what the service answers over HTTP. Each parses, calls and answers; failures answer by themselves."""
+"""Views: the three upload endpoints, files, the page, health, problems. Errors are raised as problems."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _MODES = (
     ("async", "Upload in the background", "Answers when its bytes are safe here. The service stores it then."),
     ("celery", "Upload to the queue", "Answers when its bytes are safe here. A Celery worker stores it."),
 )
-"""The modes as the page offers them: name, button, what the button does."""
+"""The modes on the page: name, button label, hint."""
 
-Answer = tuple[dict[str, Any], int, dict[str, str]]
+Json = tuple[dict[str, Any], int, dict[str, str]]
 
 
 @routes.get("/")
@@ -59,7 +59,7 @@ def index() -> str:
 @routes.route("/normal_upload/<any_path:name>", methods=_METHODS)
 @requires_scope("upload")
 def normal_upload(name: str | None = None) -> Response:
-    """Store the file while it arrives; answer when it is stored."""
+    """Store the file as it arrives; respond when it is stored."""
     return _upload("normal", 201, name)
 
 
@@ -67,7 +67,7 @@ def normal_upload(name: str | None = None) -> Response:
 @routes.route("/async_upload/<any_path:name>", methods=_METHODS)
 @requires_scope("upload")
 def async_upload(name: str | None = None) -> Response:
-    """Keep the file; answer; a thread stores it."""
+    """Spool the file; a thread stores it after the response."""
     return _upload("async", 202, name)
 
 
@@ -75,14 +75,14 @@ def async_upload(name: str | None = None) -> Response:
 @routes.route("/celery_upload/<any_path:name>", methods=_METHODS)
 @requires_scope("upload")
 def celery_upload(name: str | None = None) -> Response:
-    """Keep the file; answer; a Celery worker stores it."""
+    """Spool the file; a Celery worker stores it after the response."""
     return _upload("celery", 202, name)
 
 
 @routes.post("/files/<id>/retry")
 @requires_scope("upload")
-def retry(id: str) -> Answer:
-    """Try a file once more that ended as ERROR, if its bytes are still kept."""
+def retry(id: str) -> Json:
+    """Retry a file with status ERROR whose bytes are still in the spool."""
     row = get_file_or_404(id)
     attempts.retry(row)
     return upload_response(row, 202)
@@ -100,7 +100,7 @@ def delete(id: str) -> tuple[str, int]:
 @routes.post("/files/delete")
 @requires_scope("delete")
 def delete_many() -> dict[str, list[str]]:
-    """Delete several files; say which of the ids were of none."""
+    """Delete several files; report the ids that are unknown."""
     ids = parse_ids(read_json(request))
     rows = get_files(ids)
     deleted = [id for id in ids if id in rows and deletion.delete(rows[id])]
@@ -110,24 +110,24 @@ def delete_many() -> dict[str, list[str]]:
 @routes.get("/files")
 @requires_scope("read")
 def files() -> dict[str, Any]:
-    """A page of files, newest first unless asked otherwise. `next` continues it, and is null at the end."""
-    limit, which = parse_page(request.args)
-    rows = queries.page(g.principal.owner, limit + 1, **which)
-    more = len(rows) > limit
-    return {"files": [serialize(row) for row in rows[:limit]], "next": rows[limit - 1].id if more else None}
+    """A page of files, newest first by default. `next` is the cursor of the next page, null on the last."""
+    limit, filters = parse_page(request.args)
+    rows = queries.page(g.principal.owner, limit + 1, **filters)
+    has_next = len(rows) > limit
+    return {"files": [serialize(row) for row in rows[:limit]], "next": rows[limit - 1].id if has_next else None}
 
 
 @routes.get("/healthz")
 @public
 def healthz() -> dict[str, str]:
-    """The process serves requests."""
+    """Liveness: the process serves requests."""
     return {"status": "ok"}
 
 
 @routes.get("/healthz/ready")
 @public
 def ready() -> dict[str, Any]:
-    """The process can accept files: the database answers. What waits for a worker is named, and refuses nothing."""
+    """Readiness: the database responds. Files that wait for a worker are reported, but do not make it fail."""
     ping()
     waiting, seconds = celery_mode.waiting()
     return {"status": "ready", "celery": {"waiting": waiting, "oldest_seconds": int(seconds)}}
@@ -136,7 +136,7 @@ def ready() -> dict[str, Any]:
 @routes.get("/problems/<slug>")
 @public
 def problem_page(slug: str) -> Response:
-    """What a problem's `type` leads to: its cause and its cure."""
+    """The page at a problem's `type`: its cause and remedy."""
     kind = all_problems().get(slug)
     if kind is None:
         raise NotFound
@@ -144,33 +144,35 @@ def problem_page(slug: str) -> Response:
 
 
 def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
-    """Accept the file of this request. `name` is its name in the path; PUT makes a new file each time, as POST does."""
+    """Accept the file of this request. `name` is its name in the path. PUT creates a new file each time, like POST."""
     settings = config.current()
     ttl = expires_in(request.args, settings.default_ttl)
     key = request.headers.get("Idempotency-Key")
-    with upload_slot() as caller:
+    with upload_slot() as principal:
         if key is None:
-            _check_quota(caller)
-        sent = replace(parse(request, settings.max_file_size, name), client=caller.name)
-        ttl = expires_in(sent.settings, ttl)
-        key = sent.settings.get("idempotency_key", key)
-        check_allowed(sent.detected_type, sent.content_type, settings.allowed_types, settings.denied_types)
+            _check_quota(principal)
+        incoming = replace(parse(request, settings.max_file_size, name), client=principal.name)
+        ttl = expires_in(incoming.settings, ttl)
+        key = incoming.settings.get("idempotency_key", key)
+        check_allowed(incoming.detected_type, incoming.content_type, settings.allowed_types, settings.denied_types)
         row = file.new_file(
-            sent.name, sent.content_type, mode,
-            detected_type=sent.detected_type, owner=caller.owner, expires_in=ttl,
+            incoming.name, incoming.content_type, mode,
+            detected_type=incoming.detected_type, owner=principal.owner, expires_in=ttl,
         )  # fmt: skip
-        with idempotency.idempotent(key, row) as before:
-            if before is None:
-                if key is not None:  # One that comes again takes no more of the quota, and got as far as here.
-                    _check_quota(caller)
-                UPLOADS[mode](row, sent)
+        with idempotency.idempotent(key, row) as existing:
+            if existing is None:
+                if key is not None:  # Only now: a replayed request needs no quota.
+                    _check_quota(principal)
+                UPLOADS[mode](row, incoming)
                 return negotiate_upload_response(row, status)
-            answer = negotiate_upload_response(idempotency.require_same_request(before, row, sent.stream), status)
-    answer.headers["Idempotency-Replayed"] = "true"
-    return answer
+            replayed = idempotency.require_same_request(existing, row, incoming.stream)
+    response = negotiate_upload_response(replayed, status)
+    response.headers["Idempotency-Replayed"] = "true"
+    return response
 
 
-def _check_quota(caller: Principal) -> None:
-    """Raises QuotaExceeded where what is announced can't fit. What does is only reserved later."""
-    if caller.key and caller.key.quota_bytes is not None and (room := storage_quota.remaining(caller.key.owner)):
-        room.check(min_file_size(request))
+def _check_quota(principal: Principal) -> None:
+    """Raise QuotaExceeded if the announced file exceeds the quota. Nothing is reserved yet."""
+    key = principal.key
+    if key and key.quota_bytes is not None and (quota := storage_quota.remaining(key.owner)):
+        quota.check(min_file_size(request))
