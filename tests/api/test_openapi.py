@@ -113,6 +113,20 @@ def test_a_value_is_taken_within_its_bounds_only(
     answer.close()
 
 
+def test_the_document_has_the_documented_limits() -> None:
+    parameters = {
+        (operation.id, parameter["name"]): parameter["schema"]
+        for operation in OPERATIONS
+        for parameter in operation.parameters
+    }
+
+    assert parameters["get_file", "wait"]["maximum"] == 60
+    assert (parameters["get_link", "expires"]["maximum"], parameters["get_link", "expires"]["default"]) == (900, 300)
+    assert (parameters["list_files", "limit"]["maximum"], parameters["list_files", "limit"]["default"]) == (100, 20)
+    assert parameters["fetch_archive", "ids"]["maxItems"] == 1000
+    assert document()["components"]["schemas"]["Ids"]["properties"]["ids"]["maxItems"] == 100
+
+
 def test_a_list_of_ids_has_the_bounds_of_the_document(client: FlaskClient) -> None:
     schema = document()["components"]["schemas"]["Ids"]["properties"]["ids"]
 
