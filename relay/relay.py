@@ -19,7 +19,7 @@ from relay.sender import SlotLimiter, send_pieces
 from relay.task_queue import TaskQueue
 
 INLINE_BYTES = 256 << 10
-"""Largest file that travels inside its task: a larger message would block Redis for the other clients."""
+"""Largest file that travels inside its task; larger ones are relayed in pieces."""
 
 
 class Relay:
