@@ -65,7 +65,7 @@ def get(client: FlaskClient, id: str, **headers: str) -> TestResponse:
     )
 
 
-def test_a_file_comes_back_as_it_was_sent(client: FlaskClient) -> None:
+def test_a_file_is_downloaded_as_it_was_sent(client: FlaskClient) -> None:
     answer = get(client, sent(client))
 
     assert (answer.status_code, answer.data) == (200, BODY)

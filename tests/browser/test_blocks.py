@@ -7,6 +7,6 @@ from tests.browser.test_recipes import RUNS
 from tests.browser.uploaders import UPLOADERS
 
 
-def test_every_block_of_the_page_is_run() -> None:
+def test_every_code_block_of_the_page_is_run() -> None:
     assert set(blocks()) == {"", *UPLOADERS, *RUNS}
     assert browser_half().count("```") == 2 * len(blocks())

@@ -45,7 +45,7 @@ def test_a_site_that_is_not_named_is_refused(page: Page, ferry: Stack, foreign_s
     assert any("blocked by CORS policy" in line for line in said)
 
 
-def test_axe_finds_a_picture_without_a_text(page: Page) -> None:
+def test_axe_finds_an_image_without_alt_text(page: Page) -> None:
     require_modules()
     page.set_content("<html lang=en><title>t</title><main><h1>h</h1><img src='data:,'></main>")
 

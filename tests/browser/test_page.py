@@ -151,7 +151,7 @@ class TestSending:
         assert said == []
 
     @pytest.mark.parametrize("mode", ["Upload in the background", "Upload to the queue"])
-    def test_what_is_stored_later_is_followed_to_its_end(
+    def test_a_file_stored_later_is_followed_to_its_end(
         self, page: Page, chosen: Callable[..., Path], mode: str
     ) -> None:
         chosen("later.txt")
@@ -181,7 +181,7 @@ class TestSending:
 
         assert len(files_of(ferry, "twice.txt")) == 1
 
-    def test_sent_again_after_a_network_error_it_is_one_file(
+    def test_a_retry_after_a_network_error_makes_one_file(
         self, page: Page, ferry: Stack, chosen: Callable[..., Path]
     ) -> None:
         """The first answer is lost on its way, as where a phone changes its network."""
@@ -206,7 +206,7 @@ class TestSending:
             until(page, "!document.querySelector('input[type=file]').value")
             assert len(files_of(ferry, "anew.txt")) == number
 
-    def test_cancel_ends_it(self, page: Page, ferry: Stack, chosen: Callable[..., Path]) -> None:
+    def test_cancel_ends_the_upload(self, page: Page, ferry: Stack, chosen: Callable[..., Path]) -> None:
         chosen("cancelled.bin", LARGE)
         slow_down(page)
         page.get_by_role("button", name="Upload and wait").click()
@@ -237,7 +237,7 @@ class TestRefusals:
 
         assert alert.inner_text() == "The quota is used up. Only 3 bytes are left."
 
-    def test_what_is_no_problem_shows_its_status(self, page: Page, chosen: Callable[..., Path]) -> None:
+    def test_a_response_that_is_no_problem_shows_its_status(self, page: Page, chosen: Callable[..., Path]) -> None:
         chosen("proxy.txt")
         page.route("**/normal_upload", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
         page.get_by_role("button", name="Upload and wait").click()
@@ -279,7 +279,7 @@ class TestDrop:
         page.get_by_role("button", name="Upload and wait").click()
         says(page, "dropped.txt: Stored and verified.")
 
-    def test_of_several_the_first_is_taken_and_the_page_says_so(self, page: Page, ferry: Stack) -> None:
+    def test_the_first_of_several_files_is_sent_with_a_notice(self, page: Page, ferry: Stack) -> None:
         page.goto(ferry.url)
         page.evaluate(DROP, ["one.txt", "two.txt"])
 
@@ -304,7 +304,7 @@ class TestFilesPage:
         assert len(files_of(ferry, "plain.txt")) == 1
 
     @pytest.mark.parametrize("javascript", [True, False])
-    def test_it_shows_the_end_by_itself(self, opened: Opened, own_stack: Stack, javascript: bool) -> None:
+    def test_the_file_page_updates_to_the_end(self, opened: Opened, own_stack: Stack, javascript: bool) -> None:
         own_stack.stop("worker")
         where = own_stack.upload("celery", b"later", "later.txt").json()["links"]["self"]
         page = opened(java_script_enabled=javascript)
@@ -331,7 +331,7 @@ class TestKey:
         assert requests.get(link.get_attribute("href") or "", timeout=10).content == b"xxxxx"
         assert len(files_of(stack, "mine.txt", token)) == 1
 
-    def test_it_is_kept_until_the_tab_is_closed(self, page: Page, keyed: tuple[Stack, str]) -> None:
+    def test_the_key_is_kept_until_the_tab_is_closed(self, page: Page, keyed: tuple[Stack, str]) -> None:
         stack, token = keyed
         page.goto(stack.url)
         page.get_by_label("API key").fill(token)
@@ -344,7 +344,7 @@ class TestKey:
         assert page.get_by_label("API key").input_value() == token
         assert other.get_by_label("API key").input_value() == ""
 
-    def test_a_wrong_one_is_said_and_forgotten(
+    def test_a_wrong_key_is_reported_and_forgotten(
         self, page: Page, keyed: tuple[Stack, str], chosen: Callable[..., Path]
     ) -> None:
         chosen("wrong.txt", url=keyed[0].url)
@@ -365,7 +365,7 @@ class TestKey:
 
 
 class TestList:
-    def test_it_is_a_table_of_files(self, page: Page, ferry: Stack, chosen: Callable[..., Path]) -> None:
+    def test_the_list_is_a_table_of_files(self, page: Page, ferry: Stack, chosen: Callable[..., Path]) -> None:
         name = "<b>listed & sent.txt"
         id = ferry.upload("normal", b"x" * 2048, name).json()["id"]
         page.goto(ferry.url)

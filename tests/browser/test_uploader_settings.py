@@ -36,7 +36,7 @@ def with_setting(name: str, setting: str) -> str:
 
 
 @pytest.mark.parametrize("row", NOT_ACCEPTED)
-def test_a_setting_to_leave_off_is_refused_with_a_reason_and_leaves_no_file(
+def test_an_unsupported_setting_is_refused_with_a_reason_and_leaves_no_file(
     page: Page, place: Place, tmp_path: Path, row: str
 ) -> None:
     name, setting, count, size, slug = NOT_ACCEPTED[row]
@@ -53,9 +53,7 @@ def test_a_setting_to_leave_off_is_refused_with_a_reason_and_leaves_no_file(
 
 
 @pytest.mark.parametrize("row", NOT_ACCEPTED)
-def test_a_setting_to_leave_off_does_no_harm_to_one_small_file(
-    page: Page, place: Place, tmp_path: Path, row: str
-) -> None:
+def test_an_unsupported_setting_does_not_harm_a_small_file(page: Page, place: Place, tmp_path: Path, row: str) -> None:
     name, setting, *_ = NOT_ACCEPTED[row]
     paths = new_files(tmp_path, 1, 900)
     start(page, place, with_setting(name, setting))
@@ -118,9 +116,7 @@ def test_tus_in_uppy_is_refused_with_a_reason(page: Page, place: Place, tmp_path
     check_absent(place, paths)
 
 
-def test_uppy_as_it_comes_repeats_a_refused_file_and_calls_it_a_network_error(
-    page: Page, place: Place, tmp_path: Path
-) -> None:
+def test_uppy_by_default_repeats_a_refused_file_as_a_network_error(page: Page, place: Place, tmp_path: Path) -> None:
     """The recipe does neither: docs/clients.md says why it has these settings."""
     sent = start(page, place, UPLOADERS["Uppy"].bare.replace("OPTIONS", "bundle: true"))
 

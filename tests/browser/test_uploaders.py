@@ -23,7 +23,9 @@ WRONG_KEY = f"ferry_{'0' * 12}_{'A' * 43}"
 
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("name", UPLOADERS)
-def test_an_uploader_as_it_comes_sends_files(page: Page, place: Place, tmp_path: Path, name: str, count: int) -> None:
+def test_an_uploader_with_default_settings_sends_files(
+    page: Page, place: Place, tmp_path: Path, name: str, count: int
+) -> None:
     paths = new_files(tmp_path, count)
     sent = start(page, place, UPLOADERS[name].bare.replace("OPTIONS", ""))
 

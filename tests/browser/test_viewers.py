@@ -56,7 +56,7 @@ def until_red(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("body", "name"), [(samples.pdf(), "a.pdf"), (samples.png(300), "a.png")])
-def test_a_file_that_is_opened_by_itself_is_shown(page: Page, ferry: Stack, body: bytes, name: str) -> None:
+def test_a_file_opened_directly_is_shown(page: Page, ferry: Stack, body: bytes, name: str) -> None:
     said = watch(page)
     page.goto(stored(ferry, body, name))
 
@@ -64,7 +64,7 @@ def test_a_file_that_is_opened_by_itself_is_shown(page: Page, ferry: Stack, body
     assert [line for line in said if "Content Security Policy" in line] == []
 
 
-def test_audio_that_is_opened_by_itself_is_played(page: Page, ferry: Stack) -> None:
+def test_audio_opened_directly_is_played(page: Page, ferry: Stack) -> None:
     page.goto(stored(ferry, samples.wav(), "a.wav"))
     page.wait_for_function("document.querySelector('video, audio').readyState >= 3")
 
@@ -97,7 +97,7 @@ def test_a_site_that_is_not_listed_embeds_nothing(page: Page, ferry: Stack, fore
     assert page.evaluate(EMBED, ["img", address, True]) == "refused"
 
 
-def test_pdf_js_on_a_listed_site_asks_for_what_it_shows(page: Page, ferry: Stack, foreign_site: str) -> None:
+def test_pdf_js_on_a_listed_site_requests_ranges_it_shows(page: Page, ferry: Stack, foreign_site: str) -> None:
     require_modules()
     address = stored(ferry, samples.pdf(padding=2 << 20), "large.pdf")
     said, ranges = watch(page), []

@@ -48,7 +48,7 @@ def begun(stack: Stack, path: str) -> Any:
     return connection, connection.getresponse()
 
 
-def test_a_large_file_comes_back_in_whole_and_in_part(stack: Stack, large: str) -> None:
+def test_a_large_file_is_downloaded_whole_and_in_ranges(stack: Stack, large: str) -> None:
     url = f"{stack.url}/files/{large}/content"
     whole = requests.get(url, timeout=30)
     end = requests.get(url, headers={"Range": "bytes=-70000", "If-Range": whole.headers["ETag"]}, timeout=30)
@@ -63,7 +63,7 @@ def test_a_large_file_comes_back_in_whole_and_in_part(stack: Stack, large: str) 
         assert FILE.items() <= dict(answer.headers).items()
 
 
-def test_a_download_that_was_cut_is_continued_by_curl(stack: Stack, large: str, tmp_path: Path) -> None:
+def test_curl_resumes_an_interrupted_download(stack: Stack, large: str, tmp_path: Path) -> None:
     (tmp_path / "part").write_bytes(LARGE[:1_234_567])
     argv = ["curl", "-sSf", "-C", "-", "-o", str(tmp_path / "part"), f"{stack.url}/files/{large}/content"]
     subprocess.run(argv, check=True, timeout=30)
@@ -71,7 +71,7 @@ def test_a_download_that_was_cut_is_continued_by_curl(stack: Stack, large: str, 
     assert (tmp_path / "part").read_bytes() == LARGE
 
 
-def test_answers_without_a_body_leave_the_connection_in_order(stack: Stack) -> None:
+def test_responses_without_a_body_keep_the_connection_usable(stack: Stack) -> None:
     """HEAD, 304, 416, 302 and an empty file, one after the other on one connection."""
     id, empty = stored(stack, b"x" * 100), stored(stack, b"")
     etag = f'"{hashlib.sha256(b"x" * 100).hexdigest()}"'
@@ -94,7 +94,7 @@ def test_answers_without_a_body_leave_the_connection_in_order(stack: Stack) -> N
         assert body == b"x" * 100
 
 
-def test_a_link_gives_the_bytes_with_safe_headers_to_plain_curl(stack: Stack) -> None:
+def test_curl_downloads_from_a_link_with_safe_headers(stack: Stack) -> None:
     """Without a key of ours, and after a restart of rclone, which forgets what an object was stored with."""
     page = b"<!DOCTYPE html><script>alert(1)</script>"
     id = stored(stack, page, "my page.html")
@@ -128,7 +128,7 @@ def fds_and_threads(stack: Stack) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("path", ["/files/{}/content", "/files.zip?ids={}"])
-def test_a_hundred_clients_that_go_away_leave_nothing_open(stack: Stack, large: str, path: str) -> None:
+def test_a_hundred_disconnected_clients_leave_no_connection(stack: Stack, large: str, path: str) -> None:
     def leave(number: int) -> None:
         connection, answer = begun(stack, path.format(large))
         with closing(connection):
@@ -168,7 +168,7 @@ def link_of(fd: Path) -> str:
 
 
 @pytest.mark.parametrize("path", ["/files/{}/content", "/files.zip?ids={}"])
-def test_a_storage_that_dies_in_the_middle_cuts_the_connection(own_stack: Stack, path: str) -> None:
+def test_a_storage_killed_during_a_download_cuts_the_connection(own_stack: Stack, path: str) -> None:
     """The client sees that it has not all; the next one hears a problem, and the bytes once the storage is back.
 
     The operator has a line for each.
@@ -191,7 +191,7 @@ def test_a_storage_that_dies_in_the_middle_cuts_the_connection(own_stack: Stack,
     assert requests.get(f"{own_stack.url}/files/{id}/content", timeout=30).content == LARGE
 
 
-def test_an_object_that_was_removed_is_a_problem(stack: Stack) -> None:
+def test_a_removed_object_is_a_problem(stack: Stack) -> None:
     id = stored(stack, b"gone")
     with closing(storage_of(stack)) as storage:
         [key] = [key for key in stack.objects() if key.startswith(id)]
@@ -202,7 +202,7 @@ def test_an_object_that_was_removed_is_a_problem(stack: Stack) -> None:
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/object-missing")
 
 
-def test_one_caller_does_not_get_all_threads(tmp_path: Path) -> None:
+def test_one_client_does_not_take_all_threads(tmp_path: Path) -> None:
     """Of four, three read nothing; the fourth is for others, and says so."""
     with Stack(tmp_path, {"WEB_THREADS": "4", "WEB_WORKERS": "1", "MAX_TRANSFERS_PER_CLIENT": ""}) as stack:
         id = stored(stack, LARGE)
@@ -232,7 +232,7 @@ def test_the_curl_lines_about_fetching_work_as_printed(stack: Stack) -> None:
 
 
 @pytest.mark.long
-def test_who_stops_reading_is_cut(stack: Stack, large: str) -> None:
+def test_a_client_that_stops_reading_is_disconnected(stack: Stack, large: str) -> None:
     connection, answer = begun(stack, f"/files/{large}/content")
     with closing(connection):
         deadline = time.monotonic() + SEND_TIMEOUT + 20

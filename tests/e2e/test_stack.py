@@ -28,7 +28,7 @@ from tests.stack import MODES, Stack, storage_of
 
 
 @pytest.mark.parametrize(("mode", "status"), MODES.items())
-def test_a_file_comes_back_from_its_address_as_it_was_sent(stack: Stack, mode: str, status: int) -> None:
+def test_a_file_is_downloaded_from_its_url_as_it_was_sent(stack: Stack, mode: str, status: int) -> None:
     body = os.urandom(10_000_000)
 
     answer = stack.upload(mode, body)
@@ -39,7 +39,7 @@ def test_a_file_comes_back_from_its_address_as_it_was_sent(stack: Stack, mode: s
     assert stack.objects()[file["url"].rsplit("/", 1)[1]].read_bytes() == body
 
 
-def test_curl_sees_what_the_readme_promises(stack: Stack, tmp_path: Path) -> None:
+def test_the_curl_lines_of_the_readme_work(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7 " + os.urandom(3_000_000))
     for mode in MODES:
         argv = ["curl", "-sS", "-F", f"file=@{tmp_path}/a.pdf", f"{stack.url}/{mode}_upload"]
@@ -51,7 +51,7 @@ def test_curl_sees_what_the_readme_promises(stack: Stack, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_page_that_is_called_a_picture_is_given_out_as_bytes_to_keep(stack: Stack, mode: str) -> None:
+def test_html_named_as_an_image_is_served_as_an_attachment(stack: Stack, mode: str) -> None:
     """B27: the object's own headers say so, however it is fetched. Small, and in parts."""
     with closing(storage_of(stack)) as storage:
         for size in (10, 6_000_000):
@@ -66,7 +66,7 @@ def test_a_page_that_is_called_a_picture_is_given_out_as_bytes_to_keep(stack: St
             assert b"".join(storage.open(key)) == body
 
 
-def test_a_type_that_is_denied_is_refused_while_it_arrives_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_denied_type_is_refused_early_and_leaves_nothing(tmp_path: Path) -> None:
     """Of every length, as a form and as a raw body; the client hears it, and the next request is served."""
     page = b"<!DOCTYPE html><script>alert(1)</script>"
     with Stack(tmp_path, {"DENIED_TYPES": "text/html"}) as stack:
@@ -89,7 +89,7 @@ def test_a_type_that_is_denied_is_refused_while_it_arrives_and_leaves_nothing(tm
         assert (len(stack.objects()), stack.spooled()) == (1, [])
 
 
-def test_two_hundred_uploads_at_once_all_arrive(stack: Stack) -> None:
+def test_two_hundred_concurrent_uploads_are_stored(stack: Stack) -> None:
     """Mixed sizes and modes, 16 at a time."""
     rng = random.Random(7)
 
@@ -114,7 +114,7 @@ def test_two_hundred_uploads_at_once_all_arrive(stack: Stack) -> None:
     assert stack.spooled() == []
 
 
-def test_a_client_that_goes_away_leaves_an_error_and_no_object(stack: Stack) -> None:
+def test_a_client_that_disconnects_leaves_an_error_and_no_object(stack: Stack) -> None:
     before = set(stack.objects())
     argv = ["curl", "-s", "-m", "1", "--limit-rate", "4M", "-F", "file=@/dev/zero;filename=gone.bin"]
     argv[-1:] = ["file=@-;filename=gone.bin", f"{stack.url}/normal_upload"]
@@ -127,7 +127,7 @@ def test_a_client_that_goes_away_leaves_an_error_and_no_object(stack: Stack) -> 
     assert set(stack.objects()) == before
 
 
-def test_a_thousand_clients_that_go_away_leave_nothing_behind(stack: Stack) -> None:
+def test_a_thousand_disconnected_clients_leave_nothing(stack: Stack) -> None:
     """Every tenth only when a multipart upload has begun. Then comes one that stays."""
     before = set(stack.objects())
     small = form(part("file", bytes(100_000), "gone.bin"))
@@ -195,7 +195,7 @@ def foreign(command: str, prefix: str) -> str | None:
     return next((key for key in keys if not key.startswith(prefix)), None)
 
 
-def test_a_key_is_told_from_what_is_none() -> None:
+def test_tokens_are_distinguished_from_other_text() -> None:
     assert foreign("HELLO 3", "f:") is None
     assert foreign("LPUSH f:q x", "f:") is None
     assert foreign("EVALSHA 1a2b 2 f:a g:b 1", "f:") == "g:b"
@@ -204,7 +204,7 @@ def test_a_key_is_told_from_what_is_none() -> None:
     assert foreign("LPUSH celery x", "f:") == "celery"
 
 
-def test_a_whole_ferry_touches_no_key_but_its_own(stack: Stack) -> None:
+def test_ferry_touches_no_redis_key_but_its_own(stack: Stack) -> None:
     """Nor what a Celery app with Celery's own names has in the same database, be it due to be restored for long."""
     prefix = Config.from_env(stack.env).redis.key("")
     client = redis.Redis(port=stack.ports.redis, decode_responses=True)

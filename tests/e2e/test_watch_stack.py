@@ -74,7 +74,7 @@ def newest(stack: Stack, name: str) -> str:
 
 
 @pytest.mark.parametrize("mode", ["normal", "async", "celery"])
-def test_what_has_come_and_what_is_stored_is_seen_to_grow(stack: Stack, proxy: Proxy, mode: str) -> None:
+def test_received_and_stored_bytes_grow_while_watched(stack: Stack, proxy: Proxy, mode: str) -> None:
     proxy.pace = 0.5
     with ThreadPoolExecutor(1) as thread:
         upload = thread.submit(stack.upload, mode, bytes(SIZE), f"{mode}.bin")
@@ -106,7 +106,7 @@ def test_a_wait_ends_within_half_a_second_of_the_change(stack: Stack, proxy: Pro
     assert sorted(late)[1] < 0.5
 
 
-def test_who_comes_back_with_the_last_event_misses_nothing_and_hears_nothing_twice(stack: Stack, proxy: Proxy) -> None:
+def test_a_reconnect_with_the_last_event_id_gets_each_event_once(stack: Stack, proxy: Proxy) -> None:
     proxy.pace = 0.5
     url = f"{stack.url}/files/{stack.upload('async', bytes(SIZE)).json()['id']}/events"
     tags, last, status = [], "", ""
@@ -120,7 +120,7 @@ def test_who_comes_back_with_the_last_event_misses_nothing_and_hears_nothing_twi
     assert requests.get(url, headers={"Last-Event-ID": last}, timeout=30).status_code == 204
 
 
-def test_who_comes_back_is_answered_at_once(own_stack: Stack) -> None:
+def test_a_reconnect_is_answered_at_once(own_stack: Stack) -> None:
     """And not with the first comment that keeps a quiet stream alive."""
     url = f"{own_stack.url}/files/{own_stack.upload('celery', b'x').json()['id']}"
     last = requests.get(url, timeout=30).headers["ETag"].strip('"')
@@ -129,7 +129,7 @@ def test_who_comes_back_is_answered_at_once(own_stack: Stack) -> None:
         assert (answer.status_code, next(answer.iter_lines(chunk_size=1))) == (200, b":")
 
 
-def test_streams_without_number_stop_no_upload(own_stack: Stack) -> None:
+def test_event_streams_never_block_uploads(own_stack: Stack) -> None:
     id = own_stack.upload("celery", b"x").json()["id"]
     with ExitStack() as open_, ThreadPoolExecutor(16) as threads:
         ask = lambda _: requests.get(f"{own_stack.url}/files/{id}/events", stream=True, timeout=20)  # noqa: E731
@@ -144,7 +144,7 @@ def test_streams_without_number_stop_no_upload(own_stack: Stack) -> None:
     assert sum(answer.status_code == 200 for answer in answers) <= 2
 
 
-def test_a_stop_does_not_wait_for_those_who_wait(own_stack: Stack) -> None:
+def test_a_stop_does_not_wait_for_long_polls(own_stack: Stack) -> None:
     """SHUTDOWN_TIMEOUT is a minute here."""
     id = own_stack.upload("celery", b"x").json()["id"]
     with ThreadPoolExecutor(1) as thread:
@@ -165,7 +165,7 @@ def test_a_stop_does_not_wait_for_those_who_wait(own_stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("path", ["/files/{}/events", "/files/{}?wait=60"])
-def test_a_client_that_goes_away_gives_its_place_back_within_a_second(own_stack: Stack, path: str) -> None:
+def test_a_disconnected_watcher_frees_its_slot_within_a_second(own_stack: Stack, path: str) -> None:
     id = own_stack.upload("celery", b"x").json()["id"]
     with socket.create_connection(("127.0.0.1", own_stack.ports.web)) as client:
         client.sendall(f"GET {path.format(id)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())

@@ -94,7 +94,7 @@ def test_a_redis_that_does_not_answer_delays_a_file(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_a_worker_that_loses_its_connection_does_the_file_once(cluster: Cluster, size: int) -> None:
+def test_a_worker_that_loses_its_connection_stores_the_file_once(cluster: Cluster, size: int) -> None:
     """F19: Redis lives, but every connection is cut while a task runs."""
     slow = cluster.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
     upload = cluster.client.upload("celery", os.urandom(size))

@@ -7,7 +7,7 @@ import pytest
 from tests.faults import chaos
 
 
-def test_after_a_little_chaos_everything_accepted_is_where_it_belongs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_short_chaos_run_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     code = chaos.main(["--seed", "1", "--n", "20"])
 
     said = capsys.readouterr().out

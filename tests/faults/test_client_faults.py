@@ -23,7 +23,7 @@ SMALL, LARGE = 100_000, 9 << 20
 
 @pytest.mark.faults
 @pytest.mark.parametrize("damage", ["truncated", "changed", "removed"])
-def test_bytes_that_are_damaged_in_the_spool_are_never_stored(cluster: Cluster, damage: str) -> None:
+def test_bytes_damaged_in_the_spool_are_never_stored(cluster: Cluster, damage: str) -> None:
     """F29."""
     cluster.kill("s3")
     upload = cluster.client.upload("async", os.urandom(SMALL))
@@ -72,7 +72,7 @@ def test_a_client_that_resets_its_connection_leaves_nothing(cluster: Cluster, mo
 
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", MODES)
-def test_a_client_that_does_not_wait_for_its_answer_finds_its_file(cluster: Cluster, mode: str) -> None:
+def test_a_disconnected_client_finds_its_file_by_its_key(cluster: Cluster, mode: str) -> None:
     """F36: the answer was lost; the same request again is told what came of the first."""
     key, body = os.urandom(8).hex(), os.urandom(SMALL)
     slow = cluster.proxy.inject("put_object", "stall")
@@ -106,7 +106,7 @@ def test_a_retried_request_after_a_crash_makes_one_file(cluster: Cluster, mode: 
 
 
 @pytest.mark.faults
-def test_three_hundred_uploads_at_once_are_taken(cluster: Cluster) -> None:
+def test_three_hundred_concurrent_uploads_are_accepted(cluster: Cluster) -> None:
     """F7."""
     sending = [later(cluster.client.upload, "async", os.urandom(20_000)) for _ in range(300)]
     uploads = [upload.result(60) for upload in sending]
@@ -118,7 +118,7 @@ def test_three_hundred_uploads_at_once_are_taken(cluster: Cluster) -> None:
 
 
 @pytest.mark.faults
-def test_clients_that_send_nothing_more_do_not_keep_others_out(cluster: Cluster) -> None:
+def test_stalled_clients_do_not_block_others(cluster: Cluster) -> None:
     """F35: fewer than there are threads."""
     silent = [inspection.connect(cluster) for _ in range(12)]
     try:
@@ -149,7 +149,7 @@ def limited(cluster: Cluster, what: int, most: int) -> Iterator[None]:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", ["async", "celery"])
-def test_a_spool_that_is_full_is_told(cluster: Cluster, mode: str) -> None:
+def test_a_full_spool_is_reported(cluster: Cluster, mode: str) -> None:
     """F33: no file may grow beyond 4 MiB, as if the disk ended there."""
     with limited(cluster, resource.RLIMIT_FSIZE, 4 << 20):
         upload = cluster.client.upload(mode, os.urandom(LARGE))
@@ -159,7 +159,7 @@ def test_a_spool_that_is_full_is_told(cluster: Cluster, mode: str) -> None:
 
 
 @pytest.mark.faults
-def test_a_service_that_may_open_no_more_files_recovers(cluster: Cluster) -> None:
+def test_a_service_out_of_file_descriptors_recovers(cluster: Cluster) -> None:
     """F44: whatever it answers meanwhile, in form or not at all."""
     with limited(cluster, resource.RLIMIT_NOFILE, 40):
         sending = [later(cluster.client.upload, "async", os.urandom(SMALL), seconds=30) for _ in range(40)]

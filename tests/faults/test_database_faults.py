@@ -19,7 +19,7 @@ SMALL, LARGE = 100_000, 9 << 20
 
 
 @pytest.mark.parametrize("mode", ["normal", pytest.param("async", marks=pytest.mark.faults)])
-def test_a_database_that_dies_during_an_upload_is_waited_for(postgres_cluster: Cluster, mode: str) -> None:
+def test_an_upload_waits_for_a_database_that_was_killed(postgres_cluster: Cluster, mode: str) -> None:
     """F30: the file is stored once, and in normal mode the client hears so."""
     cluster, before = postgres_cluster, bodies_sent(postgres_cluster)
     slow = cluster.proxy.inject("put_object", "stall")
@@ -39,9 +39,7 @@ def test_a_database_that_dies_during_an_upload_is_waited_for(postgres_cluster: C
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", ["async", "celery"])
 @pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_a_database_that_is_frozen_during_an_upload_is_waited_for(
-    postgres_cluster: Cluster, mode: str, size: int
-) -> None:
+def test_an_upload_waits_for_a_frozen_database(postgres_cluster: Cluster, mode: str, size: int) -> None:
     """F30: for longer than the lease. The connections stay open, and nobody answers on them."""
     cluster = postgres_cluster
     slow = cluster.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
@@ -73,7 +71,7 @@ def test_without_a_database_nothing_is_accepted(postgres_cluster: Cluster) -> No
 
 
 @pytest.mark.faults
-def test_a_frozen_database_costs_seconds(postgres_cluster: Cluster) -> None:
+def test_a_frozen_database_delays_requests_by_seconds(postgres_cluster: Cluster) -> None:
     """F31."""
     cluster = postgres_cluster
     cluster.freeze("database")
@@ -108,7 +106,7 @@ def test_many_writers_wait_for_each_other(any_cluster: Cluster) -> None:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", MODES)
-def test_a_locked_database_is_waited_for(cluster: Cluster, mode: str) -> None:
+def test_an_upload_waits_for_a_locked_database(cluster: Cluster, mode: str) -> None:
     """F32: another program holds SQLite's write lock while a file ends."""
     slow = cluster.proxy.inject("put_object", "stall")
     sending: Any = later(cluster.client.upload, mode, os.urandom(SMALL))

@@ -27,7 +27,7 @@ def tasks_in(cluster: Cluster) -> int:
 
 
 @pytest.mark.parametrize("way", ["deaf", "hang"])
-def test_a_deaf_worker_ends_and_the_next_stores_its_files(cluster: Cluster, way: str) -> None:
+def test_a_deaf_worker_exits_and_its_successor_stores_the_files(cluster: Cluster, way: str) -> None:
     """F23: its connection stands and it takes nothing; or its main thread does nothing at all any more."""
     process = cluster.running["worker"]
     children = cluster.children("worker")
@@ -47,7 +47,7 @@ def test_a_deaf_worker_ends_and_the_next_stores_its_files(cluster: Cluster, way:
         ends_as(cluster, upload, "COMPLETE")
 
 
-def test_a_worker_that_has_nothing_to_take_stays(cluster: Cluster) -> None:
+def test_a_worker_without_tasks_stays(cluster: Cluster) -> None:
     """Its files wait for a web process that is gone, then for Redis: neither is the worker's to mend."""
     pid = cluster.running["worker"].pid
     cluster.client.upload("celery", os.urandom(1000))
@@ -61,7 +61,7 @@ def test_a_worker_that_has_nothing_to_take_stays(cluster: Cluster) -> None:
     assert (cluster.running["worker"].pid, cluster.running["worker"].ended) == (pid, None)
 
 
-def test_a_worker_that_works_is_not_deaf(cluster: Cluster) -> None:
+def test_a_busy_worker_is_not_deaf(cluster: Cluster) -> None:
     """Tasks wait for as long as its children are busy."""
     slow = cluster.proxy.inject("put_object", "stall", times=2)
     uploads = [cluster.client.upload("celery", os.urandom(1000)) for _ in range(6)]

@@ -27,7 +27,7 @@ SLOW = [pytest.param(mode, marks=pytest.mark.faults) for mode in ("normal", "cel
     ("operation", "size", "sends"),
     [("put_object", SMALL, 3), pytest.param("complete_multipart", LARGE, 1, marks=pytest.mark.faults)],
 )
-def test_a_storage_that_says_yes_and_keeps_nothing_is_not_believed(
+def test_a_storage_that_confirms_but_drops_the_bytes_is_detected(
     cluster: Cluster, operation: str, size: int, sends: int
 ) -> None:
     """What is in memory is sent `sends` times in an attempt."""
@@ -41,7 +41,7 @@ def test_a_storage_that_says_yes_and_keeps_nothing_is_not_believed(
 
 
 @pytest.mark.faults
-def test_a_storage_that_keeps_half_of_the_bytes_is_not_believed(cluster: Cluster) -> None:
+def test_a_storage_that_drops_half_of_the_bytes_is_detected(cluster: Cluster) -> None:
     cluster.proxy.inject("put_object", "half_kept", times=6)
 
     assert cluster.client.upload("normal", os.urandom(SMALL)).slug == "storage-mismatch"
@@ -52,16 +52,14 @@ def test_a_storage_that_keeps_half_of_the_bytes_is_not_believed(cluster: Cluster
     ("operation", "size", "attempts"),
     [("put_object", SMALL, 1), pytest.param("upload_part", LARGE, 2, marks=pytest.mark.faults)],
 )
-def test_bytes_that_are_damaged_on_their_way_are_sent_again(
-    cluster: Cluster, operation: str, size: int, attempts: int
-) -> None:
+def test_bytes_damaged_in_transit_are_sent_again(cluster: Cluster, operation: str, size: int, attempts: int) -> None:
     """Within the attempt; rclone has no part replaced that it has passed on, and is sent all of them anew."""
     cluster.proxy.inject(operation, "corrupt")
 
     assert ends_as(cluster, cluster.client.upload("async", os.urandom(size)), "COMPLETE").attempt == attempts
 
 
-def test_one_damaged_send_does_not_end_an_upload_that_has_no_second_attempt(cluster: Cluster) -> None:
+def test_a_damaged_send_is_repeated_within_the_only_attempt(cluster: Cluster) -> None:
     cluster.proxy.inject("put_object", "corrupt", times=2)
 
     assert ends_as(cluster, cluster.client.upload("normal", os.urandom(SMALL)), "COMPLETE").attempt == 1
@@ -84,7 +82,7 @@ def test_a_killed_web_process_loses_no_accepted_file(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("mode", ["async", SLOW[1]])
-def test_a_holder_that_stood_still_past_its_lease_changes_nothing(postgres_cluster: Cluster, mode: str) -> None:
+def test_an_attempt_resumed_after_its_lease_changes_nothing(postgres_cluster: Cluster, mode: str) -> None:
     """It goes on while its successor works, and finds that its attempt is not the last any more.
 
     Not on SQLite: who is frozen while one of its threads writes keeps everybody else from writing.
@@ -111,7 +109,7 @@ def _was_overtaken(cluster: Cluster, upload: Upload) -> bool:
 
 
 @pytest.mark.parametrize("mode", ["async", *SLOW])
-def test_an_upload_that_outlasts_its_lease_stays_with_its_holder(cluster: Cluster, mode: str) -> None:
+def test_an_upload_longer_than_its_lease_keeps_it(cluster: Cluster, mode: str) -> None:
     """F11, F24, F43: the sweep looks four times meanwhile, and leaves row and parts alone."""
     aborted = cluster.proxy.seen("abort_multipart")
     slow = cluster.proxy.inject("upload_part", "stall")
@@ -125,7 +123,7 @@ def test_an_upload_that_outlasts_its_lease_stays_with_its_holder(cluster: Cluste
     assert cluster.proxy.seen("abort_multipart") == aborted
 
 
-def test_a_file_whose_object_is_there_is_not_sent_again(cluster: Cluster) -> None:
+def test_a_file_whose_object_exists_is_not_sent_again(cluster: Cluster) -> None:
     """F30: its holder died between the upload and the row. (A Celery task that comes again does send it again.)"""
     before = bodies_sent(cluster)
     cluster.fail("before_finish_update", "kill9")
@@ -136,7 +134,7 @@ def test_a_file_whose_object_is_there_is_not_sent_again(cluster: Cluster) -> Non
 
 
 @pytest.mark.parametrize("mode", ["async", *SLOW])
-def test_a_body_that_was_cut_is_never_stored(cluster: Cluster, mode: str) -> None:
+def test_a_truncated_body_is_never_stored(cluster: Cluster, mode: str) -> None:
     """F34: to gunicorn a client that closes its half of the connection looks like the end of the body."""
     with inspection.connect(cluster) as client:
         client.sendall(inspection.head(mode, 1000) + bytes(500))
@@ -151,7 +149,7 @@ def test_a_body_that_was_cut_is_never_stored(cluster: Cluster, mode: str) -> Non
 
 
 @pytest.mark.parametrize("mode", ["normal", "async", SLOW[1]])
-def test_a_request_that_comes_five_times_makes_one_file(cluster: Cluster, mode: str) -> None:
+def test_five_requests_with_one_key_make_one_file(cluster: Cluster, mode: str) -> None:
     """F36: side by side; who comes while the first is on its way is told so, and gets the file when it asks again."""
     body, key, before = os.urandom(SMALL), os.urandom(8).hex(), len(rows(cluster))
     sending = [later(cluster.client.upload, mode, body, key=key) for _ in range(5)]
@@ -174,7 +172,7 @@ def test_without_redis_a_file_is_accepted_at_once_and_stored_later(cluster: Clus
 
 
 @pytest.mark.faults
-def test_a_process_that_is_stopped_hands_back_what_it_can_not_finish(cluster: Cluster) -> None:
+def test_a_stopping_process_requeues_files_in_flight(cluster: Cluster) -> None:
     """F4: the storage stands still for longer than SHUTDOWN_TIMEOUT."""
     slow = cluster.proxy.inject("put_object", "stall")
     upload = cluster.client.upload("async", os.urandom(SMALL))
@@ -187,7 +185,7 @@ def test_a_process_that_is_stopped_hands_back_what_it_can_not_finish(cluster: Cl
     assert cluster.spooled() == [upload.id]
 
 
-def test_the_row_is_there_before_a_byte_leaves(cluster: Cluster) -> None:
+def test_the_row_is_committed_before_a_byte_leaves(cluster: Cluster) -> None:
     """So that what a crash leaves in the storage can be told from what is still wanted."""
     slow = cluster.proxy.inject("put_object", "stall")
     sending = later(cluster.client.upload, "normal", os.urandom(SMALL))

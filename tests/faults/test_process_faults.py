@@ -57,7 +57,7 @@ def test_a_client_whose_server_was_killed_leaves_nothing_behind(cluster: Cluster
 
 
 @pytest.mark.parametrize("mode", ["normal", "async"])
-def test_a_service_that_is_stopped_finishes_what_it_can(cluster: Cluster, mode: str) -> None:
+def test_a_stopping_service_finishes_short_uploads(cluster: Cluster, mode: str) -> None:
     """F3."""
     slow = cluster.proxy.inject("put_object", "stall")
     sending = later(cluster.client.upload, mode, os.urandom(SMALL))
@@ -91,7 +91,7 @@ def test_a_killed_worker_loses_no_file(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("seconds", [30, 2])
-def test_a_worker_that_is_stopped_with_all_its_children_loses_no_file(cluster: Cluster, seconds: int) -> None:
+def test_a_worker_stopped_with_its_children_loses_no_file(cluster: Cluster, seconds: int) -> None:
     """F21, F22: as systemd does it by default; with a short grace SIGKILL follows."""
     upload, slow = under_way(cluster, "celery")
     stopping = later(cluster.stop, "worker", seconds, group=True)
@@ -103,7 +103,7 @@ def test_a_worker_that_is_stopped_with_all_its_children_loses_no_file(cluster: C
     ends_as(cluster, upload, "COMPLETE")
 
 
-def test_a_task_that_comes_twice_is_done_once(cluster: Cluster) -> None:
+def test_a_task_delivered_twice_runs_once(cluster: Cluster) -> None:
     """F24: the second finds the file in other hands, whoever takes it."""
     before = bodies_sent(cluster)
     upload, slow = under_way(cluster, "celery")
@@ -128,7 +128,7 @@ def queued_again(cluster: Cluster, upload: Upload) -> None:
 
 
 @pytest.mark.parametrize("mode", ["async", "celery"])
-def test_a_file_that_kills_whoever_takes_it_ends_as_error(cluster: Cluster, mode: str) -> None:
+def test_a_file_that_kills_every_worker_ends_as_error(cluster: Cluster, mode: str) -> None:
     """F25: MAX_ATTEMPTS bounds what it can do."""
     cluster.fail("claimed", "kill9")
     upload = cluster.client.upload(mode, os.urandom(SMALL))
@@ -143,7 +143,7 @@ def test_a_file_that_kills_whoever_takes_it_ends_as_error(cluster: Cluster, mode
     assert (found.error, found.attempt) == ("attempts-exhausted", 5)
 
 
-def test_a_holder_of_a_request_that_stood_still_tells_its_client(postgres_cluster: Cluster) -> None:
+def test_a_resumed_request_that_lost_its_lease_answers_its_client(postgres_cluster: Cluster) -> None:
     """In normal mode nobody else can go on: the file has ended, and its object does not stay."""
     cluster = postgres_cluster
     cluster.fail("before_finish_update", "freeze")
@@ -156,7 +156,7 @@ def test_a_holder_of_a_request_that_stood_still_tells_its_client(postgres_cluste
     wait(lambda: objects(cluster, row(cluster).id) == [])
 
 
-def test_sweeps_side_by_side_and_a_killed_one_do_no_harm(cluster: Cluster) -> None:
+def test_concurrent_sweeps_and_a_killed_one_do_no_harm(cluster: Cluster) -> None:
     """F43: while the services sweep too, and an upload in parts lives."""
     upload, slow = under_way(cluster, "async", LARGE)
     argv = [str(parts.BIN / "flask"), "--app", "app", "sweep", "--once"]

@@ -64,7 +64,7 @@ def put(storage: S3Storage, size: int = 1000) -> tuple[str, bytes]:
 
 
 @pytest.mark.parametrize("size", [0, 1000, 20 * MIB + 1])
-def test_without_faults_all_goes_through(proxy: Proxy, storage: S3Storage, size: int) -> None:
+def test_without_faults_the_proxy_is_transparent(proxy: Proxy, storage: S3Storage, size: int) -> None:
     """Signatures too: rclone checks them."""
     key, body = put(storage, size)
 
@@ -86,7 +86,7 @@ def test_one_failure_is_retried(proxy: Proxy, storage: S3Storage, operation: str
     assert b"".join(storage.open(key)) == body
 
 
-def test_what_strikes_for_ever_is_told(proxy: Proxy, storage: S3Storage) -> None:
+def test_a_permanent_failure_is_raised(proxy: Proxy, storage: S3Storage) -> None:
     fault = proxy.inject("put_object", "status", times=None)
 
     with pytest.raises(StorageUnavailable):
@@ -94,7 +94,7 @@ def test_what_strikes_for_ever_is_told(proxy: Proxy, storage: S3Storage) -> None
     assert fault.triggered == proxy.seen("put_object") == 5
 
 
-def test_a_complete_that_fails_with_status_200_is_sent_again(proxy: Proxy, storage: S3Storage) -> None:
+def test_a_complete_that_fails_with_status_200_is_retried(proxy: Proxy, storage: S3Storage) -> None:
     proxy.inject("complete_multipart", "err200", code="InternalError")
 
     key, body = put(storage, 9 * MIB)
@@ -104,14 +104,14 @@ def test_a_complete_that_fails_with_status_200_is_sent_again(proxy: Proxy, stora
 
 
 @pytest.mark.parametrize("kind", ["corrupt", "wrong_etag"])
-def test_damage_is_seen(proxy: Proxy, storage: S3Storage, kind: Any) -> None:
+def test_a_damaged_body_is_detected(proxy: Proxy, storage: S3Storage, kind: Any) -> None:
     proxy.inject("put_object", kind, times=None)
 
     with pytest.raises((StorageMismatch, StorageError)):
         put(storage)
 
 
-def test_a_part_is_damaged_on_its_way_only(proxy: Proxy, storage: S3Storage) -> None:
+def test_a_part_is_damaged_in_transit_only(proxy: Proxy, storage: S3Storage) -> None:
     fault = proxy.inject("upload_part", "corrupt", skip=1)
 
     # It is sent again, but rclone has no part replaced.
@@ -121,7 +121,7 @@ def test_a_part_is_damaged_on_its_way_only(proxy: Proxy, storage: S3Storage) -> 
     assert fault.triggered == 1
 
 
-def test_what_hangs_is_let_go(proxy: Proxy, storage: S3Storage) -> None:
+def test_a_hanging_request_is_released(proxy: Proxy, storage: S3Storage) -> None:
     fault = proxy.inject("put_object", "hang")
     with ThreadPoolExecutor(1) as threads:
         going = threads.submit(put, storage)
@@ -133,7 +133,7 @@ def test_what_hangs_is_let_go(proxy: Proxy, storage: S3Storage) -> None:
     assert b"".join(storage.open(key)) == body
 
 
-def test_a_storage_that_is_down_comes_back_where_it_was(proxy: Proxy, storage: S3Storage) -> None:
+def test_a_storage_that_was_down_serves_at_its_old_address(proxy: Proxy, storage: S3Storage) -> None:
     key, body = put(storage)
     proxy.stop()
     with pytest.raises(StorageUnavailable):

@@ -55,7 +55,7 @@ def away(cluster: Cluster, number: signal.Signals, seconds: float) -> None:
 @pytest.mark.parametrize("pace", [0, 0.15], ids=["fast", "slow"])
 @pytest.mark.parametrize("seconds", [1.5, 5])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
-def test_restarts_of_redis_in_a_stream_of_uploads_delay_files(
+def test_restarts_of_redis_during_uploads_delay_files(
     cluster: Cluster, number: signal.Signals, seconds: float, pace: float
 ) -> None:
     """F18."""
@@ -74,7 +74,7 @@ def test_restarts_of_redis_in_a_stream_of_uploads_delay_files(
 
 
 @pytest.mark.parametrize("seconds", [1.5, 5])
-def test_tasks_that_all_end_while_redis_is_away_leave_a_worker_that_hears(cluster: Cluster, seconds: float) -> None:
+def test_a_worker_takes_tasks_after_redis_was_down_at_their_end(cluster: Cluster, seconds: float) -> None:
     """F18: no acknowledgement succeeds, and no slot is lost by it."""
     cluster.proxy.pace = 1.2
     uploads = [cluster.client.upload("celery", os.urandom(20_000)) for _ in range(8)]
@@ -87,7 +87,7 @@ def test_tasks_that_all_end_while_redis_is_away_leave_a_worker_that_hears(cluste
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
-def test_a_worker_that_is_stopped_as_redis_goes_ends(cluster: Cluster, number: signal.Signals) -> None:
+def test_a_worker_stopped_as_redis_goes_down_exits(cluster: Cluster, number: signal.Signals) -> None:
     """Celery's heartbeat would wait for ever for a broker that is gone."""
     for _ in range(3):
         pids = [cluster.running["redis"].pid, cluster.running["worker"].pid]

@@ -69,7 +69,7 @@ def test_a_signal_to_make_itself_ends_everything(make: Process, port: int, numbe
 
 
 @pytest.mark.parametrize("part", ["celery", "gunicorn", "valkey-server", "rclone"])
-def test_a_part_that_is_killed_is_started_again(make: Process, port: int, part: str) -> None:
+def test_a_killed_part_is_restarted(make: Process, port: int, part: str) -> None:
     [run] = sessions.children(make.pid)
     before = sessions.children(run)
     killed = [pid for pid in before if part in Path(f"/proc/{pid}/cmdline").read_text()]

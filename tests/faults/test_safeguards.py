@@ -91,7 +91,7 @@ def test_text_inside_a_constant_is_replaced() -> None:
         ("TEXT", mutations.replace_text("SELECT", "")),
     ],
 )
-def test_a_pattern_that_matches_not_once_is_an_error(name: str, mutate: Mutation) -> None:
+def test_a_pattern_must_match_exactly_once(name: str, mutate: Mutation) -> None:
     with pytest.raises(MutationError, match="times"):
         mutated(name, mutate)
 

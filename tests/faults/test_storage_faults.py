@@ -22,9 +22,7 @@ WHOLE, PARTS = ("put_object", SMALL), ("upload_part", LARGE)
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("operation", "size"), [WHOLE, PARTS])
-def test_a_storage_that_is_busy_for_a_moment_costs_no_attempt(
-    cluster: Cluster, mode: str, operation: str, size: int
-) -> None:
+def test_a_busy_storage_costs_no_attempt(cluster: Cluster, mode: str, operation: str, size: int) -> None:
     """F8."""
     busy = cluster.proxy.inject(operation, "status", times=3)
     upload = cluster.client.upload(mode, os.urandom(size))
@@ -36,9 +34,7 @@ def test_a_storage_that_is_busy_for_a_moment_costs_no_attempt(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind", ["reset", "lost_reply"])
 @pytest.mark.parametrize(("operation", "size"), [WHOLE, PARTS])
-def test_a_connection_that_is_lost_once_costs_no_attempt(
-    cluster: Cluster, mode: str, kind: Any, operation: str, size: int
-) -> None:
+def test_a_lost_connection_costs_no_attempt(cluster: Cluster, mode: str, kind: Any, operation: str, size: int) -> None:
     """F9, F12: also where the storage has done its work, and only the answer is lost."""
     cluster.proxy.inject(operation, kind, after=5000)
     upload = cluster.client.upload(mode, os.urandom(size))
@@ -48,7 +44,7 @@ def test_a_connection_that_is_lost_once_costs_no_attempt(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_end_of_parts_whose_answer_is_lost_is_looked_up(cluster: Cluster, mode: str) -> None:
+def test_a_complete_whose_answer_is_lost_is_verified_by_head(cluster: Cluster, mode: str) -> None:
     """F12: asked again, the storage knows no such upload any more."""
     before = bodies_sent(cluster)
     cluster.proxy.inject("complete_multipart", "lost_reply")
@@ -58,7 +54,7 @@ def test_an_end_of_parts_whose_answer_is_lost_is_looked_up(cluster: Cluster, mod
     assert bodies_sent(cluster) == before + 2
 
 
-def test_an_end_of_parts_that_is_silent_for_longer_than_a_part_may_be_is_waited_for(cluster: Cluster) -> None:
+def test_a_complete_may_take_longer_than_a_part(cluster: Cluster) -> None:
     """The storage may be putting the object together for minutes: nothing is sent again, and nothing aborted."""
     sent, aborted = bodies_sent(cluster), cluster.proxy.seen("abort_multipart")
     slow = cluster.proxy.inject("complete_multipart", "stall", times=2)
@@ -72,7 +68,7 @@ def test_an_end_of_parts_that_is_silent_for_longer_than_a_part_may_be_is_waited_
     assert (bodies_sent(cluster), cluster.proxy.seen("abort_multipart")) == (sent + 4, aborted)
 
 
-def test_an_end_of_parts_that_fails_with_status_200_is_asked_for_again(cluster: Cluster) -> None:
+def test_a_complete_that_fails_with_status_200_is_repeated(cluster: Cluster) -> None:
     """F27."""
     fault = cluster.proxy.inject("complete_multipart", "err200", code="InternalError")
 
@@ -94,7 +90,7 @@ def test_a_storage_that_fails_for_long_delays_a_file(cluster: Cluster, mode: str
 
 
 @pytest.mark.parametrize("kind", ["status", "reset"])
-def test_a_client_that_waits_is_told_that_the_storage_fails(cluster: Cluster, kind: Any) -> None:
+def test_a_storage_failure_is_answered_to_a_waiting_client(cluster: Cluster, kind: Any) -> None:
     """F8, F9 in normal mode: 503 with Retry-After, and nothing stays behind."""
     cluster.proxy.inject("upload_part", kind, times=None)
     upload = cluster.client.upload("normal", os.urandom(LARGE))
@@ -102,7 +98,7 @@ def test_a_client_that_waits_is_told_that_the_storage_fails(cluster: Cluster, ki
     assert (upload.status, upload.slug) == (503, "storage-unavailable")
 
 
-def test_a_storage_that_never_answers_does_not_hold_a_file_for_ever(cluster: Cluster) -> None:
+def test_a_storage_that_never_answers_ends_an_attempt(cluster: Cluster) -> None:
     """F11: after half a minute the same attempt asks again."""
     fault = cluster.proxy.inject("put_object", "hang")
     upload = cluster.client.upload("async", os.urandom(SMALL))
@@ -123,7 +119,7 @@ def test_a_storage_that_is_down_delays_a_file(cluster: Cluster, mode: str) -> No
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_storage_that_refuses_is_told_at_once(cluster: Cluster, mode: str) -> None:
+def test_a_refusal_by_the_storage_ends_a_file_at_once(cluster: Cluster, mode: str) -> None:
     """A lack of rights does not pass: no second attempt."""
     cluster.proxy.inject("put_object", "status", status=403, code="AccessDenied")
     upload = cluster.client.upload(mode, os.urandom(SMALL))
@@ -135,7 +131,7 @@ def test_a_storage_that_refuses_is_told_at_once(cluster: Cluster, mode: str) -> 
         assert (found.error, found.attempt) == ("storage-denied", 1)
 
 
-def test_a_storage_that_is_cut_off_in_the_middle_of_many_files_loses_none(cluster: Cluster) -> None:
+def test_a_storage_outage_during_many_uploads_loses_no_file(cluster: Cluster) -> None:
     """F9: every open connection is reset while eight uploads are on their way."""
     slow = cluster.proxy.inject("upload_part", "stall", times=8)
     sending = [later(cluster.client.upload, "async", os.urandom(LARGE)) for _ in range(8)]

@@ -52,9 +52,7 @@ def works(cluster: Cluster) -> bool:
     return [upload.status for upload in sent(cluster)] == list(MODES.values())
 
 
-def test_a_service_whose_address_leads_to_the_old_primary_recovers_without_a_restart(
-    tmp_path: Path, pair: Pair, switch: Switch
-) -> None:
+def test_a_service_on_a_stale_address_recovers_without_a_restart(tmp_path: Path, pair: Pair, switch: Switch) -> None:
     uri = f"postgresql+psycopg://ferry@127.0.0.1:{switch.port}/postgres"
     with cluster(tmp_path, uri) as ferry:
         assert works(ferry)
@@ -81,7 +79,7 @@ def test_a_service_whose_address_leads_to_the_old_primary_recovers_without_a_res
 
 
 @pytest.mark.parametrize("spelling", ["libpq", "sqlalchemy"])
-def test_a_service_that_knows_both_servers_finds_the_new_primary(tmp_path: Path, pair: Pair, spelling: str) -> None:
+def test_a_service_with_both_hosts_finds_the_new_primary(tmp_path: Path, pair: Pair, spelling: str) -> None:
     hosts = [f"127.0.0.1:{server.port}" for server in (pair.primary, pair.standby)]
     uri = (
         f"postgresql://ferry@{','.join(hosts)}/postgres?"

@@ -79,7 +79,7 @@ def upload(url: str, own: Certificate, mode: str = "normal", **headers: str) -> 
     return requests.post(f"{url}/{mode}_upload", data=BODY, headers=headers, timeout=30, verify=str(own.cert))
 
 
-def test_no_upload_fails_whatever_the_pause_before_it(
+def test_no_upload_fails_after_any_pause(
     front: str, ferry: Stack, own: Certificate, request: pytest.FixtureRequest
 ) -> None:
     """Bursts on connections that were idle for about as long as either side keeps them."""
@@ -98,7 +98,7 @@ def test_no_upload_fails_whatever_the_pause_before_it(
     assert eventually(lambda: len(ferry.objects()) == before + UPLOADS, 60)
 
 
-def test_no_upload_of_the_client_fails_whatever_the_pause_before_it(
+def test_no_upload_of_the_client_fails_after_any_pause(
     front: str, ferry: Stack, own: Certificate, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bursts on connections that were idle for about as long as the proxy keeps a client's."""
@@ -141,14 +141,14 @@ def test_the_form_of_the_page_works_on_any_port(front: str, own: Certificate, na
     assert f'Host "{name}:{port}"' in refused.json()["detail"]
 
 
-def test_a_name_that_is_not_trusted_is_refused_by_name(front: str, own: Certificate) -> None:
+def test_an_untrusted_host_is_named_in_the_refusal(front: str, own: Certificate) -> None:
     refused = upload(front, own, Host="evil.example")
 
     assert refused.status_code == 400
     assert '"evil.example"' in refused.json()["detail"]
 
 
-def test_the_clients_address_and_scheme_are_known(front: str, ferry: Stack, own: Certificate) -> None:
+def test_the_address_and_scheme_of_the_client_are_known(front: str, ferry: Stack, own: Certificate) -> None:
     context = ssl.create_default_context(cafile=str(own.cert))
     port, path = int(front.rpartition(":")[2]), f"/nothing-of-{time.monotonic_ns()}"
     client = http.client.HTTPSConnection(

@@ -68,7 +68,7 @@ def uploaded(cluster: Cluster, count: int) -> Counter[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("more", ["", "ignore_startup_parameters = options"], ids=["refuses", "drops"])
-def test_hundreds_of_uploads_through_a_pooler_cost_no_error(cluster: Cluster, pooler: PgBouncer, more: str) -> None:
+def test_hundreds_of_uploads_pass_a_pooler_without_errors(cluster: Cluster, pooler: PgBouncer, more: str) -> None:
     pooler.start(more)
     cluster.restart("web")
     answers = uploaded(cluster, UPLOADS)
@@ -79,7 +79,7 @@ def test_hundreds_of_uploads_through_a_pooler_cost_no_error(cluster: Cluster, po
     assert requests.get(f"{cluster.client.url}/healthz/ready", timeout=30).status_code == 200
 
 
-def test_doctor_sees_the_pooler(cluster: Cluster) -> None:
+def test_doctor_reports_the_pooler(cluster: Cluster) -> None:
     ran = subprocess.run(
         [str(parts.BIN / "flask"), "doctor"], cwd=parts.ROOT, env={**os.environ, **cluster.env},
         capture_output=True, text=True, timeout=60,
@@ -88,7 +88,7 @@ def test_doctor_sees_the_pooler(cluster: Cluster) -> None:
     assert "reached, through a connection pooler, schema up to date" in ran.stdout
 
 
-def test_a_pooler_that_is_restarted_costs_seconds(cluster: Cluster, pooler: PgBouncer) -> None:
+def test_a_restarted_pooler_delays_uploads_by_seconds(cluster: Cluster, pooler: PgBouncer) -> None:
     sending = inspection.later(uploaded, cluster, 120)
     time.sleep(0.3)
     pooler.start()
@@ -98,7 +98,7 @@ def test_a_pooler_that_is_restarted_costs_seconds(cluster: Cluster, pooler: PgBo
     checker.wait(lambda: uploaded(cluster, 3).keys() == set(MODES.items()), 30)
 
 
-def test_a_server_that_is_restarted_behind_the_pooler_costs_seconds(cluster: Cluster) -> None:
+def test_a_server_restarted_behind_the_pooler_delays_uploads_by_seconds(cluster: Cluster) -> None:
     sending = inspection.later(uploaded, cluster, 120)
     time.sleep(0.3)
     cluster.restart("database")
@@ -111,9 +111,7 @@ def test_a_server_that_is_restarted_behind_the_pooler_costs_seconds(cluster: Clu
 @pytest.mark.parametrize(
     "more", ["max_client_conn = 15", "query_wait_timeout = 1\ndefault_pool_size = 1", "server_idle_timeout = 1"]
 )
-def test_a_pooler_that_refuses_is_a_database_that_is_not_available(
-    cluster: Cluster, pooler: PgBouncer, more: str
-) -> None:
+def test_a_refusing_pooler_is_an_unavailable_database(cluster: Cluster, pooler: PgBouncer, more: str) -> None:
     pooler.start(more)
     answers = uploaded(cluster, 60)
 

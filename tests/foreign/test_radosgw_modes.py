@@ -40,7 +40,7 @@ RANGES = {
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_file_comes_back_as_it_was_sent(cluster: Cluster, mode: str, size: int) -> None:
+def test_a_file_is_downloaded_as_it_was_sent(cluster: Cluster, mode: str, size: int) -> None:
     body = random.Random(size).randbytes(size)
     upload = cluster.client.upload(mode, body)
     row = ends_as(cluster, upload, "COMPLETE", 60)
@@ -51,7 +51,7 @@ def test_a_file_comes_back_as_it_was_sent(cluster: Cluster, mode: str, size: int
 
 
 @pytest.mark.parametrize("asked", RANGES)
-def test_a_range_comes_back(cluster: Cluster, asked: str) -> None:
+def test_a_range_is_downloaded(cluster: Cluster, asked: str) -> None:
     body = random.Random(1).randbytes(MIN_PART + MIB)
     upload = cluster.client.upload("normal", body)
     answer = requests.get(f"{cluster.client.url}/files/{upload.id}/content", headers={"Range": asked}, timeout=60)

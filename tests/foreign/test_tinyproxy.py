@@ -48,7 +48,7 @@ def cut_off(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[St
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_a_proxy_that_is_down_is_passed_by_only_where_no_proxy_says_so(cut_off: tuple[Stack, int], size: int) -> None:
+def test_a_proxy_that_is_down_is_bypassed_only_with_no_proxy(cut_off: tuple[Stack, int], size: int) -> None:
     stack, status = cut_off
 
     assert stack.upload("normal", os.urandom(size)).status_code == status

@@ -9,37 +9,37 @@ _SLOW = "tests/bad_input/test_slow_clients.py::"
 
 SAFEGUARDS = (
     Safeguard(
-        "received-bytes",
+        "declared-length",
         "server.body:iter_body",
         never(),
-        (_FAULTS + "test_a_body_that_was_cut_is_never_stored",),
+        (_FAULTS + "test_a_truncated_body_is_never_stored",),
     ),
     Safeguard(
-        "tie-of-an-idempotency-key",
+        "idempotency-key",
         "routes:_upload",
         replace("_1.idempotent(_, _2)", "_1.idempotent(None, _2)"),
-        (_FAULTS + "test_a_request_that_comes_five_times_makes_one_file",),
+        (_FAULTS + "test_five_requests_with_one_key_make_one_file",),
     ),
     Safeguard(
-        "heads-before-threads",
+        "threads-for-complete-heads",
         "server.worker:Worker.enqueue_req",
         always("_.is_ssl"),
         (_SLOW + "test_heads_that_do_not_come_hold_nobody_up",),
     ),
     Safeguard(
-        "places-shared-by-address",
+        "connections-shared-by-address",
         "server.eviction:index_to_evict",
         return_value("0"),
         ("tests/bad_input/test_many_clients.py",),
     ),
     Safeguard(
-        "places-of-unread-answers",
+        "slots-of-unread-responses",
         "server.outgoing:SendSlots.acquire",
         never("_ >= _"),
         ("tests/bad_input/test_many_clients.py",),
     ),
     Safeguard(
-        "pace-of-a-body",
+        "minimum-rate-of-a-body",
         "server.min_rate:MinRate.record",
         never("_._ >= _._"),
         (
@@ -54,19 +54,19 @@ SAFEGUARDS = (
         ("tests/api/test_json_bodies.py::test_no_byte_of_a_body_is_read_without_a_slot",),
     ),
     Safeguard(
-        "end-after-an-unread-body",
+        "close-after-an-unread-body",
         "server.error_responses:BoundedResponse.should_close",
         replace("_1 or _2", "_1"),
         ("tests/bad_input/test_early_answers.py",),
     ),
     Safeguard(
-        "owner-in-the-look-up",
+        "owner-in-queries",
         "lifecycle.queries:_BY_ID_AND_OWNER",
         replace("_ == _1", "_1 != ''"),
         ("tests/auth/test_guards.py",),
     ),
     Safeguard(
-        "quota-counted-with-the-row",
+        "quota-in-the-transaction",
         "lifecycle.transitions.claims:_insert_with_quota",
         replace("_.adjust(_, _, _1, ...)", "_1"),
         ("tests/quotas/test_storage_quota.py",),
@@ -81,7 +81,7 @@ SAFEGUARDS = (
         ),
     ),
     Safeguard(
-        "announced-is-not-taken",
+        "only-received-bytes-counted",
         "quotas.spool_budget:SpoolBudget.record",
         replace("max(_1, min(_2, _3))", "max(_1, min(upload.max_bytes or _2, _3))"),
         (
@@ -90,19 +90,19 @@ SAFEGUARDS = (
         ),
     ),
     Safeguard(
-        "token-compared",
+        "token-comparison",
         "auth.api_keys:Key.verify",
         return_value("True"),
         ("tests/auth/test_api_keys.py",),
     ),
     Safeguard(
-        "type-looked-at-before-the-row",
+        "type-checked-before-the-row",
         "routes:_upload",
         drop("check_allowed(...)"),
         ("tests/content/test_policy.py",),
     ),
     Safeguard(
-        "chunk-in-the-fields-refused",
+        "chunk-fields-refused",
         "api.upload_request.form:_Form._read_text",
         drop("check_not_chunked(...)"),
         ("tests/api/test_chunked_uploads.py",),
@@ -114,7 +114,7 @@ SAFEGUARDS = (
         ("tests/api/test_forms_as_sent.py",),
     ),
     Safeguard(
-        "wish-behind-the-file-refused",
+        "late-field-refused",
         "api.upload_request.fields:Fields.check_late",
         never("not applies"),
         ("tests/api/test_forms_as_sent.py",),
@@ -126,37 +126,37 @@ SAFEGUARDS = (
         ("tests/api/test_query_names.py",),
     ),
     Safeguard(
-        "chunk-in-the-head-refused",
+        "chunk-headers-refused",
         "api.upload_request.request:parse",
         drop("check_not_chunked(...)"),
         ("tests/api/test_chunked_uploads.py",),
     ),
     Safeguard(
-        "no-letter-of-a-name-dropped",
+        "no-byte-of-a-filename-dropped",
         "content.filename_encoding:_text",
         replace("_1.decode(_2)", "_1.decode(_2, 'ignore')"),
         ("tests/content/test_filename_encoding.py",),
     ),
     Safeguard(
-        "head-of-a-part-bounded",
+        "part-header-limit",
         "api.upload_request.parser:_Parser._on_segment_headerline",
         never(),
         ("tests/api/test_upload_request.py",),
     ),
     Safeguard(
-        "name-bounded-before-it-is-normalised",
+        "filename-limit-before-normalisation",
         "content.filenames:display_name",
         replace("_ if _ > _ else _1", "_1"),
         ("tests/security/test_hostile_input.py",),
     ),
     Safeguard(
-        "stops-kept-over-forks",
+        "stop-signals-kept-over-forks",
         "gunicorn.conf:on_starting",
         drop("stop_signals.block_over_forks()"),
         ("tests/server/test_stops.py::test_a_stop_signal_reaches_a_process_that_was_just_forked",),
     ),
     Safeguard(
-        "object-asked-for-before-a-link",
+        "object-checked-before-a-link",
         "api.downloads:_presigned_url",
         drop("require_object(...)"),
         ("tests/api/test_object_missing.py",),
@@ -168,7 +168,7 @@ SAFEGUARDS = (
         ("tests/lifecycle/test_idempotency.py",),
     ),
     Safeguard(
-        "tokens-out-of-logs",
+        "no-token-in-logs",
         "content.redaction:redact_secrets",
         replace("redact_tokens(_1)", "_1"),
         ("tests/test_logs.py::test_a_token_is_redacted_in_every_field",),
