@@ -1,4 +1,4 @@
-"""The real thing for tests: gunicorn, a Celery worker, valkey and rclone as processes on free ports."""
+"""The real stack for tests: gunicorn, a Celery worker, valkey and rclone as processes on free ports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fakes import FORM, form, part
 
 ENDED = ("COMPLETE", "ERROR")
 MODES = {"normal": 201, "async": 202, "celery": 202}
-"""What an upload in each mode is answered with."""
+"""The status of a successful upload, by mode."""
 
 SETTINGS = {"LEASE_DURATION": "3", "WEB_THREADS": "8", "MAX_TRANSFERS_PER_CLIENT": "100"}
 
@@ -74,7 +74,7 @@ class Stack:
         return requests.get(f"{self.url}/files/{id}", timeout=10).json()  # type: ignore[no-any-return]
 
     def ended(self, id: str, seconds: float = 60) -> dict[str, Any]:
-        """The file once its status is an end; its last one when that takes longer."""
+        """The file once it has ended, or its last state after `seconds`."""
         return self.until(id, lambda file: file["status"] in ENDED, seconds)
 
     def until(self, id: str, done: Any, seconds: float = 60) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Stack:
         return file
 
     def objects(self) -> dict[str, Path]:
-        """What is in the bucket, by key, but the sweep's mark."""
+        """The objects in the bucket by key, without the sweep's marker."""
         found = (self.data / "s3" / parts.BUCKET).iterdir()
         return {path.name: path for path in found if path.name[0] != "." and path.name != OWNER_MARKER}
 

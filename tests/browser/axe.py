@@ -1,4 +1,4 @@
-"""axe-core (Deque): what of a page some users can't use."""
+"""axe-core (Deque): accessibility violations of a page."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def started() -> Iterator[Browser]:
 
 
 def watch(page: Page) -> list[str]:
-    """What the page says on its console from now on, and the errors that no code caught."""
+    """Collect the page's console messages and uncaught errors from now on."""
     said: list[str] = []
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: said.append(f"pageerror: {error}"))

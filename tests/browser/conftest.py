@@ -61,7 +61,7 @@ def place(request: pytest.FixtureRequest, ferry: Stack, foreign_site: str) -> Pl
 
 @pytest.fixture(params=["own-page", "foreign-page"])
 def place_with_key(request: pytest.FixtureRequest, key_and_ferry: tuple[str, Stack], foreign_site: str) -> Place:
-    """The same, with the Ferry that needs a key."""
+    """The same for a Ferry that requires a key."""
     site.require_modules()
     key, ferry = key_and_ferry
     return Place({"own-page": ferry.url, "foreign-page": foreign_site}[request.param], ferry.url, key)

@@ -71,7 +71,7 @@ class Place:
         page.goto(f"{self.origin}/pages/recipe.html")
 
     def run(self, page: Page, code: str) -> None:
-        """Run `code` as a module behind the block that all recipes need. Its functions become the window's."""
+        """Run `code` as a module after the block that all recipes need. Its functions become globals of the window."""
         shared = blocks()[""]
         assert _KEY in shared
         assert _ADDRESS in shared

@@ -1,4 +1,4 @@
-"""Files on disk, and what Ferry has of them."""
+"""Files on disk, and the files that Ferry has stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of Ferry works in the browser, the foreign site is foreign, and axe finds what is there."""
+"""Checks of the test tools: the page works in the browser, the other site is cross-site, axe finds violations."""
 
 from __future__ import annotations
 

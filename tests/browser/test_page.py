@@ -1,4 +1,4 @@
-"""The page: what people do with it, by mouse, by keyboard, without JavaScript, on a phone, with and without a key."""
+"""The upload page: by mouse and keyboard, without JavaScript, on a phone, with and without a key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LARGE = 12_000_000
 SLOW = 3_000_000
 """Bytes a second."""
 TIMEOUT_MS = 10_000
-"""What a test waits for an element or an address at most."""
+"""Maximum wait for an element or a URL."""
 HALF_WAY = "document.querySelector('progress').value > 0 && document.querySelector('progress').value < 100"
 
 
@@ -89,7 +89,7 @@ def files_of(stack: Stack, prefix: str, token: str | None = None) -> list[dict[s
 
 
 def until(page: Page, expression: str) -> None:
-    """Return once it is true. `wait_for_function` needs eval, which the page's policy forbids."""
+    """Return once the condition is true. `wait_for_function` needs eval, which the page's policy forbids."""
     for _ in range(TIMEOUT_MS // 50):
         if page.evaluate(expression):
             return

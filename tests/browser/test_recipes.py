@@ -120,7 +120,7 @@ RUNS: dict[str, Callable[[Page, Place, Path], None]] = {
     "Show a file: With a key": a_pdf_is_shown_with_a_key,
     "Show a file: By a link": a_link_plays_without_a_key,
 }
-"""What is done with each block that defines a function."""
+"""The call for each block that defines a function."""
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -1,4 +1,4 @@
-"""Settings of uploaders to leave off (docs/clients.md): no chunk becomes a file, and the user reads the reason."""
+"""Unsupported settings of uploaders (docs/clients.md): no chunk becomes a file, and the user sees the reason."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_tus_in_uppy_is_refused_with_a_reason(page: Page, place: Place, tmp_path
 
 
 def test_uppy_by_default_repeats_a_refused_file_as_a_network_error(page: Page, place: Place, tmp_path: Path) -> None:
-    """The recipe does neither: docs/clients.md says why it has these settings."""
+    """The recipe does neither: docs/clients.md explains its settings."""
     sent = start(page, place, UPLOADERS["Uppy"].bare.replace("OPTIONS", "bundle: true"))
 
     UPLOADERS["Uppy"].choose(page, new_files(tmp_path, 2))

@@ -1,4 +1,4 @@
-"""Uploaders as they come, and as docs/clients.md sets them up: on Ferry's own page and on that of another site."""
+"""Uploaders with default settings, and with those of docs/clients.md, on Ferry's own page and on another site."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ NO_ANSWER = {
     "Dropzone": ("The service can't be reached.", "The service can't be reached.", 1),
     "FilePond": ("The service can't be reached.", "The service can't be reached.", 1),
 }
-"""What is shown without a connection, and for a proxy's page of HTML; how often the file was sent."""
+"""The message without a connection, and for a proxy's HTML page, and the number of requests."""
 
 
 @pytest.mark.parametrize("has_proxy", [False, True], ids=["no-connection", "proxy"])

@@ -47,7 +47,7 @@ def stored(ferry: Stack, body: bytes, name: str) -> str:
 
 
 def until_red(page: Page) -> None:
-    """Return when what is shown has been painted. The viewer of a PDF says nothing when it is done."""
+    """Return when the page has been painted. The PDF viewer has no event for that."""
     for _ in range(50):
         if red(page) > 0.05:
             return

@@ -1,4 +1,4 @@
-"""What a user does and sees in each uploader: files are chosen, are done, or are refused with a reason."""
+"""One driver per uploader: choose files, wait until they are done, or read the reason of a refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Downloads from the whole of Ferry as processes: over real connections, which end when they must and leak nothing."""
+"""Downloads from all of Ferry as processes: connections end when they must, and nothing leaks."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_responses_without_a_body_keep_the_connection_usable(stack: Stack) -> No
 
 
 def test_curl_downloads_from_a_link_with_safe_headers(stack: Stack) -> None:
-    """Without a key of ours, and after a restart of rclone, which forgets what an object was stored with."""
+    """Without an API key, and after a restart of rclone, which forgets the headers of an object."""
     page = b"<!DOCTYPE html><script>alert(1)</script>"
     id = stored(stack, page, "my page.html")
     stack.stop("s3")
@@ -155,7 +155,7 @@ def test_a_hundred_disconnected_clients_leave_no_connection(stack: Stack, large:
 
 
 def held(stack: Stack) -> list[str]:
-    """The web processes' open slot files: one for each download that goes on."""
+    """The open slot files of the web processes: one per running download."""
     fds = [fd for pid in children(stack.running["web"].pid) for fd in Path(f"/proc/{pid}/fd").iterdir()]
     return [name for fd in fds if (name := link_of(fd)).endswith("/slots")]
 
@@ -203,7 +203,7 @@ def test_a_removed_object_is_a_problem(stack: Stack) -> None:
 
 
 def test_one_client_does_not_take_all_threads(tmp_path: Path) -> None:
-    """Of four, three read nothing; the fourth is for others, and says so."""
+    """Three of four threads serve a client that reads nothing; the fourth stays free, and refuses it."""
     with Stack(tmp_path, {"WEB_THREADS": "4", "WEB_WORKERS": "1", "MAX_TRANSFERS_PER_CLIENT": ""}) as stack:
         id = stored(stack, LARGE)
         slow = [begun(stack, f"/files/{id}/content") for _ in range(3)]
@@ -245,7 +245,7 @@ def test_a_client_that_stops_reading_is_disconnected(stack: Stack, large: str) -
 
 @pytest.mark.long
 def test_two_gibibytes_take_no_memory(tmp_path: Path) -> None:
-    """And no longer than twice what they take straight from the storage, in turn."""
+    """In at most twice the time of sequential downloads from the storage itself."""
     size = 2048 * MIB
     with Stack(tmp_path, {"WEB_WORKERS": "1"}) as stack:
         block = os.urandom(MIB)

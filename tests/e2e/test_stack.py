@@ -1,4 +1,4 @@
-"""The whole of Ferry as processes: what a user sees who has started it."""
+"""All of Ferry as processes, as a user sees it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_curl_lines_of_the_readme_work(stack: Stack, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("mode", MODES)
 def test_html_named_as_an_image_is_served_as_an_attachment(stack: Stack, mode: str) -> None:
-    """B27: the object's own headers say so, however it is fetched. Small, and in parts."""
+    """The object's own headers, for any client, in one part and in several. The naive Flask app serves HTML here."""
     with closing(storage_of(stack)) as storage:
         for size in (10, 6_000_000):
             body = b"<!DOCTYPE html><script>alert(1)</script>" + bytes(size)
@@ -128,7 +128,7 @@ def test_a_client_that_disconnects_leaves_an_error_and_no_object(stack: Stack) -
 
 
 def test_a_thousand_disconnected_clients_leave_nothing(stack: Stack) -> None:
-    """Every tenth only when a multipart upload has begun. Then comes one that stays."""
+    """Every tenth disconnects during a multipart upload. The upload after that succeeds."""
     before = set(stack.objects())
     small = form(part("file", bytes(100_000), "gone.bin"))
     large = form(part("file", bytes(12_000_000), "gone.bin"))
@@ -205,7 +205,7 @@ def test_tokens_are_distinguished_from_other_text() -> None:
 
 
 def test_ferry_touches_no_redis_key_but_its_own(stack: Stack) -> None:
-    """Nor what a Celery app with Celery's own names has in the same database, be it due to be restored for long."""
+    """Nor keys of another Celery app with default names in the same database, even overdue ones."""
     prefix = Config.from_env(stack.env).redis.key("")
     client = redis.Redis(port=stack.ports.redis, decode_responses=True)
     client.rpush("celery", "a task of another app")
@@ -223,7 +223,7 @@ def test_ferry_touches_no_redis_key_but_its_own(stack: Stack) -> None:
 
     assert [each for each in seen if foreign(each, prefix)] == []
     assert len({each.split()[1] for each in seen if prefix in each}) > 5
-    strays = {key for key in client.keys("*") if not key.startswith(prefix)}
-    assert strays == {"celery", "unacked", "unacked_index"}
+    foreign_keys = {key for key in client.keys("*") if not key.startswith(prefix)}
+    assert foreign_keys == {"celery", "unacked", "unacked_index"}
     assert client.lrange("celery", 0, -1) == ["a task of another app"]
     assert client.zrange("unacked_index", 0, -1) == ["tag"]

@@ -1,4 +1,4 @@
-"""Watching files on the real thing: the numbers move, the answers come in time, and nobody is in anybody's way."""
+"""Watching files on real processes: counters grow, responses are in time, and watchers do not block uploads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIZE = 50_000_000
 
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[Proxy]:
-    """What makes the storage slow: each request waits for `pace` seconds."""
+    """A proxy that makes the storage slow: each request is delayed by `pace` seconds."""
     with Proxy(0) as proxy:
         yield proxy
 
@@ -42,13 +42,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory, proxy: Proxy) -> Iterator[St
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    """For a test that needs all places of its one process, or ends it. No worker: what is for Celery waits."""
+    """For tests that need all slots of the only process, or stop it. Without a worker: celery uploads stay pending."""
     with Stack(tmp_path, {"WEB_WORKERS": "1", "WEB_THREADS": "8"}) as stack:
         stack.running.pop("worker").kill()
         yield stack
 
 
-def told(url: str, **headers: str) -> Iterator[dict[str, Any]]:
+def events_of(url: str, **headers: str) -> Iterator[dict[str, Any]]:
     """The data of each event of a stream, with its id as `tag`, until the server ends it."""
     with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
         answer.raise_for_status()
@@ -63,7 +63,7 @@ def told(url: str, **headers: str) -> Iterator[dict[str, Any]]:
 
 
 def newest(stack: Stack, name: str) -> str:
-    """The id of the file of this name, once there is one."""
+    """Wait for the file of this name. Returns its id."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         for file in requests.get(f"{stack.url}/files?limit=5", timeout=30).json()["files"]:
@@ -78,7 +78,7 @@ def test_received_and_stored_bytes_grow_while_watched(stack: Stack, proxy: Proxy
     proxy.pace = 0.5
     with ThreadPoolExecutor(1) as thread:
         upload = thread.submit(stack.upload, mode, bytes(SIZE), f"{mode}.bin")
-        seen = list(told(f"{stack.url}/files/{newest(stack, f'{mode}.bin')}/events"))
+        seen = list(events_of(f"{stack.url}/files/{newest(stack, f'{mode}.bin')}/events"))
         assert upload.result(30).status_code in (201, 202)
 
     moving = [file["stored_bytes"] for file in seen if file["status"] == "PROCESSING"]
@@ -111,7 +111,7 @@ def test_a_reconnect_with_the_last_event_id_gets_each_event_once(stack: Stack, p
     url = f"{stack.url}/files/{stack.upload('async', bytes(SIZE)).json()['id']}/events"
     tags, last, status = [], "", ""
     while status != "COMPLETE":
-        first = next(told(url, **{"Last-Event-ID": last}))
+        first = next(events_of(url, **{"Last-Event-ID": last}))
         last, status = first["tag"], first["status"]
         tags.append(last)
         time.sleep(0.3)  # It has left: that is seen at the next look.
@@ -148,11 +148,11 @@ def test_a_stop_does_not_wait_for_long_polls(own_stack: Stack) -> None:
     """SHUTDOWN_TIMEOUT is a minute here."""
     id = own_stack.upload("celery", b"x").json()["id"]
     with ThreadPoolExecutor(1) as thread:
-        stream = thread.submit(lambda: list(told(f"{own_stack.url}/files/{id}/events")))
+        stream = thread.submit(lambda: list(events_of(f"{own_stack.url}/files/{id}/events")))
         time.sleep(1)
         began = time.monotonic()
         assert own_stack.stop("web") == 0
-        took = time.monotonic() - began
+        seconds = time.monotonic() - began
         assert [file["status"] for file in stream.result(5)] == ["PENDING"]
 
         own_stack.start("web")
@@ -161,7 +161,7 @@ def test_a_stop_does_not_wait_for_long_polls(own_stack: Stack) -> None:
         assert own_stack.stop("web") == 0
         assert wait.result(5).json()["status"] == "PENDING"
 
-    assert took < 6
+    assert seconds < 6
 
 
 @pytest.mark.parametrize("path", ["/files/{}/events", "/files/{}?wait=60"])

@@ -1,4 +1,4 @@
-"""Uploads by several clients while everything under them is killed, stopped, frozen and reset at random.
+"""Uploads by several clients while the parts of a cluster are killed, stopped, frozen and reset at random.
 
 python -m tests.faults.chaos --seed 7 --n 200 [--database postgres]
 
@@ -26,10 +26,10 @@ from tests.faults.fault_injector import FaultInjector
 
 _CLIENTS = 4
 _BREATH_SECONDS = 3
-"""Longest pause of a client between two files: 200 files take some two minutes."""
+"""Maximum pause of a client between two files: 200 files take some two minutes."""
 
 _MOST_SECONDS = 300
-"""After this nobody uploads any more, however many are missing."""
+"""Uploads end after this time, however many are missing."""
 
 _SETTLE_SECONDS = 120
 _PACE_SECONDS = 0.3
@@ -37,7 +37,7 @@ _SIZES = [0, 1, 1000, 70_000, 300_000, 1_000_000] * 2 + [6_000_000, 9_000_000, 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, print, return the exit code."""
+    """Run chaos and print the findings. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="repeats the same faults")
     parser.add_argument("--n", type=int, default=200, help="uploads that must have been accepted")
@@ -65,7 +65,7 @@ def run(cluster: Cluster, seed: int, n: int) -> checker.Findings:
         clients = [threads.submit(_uploads, cluster, random.Random(f"{seed} {me}"), n) for me in range(_CLIENTS)]
         for client in clients:
             client.add_done_callback(lambda _: enough.set())
-        # In this thread: the parts that it brings back would end with any other.
+        # In this thread: restarted parts end with the thread that started them.
         injector.run_until(enough)
         for client in clients:
             client.result()
@@ -77,7 +77,7 @@ def run(cluster: Cluster, seed: int, n: int) -> checker.Findings:
 
 
 def _uploads(cluster: Cluster, rng: random.Random, n: int) -> None:
-    """One client: file after file, of any size, in any mode, with a breath in between."""
+    """One client: files of any size in any mode, with pauses in between."""
     deadline = time.monotonic() + _MOST_SECONDS
     while sum(upload.accepted for upload in cluster.client.uploads) < n and time.monotonic() < deadline:
         cluster.client.upload(rng.choice(list(MODES)), rng.randbytes(rng.choice(_SIZES)))

@@ -1,7 +1,7 @@
-"""The invariants that hold after every fault, looked up where they can be broken: rows, bucket, spool.
+"""The invariants after every fault, checked in rows, bucket and spool.
 
-Nothing accepted is lost, nothing is stuck, one object a file, no parts and no spool files without need, every answer
-in form, and the next upload works.
+No accepted file is lost or stuck, each has one object, no multipart uploads or spool files are left, every response is
+well-formed, and the next upload works.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from tests.faults.cluster import Cluster
 
 ENDS = ("COMPLETE", "ERROR")
 MARK = "ferry-owner"
-"""The one object without a file: it says whose the bucket is."""
+"""The only object without a file: it marks the owner of the bucket."""
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass
 class Findings:
-    """What is there, and by name what should not be. All lists are to be empty at the end."""
+    """Counts, and violations by name. All lists must be empty at the end."""
 
     accepted: int = 0
     complete: int = 0
@@ -50,12 +50,12 @@ class Findings:
 
     @property
     def bad(self) -> dict[str, list[str]]:
-        """What should not be."""
+        """The violations."""
         return {name: value for name, value in vars(self).items() if value and not isinstance(value, int)}
 
 
 def check(cluster: Cluster, seconds: float = 60, *, probe: bool = True) -> dict[str, int]:
-    """Wait until all is as it should be, at most so long, and assert that it is. Returns the counts."""
+    """Wait up to `seconds` until all invariants hold, and assert them. Returns the counts."""
     findings = settle(cluster, seconds)
 
     assert findings.bad == {}, findings.bad
@@ -66,7 +66,7 @@ def check(cluster: Cluster, seconds: float = 60, *, probe: bool = True) -> dict[
 
 
 def settle(cluster: Cluster, seconds: float) -> Findings:
-    """What is found once nothing is wrong any more or, after so many seconds, in the end."""
+    """The findings once all invariants hold, or after `seconds`."""
     deadline = time.monotonic() + seconds
     s3 = cluster.s3()
     try:
@@ -92,7 +92,7 @@ def wait(done: Callable[[], Any], seconds: float = 60, what: str = "") -> None:
 
 
 def _look(cluster: Cluster, s3: Any) -> Findings | None:
-    """What there is just now; None where the service or the storage does not answer."""
+    """The current findings; None if the service or the storage does not respond."""
     try:
         rows = {file["id"]: file for file in cluster.client.files()}
     except requests.RequestException:
@@ -117,7 +117,7 @@ def _waits(row: dict[str, Any]) -> bool:
 
 
 def _judge(upload: Upload, rows: dict[str, Any], findings: Findings) -> None:
-    """Count one upload. One that was answered with 201 was stored, and stays so."""
+    """Count one upload. An upload answered with 201 is stored and stays stored."""
     if not upload.accepted:
         return
     findings.accepted += 1
@@ -135,7 +135,7 @@ def _judge(upload: Upload, rows: dict[str, Any], findings: Findings) -> None:
 
 
 def _compare_bytes(cluster: Cluster, s3: Any, findings: Findings) -> None:
-    """Read every object of an accepted file. What is there and is not what was sent is lost."""
+    """Read every object of an accepted file. An object with other bytes counts as lost."""
     keys = {_id_in(key): key for key in _objects(s3)}
     by_key: dict[str, set[str]] = {}
     for upload in cluster.client.uploads:
@@ -152,7 +152,7 @@ def _objects(s3: Any) -> list[str]:
 
 
 def _begun(s3: Any) -> list[str]:
-    # rclone says NoSuchUpload where there is none at all.
+    # rclone answers NoSuchUpload if there are no uploads.
     with suppress(s3.exceptions.NoSuchUpload):
         return [item["Key"] for item in s3.list_multipart_uploads(Bucket=parts.BUCKET).get("Uploads", ())]
     return []
@@ -171,7 +171,7 @@ def _digest(s3: Any, key: str) -> str:
 
 
 def _probe(cluster: Cluster) -> None:
-    """The next upload of each mode works, soon and without anybody's help."""
+    """The next upload of each mode succeeds soon."""
     uploads = [cluster.client.upload(mode, os.urandom(1000)) for mode in MODES]
 
     assert [upload.status for upload in uploads] == list(MODES.values())

@@ -1,4 +1,4 @@
-"""What stands in front of Ferry: uploads whose answers are remembered, so that nobody forgets what was promised."""
+"""A client that records its uploads and their responses, to be compared with what is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PROBLEM = "application/problem+json"
 
 @dataclass
 class Upload:
-    """One upload and what came of it. `status` is 0 where no answer came."""
+    """One upload and its response. `status` is 0 without a response."""
 
     mode: str
     size: int
@@ -30,7 +30,7 @@ class Upload:
 
     @property
     def accepted(self) -> bool:
-        """Whether Ferry has promised not to lose it."""
+        """Whether Ferry accepted it, and so must not lose it."""
         return 200 <= self.status < 300
 
 
@@ -44,7 +44,7 @@ class Client:
         self._lock = threading.Lock()
 
     def upload(self, mode: str, body: bytes, *, seconds: float = 90, key: str | None = None) -> Upload:
-        """Send a file. Never raises for what the other side does."""
+        """Send a file. Never raises for a failure of the server."""
         upload = Upload(mode, len(body), hashlib.sha256(body).hexdigest(), key=key)
         with self._lock:
             self.uploads.append(upload)
@@ -56,11 +56,11 @@ class Client:
         except requests.Timeout:
             self.malformed.append(f"{mode}: no answer within {seconds} s")
         except requests.RequestException:
-            pass  # A killed server says nothing; whatever it had promised nobody has heard.
+            pass  # A killed server sends no response: the file was not accepted.
         return upload
 
     def file(self, id: str) -> dict[str, Any] | None:
-        """What GET /files/<id> says; None for 404."""
+        """The file by GET /files/<id>; None for 404."""
         answer = requests.get(f"{self.url}/files/{id}", timeout=30)
         if answer.status_code == 404:
             return None

@@ -1,8 +1,7 @@
-"""All of Ferry as processes, to be killed, stopped, frozen and brought back one by one: the world of a fault test.
+"""All of Ferry as processes that fault tests kill, stop, freeze and restart one by one.
 
 Parts: `s3` (behind `proxy`), `redis`, `database` (only PostgreSQL is a process), `web`, `worker`, `worker2`. Ferry
-has short leases here, and failpoints. Whatever was started is ended by `with`, by pid, and by the end of the thread
-that started it.
+has short leases and failpoints. All processes end with the `with` block, by pid, or with the thread that started them.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ SETTINGS = {
 
 
 class Cluster:
-    """`running` are the parts that run, by name; `client` remembers what was uploaded."""
+    """`running`: the running parts by name. `client` records the uploads."""
 
     def __init__(
         self,
@@ -55,10 +54,10 @@ class Cluster:
         self.postgres = postgres.Postgres() if database == "postgres" else None
         self.proxy = Proxy(self.ports.s3)
         self.order = data / "fail"
-        """The file that orders a failpoint: see `fail`."""
+        """The file that activates a failpoint, see `fail`."""
         self.env = {**parts.environment(data, self.ports), **SETTINGS}
         self.deaf = data / "deaf"
-        """A file that makes workers deaf: see failpoints."""
+        """The file that makes workers deaf, see failpoints."""
         self.env |= {"S3_ENDPOINT_URL": self.proxy.url, "FERRY_FAIL": f"@{self.order}", "FERRY_DEAF": str(self.deaf)}
         if self.postgres:
             self.env["SQLALCHEMY_DATABASE_URI"] = postgres.url(self.database_port)
@@ -82,7 +81,7 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End everything, the services first."""
+        """Kill all parts, the services first."""
         self.proxy.__exit__()
         for name in ("web", "worker", "worker2", "redis", "database", "s3"):
             if name in self.running:
@@ -91,13 +90,13 @@ class Cluster:
             self.postgres.remove()
 
     def start(self, name: str) -> None:
-        """Start a part and return when it serves."""
+        """Start a part and wait until it serves."""
         self.running[name] = self._started(name)
 
     def stop(self, name: str, seconds: float = 30, *, group: bool = False) -> int:
-        """SIGTERM to a part, or to all its processes; SIGKILL after so many seconds. Returns the exit code."""
+        """SIGTERM to a part, or to all its processes; SIGKILL after `seconds`. Returns the exit code."""
         process = self.running.pop(name)
-        # PostgreSQL would wait for its clients to go.
+        # PostgreSQL would wait for its clients to disconnect.
         number = signal.SIGINT if name == "database" else signal.SIGTERM
         for pid in sessions.members(process.pid) if group else [process.pid]:
             _tell(pid, number)
@@ -112,23 +111,23 @@ class Cluster:
         _tell(self.running[name].pid, signal.SIGKILL)
 
     def kill_child(self, name: str, index: int = 0) -> int:
-        """SIGKILL to one child of a part, which may get another. Returns its pid."""
+        """SIGKILL to one child of a part, which may be replaced. Returns its pid."""
         pid = self.children(name)[index]
         _tell(pid, signal.SIGKILL)
         return pid
 
     def restart(self, name: str) -> None:
-        """SIGKILL to all of a part, if it still runs, and a new one."""
+        """SIGKILL to a part, if it still runs, and start it again."""
         if name in self.running:
             self.kill(name)
         self.start(name)
 
     def freeze(self, name: str) -> None:
-        """SIGSTOP to all of a part's processes: alive, but silent."""
+        """SIGSTOP to all of a part's processes: they run on, without responding."""
         sessions.tell(self.running[name].pid, signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
-        """SIGCONT to the same."""
+        """SIGCONT to all of a part's processes."""
         sessions.tell(self.running[name].pid, signal.SIGCONT)
 
     def children(self, name: str) -> list[int]:
@@ -136,20 +135,20 @@ class Cluster:
         return sessions.children(self.running[name].pid)
 
     def fail(self, point: str, action: str) -> None:
-        """Let the next process of Ferry that passes this failpoint do this there, once."""
+        """Let the next process that passes this failpoint execute the action, once."""
         unfinished = self.order.with_suffix(".new")
         unfinished.write_text(f"{point}:{action}")
         unfinished.rename(self.order)
 
     def triggered(self) -> bool:
-        """Whether the failpoint that was ordered has been passed."""
+        """Whether the active failpoint has been passed."""
         return not self.order.exists()
 
     def log(self, name: str) -> Path:
         return self.data / "log" / f"{name}.log"
 
     def s3(self) -> Any:
-        """A boto3 client straight to the S3 server. The caller closes it."""
+        """A boto3 client of the S3 server, past the proxy. The caller closes it."""
         return boto3.client(
             "s3",
             endpoint_url=f"http://127.0.0.1:{self.ports.s3}",
@@ -160,7 +159,7 @@ class Cluster:
         )
 
     def spooled(self) -> list[str]:
-        """The names in the spool, those of unfinished files among them. What begins with a dot is the spool's own."""
+        """The names in the spool, including unfinished files. Names with a leading dot are internal."""
         return sorted(path.name for path in (self.data / "spool").glob("[!.]*"))
 
     def _started(self, name: str) -> Process:

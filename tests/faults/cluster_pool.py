@@ -1,4 +1,4 @@
-"""Worlds that serve many tests: one of each kind, since its start is the dear part."""
+"""Clusters shared by many tests, one of each kind: starting one is expensive."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.faults import checker, inspection
 from tests.faults.cluster import Cluster
 
 _ATTEMPTS = {"MAX_ATTEMPTS": "5"}
-"""So that a file that can't be stored has ended after some 15 s."""
+"""A file that can't be stored ends after some 15 s."""
 
 
 class ClusterPool:
-    """The worlds that run, by their database. At the end of a test one is mended and checked, or thrown away."""
+    """The running clusters, by database. After a test a cluster is repaired and checked, or discarded."""
 
     def __init__(self, tmp_path_factory: pytest.TempPathFactory) -> None:
         self._factory = tmp_path_factory
@@ -24,15 +24,15 @@ class ClusterPool:
         if database not in self._running:
             cluster = Cluster(self._factory.mktemp(database), database=database, settings=_ATTEMPTS)
             self._running[database] = cluster.__enter__()
-            # The first sweep marks the bucket: from then on, all that is sent are files.
+            # The first sweep writes its marker: from then on, only files are sent.
             checker.wait(lambda: inspection.objects(cluster, checker.MARK))
         cluster = self._running[database]
         cluster.client.uploads.clear()
         cluster.client.malformed.clear()
         return cluster
 
-    def give_back(self, cluster: Cluster, seconds: float = 60) -> None:
-        """Mend what is broken, wait, and assert all invariants."""
+    def release(self, cluster: Cluster, seconds: float = 60) -> None:
+        """Repair the cluster, wait, and assert all invariants."""
         try:
             repair(cluster)
             checker.check(cluster, seconds)
@@ -52,7 +52,7 @@ class ClusterPool:
 
 
 def repair(cluster: Cluster) -> None:
-    """Let everything run, and nothing fail."""
+    """Restart or continue all parts, and remove all faults."""
     cluster.order.unlink(missing_ok=True)
     cluster.deaf.unlink(missing_ok=True)
     cluster.proxy.heal()

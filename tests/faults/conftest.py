@@ -1,4 +1,4 @@
-"""What a fault test asks for: a world. It is mended and checked after the test."""
+"""Clusters for fault tests, repaired and checked after each test."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def cluster_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterPo
 
 @pytest.fixture
 def cluster(cluster_pool: ClusterPool) -> Iterator[Cluster]:
-    """Ferry on SQLite. After the test: nothing lost, stuck, left over or there twice, and the next upload works."""
+    """Ferry on SQLite. After the test: no file is lost, stuck, orphaned or duplicated, and the next upload works."""
     cluster = cluster_pool.take("sqlite")
     yield cluster
-    cluster_pool.give_back(cluster)
+    cluster_pool.release(cluster)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def any_cluster(request: pytest.FixtureRequest, cluster_pool: ClusterPool) -> Iterator[Cluster]:
-    """Ferry on each database. After the test the same."""
+    """Ferry on each database, with the same checks."""
     cluster = cluster_pool.take(request.param)
     yield cluster
-    cluster_pool.give_back(cluster)
+    cluster_pool.release(cluster)
 
 
 @pytest.fixture
 def postgres_cluster(cluster_pool: ClusterPool) -> Iterator[Cluster]:
-    """Ferry on PostgreSQL. After the test the same."""
+    """Ferry on PostgreSQL, with the same checks."""
     cluster = cluster_pool.take("postgres")
     yield cluster
-    cluster_pool.give_back(cluster)
+    cluster_pool.release(cluster)

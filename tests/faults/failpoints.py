@@ -1,11 +1,11 @@
-"""Ferry with a place in its code at which it dies: the factory that tests give to gunicorn and Celery.
+"""Ferry with failpoints: the app factory for gunicorn and Celery in fault tests.
 
-FERRY_FAIL="point:action" says where and how, FERRY_FAIL_ONCE=path makes it strike once over all processes. With
-FERRY_FAIL="@path" both stand in a file that a test may write while the processes run; it strikes once, and the file
-is gone. Ferry itself knows nothing of this: its functions are wrapped from outside.
+FERRY_FAIL="point:action" activates a failpoint, FERRY_FAIL_ONCE=path triggers it once over all processes. With
+FERRY_FAIL="@path" tests write "point:action" into that file while the processes run; it is triggered once, and the
+file is removed. The product has no code for this: its functions are wrapped from outside.
 
-FERRY_DEAF=path: while this file exists, a worker that looks for its next task finds that it may not take one ("deaf"),
-or stops for good ("hang"), as the file says.
+FERRY_DEAF=path: while this file exists, a worker takes no task if it contains "deaf", or hangs forever if it contains
+"hang".
 
 gunicorn -c gunicorn.conf.py "tests.faults.failpoints:create_app()"
 celery -A tests.faults.failpoints.celery worker
@@ -53,11 +53,11 @@ _IN_ORDER: dict[str, tuple[str, tuple[Place, ...]]] = {
 
 POINTS = tuple(_IN_ORDER)
 ACTIONS = ("kill9", "term", "raise", "hang")
-"""And `freeze`, after which the whole process stands still until somebody continues it."""
+"""And `freeze`: SIGSTOP to the process."""
 
 
 def act(action: str) -> None:
-    """What happens at the point."""
+    """Execute an action."""
     if action == "kill9":
         os.kill(os.getpid(), signal.SIGKILL)
     elif action == "term":
@@ -71,7 +71,7 @@ def act(action: str) -> None:
 
 
 def pass_by(point: str) -> None:
-    """Act if this is the point that is to fail, and if it has not failed yet."""
+    """Execute the action if this failpoint is active and has not been triggered yet."""
     wanted = os.environ.get("FERRY_FAIL", "")
     if wanted.startswith("@"):
         wanted = _taken(Path(wanted[1:]), point)
@@ -83,7 +83,7 @@ def pass_by(point: str) -> None:
 
 
 def _taken(order: Path, point: str) -> str:
-    """The order, if it is for this point and nobody else has taken it."""
+    """The active failpoint with its action, if it is this one and no other process has taken it."""
     with suppress(OSError):
         wanted = order.read_text()
         if wanted.startswith(f"{point}:"):
@@ -103,7 +103,7 @@ def _is_first(marker: str | None) -> bool:
 
 @functools.cache
 def wrap() -> None:
-    """Put every failpoint into Ferry, once."""
+    """Wrap all functions that have failpoints, once."""
     for point, (moment, places) in _IN_ORDER.items():
         for owner, function in places:
             name = function.__name__
@@ -128,7 +128,7 @@ def _wrapped(function: Callable[..., Any], point: str, moment: str) -> Callable[
         if moment == "before":
             pass_by(point)
         result = function(*args, **kwargs)
-        # A claim that was not got, or was found to be lost, is no point in a file's life.
+        # A claim that failed or was lost is not a step of the file.
         if moment == "after" and result is not False:
             pass_by(point)
         return result

@@ -54,7 +54,7 @@ class FaultInjector:
             self._kinds[name]()
 
     def heal(self) -> None:
-        """Let everything run and nothing fail."""
+        """Restart all parts, and remove all faults."""
         self._cluster.proxy.heal()
         for name, process in list(self._cluster.running.items()):
             if process.ended is not None:
@@ -67,11 +67,11 @@ class FaultInjector:
         return self._rng.choice(self._cluster.workers)
 
     def _stop_group(self, name: str) -> None:
-        """As systemd stops a service that is not told better, and as an impatient orchestrator ends it."""
+        """Stop all its processes, as systemd does by default, with a short grace period."""
         self._cluster.stop(name, 3, group=True)
 
     def _kill_child(self, name: str) -> None:
-        # It may be about to be replaced after the last time.
+        # The previous child may not be replaced yet.
         with suppress(IndexError):
             self._cluster.kill_child(name)
 

@@ -1,6 +1,6 @@
-"""HTTP/1.1 as it passes by (RFC 9112): heads are read, bodies are handed on in pieces with their framing as it came.
+"""HTTP/1.1 for the proxy (RFC 9112): heads are parsed, bodies are passed on in pieces with their framing unchanged.
 
-Nothing here holds a whole body, and nothing is rewritten that was not asked for: signatures cover what is sent.
+No body is held whole, and nothing is rewritten unasked: signatures cover what is sent.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _LONGEST_LINE = 65536
 
 
 class CutOffError(ConnectionError):
-    """The other side ended the connection in the middle of a message."""
+    """The peer closed the connection in the middle of a message."""
 
 
 @dataclass
 class Head:
-    """The first line of a message and its headers, in their order."""
+    """The first line of a message and its headers, in order."""
 
     line: bytes
     headers: list[tuple[bytes, bytes]]
@@ -37,11 +37,11 @@ class Head:
         return self.line.split()[1].decode()
 
     def get(self, name: str) -> str:
-        """The value of the header of this lower-case name, or ''."""
+        """The value of a header, by its lower-case name, or ''."""
         return next((value.decode("latin-1") for key, value in self.headers if key.lower() == name.encode()), "")
 
     def replace(self, name: str, value: str) -> None:
-        """Give the header of this lower-case name another value, where there is one."""
+        """Replace the value of a header, by its lower-case name, if present."""
         self.headers = [(k, value.encode() if k.lower() == name.encode() else v) for k, v in self.headers]
 
     def remove(self, name: str) -> None:
@@ -53,7 +53,7 @@ class Head:
 
 
 def read_head(file: IO[bytes]) -> Head | None:
-    """The next message's head, or None where the connection ended before it."""
+    """The next message's head, or None at the end of the connection."""
     line = file.readline(_LONGEST_LINE)
     if not line:
         return None
@@ -65,14 +65,14 @@ def read_head(file: IO[bytes]) -> Head | None:
 
 
 def request_body(file: IO[bytes], head: Head) -> Iterator[tuple[bytes, bool]]:
-    """The body of a request in pieces. With each: whether it is data, and not framing."""
+    """The body of a request in pieces, each with a flag: data, or framing."""
     if "chunked" in head.get("transfer-encoding").lower():
         return _chunked(file)
     return _sized(file, int(head.get("content-length") or 0))
 
 
 def answer_body(file: IO[bytes], head: Head, method: str) -> Iterator[tuple[bytes, bool]]:
-    """The same of an answer to a request of this method."""
+    """The body of a response to a request of this method, in the same form."""
     if method == "HEAD" or head.status in (204, 304):
         return iter(())
     if head.get("transfer-encoding") or head.get("content-length"):

@@ -1,4 +1,4 @@
-"""What the proxy is to break: which operation, how, how often. No sockets in here."""
+"""Faults that the proxy injects: operation, kind, count. No I/O."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tests.faults.operations import ANY
 Kind = Literal[
     "status", "reset", "hang", "stall", "lost_reply", "err200", "corrupt", "wrong_etag", "nothing_kept", "half_kept"
 ]  # fmt: skip
-"""`status`: an error answer, the request is not handed on · `err200`: the same with status 200, as Complete may do ·
+"""`status`: an error response, the request is not forwarded · `err200`: the same with status 200, as Complete may do ·
 `reset`: the connection is reset after `after` bytes of the body · `hang`: no answer until released, then a reset ·
 `stall`: no answer until released, then all goes its way · `lost_reply`: done, but the answer is replaced by a reset ·
 `corrupt`: a byte of the body is another one · `wrong_etag`: the answer names another digest ·
-`nothing_kept`: a yes, but the request is not handed on · `half_kept`: a yes to a body of which half is handed on."""
+`nothing_kept`: success, but the request is not forwarded · `half_kept`: success, but half of the body is forwarded."""
 
 
 @dataclass(eq=False)
 class Fault:
-    """One thing to break. `times` is how often, None for ever; the first `skip` requests go through."""
+    """One fault. `times`: how often, None for always; the first `skip` requests pass."""
 
     operation: str
     kind: Kind
@@ -34,7 +34,7 @@ class Fault:
     released: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def takes(self, operation: str) -> bool:
-        """Whether it strikes this request, which is counted."""
+        """Whether the fault applies to this request; counts it."""
         if self.operation not in (ANY, operation) or self.triggered == self.times:
             return False
         if self.skip:
@@ -44,7 +44,7 @@ class Fault:
         return True
 
     def error(self) -> bytes:
-        """The answer that S3 would give: status line, headers, XML."""
+        """An error response as S3 sends it: status line, headers, XML."""
         xml = f"<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{self.code}</Code></Error>"
         status = 200 if self.kind == "err200" else self.status
         head = f"HTTP/1.1 {status} Injected\r\nContent-Type: application/xml\r\nContent-Length: {len(xml)}\r\n\r\n"
@@ -52,7 +52,7 @@ class Fault:
 
 
 class Faults:
-    """The faults of one proxy, in the order in which they were added. The first that takes a request has it."""
+    """The faults of one proxy, in the order in which they were added. The first that applies is used."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,12 +64,12 @@ class Faults:
         return fault
 
     def strike(self, operation: str) -> Fault | None:
-        """The fault that this request meets."""
+        """The first fault that applies to this request, or None."""
         with self._lock:
             return next((fault for fault in self._faults if fault.takes(operation)), None)
 
     def clear(self) -> None:
-        """Break nothing any more, and let go what hangs or stalls."""
+        """Remove all faults, and release hanging and stalled requests."""
         with self._lock:
             faults, self._faults = self._faults, []
         for fault in faults:

@@ -1,4 +1,4 @@
-"""What fault tests look at, and how they do two things at once."""
+"""Helpers of fault tests: rows, objects, processes, and work in the background."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ T = TypeVar("T")
 _threads = ThreadPoolExecutor(64, "fault-test")
 
 
-def later(work: Callable[..., T], *args: Any, **options: Any) -> Future[T]:
-    """Do this on a thread of its own."""
+def in_background(work: Callable[..., T], *args: Any, **options: Any) -> Future[T]:
+    """Run `work` on a thread."""
     return _threads.submit(work, *args, **options)
 
 
 def rows(cluster: Cluster) -> list[Any]:
-    """All files, newest first, as the database has them. What a row says of attempts no client is told."""
+    """All rows, newest first. Their attempts are not in the API."""
     engine = create_engine(cluster.env["SQLALCHEMY_DATABASE_URI"], poolclass=NullPool)
     with engine.connect() as connection:
         return list(connection.execute(text("select * from files order by id desc")).all())
 
 
 def row(cluster: Cluster, id: str | None = None) -> Any:
-    """The file with this id, or the newest."""
+    """The row with this id, or the newest."""
     return next(row for row in rows(cluster) if id in (None, row.id))
 
 
-def is_now(cluster: Cluster, upload: Upload, status: str) -> bool:
+def has_status(cluster: Cluster, upload: Upload, status: str) -> bool:
     return bool(row(cluster, upload.id).upload_status == status)
 
 
 def ends_as(cluster: Cluster, upload: Upload, status: str, seconds: float = 60) -> Any:
-    """Wait until a file has ended, and assert how. Returns its row."""
+    """Wait until a file has ended, and assert its status. Returns the row."""
     assert upload.id, f"answered {upload.status} {upload.slug}"
     wait(lambda: row(cluster, upload.id).upload_status in ("COMPLETE", "ERROR"), seconds, "the end of a file")
     found = row(cluster, upload.id)
@@ -53,7 +53,7 @@ def ends_as(cluster: Cluster, upload: Upload, status: str, seconds: float = 60) 
 
 
 def bodies_sent(cluster: Cluster) -> int:
-    """Requests with which Ferry has sent bytes to the storage."""
+    """The number of requests with which Ferry sent bytes to the storage."""
     return cluster.proxy.seen("put_object") + cluster.proxy.seen("upload_part")
 
 
@@ -66,7 +66,7 @@ def objects(cluster: Cluster, id: str) -> list[str]:
 
 
 def problem(answer: requests.Response) -> tuple[int, str]:
-    """Status and slug of an answer that is a problem."""
+    """Status and slug of a problem response."""
     assert answer.headers["Content-Type"] == "application/problem+json"
     return answer.status_code, answer.json()["type"].rsplit("/", 1)[1]
 
@@ -78,23 +78,23 @@ def services(cluster: Cluster) -> list[int]:
 
 
 def frozen(cluster: Cluster) -> list[int]:
-    """Those of them that stand still."""
+    """The stopped ones among them."""
     return [pid for pid in services(cluster) if sessions.state(pid) == "T"]
 
 
 def thaw(cluster: Cluster) -> None:
-    """Let all of Ferry's processes go on."""
+    """Continue all of Ferry's processes."""
     for pid in frozen(cluster):
         os.kill(pid, signal.SIGCONT)
 
 
 def connect(cluster: Cluster) -> socket.socket:
-    """A bare connection to the web service, for clients that misbehave."""
+    """A raw connection to the web service, for misbehaving clients."""
     return socket.create_connection(("127.0.0.1", cluster.ports.web), timeout=30)
 
 
 def head(mode: str, size: int) -> bytes:
-    """The head of a request with a raw body of so many bytes."""
+    """The head of a request with a raw body of `size` bytes."""
     return (
         f"POST /{mode}_upload?name=half.bin HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/pdf\r\n"
         f"Content-Length: {size}\r\nConnection: close\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Which S3 operation a request is, by its method, path and query. Paths have the bucket in front (path style)."""
+"""The S3 operation of a request, by method, path and query. Paths start with the bucket (path style)."""
 
 from __future__ import annotations
 

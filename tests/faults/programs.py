@@ -1,4 +1,4 @@
-"""How each part of a world is started, and when it counts as started."""
+"""Start the parts of a cluster, and wait until they serve."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def size(log: Path) -> int:
 
 
 def wait_for_words(process: Process, log: Path, begin: int, words: bytes, seconds: float = 60) -> None:
-    """Return when a process has written these words into its log behind `begin`. Raises RuntimeError."""
+    """Return when a process has logged these words after offset `begin`. Raises RuntimeError."""
     deadline = time.monotonic() + seconds
     while words not in log.read_bytes()[begin:]:
         if sessions.has_ended(process.pid) or time.monotonic() > deadline:

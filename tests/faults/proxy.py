@@ -1,7 +1,7 @@
-"""A proxy in front of the S3 server that breaks what it is told to break, and counts what it sees.
+"""A proxy in front of the S3 server that injects faults and counts requests.
 
-Heads go through as they came, Host included, so that signatures stay valid. Bodies stream. Each request has a
-connection of its own to the server; clients keep theirs alive.
+Heads are forwarded unchanged, including Host, so that signatures stay valid. Bodies are streamed. Each request has its
+own connection to the server; client connections are kept alive.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SILENCE_SECONDS = 120
 
 
 class Proxy:
-    """One listener on a loopback port. May be told things from any thread while it works."""
+    """One listener on a loopback port. Thread-safe."""
 
     def __init__(self, upstream: int) -> None:
         """`upstream`: the S3 server's port."""
@@ -34,7 +34,7 @@ class Proxy:
         self.url = f"http://127.0.0.1:{self.port}"
         self.faults = Faults()
         self.pace = 0.0
-        """Seconds for which each request waits: a slow storage is more often struck in the middle."""
+        """Seconds by which each request is delayed: faults then hit more requests in progress."""
         self._seen: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._listener: socket.socket | None = None
@@ -55,7 +55,7 @@ class Proxy:
             self._spawn(self._accept, self._listener)
 
     def stop(self) -> None:
-        """The storage is down: refuse new connections and reset those that are open."""
+        """Refuse new connections and reset open ones, as if the storage were down."""
         listener, self._listener = self._listener, None
         if listener:
             with suppress(OSError):
@@ -64,7 +64,7 @@ class Proxy:
         self.cut()
 
     def cut(self) -> None:
-        """Reset every open connection. New ones are served."""
+        """Reset every open connection. New ones are accepted."""
         with self._changed:
             for connection in self._open:
                 with suppress(OSError):
@@ -72,21 +72,21 @@ class Proxy:
                     connection.shutdown(socket.SHUT_RDWR)
 
     def inject(self, operation: str, kind: Kind, **options: Any) -> Fault:
-        """Break requests of this operation. `options` are the fields of Fault: `times`, `skip`, `after` …"""
+        """Inject a fault into requests of this operation. `options`: fields of Fault (`times`, `skip`, `after` …)."""
         return self.faults.add(Fault(operation, kind, **options))
 
     def heal(self) -> None:
-        """Break nothing any more, let go what hangs, listen."""
+        """Remove all faults, release hanging requests, listen."""
         self.faults.clear()
         self.start()
 
     def seen(self, operation: str = ANY) -> int:
-        """How many requests of this operation have come."""
+        """Requests of this operation so far."""
         with self._changed:
             return self._seen[operation]
 
     def wait_for(self, operation: str, times: int = 1, seconds: float = 60) -> None:
-        """Return when requests of this operation have come so many times since the proxy was made."""
+        """Return after `times` requests of this operation since the proxy was made."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._seen[operation] >= times, seconds):
                 raise TimeoutError(f"{operation} came {self._seen[operation]} times in {seconds} s, not {times}")
@@ -104,7 +104,7 @@ class Proxy:
 
     @contextmanager
     def _watched(self, connection: socket.socket) -> Iterator[IO[bytes]]:
-        """The connection to be read from, as long as nobody cuts it."""
+        """A buffered reader of a connection that `cut` may reset."""
         connection.settimeout(_SILENCE_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._changed:
@@ -117,7 +117,7 @@ class Proxy:
                 self._open.discard(connection)
 
     def _serve(self, client: socket.socket) -> None:
-        """All requests of one connection. What goes wrong on either side is a reset to the client."""
+        """Serve all requests of one connection. An error on either side resets the client's connection."""
         with self._watched(client) as file:
             try:
                 while (head := read_head(file)) and self._exchange(client, file, head):
@@ -127,7 +127,7 @@ class Proxy:
                     _let_reset(client)
 
     def _exchange(self, client: socket.socket, file: IO[bytes], head: Head) -> bool:
-        """One request and its answer. Whether the connection goes on."""
+        """Forward one request and its response. Returns whether the connection stays open."""
         if head.get("expect"):
             head.remove("expect")
             client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -153,7 +153,7 @@ class Proxy:
         return self._hand_on(client, head, _broken(body, fault), fault)
 
     def _met(self, name: str) -> Fault | None:
-        """Count a request, and the fault that it meets."""
+        """Count a request. Returns its fault, if any."""
         fault = self.faults.strike(name)
         with self._changed:
             self._seen.update((name, ANY))
@@ -166,7 +166,7 @@ class Proxy:
         with self._watched(server) as file:
             try:
                 server.sendall(head.encoded())
-                whole = _pour(body, server)
+                whole = _forward_body(body, server)
                 answer = read_head(file)
                 if answer is None:
                     raise CutOffError
@@ -194,7 +194,7 @@ class Proxy:
 
 
 def _let_reset(connection: socket.socket) -> None:
-    """When it is closed, the other side gets a reset."""
+    """Make close() send a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
@@ -203,8 +203,8 @@ def _swallow(body: Iterator[tuple[bytes, bool]]) -> None:
         pass
 
 
-def _pour(body: Iterator[bytes], server: socket.socket) -> bool:
-    """Hand the body on. False where the server has stopped listening: it may have answered before the end."""
+def _forward_body(body: Iterator[bytes], server: socket.socket) -> bool:
+    """Forward the body. False if the server stopped reading: it may have responded early."""
     for piece in body:
         try:
             server.sendall(piece)
@@ -214,7 +214,7 @@ def _pour(body: Iterator[bytes], server: socket.socket) -> bool:
 
 
 def _broken(body: Iterator[tuple[bytes, bool]], fault: Fault | None) -> Iterator[bytes]:
-    """The body as the server gets it. Raises CutOffError where the fault is a reset."""
+    """The body as the server gets it. Raises CutOffError if the fault is a reset."""
     passed, kind = 0, fault.kind if fault else None
     for piece, is_data in body:
         if fault and kind == "reset" and passed + len(piece) > fault.after:

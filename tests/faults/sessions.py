@@ -1,4 +1,4 @@
-"""Whole sessions of processes: what a part started is found, stopped, frozen and ended with it, always by pid."""
+"""Process sessions: a part is stopped, frozen and killed with its descendants, always by pid."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from dev.process import Process
 
 _THREADS = 17
-"""The place of num_threads among what follows the name in /proc/<pid>/stat, see proc(5)."""
+"""Index of num_threads after the name in /proc/<pid>/stat, see proc(5)."""
 
 
 def children(pid: int) -> list[int]:
-    """The child processes of a process that still run."""
+    """The running child processes of a process."""
     try:
         found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -24,7 +24,7 @@ def children(pid: int) -> list[int]:
 
 
 def members(leader: int) -> list[int]:
-    """The leader, its descendants, and whoever else is of its session. PostgreSQL's have sessions of their own."""
+    """The leader, its descendants, and the rest of its session. PostgreSQL's children have their own sessions."""
     table = {int(entry.name): _fields(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
     found = {pid for pid, fields in table.items() if fields and int(fields[3]) == leader}
     queue = [leader]
@@ -37,14 +37,14 @@ def members(leader: int) -> list[int]:
 
 
 def tell(leader: int, number: int) -> None:
-    """Send a signal to all of a session."""
+    """Send a signal to all processes of a session."""
     for pid in members(leader):
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 def end(process: Process, seconds: float = 0) -> int:
-    """Wait so long for the leader, then SIGKILL what is left of its session. Returns the leader's exit code."""
+    """Wait `seconds` for the leader, then SIGKILL the rest of its session. Returns the leader's exit code."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not has_ended(process.pid):
         time.sleep(0.02)
@@ -57,16 +57,16 @@ def end(process: Process, seconds: float = 0) -> int:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether nothing runs under this pid any more, even where nobody has taken notice yet.
+    """Whether the process has ended; it may still be a zombie.
 
-    While other threads still end, their process counts as a zombie already, and its sockets still listen.
+    A zombie with threads that are still exiting has not ended: its sockets may still listen.
     """
     fields = _fields(pid)
     return not fields or (fields[0] in "ZX" and int(fields[_THREADS]) <= 1)
 
 
 def state(pid: int) -> str:
-    """The letter that proc(5) gives a process: T where it stands still. Empty where there is none."""
+    """The state of a process as in proc(5): T if stopped. Empty if there is none."""
     return "".join(_fields(pid)[:1])
 
 
@@ -79,7 +79,7 @@ def wait_until_ended(pid: int, seconds: float = 60) -> None:
 
 
 def _fields(pid: int) -> list[str]:
-    """State, parent, group, session … of /proc/<pid>/stat; the name before them may hold anything."""
+    """State, parent, group, session … of /proc/<pid>/stat; the name before them may contain anything."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""A storage that says yes and keeps nothing, or not all: what only a look at the object can find out."""
+"""Responses of a storage that confirms bytes it dropped: only HEAD of the object detects it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Body = Iterator[tuple[bytes, bool]]
 
 
 def data_of(body: Body) -> bytes:
-    """The data of a body, all at once."""
+    """The data of a body."""
     return b"".join(piece for piece, is_data in body if is_data)
 
 
@@ -18,7 +18,7 @@ def digest(data: bytes) -> str:
 
 
 def yes_to(name: str, data: bytes) -> bytes:
-    """The answer to a request of this operation as if all had been kept."""
+    """A success response to a request of this operation."""
     etag, xml = digest(data), ""
     if name == "complete_multipart":
         etag += "-2"

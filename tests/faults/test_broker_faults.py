@@ -1,4 +1,4 @@
-"""Redis that dies, forgets, is full, freezes, or cuts its connections. It carries hints and bytes on their way only."""
+"""Redis is killed, loses its data, is full or frozen, or cuts its connections. It holds no state that must survive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import redis
 from config import Config
 from tests.faults.checker import wait
 from tests.faults.cluster import Cluster
-from tests.faults.inspection import ends_as, is_now
+from tests.faults.inspection import ends_as, has_status
 
 pytestmark = pytest.mark.faults
 
@@ -32,14 +32,14 @@ def talking_to_redis(cluster: Cluster) -> Iterator[redis.Redis]:
 
 @pytest.mark.parametrize("forgets", [False, True])
 def test_a_redis_that_dies_loses_no_file(cluster: Cluster, forgets: bool) -> None:
-    """F13: with or without its memory, while tasks wait in it."""
+    """With and without its data, while tasks are queued."""
     cluster.stop("worker")
     uploads = [cluster.client.upload("celery", os.urandom(size)) for size in (SMALL, SMALL, LARGE)]
     with talking_to_redis(cluster) as client:
         redis_ = Config.from_env({**cluster.env, "FERRY_DATA": str(cluster.data)}).redis
         wait(
             lambda: client.llen(redis_.key(redis_.queue)) >= 3
-        )  # More where the sweep has handed one out again meanwhile.
+        )  # More if the sweep has dispatched one again meanwhile.
     cluster.kill("redis")
     if forgets:
         shutil.rmtree(cluster.data / "redis")
@@ -51,7 +51,6 @@ def test_a_redis_that_dies_loses_no_file(cluster: Cluster, forgets: bool) -> Non
 
 
 def test_a_full_redis_delays_a_file(cluster: Cluster) -> None:
-    """F14."""
     with talking_to_redis(cluster) as client:
         client.config_set("maxmemory", "1mb")
         try:
@@ -65,7 +64,7 @@ def test_a_full_redis_delays_a_file(cluster: Cluster) -> None:
 
 
 def test_a_redis_that_refuses_to_write_delays_a_file(cluster: Cluster) -> None:
-    """As it does when its disk is full, or its primary has failed over. The worker outlasts it."""
+    """As with a full disk, or after a failover of its primary. The worker survives it."""
     with talking_to_redis(cluster) as client:
         client.config_set("min-replicas-to-write", 1)
         try:
@@ -79,7 +78,7 @@ def test_a_redis_that_refuses_to_write_delays_a_file(cluster: Cluster) -> None:
 
 
 def test_a_redis_that_does_not_answer_delays_a_file(cluster: Cluster) -> None:
-    """F15: it takes connections, and says nothing. The other ways to upload do not notice."""
+    """It accepts connections and does not respond. The other modes are not affected."""
     cluster.freeze("redis")
     began = time.monotonic()
     uploads = [cluster.client.upload(mode, os.urandom(SMALL)) for mode in ("celery", "celery", "async", "normal")]
@@ -95,7 +94,7 @@ def test_a_redis_that_does_not_answer_delays_a_file(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_a_worker_that_loses_its_connection_stores_the_file_once(cluster: Cluster, size: int) -> None:
-    """F19: Redis lives, but every connection is cut while a task runs."""
+    """Redis runs, but every connection is cut during a task."""
     slow = cluster.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
     upload = cluster.client.upload("celery", os.urandom(size))
     wait(lambda: slow.triggered)
@@ -122,7 +121,7 @@ def test_without_a_worker_a_file_waits(cluster: Cluster) -> None:
     upload = cluster.client.upload("celery", os.urandom(SMALL))
     seen = cluster.proxy.seen("list_uploads")
     cluster.proxy.wait_for("list_uploads", seen + 4)
-    assert is_now(cluster, upload, "PENDING")
+    assert has_status(cluster, upload, "PENDING")
     cluster.start("worker")
 
     ends_as(cluster, upload, "COMPLETE")

@@ -1,4 +1,4 @@
-"""A short chaos of fixed seed. `make chaos` has the long ones."""
+"""A short chaos run with a fixed seed. `make chaos` does long ones."""
 
 from __future__ import annotations
 

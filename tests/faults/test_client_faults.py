@@ -1,4 +1,4 @@
-"""Clients that go away, stall, come too many at once or again; spools that are full or damaged; scarce resources."""
+"""Clients that disconnect, stall, retry, or come in large numbers; full and damaged spools; scarce resources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.faults import inspection
 from tests.faults.checker import wait
 from tests.faults.client import MODES
 from tests.faults.cluster import Cluster
-from tests.faults.inspection import ends_as, later, row, rows
+from tests.faults.inspection import ends_as, in_background, row, rows
 
 SMALL, LARGE = 100_000, 9 << 20
 
@@ -24,15 +24,14 @@ SMALL, LARGE = 100_000, 9 << 20
 @pytest.mark.faults
 @pytest.mark.parametrize("damage", ["truncated", "changed", "removed"])
 def test_bytes_damaged_in_the_spool_are_never_stored(cluster: Cluster, damage: str) -> None:
-    """F29."""
     cluster.kill("s3")
     upload = cluster.client.upload("async", os.urandom(SMALL))
     wait(lambda: row(cluster, upload.id).error == "storage-unavailable")
-    kept = cluster.data / "spool" / str(upload.id)
+    spooled = cluster.data / "spool" / str(upload.id)
     if damage == "removed":
-        kept.unlink()
+        spooled.unlink()
     else:
-        kept.write_bytes(kept.read_bytes()[:-1] + (b"" if damage == "truncated" else b"!"))
+        spooled.write_bytes(spooled.read_bytes()[:-1] + (b"" if damage == "truncated" else b"!"))
     cluster.start("s3")
 
     found = ends_as(cluster, upload, "ERROR", 40)
@@ -42,7 +41,7 @@ def test_bytes_damaged_in_the_spool_are_never_stored(cluster: Cluster, damage: s
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", ["async", "celery"])
 def test_a_file_whose_request_failed_after_its_row_was_committed_is_stored(cluster: Cluster, mode: str) -> None:
-    """F30: the commit looked like a failure. Whoever has a row has its bytes."""
+    """The commit looked like a failure. A file with a row has its bytes."""
     cluster.fail("row_committed", "raise")
 
     assert cluster.client.upload(mode, os.urandom(SMALL)).status == 500
@@ -54,7 +53,7 @@ def test_a_file_whose_request_failed_after_its_row_was_committed_is_stored(clust
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("sent", [500, 1 << 20, LARGE - 1])
 def test_a_client_that_resets_its_connection_leaves_nothing(cluster: Cluster, mode: str, sent: int) -> None:
-    """F34: before there is a row, before and after a first part has left."""
+    """Before there is a row, and before and after the first part is sent."""
     before = len(rows(cluster))
     has_row = mode == "normal" and sent > 500
     with inspection.connect(cluster) as client:
@@ -73,7 +72,7 @@ def test_a_client_that_resets_its_connection_leaves_nothing(cluster: Cluster, mo
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", MODES)
 def test_a_disconnected_client_finds_its_file_by_its_key(cluster: Cluster, mode: str) -> None:
-    """F36: the answer was lost; the same request again is told what came of the first."""
+    """The response was lost; a repeated request gets the result of the first."""
     key, body = os.urandom(8).hex(), os.urandom(SMALL)
     slow = cluster.proxy.inject("put_object", "stall")
     headers = {"Idempotency-Key": key, "Content-Type": "application/pdf"}
@@ -95,7 +94,7 @@ def test_a_disconnected_client_finds_its_file_by_its_key(cluster: Cluster, mode:
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", ["async", "celery"])
 def test_a_retried_request_after_a_crash_makes_one_file(cluster: Cluster, mode: str) -> None:
-    """F36: the server died between the commit and the answer."""
+    """The server was killed between the commit and the response."""
     key, body, before = os.urandom(8).hex(), os.urandom(SMALL), len(rows(cluster))
     cluster.fail("row_committed", "kill9")
     assert cluster.client.upload(mode, body, key=key).status == 0
@@ -107,8 +106,7 @@ def test_a_retried_request_after_a_crash_makes_one_file(cluster: Cluster, mode: 
 
 @pytest.mark.faults
 def test_three_hundred_concurrent_uploads_are_accepted(cluster: Cluster) -> None:
-    """F7."""
-    sending = [later(cluster.client.upload, "async", os.urandom(20_000)) for _ in range(300)]
+    sending = [in_background(cluster.client.upload, "async", os.urandom(20_000)) for _ in range(300)]
     uploads = [upload.result(60) for upload in sending]
 
     assert {upload.status for upload in uploads} <= {202, 503}
@@ -119,7 +117,7 @@ def test_three_hundred_concurrent_uploads_are_accepted(cluster: Cluster) -> None
 
 @pytest.mark.faults
 def test_stalled_clients_do_not_block_others(cluster: Cluster) -> None:
-    """F35: fewer than there are threads."""
+    """Fewer clients than threads."""
     silent = [inspection.connect(cluster) for _ in range(12)]
     try:
         for client in silent[:6]:
@@ -134,7 +132,7 @@ def test_stalled_clients_do_not_block_others(cluster: Cluster) -> None:
 
 @contextmanager
 def limited(cluster: Cluster, what: int, most: int) -> Iterator[None]:
-    """Bound a resource of the web processes."""
+    """Limit a resource of the web processes."""
     pids = cluster.children("web")
     before = [resource.prlimit(pid, what) for pid in pids]
     for pid, (_, highest) in zip(pids, before, strict=True):
@@ -150,7 +148,7 @@ def limited(cluster: Cluster, what: int, most: int) -> Iterator[None]:
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", ["async", "celery"])
 def test_a_full_spool_is_reported(cluster: Cluster, mode: str) -> None:
-    """F33: no file may grow beyond 4 MiB, as if the disk ended there."""
+    """Files are limited to 4 MiB, as on a full disk."""
     with limited(cluster, resource.RLIMIT_FSIZE, 4 << 20):
         upload = cluster.client.upload(mode, os.urandom(LARGE))
 
@@ -160,9 +158,9 @@ def test_a_full_spool_is_reported(cluster: Cluster, mode: str) -> None:
 
 @pytest.mark.faults
 def test_a_service_out_of_file_descriptors_recovers(cluster: Cluster) -> None:
-    """F44: whatever it answers meanwhile, in form or not at all."""
+    """Until then, requests may be refused or get no response."""
     with limited(cluster, resource.RLIMIT_NOFILE, 40):
-        sending = [later(cluster.client.upload, "async", os.urandom(SMALL), seconds=30) for _ in range(40)]
+        sending = [in_background(cluster.client.upload, "async", os.urandom(SMALL), seconds=30) for _ in range(40)]
         uploads = [upload.result(40) for upload in sending]
     cluster.client.malformed[:] = [line for line in cluster.client.malformed if "no answer" not in line]
 

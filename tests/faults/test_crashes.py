@@ -1,7 +1,7 @@
 """Crashes at every step of a file's life: all failpoints, in every mode in which they are passed, in four ways.
 
-The cases of one mode and one way share a world and are settled together: while one file recovers, the next one's
-holder dies. A file that comes again may be the one that is struck; so much the better.
+The cases of one mode and one action share a cluster and are settled together: one file recovers while the next crash
+happens. A crash may hit a file that is being retried, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.faults.client import MODES, Upload
 from tests.faults.cluster import Cluster
 from tests.faults.cluster_pool import ClusterPool
 from tests.faults.failpoints import ACTIONS, POINTS
-from tests.faults.inspection import later
+from tests.faults.inspection import in_background
 
 pytestmark = pytest.mark.faults
 
@@ -46,7 +46,7 @@ def test_a_crash_at_any_step_loses_nothing(cluster_pool: ClusterPool, mode: str,
         uploads = [upload.result(30) for upload in sending]
     finally:
         cluster.client.malformed[:] = []
-        cluster_pool.give_back(cluster, 60)
+        cluster_pool.release(cluster, 60)
     counts = checker.settle(cluster, 5).summary
     accepted = sum(upload.accepted for upload in uploads)
 
@@ -55,30 +55,30 @@ def test_a_crash_at_any_step_loses_nothing(cluster_pool: ClusterPool, mode: str,
 
 
 def crashed(cluster: Cluster, mode: str, point: str, action: str) -> Future[Upload]:
-    """An upload during which somebody dies at this point, once that has happened."""
+    """An upload during which a process is killed at this failpoint; returns after that."""
     where = "worker" if mode == "celery" and point not in _IN_WEB else "web"
     alive = set(cluster.children(where))
     cluster.fail(point, action)
     sending = send(cluster, mode, point)
     wait(lambda: cluster.triggered() or sending.done(), 20, f"{mode} {point}")
     if not cluster.triggered():
-        # Its server was still dying of the case before.
+        # Its server was still exiting after the previous case.
         sending = send(cluster, mode, point)
     wait(cluster.triggered, 20, f"{mode} {point} {sending}")
     if action == "hang":
-        # Nobody but a stranger ends a process that holds its file for ever.
+        # A process that hangs while it renews its lease is ended from outside only.
         cluster.restart(where)
     if action == "kill9":
-        # Its place is taken at once; whoever comes before that is not answered.
+        # Its successor starts at once; requests before that get no response.
         wait(lambda: set(cluster.children(where)) - alive, 15, f"a new process after {point}")
     return sending
 
 
 def send(cluster: Cluster, mode: str, point: str) -> Future[Upload]:
-    return later(cluster.client.upload, mode, os.urandom(LARGE if point in _OF_PARTS else SMALL), seconds=30)
+    return in_background(cluster.client.upload, mode, os.urandom(LARGE if point in _OF_PARTS else SMALL), seconds=30)
 
 
 def _is_well(cluster: Cluster, upload: Upload) -> bool:
-    """What was accepted is COMPLETE: every one of these crashes happens once, and passes."""
+    """Accepted files are COMPLETE: each of these crashes happens once and is recoverable."""
     found = cluster.client.file(upload.id or "") if upload.accepted else None
     return found is None or found["status"] == "COMPLETE"

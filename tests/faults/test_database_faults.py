@@ -1,4 +1,4 @@
-"""A database that is away, frozen or locked: when a request comes, while a file is on its way, at its end."""
+"""An unavailable, frozen or locked database: at a request, during an upload, at its end."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import requests
 from tests.faults.checker import wait
 from tests.faults.client import MODES
 from tests.faults.cluster import Cluster
-from tests.faults.inspection import bodies_sent, ends_as, later, problem
+from tests.faults.inspection import bodies_sent, ends_as, in_background, problem
 
 SMALL, LARGE = 100_000, 9 << 20
 
 
 @pytest.mark.parametrize("mode", ["normal", pytest.param("async", marks=pytest.mark.faults)])
 def test_an_upload_waits_for_a_database_that_was_killed(postgres_cluster: Cluster, mode: str) -> None:
-    """F30: the file is stored once, and in normal mode the client hears so."""
+    """The file is stored once; in normal mode the client gets a success."""
     cluster, before = postgres_cluster, bodies_sent(postgres_cluster)
     slow = cluster.proxy.inject("put_object", "stall")
     looks = cluster.proxy.seen("head_object")
-    sending = later(cluster.client.upload, mode, os.urandom(SMALL))
+    sending = in_background(cluster.client.upload, mode, os.urandom(SMALL))
     wait(lambda: slow.triggered)
     cluster.kill("database")
     slow.released.set()
     cluster.proxy.wait_for("head_object", looks + 1)
-    time.sleep(0.3)  # The end of the attempt finds no database.
+    time.sleep(0.3)  # No database at the end of the attempt.
     cluster.start("database")
 
     assert ends_as(cluster, sending.result(20), "COMPLETE").attempt == 1
@@ -40,7 +40,7 @@ def test_an_upload_waits_for_a_database_that_was_killed(postgres_cluster: Cluste
 @pytest.mark.parametrize("mode", ["async", "celery"])
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_an_upload_waits_for_a_frozen_database(postgres_cluster: Cluster, mode: str, size: int) -> None:
-    """F30: for longer than the lease. The connections stay open, and nobody answers on them."""
+    """For longer than the lease. The connections stay open without a response."""
     cluster = postgres_cluster
     slow = cluster.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
     upload = cluster.client.upload(mode, os.urandom(size))
@@ -55,7 +55,7 @@ def test_an_upload_waits_for_a_frozen_database(postgres_cluster: Cluster, mode: 
 
 @pytest.mark.faults
 def test_without_a_database_nothing_is_accepted(postgres_cluster: Cluster) -> None:
-    """F31: 503 in time, and nothing is written."""
+    """503 in time; nothing is written."""
     cluster, before = postgres_cluster, bodies_sent(postgres_cluster)
     cluster.kill("database")
     uploads = [cluster.client.upload(mode, os.urandom(SMALL), seconds=15) for mode in MODES]
@@ -72,10 +72,9 @@ def test_without_a_database_nothing_is_accepted(postgres_cluster: Cluster) -> No
 
 @pytest.mark.faults
 def test_a_frozen_database_delays_requests_by_seconds(postgres_cluster: Cluster) -> None:
-    """F31."""
     cluster = postgres_cluster
     cluster.freeze("database")
-    uploads = [later(cluster.client.upload, mode, os.urandom(SMALL), seconds=30) for mode in MODES]
+    uploads = [in_background(cluster.client.upload, mode, os.urandom(SMALL), seconds=30) for mode in MODES]
     answers = [upload.result(40) for upload in uploads]
     cluster.thaw("database")
 
@@ -84,7 +83,7 @@ def test_a_frozen_database_delays_requests_by_seconds(postgres_cluster: Cluster)
 
 @pytest.mark.faults
 def test_a_database_that_was_restarted_costs_no_request(postgres_cluster: Cluster) -> None:
-    """F30: the pooled connections of every process have died."""
+    """The pooled connections of all processes are dead."""
     cluster = postgres_cluster
     cluster.restart("database")
     uploads = [cluster.client.upload(mode, os.urandom(SMALL)) for mode in MODES for _ in range(4)]
@@ -94,9 +93,9 @@ def test_a_database_that_was_restarted_costs_no_request(postgres_cluster: Cluste
 
 @pytest.mark.faults
 def test_many_writers_wait_for_each_other(any_cluster: Cluster) -> None:
-    """F32, F7: no request fails because others write."""
+    """No request fails because of concurrent writers."""
     cluster = any_cluster
-    uploads = [later(cluster.client.upload, mode, os.urandom(1000)) for mode in MODES for _ in range(60)]
+    uploads = [in_background(cluster.client.upload, mode, os.urandom(1000)) for mode in MODES for _ in range(60)]
     answers = [upload.result(60) for upload in uploads]
 
     assert {(upload.mode, upload.status) for upload in answers} == set(MODES.items())
@@ -107,9 +106,9 @@ def test_many_writers_wait_for_each_other(any_cluster: Cluster) -> None:
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", MODES)
 def test_an_upload_waits_for_a_locked_database(cluster: Cluster, mode: str) -> None:
-    """F32: another program holds SQLite's write lock while a file ends."""
+    """Another program holds SQLite's write lock at the end of an upload."""
     slow = cluster.proxy.inject("put_object", "stall")
-    sending: Any = later(cluster.client.upload, mode, os.urandom(SMALL))
+    sending: Any = in_background(cluster.client.upload, mode, os.urandom(SMALL))
     wait(lambda: slow.triggered)
     other = sqlite3.connect(cluster.data / "ferry.db", timeout=10, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

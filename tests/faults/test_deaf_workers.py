@@ -1,4 +1,4 @@
-"""A worker that takes no task any more, in whatever way, says so and ends; one that has nothing to take stays."""
+"""A worker that takes no more tasks logs it and exits; a worker without tasks stays."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from config import Config
 from tests.faults import sessions
 from tests.faults.checker import wait
 from tests.faults.cluster import Cluster
-from tests.faults.inspection import ends_as, is_now
+from tests.faults.inspection import ends_as, has_status
 from tests.faults.test_broker_faults import talking_to_redis
 
 pytestmark = pytest.mark.faults
 
 LEASE = 3
-"""That of the world's settings: a worker may be deaf for twice as long."""
+"""As in the cluster's settings: a worker may be deaf for twice as long."""
 
 
 def tasks_in(cluster: Cluster) -> int:
@@ -28,7 +28,7 @@ def tasks_in(cluster: Cluster) -> int:
 
 @pytest.mark.parametrize("way", ["deaf", "hang"])
 def test_a_deaf_worker_exits_and_its_successor_stores_the_files(cluster: Cluster, way: str) -> None:
-    """F23: its connection stands and it takes nothing; or its main thread does nothing at all any more."""
+    """Connected but takes no task, or its main thread hangs."""
     process = cluster.running["worker"]
     children = cluster.children("worker")
     cluster.deaf.write_text(way)
@@ -40,7 +40,7 @@ def test_a_deaf_worker_exits_and_its_successor_stores_the_files(cluster: Cluster
     assert time.monotonic() - began > 2 * LEASE
     assert "worker.stalled: " in cluster.log("worker").read_text()
     wait(lambda: all(map(sessions.has_ended, children)), what="the end of its children")
-    assert all(is_now(cluster, upload, "PENDING") for upload in uploads)
+    assert all(has_status(cluster, upload, "PENDING") for upload in uploads)
     cluster.deaf.unlink()
     cluster.restart("worker")
     for upload in uploads:
@@ -48,7 +48,7 @@ def test_a_deaf_worker_exits_and_its_successor_stores_the_files(cluster: Cluster
 
 
 def test_a_worker_without_tasks_stays(cluster: Cluster) -> None:
-    """Its files wait for a web process that is gone, then for Redis: neither is the worker's to mend."""
+    """Its files wait for a stopped web process, then for Redis: a restarted worker would not help."""
     pid = cluster.running["worker"].pid
     cluster.client.upload("celery", os.urandom(1000))
     wait(lambda: tasks_in(cluster) == 0)
@@ -62,7 +62,7 @@ def test_a_worker_without_tasks_stays(cluster: Cluster) -> None:
 
 
 def test_a_busy_worker_is_not_deaf(cluster: Cluster) -> None:
-    """Tasks wait for as long as its children are busy."""
+    """Tasks are queued while its children are busy."""
     slow = cluster.proxy.inject("put_object", "stall", times=2)
     uploads = [cluster.client.upload("celery", os.urandom(1000)) for _ in range(6)]
     wait(lambda: slow.triggered == 2)
@@ -75,12 +75,12 @@ def test_a_busy_worker_is_not_deaf(cluster: Cluster) -> None:
 
 
 def test_tasks_of_waiting_files_do_not_pile_up_and_are_not_lost(cluster: Cluster) -> None:
-    """Without a worker each file has one task; and has one again soon after Redis has forgotten all."""
+    """Without a worker each file has one task, and gets another soon after Redis lost its data."""
     cluster.stop("worker")
     uploads = [cluster.client.upload("celery", os.urandom(1000)) for _ in range(20)]
     wait(lambda: tasks_in(cluster) == 20)
     time.sleep(5 * LEASE)
-    # Two that are queued at the same moment may change places, and the first of them get a second task.
+    # Two files queued at the same moment may be swapped; the first then gets a second task.
     assert tasks_in(cluster) in (20, 21)
     with talking_to_redis(cluster) as client:
         client.flushall()

@@ -1,4 +1,4 @@
-"""The promises that matter most, each under the fault that would break it. The other faults: test_*_faults.py.
+"""The main promises, each under the fault that would break it. Other faults: test_*_faults.py.
 
 These few run with every `make test`. After each test the invariants of checker.py are asserted (conftest.py).
 """
@@ -17,7 +17,7 @@ from tests.faults import inspection, sessions
 from tests.faults.checker import wait
 from tests.faults.client import MODES, Upload
 from tests.faults.cluster import Cluster
-from tests.faults.inspection import bodies_sent, ends_as, is_now, later, objects, row, rows
+from tests.faults.inspection import bodies_sent, ends_as, has_status, in_background, objects, row, rows
 
 SMALL, LARGE = 100_000, 9 << 20
 SLOW = [pytest.param(mode, marks=pytest.mark.faults) for mode in ("normal", "celery")]
@@ -30,14 +30,14 @@ SLOW = [pytest.param(mode, marks=pytest.mark.faults) for mode in ("normal", "cel
 def test_a_storage_that_confirms_but_drops_the_bytes_is_detected(
     cluster: Cluster, operation: str, size: int, sends: int
 ) -> None:
-    """What is in memory is sent `sends` times in an attempt."""
-    lies = cluster.proxy.inject(operation, "nothing_kept", times=2 * sends)
+    """Bytes in memory are sent `sends` times in an attempt."""
+    fault = cluster.proxy.inject(operation, "nothing_kept", times=2 * sends)
 
     assert cluster.client.upload("normal", os.urandom(size)).slug == "storage-mismatch"
     upload = cluster.client.upload("async", os.urandom(size))
 
     assert ends_as(cluster, upload, "COMPLETE").attempt == 2
-    assert lies.triggered == 2 * sends
+    assert fault.triggered == 2 * sends
 
 
 @pytest.mark.faults
@@ -53,7 +53,7 @@ def test_a_storage_that_drops_half_of_the_bytes_is_detected(cluster: Cluster) ->
     [("put_object", SMALL, 1), pytest.param("upload_part", LARGE, 2, marks=pytest.mark.faults)],
 )
 def test_bytes_damaged_in_transit_are_sent_again(cluster: Cluster, operation: str, size: int, attempts: int) -> None:
-    """Within the attempt; rclone has no part replaced that it has passed on, and is sent all of them anew."""
+    """Within the attempt. rclone can't replace a part that it has passed on: a second attempt sends all again."""
     cluster.proxy.inject(operation, "corrupt")
 
     assert ends_as(cluster, cluster.client.upload("async", os.urandom(size)), "COMPLETE").attempt == attempts
@@ -66,7 +66,7 @@ def test_a_damaged_send_is_repeated_within_the_only_attempt(cluster: Cluster) ->
 
 
 def test_a_killed_web_process_loses_no_accepted_file(cluster: Cluster) -> None:
-    """F1, F10: its upload in parts is gone on with; that of a request that died with it is aborted by the sweep."""
+    """The multipart upload is resumed; that of a request killed with the process is aborted by the sweep."""
     slow = cluster.proxy.inject("upload_part", "stall", times=None)
     with ThreadPoolExecutor(1) as threads:
         lost = threads.submit(cluster.client.upload, "normal", os.urandom(LARGE))
@@ -83,9 +83,9 @@ def test_a_killed_web_process_loses_no_accepted_file(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("mode", ["async", SLOW[1]])
 def test_an_attempt_resumed_after_its_lease_changes_nothing(postgres_cluster: Cluster, mode: str) -> None:
-    """It goes on while its successor works, and finds that its attempt is not the last any more.
+    """It is resumed while its successor works, and finds that its attempt is not the current one.
 
-    Not on SQLite: who is frozen while one of its threads writes keeps everybody else from writing.
+    Not on SQLite: a process frozen during a write blocks all other writers.
     """
     cluster = postgres_cluster
     cluster.fail("claimed", "freeze")
@@ -94,10 +94,10 @@ def test_an_attempt_resumed_after_its_lease_changes_nothing(postgres_cluster: Cl
     successors = cluster.proxy.inject("put_object", "stall")
     wait(lambda: successors.triggered)
     inspection.thaw(cluster)
-    wait(lambda: _was_overtaken(cluster, upload) or not is_now(cluster, upload, "PROCESSING"))
+    wait(lambda: _was_overtaken(cluster, upload) or not has_status(cluster, upload, "PROCESSING"))
 
     assert row(cluster, upload.id).attempt == 2
-    assert is_now(cluster, upload, "PROCESSING")
+    assert has_status(cluster, upload, "PROCESSING")
     successors.released.set()
     assert ends_as(cluster, upload, "COMPLETE").attempt == 2
     assert len(objects(cluster, upload.id or "")) == 1
@@ -110,10 +110,10 @@ def _was_overtaken(cluster: Cluster, upload: Upload) -> bool:
 
 @pytest.mark.parametrize("mode", ["async", *SLOW])
 def test_an_upload_longer_than_its_lease_keeps_it(cluster: Cluster, mode: str) -> None:
-    """F11, F24, F43: the sweep looks four times meanwhile, and leaves row and parts alone."""
+    """The sweep runs four times meanwhile, and leaves row and parts alone."""
     aborted = cluster.proxy.seen("abort_multipart")
     slow = cluster.proxy.inject("upload_part", "stall")
-    sending = later(cluster.client.upload, mode, os.urandom(LARGE))
+    sending = in_background(cluster.client.upload, mode, os.urandom(LARGE))
     wait(lambda: slow.triggered)
     looks = cluster.proxy.seen("list_uploads")
     cluster.proxy.wait_for("list_uploads", looks + 4)
@@ -124,7 +124,7 @@ def test_an_upload_longer_than_its_lease_keeps_it(cluster: Cluster, mode: str) -
 
 
 def test_a_file_whose_object_exists_is_not_sent_again(cluster: Cluster) -> None:
-    """F30: its holder died between the upload and the row. (A Celery task that comes again does send it again.)"""
+    """Its process was killed between the upload and the row. (A redelivered Celery task does send it again.)"""
     before = bodies_sent(cluster)
     cluster.fail("before_finish_update", "kill9")
     upload = cluster.client.upload("async", os.urandom(SMALL))
@@ -135,7 +135,7 @@ def test_a_file_whose_object_exists_is_not_sent_again(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("mode", ["async", *SLOW])
 def test_a_truncated_body_is_never_stored(cluster: Cluster, mode: str) -> None:
-    """F34: to gunicorn a client that closes its half of the connection looks like the end of the body."""
+    """gunicorn takes a half-closed connection for the end of the body."""
     with inspection.connect(cluster) as client:
         client.sendall(inspection.head(mode, 1000) + bytes(500))
         client.shutdown(socket.SHUT_WR)
@@ -150,9 +150,9 @@ def test_a_truncated_body_is_never_stored(cluster: Cluster, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["normal", "async", SLOW[1]])
 def test_five_requests_with_one_key_make_one_file(cluster: Cluster, mode: str) -> None:
-    """F36: side by side; who comes while the first is on its way is told so, and gets the file when it asks again."""
+    """Concurrently: a request during the first gets 409, and the file when it is repeated."""
     body, key, before = os.urandom(SMALL), os.urandom(8).hex(), len(rows(cluster))
-    sending = [later(cluster.client.upload, mode, body, key=key) for _ in range(5)]
+    sending = [in_background(cluster.client.upload, mode, body, key=key) for _ in range(5)]
     uploads = [upload.result(20) for upload in sending]
     again = cluster.client.upload(mode, body, key=key)
 
@@ -162,7 +162,6 @@ def test_five_requests_with_one_key_make_one_file(cluster: Cluster, mode: str) -
 
 
 def test_without_redis_a_file_is_accepted_at_once_and_stored_later(cluster: Cluster) -> None:
-    """F15."""
     cluster.kill("redis")
     upload = cluster.client.upload("celery", os.urandom(SMALL), seconds=3)
     assert upload.status == 202
@@ -173,7 +172,7 @@ def test_without_redis_a_file_is_accepted_at_once_and_stored_later(cluster: Clus
 
 @pytest.mark.faults
 def test_a_stopping_process_requeues_files_in_flight(cluster: Cluster) -> None:
-    """F4: the storage stands still for longer than SHUTDOWN_TIMEOUT."""
+    """The storage hangs for longer than SHUTDOWN_TIMEOUT."""
     slow = cluster.proxy.inject("put_object", "stall")
     upload = cluster.client.upload("async", os.urandom(SMALL))
     wait(lambda: slow.triggered)
@@ -186,9 +185,9 @@ def test_a_stopping_process_requeues_files_in_flight(cluster: Cluster) -> None:
 
 
 def test_the_row_is_committed_before_a_byte_leaves(cluster: Cluster) -> None:
-    """So that what a crash leaves in the storage can be told from what is still wanted."""
+    """So that objects left by a crash can be distinguished from those in use."""
     slow = cluster.proxy.inject("put_object", "stall")
-    sending = later(cluster.client.upload, "normal", os.urandom(SMALL))
+    sending = in_background(cluster.client.upload, "normal", os.urandom(SMALL))
     wait(lambda: slow.triggered)
     found = requests.get(f"{cluster.client.url}/files?limit=1", timeout=30).json()["files"][0]
     slow.released.set()

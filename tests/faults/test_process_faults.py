@@ -1,4 +1,4 @@
-"""Processes that are killed, stopped, frozen, and files that kill whoever takes them."""
+"""Processes that are killed, stopped or frozen, and files that kill their workers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.faults.checker import wait
 from tests.faults.client import Upload
 from tests.faults.cluster import Cluster
 from tests.faults.injected import Fault
-from tests.faults.inspection import bodies_sent, ends_as, is_now, later, objects, row
+from tests.faults.inspection import bodies_sent, ends_as, has_status, in_background, objects, row
 
 pytestmark = pytest.mark.faults
 
@@ -26,7 +26,7 @@ SMALL, LARGE = 100_000, 9 << 20
 
 
 def under_way(cluster: Cluster, mode: str, size: int = SMALL) -> tuple[Upload, Fault]:
-    """A file whose bytes are just being sent, by a holder that waits for the storage."""
+    """A file in the middle of its upload, whose process waits for the storage."""
     slow = cluster.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
     upload = cluster.client.upload(mode, os.urandom(size))
     wait(lambda: slow.triggered)
@@ -35,19 +35,19 @@ def under_way(cluster: Cluster, mode: str, size: int = SMALL) -> tuple[Upload, F
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_a_killed_web_service_loses_no_accepted_file(cluster: Cluster, size: int) -> None:
-    """F2: gunicorn's master and its workers."""
+    """gunicorn's master and its workers."""
     upload, _ = under_way(cluster, "async", size)
     cluster.kill("web")
-    assert is_now(cluster, upload, "PROCESSING")
+    assert has_status(cluster, upload, "PROCESSING")
     cluster.start("web")
 
     assert ends_as(cluster, upload, "COMPLETE").attempt == 2
 
 
 def test_a_client_whose_server_was_killed_leaves_nothing_behind(cluster: Cluster) -> None:
-    """F1 in normal mode: nobody has promised anything, and the bytes are gone."""
+    """In normal mode: the file was not accepted yet, and the bytes are lost."""
     slow = cluster.proxy.inject("upload_part", "stall")
-    sending: Future[Upload] = later(cluster.client.upload, "normal", os.urandom(LARGE))
+    sending: Future[Upload] = in_background(cluster.client.upload, "normal", os.urandom(LARGE))
     wait(lambda: slow.triggered)
     cluster.kill("web")
     cluster.start("web")
@@ -58,21 +58,19 @@ def test_a_client_whose_server_was_killed_leaves_nothing_behind(cluster: Cluster
 
 @pytest.mark.parametrize("mode", ["normal", "async"])
 def test_a_stopping_service_finishes_short_uploads(cluster: Cluster, mode: str) -> None:
-    """F3."""
     slow = cluster.proxy.inject("put_object", "stall")
-    sending = later(cluster.client.upload, mode, os.urandom(SMALL))
+    sending = in_background(cluster.client.upload, mode, os.urandom(SMALL))
     wait(lambda: slow.triggered)
-    stopping = later(cluster.stop, "web", 15)
+    stopping = in_background(cluster.stop, "web", 15)
     wait(lambda: "Handling signal: term" in cluster.log("web").read_text())
     slow.released.set()
 
     assert stopping.result(15) == 0
-    assert is_now(cluster, sending.result(10), "COMPLETE")
+    assert has_status(cluster, sending.result(10), "COMPLETE")
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_a_killed_child_of_the_worker_loses_no_file(cluster: Cluster, size: int) -> None:
-    """F16."""
     upload, slow = under_way(cluster, "celery", size)
     for pid in cluster.children("worker"):
         os.kill(pid, signal.SIGKILL)
@@ -82,7 +80,7 @@ def test_a_killed_child_of_the_worker_loses_no_file(cluster: Cluster, size: int)
 
 
 def test_a_killed_worker_loses_no_file(cluster: Cluster) -> None:
-    """F17: parent and children. The broker would bring the task back only after two hours."""
+    """Parent and children. The broker would redeliver the task only after two hours."""
     upload, _ = under_way(cluster, "celery")
     cluster.kill("worker")
     cluster.start("worker")
@@ -92,9 +90,9 @@ def test_a_killed_worker_loses_no_file(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("seconds", [30, 2])
 def test_a_worker_stopped_with_its_children_loses_no_file(cluster: Cluster, seconds: int) -> None:
-    """F21, F22: as systemd does it by default; with a short grace SIGKILL follows."""
+    """As systemd does by default; with a short grace period SIGKILL follows."""
     upload, slow = under_way(cluster, "celery")
-    stopping = later(cluster.stop, "worker", seconds, group=True)
+    stopping = in_background(cluster.stop, "worker", seconds, group=True)
     wait(lambda: stopping.done() or seconds == 30)
     slow.released.set()
     stopping.result(30)
@@ -104,7 +102,7 @@ def test_a_worker_stopped_with_its_children_loses_no_file(cluster: Cluster, seco
 
 
 def test_a_task_delivered_twice_runs_once(cluster: Cluster) -> None:
-    """F24: the second finds the file in other hands, whoever takes it."""
+    """The second task finds the file claimed, whichever worker takes it."""
     before = bodies_sent(cluster)
     upload, slow = under_way(cluster, "celery")
     queued_again(cluster, upload)
@@ -129,25 +127,25 @@ def queued_again(cluster: Cluster, upload: Upload) -> None:
 
 @pytest.mark.parametrize("mode", ["async", "celery"])
 def test_a_file_that_kills_every_worker_ends_as_error(cluster: Cluster, mode: str) -> None:
-    """F25: MAX_ATTEMPTS bounds what it can do."""
+    """MAX_ATTEMPTS limits the damage."""
     cluster.fail("claimed", "kill9")
     upload = cluster.client.upload(mode, os.urandom(SMALL))
 
-    def has_ended_or_is_struck_again() -> bool:
+    def has_ended() -> bool:
         if cluster.triggered():
             cluster.fail("claimed", "kill9")
-        return is_now(cluster, upload, "ERROR")
+        return has_status(cluster, upload, "ERROR")
 
-    wait(has_ended_or_is_struck_again, 60)
+    wait(has_ended, 60)
     found = row(cluster, upload.id)
     assert (found.error, found.attempt) == ("attempts-exhausted", 5)
 
 
 def test_a_resumed_request_that_lost_its_lease_answers_its_client(postgres_cluster: Cluster) -> None:
-    """In normal mode nobody else can go on: the file has ended, and its object does not stay."""
+    """In normal mode no other process can continue: the file ends, and its object is removed."""
     cluster = postgres_cluster
     cluster.fail("before_finish_update", "freeze")
-    sending = later(cluster.client.upload, "normal", os.urandom(SMALL))
+    sending = in_background(cluster.client.upload, "normal", os.urandom(SMALL))
     wait(lambda: inspection.frozen(cluster))
     wait(lambda: row(cluster).upload_status == "ERROR")
     inspection.thaw(cluster)
@@ -157,7 +155,7 @@ def test_a_resumed_request_that_lost_its_lease_answers_its_client(postgres_clust
 
 
 def test_concurrent_sweeps_and_a_killed_one_do_no_harm(cluster: Cluster) -> None:
-    """F43: while the services sweep too, and an upload in parts lives."""
+    """While the services sweep too, during a multipart upload."""
     upload, slow = under_way(cluster, "async", LARGE)
     argv = [str(parts.BIN / "flask"), "--app", "app", "sweep", "--once"]
     options = {"cwd": parts.ROOT, "env": {**os.environ, **cluster.env}, "stdout": -3, "stderr": -3}

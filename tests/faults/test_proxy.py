@@ -1,4 +1,4 @@
-"""The proxy does what it is told, and nothing else."""
+"""The proxy injects the requested faults, and no others."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def put(storage: S3Storage, size: int = 1000) -> tuple[str, bytes]:
 
 @pytest.mark.parametrize("size", [0, 1000, 20 * MIB + 1])
 def test_without_faults_the_proxy_is_transparent(proxy: Proxy, storage: S3Storage, size: int) -> None:
-    """Signatures too: rclone checks them."""
+    """Signatures too: rclone verifies them."""
     key, body = put(storage, size)
 
     assert b"".join(storage.open(key)) == body
@@ -114,7 +114,7 @@ def test_a_damaged_body_is_detected(proxy: Proxy, storage: S3Storage, kind: Any)
 def test_a_part_is_damaged_in_transit_only(proxy: Proxy, storage: S3Storage) -> None:
     fault = proxy.inject("upload_part", "corrupt", skip=1)
 
-    # It is sent again, but rclone has no part replaced.
+    # It is sent again, but rclone can't replace a part.
     with suppress(StorageMismatch):
         key, body = put(storage, 20 * MIB)
         assert b"".join(storage.open(key)) == body

@@ -1,4 +1,4 @@
-"""Redis that is restarted in the middle of a stream of uploads: the worker goes on, and every file ends COMPLETE."""
+"""Restarts of Redis during a stream of uploads: the worker continues, and all files end COMPLETE."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.faults
 
 RESTARTS = 3
 SECONDS = 90
-"""In which all files are stored, from the last upload on."""
+"""Time from the last upload until all files must be stored."""
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def uploads_all_the_time(cluster: Cluster, size: int, threads: int, pause: float
 
 
 def away(cluster: Cluster, number: signal.Signals, seconds: float) -> None:
-    """End Redis, and start it again after a while."""
+    """Stop Redis, and restart it after a pause."""
     if number == signal.SIGKILL:
         cluster.kill("redis")
     else:
@@ -58,9 +58,8 @@ def away(cluster: Cluster, number: signal.Signals, seconds: float) -> None:
 def test_restarts_of_redis_during_uploads_delay_files(
     cluster: Cluster, number: signal.Signals, seconds: float, pace: float
 ) -> None:
-    """F18."""
     cluster.proxy.pace = pace
-    # At this pace a worker stores some six files a second.
+    # At this rate a worker stores some six files a second.
     sent = {"size": 20_000, "threads": 1, "pause": 0.1} if pace else {"size": 200_000, "threads": 3, "pause": 0.05}
     with uploads_all_the_time(cluster, **sent):  # type: ignore[arg-type]
         for _ in range(RESTARTS):
@@ -75,7 +74,7 @@ def test_restarts_of_redis_during_uploads_delay_files(
 
 @pytest.mark.parametrize("seconds", [1.5, 5])
 def test_a_worker_takes_tasks_after_redis_was_down_at_their_end(cluster: Cluster, seconds: float) -> None:
-    """F18: no acknowledgement succeeds, and no slot is lost by it."""
+    """No acknowledgement succeeds, and no prefetch slot is lost."""
     cluster.proxy.pace = 1.2
     uploads = [cluster.client.upload("celery", os.urandom(20_000)) for _ in range(8)]
     wait(lambda: cluster.proxy.seen("put_object") >= 2)
@@ -88,7 +87,7 @@ def test_a_worker_takes_tasks_after_redis_was_down_at_their_end(cluster: Cluster
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
 def test_a_worker_stopped_as_redis_goes_down_exits(cluster: Cluster, number: signal.Signals) -> None:
-    """Celery's heartbeat would wait for ever for a broker that is gone."""
+    """Celery's heartbeat would wait forever for a broker that is down."""
     for _ in range(3):
         pids = [cluster.running["redis"].pid, cluster.running["worker"].pid]
         for pid, signal_ in zip(pids, (number, signal.SIGTERM), strict=True):

@@ -1,4 +1,4 @@
-"""A storage that is slow, busy, gone, or whose answers get lost."""
+"""A storage that is slow, busy or down, or whose responses are lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage.s3.connection import SILENCE_SECONDS
 from tests.faults.checker import wait
 from tests.faults.client import MODES
 from tests.faults.cluster import Cluster
-from tests.faults.inspection import bodies_sent, ends_as, is_now, later, objects, row
+from tests.faults.inspection import bodies_sent, ends_as, has_status, in_background, objects, row
 
 pytestmark = pytest.mark.faults
 
@@ -23,7 +23,6 @@ WHOLE, PARTS = ("put_object", SMALL), ("upload_part", LARGE)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("operation", "size"), [WHOLE, PARTS])
 def test_a_busy_storage_costs_no_attempt(cluster: Cluster, mode: str, operation: str, size: int) -> None:
-    """F8."""
     busy = cluster.proxy.inject(operation, "status", times=3)
     upload = cluster.client.upload(mode, os.urandom(size))
 
@@ -35,7 +34,7 @@ def test_a_busy_storage_costs_no_attempt(cluster: Cluster, mode: str, operation:
 @pytest.mark.parametrize("kind", ["reset", "lost_reply"])
 @pytest.mark.parametrize(("operation", "size"), [WHOLE, PARTS])
 def test_a_lost_connection_costs_no_attempt(cluster: Cluster, mode: str, kind: Any, operation: str, size: int) -> None:
-    """F9, F12: also where the storage has done its work, and only the answer is lost."""
+    """Also if the storage has done its work, and only the response is lost."""
     cluster.proxy.inject(operation, kind, after=5000)
     upload = cluster.client.upload(mode, os.urandom(size))
 
@@ -45,7 +44,7 @@ def test_a_lost_connection_costs_no_attempt(cluster: Cluster, mode: str, kind: A
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_complete_whose_answer_is_lost_is_verified_by_head(cluster: Cluster, mode: str) -> None:
-    """F12: asked again, the storage knows no such upload any more."""
+    """Asked again, the storage answers NoSuchUpload."""
     before = bodies_sent(cluster)
     cluster.proxy.inject("complete_multipart", "lost_reply")
     upload = cluster.client.upload(mode, os.urandom(LARGE))
@@ -55,10 +54,10 @@ def test_a_complete_whose_answer_is_lost_is_verified_by_head(cluster: Cluster, m
 
 
 def test_a_complete_may_take_longer_than_a_part(cluster: Cluster) -> None:
-    """The storage may be putting the object together for minutes: nothing is sent again, and nothing aborted."""
+    """The storage may assemble the object for minutes: nothing is sent again, and nothing aborted."""
     sent, aborted = bodies_sent(cluster), cluster.proxy.seen("abort_multipart")
     slow = cluster.proxy.inject("complete_multipart", "stall", times=2)
-    sending = [later(cluster.client.upload, mode, os.urandom(LARGE)) for mode in ("normal", "async")]
+    sending = [in_background(cluster.client.upload, mode, os.urandom(LARGE)) for mode in ("normal", "async")]
     wait(lambda: slow.triggered == 2)
     time.sleep(1.2 * SILENCE_SECONDS)
     slow.released.set()
@@ -69,7 +68,6 @@ def test_a_complete_may_take_longer_than_a_part(cluster: Cluster) -> None:
 
 
 def test_a_complete_that_fails_with_status_200_is_repeated(cluster: Cluster) -> None:
-    """F27."""
     fault = cluster.proxy.inject("complete_multipart", "err200", code="InternalError")
 
     assert ends_as(cluster, cluster.client.upload("async", os.urandom(LARGE)), "COMPLETE").attempt == 1
@@ -79,7 +77,7 @@ def test_a_complete_that_fails_with_status_200_is_repeated(cluster: Cluster) -> 
 @pytest.mark.parametrize("mode", ["async", "celery"])
 @pytest.mark.parametrize(("operation", "size"), [WHOLE, PARTS])
 def test_a_storage_that_fails_for_long_delays_a_file(cluster: Cluster, mode: str, operation: str, size: int) -> None:
-    """F8, F9, F10: even the abort of what was begun fails; the sweep makes up for it."""
+    """The abort of the multipart upload fails too; the sweep does it later."""
     cluster.proxy.inject("abort_multipart", "status", times=None)
     cluster.proxy.inject(operation, "status", times=None)
     upload = cluster.client.upload(mode, os.urandom(size))
@@ -91,7 +89,7 @@ def test_a_storage_that_fails_for_long_delays_a_file(cluster: Cluster, mode: str
 
 @pytest.mark.parametrize("kind", ["status", "reset"])
 def test_a_storage_failure_is_answered_to_a_waiting_client(cluster: Cluster, kind: Any) -> None:
-    """F8, F9 in normal mode: 503 with Retry-After, and nothing stays behind."""
+    """In normal mode: 503 with Retry-After, and nothing is left."""
     cluster.proxy.inject("upload_part", kind, times=None)
     upload = cluster.client.upload("normal", os.urandom(LARGE))
 
@@ -99,7 +97,7 @@ def test_a_storage_failure_is_answered_to_a_waiting_client(cluster: Cluster, kin
 
 
 def test_a_storage_that_never_answers_ends_an_attempt(cluster: Cluster) -> None:
-    """F11: after half a minute the same attempt asks again."""
+    """After half a minute the same attempt retries."""
     fault = cluster.proxy.inject("put_object", "hang")
     upload = cluster.client.upload("async", os.urandom(SMALL))
 
@@ -112,7 +110,7 @@ def test_a_storage_that_is_down_delays_a_file(cluster: Cluster, mode: str) -> No
     cluster.kill("s3")
     upload = cluster.client.upload(mode, os.urandom(SMALL))
     wait(lambda: row(cluster, upload.id).error is not None)
-    assert is_now(cluster, upload, "PENDING") or is_now(cluster, upload, "PROCESSING")
+    assert has_status(cluster, upload, "PENDING") or has_status(cluster, upload, "PROCESSING")
     cluster.start("s3")
 
     ends_as(cluster, upload, "COMPLETE")
@@ -120,7 +118,7 @@ def test_a_storage_that_is_down_delays_a_file(cluster: Cluster, mode: str) -> No
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_refusal_by_the_storage_ends_a_file_at_once(cluster: Cluster, mode: str) -> None:
-    """A lack of rights does not pass: no second attempt."""
+    """Missing permissions are permanent: no second attempt."""
     cluster.proxy.inject("put_object", "status", status=403, code="AccessDenied")
     upload = cluster.client.upload(mode, os.urandom(SMALL))
 
@@ -132,9 +130,9 @@ def test_a_refusal_by_the_storage_ends_a_file_at_once(cluster: Cluster, mode: st
 
 
 def test_a_storage_outage_during_many_uploads_loses_no_file(cluster: Cluster) -> None:
-    """F9: every open connection is reset while eight uploads are on their way."""
+    """Every open connection is reset during eight uploads."""
     slow = cluster.proxy.inject("upload_part", "stall", times=8)
-    sending = [later(cluster.client.upload, "async", os.urandom(LARGE)) for _ in range(8)]
+    sending = [in_background(cluster.client.upload, "async", os.urandom(LARGE)) for _ in range(8)]
     wait(lambda: slow.triggered >= 4)
     cluster.proxy.cut()
     slow.released.set()

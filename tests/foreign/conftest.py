@@ -1,4 +1,4 @@
-"""Servers that this project did not write: started once for all tests that need them."""
+"""Third-party servers, each started once for all tests that need it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def running_cluster(ceph: Ceph, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def cluster(running_cluster: Cluster) -> Iterator[Cluster]:
-    """The same. After the test: nothing lost, stuck, left over or there twice, and the next upload works."""
+    """After the test: no file is lost, stuck, orphaned or duplicated, and the next upload works."""
     running_cluster.client.uploads.clear()
     running_cluster.client.malformed.clear()
     yield running_cluster

@@ -1,4 +1,4 @@
-"""What the foreign suite needs from Debian, and how it is installed: `python -m tests.foreign.packages`.
+"""Debian packages of the foreign suite, and their installation: `python -m tests.foreign.packages`.
 
 With the names of programs of the list, only those are installed: `python -m tests.foreign.packages chromium npm`.
 """
@@ -35,7 +35,7 @@ def find(program: str) -> str | None:
 
 
 def require(program: str) -> str:
-    """The program's path; the test is skipped where it is not installed."""
+    """The path of a program. Skips the test if it is not installed."""
     found = find(program)
     if found is None:
         pytest.skip(f"{program} is not installed: apt-get install {' '.join((PACKAGES | ON_REQUEST)[program])}")
@@ -43,7 +43,7 @@ def require(program: str) -> str:
 
 
 def main(*programs: str) -> int:
-    """Install what is missing where that disturbs no running system; otherwise print the command. Always returns 0."""
+    """Install missing packages if that disturbs no running system; otherwise print the command. Always returns 0."""
     known = PACKAGES | ON_REQUEST
     missing = sorted({name for program in programs or PACKAGES if not find(program) for name in known[program]})
     if not missing:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from dev.process import Process
-from tests.faults.postgres import as_somebody, give_away
+from tests.faults.postgres import chown_to_unprivileged, unprivileged
 from tests.foreign.packages import require
 
 _CONF = """
@@ -35,7 +35,7 @@ class PgBouncer:
         self._folder = Path(tempfile.mkdtemp(prefix="ferry-pgbouncer-"))
         (self._folder / "users").write_text('"ferry" ""\n')
         for path in (self._folder, self._folder / "users"):
-            give_away(path)
+            chown_to_unprivileged(path)
         self._process: Process | None = None
 
     def start(self, more: str = "") -> None:
@@ -43,9 +43,9 @@ class PgBouncer:
         self.kill()
         conf = self._folder / "pgbouncer.ini"
         conf.write_text(_CONF.format(server=self._server, port=self.port, folder=self._folder, more=more))
-        give_away(conf)
+        chown_to_unprivileged(conf)
         # It refuses to run as root.
-        argv = [*as_somebody(), self._program, str(conf)]
+        argv = [*unprivileged(), self._program, str(conf)]
         self._process = Process("pgbouncer", argv, log=self._folder.with_suffix(".log"))
         self._process.wait_for(self.port)
 

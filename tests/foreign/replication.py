@@ -28,17 +28,17 @@ class Server(Postgres):
         self._process = self.start(self.port, self._log)
 
     def shut_down(self) -> None:
-        """End it in order, as an operator does: what it has written reaches its follower."""
+        """Stop in order, as an operator does: all changes reach the standby."""
         if self._process:
             self._process.signal(2)  # SIGINT: without waiting for clients.
             sessions.end(self._process, 20)
             self._process = None
 
     def copy(self, other: Server) -> None:
-        """Become a follower of another, which runs, with all that it has."""
+        """Become a standby of a running primary, with a copy of its data."""
         shutil.rmtree(self._folder / "db")
         program = str(postgres.bin_folder() / "pg_basebackup")
-        argv = [*postgres.as_somebody(), program, "-D", str(self._folder / "db"), "-R", "-X", "stream", "-c", "fast"]
+        argv = [*postgres.unprivileged(), program, "-D", str(self._folder / "db"), "-R", "-X", "stream", "-c", "fast"]
         argv += ["-h", "127.0.0.1", "-p", str(other.port), "-U", "ferry"]
         subprocess.run(argv, check=True, capture_output=True, timeout=60, cwd="/")
 
@@ -48,7 +48,7 @@ class Server(Postgres):
         with (folder / "postgresql.auto.conf").open("a") as file:
             file.write(f"primary_conninfo = 'host=127.0.0.1 port={other.port} user=ferry'\n")
         (folder / "standby.signal").touch()
-        postgres.give_away(folder / "standby.signal")
+        postgres.chown_to_unprivileged(folder / "standby.signal")
         self.run()
 
     def promote(self) -> None:
@@ -75,7 +75,7 @@ class Pair:
         return self
 
     def fail_over(self) -> None:
-        """The primary goes and the standby takes its place. The old one comes back, and takes no changes any more."""
+        """Promote the standby. The old primary returns as a standby, and refuses writes."""
         old, new = self.primary, self.standby
         old.shut_down()
         new.promote()

@@ -1,4 +1,4 @@
-"""PostgreSQL with a standby: the primary goes, the standby is promoted, the old one comes back as its standby."""
+"""PostgreSQL failover: the primary stops, the standby is promoted, the old primary returns as a standby."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_service_on_a_stale_address_recovers_without_a_restart(tmp_path: Path,
         assert works(ferry)
         checker.check(ferry, SETTLE_SECONDS)
         slow = ferry.proxy.inject("put_object", "stall")
-        late = inspection.later(ferry.client.upload, "normal", os.urandom(1000))
+        late = inspection.in_background(ferry.client.upload, "normal", os.urandom(1000))
         checker.wait(lambda: slow.triggered)
         pair.fail_over()
         slow.released.set()

@@ -1,4 +1,4 @@
-"""Ferry behind nginx and HAProxy, as docs/running.md says: no upload fails, and links and addresses are right."""
+"""Ferry behind nginx and HAProxy as in docs/running.md: no upload fails, links and addresses are correct."""
 
 from __future__ import annotations
 

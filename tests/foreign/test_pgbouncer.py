@@ -49,7 +49,7 @@ def pooler(running: tuple[Cluster, PgBouncer]) -> PgBouncer:
 
 @pytest.fixture
 def cluster(running: tuple[Cluster, PgBouncer]) -> Iterator[Cluster]:
-    """After the test: nothing lost, stuck, left over or there twice, and the next upload works."""
+    """After the test: no file is lost, stuck, orphaned or duplicated, and the next upload works."""
     cluster, pooler = running
     cluster.client.uploads.clear()
     cluster.client.malformed.clear()
@@ -60,7 +60,7 @@ def cluster(running: tuple[Cluster, PgBouncer]) -> Iterator[Cluster]:
 
 
 def uploaded(cluster: Cluster, count: int) -> Counter[tuple[str, int]]:
-    """How many uploads of each mode got which answer, so many at a time."""
+    """Count the responses of `count` uploads by mode and status."""
     with ThreadPoolExecutor(AT_ONCE) as threads:
         modes = [mode for _ in range(count // len(MODES) + 1) for mode in MODES][:count]
         sent = list(threads.map(lambda mode: cluster.client.upload(mode, os.urandom(5000)), modes))
@@ -89,7 +89,7 @@ def test_doctor_reports_the_pooler(cluster: Cluster) -> None:
 
 
 def test_a_restarted_pooler_delays_uploads_by_seconds(cluster: Cluster, pooler: PgBouncer) -> None:
-    sending = inspection.later(uploaded, cluster, 120)
+    sending = inspection.in_background(uploaded, cluster, 120)
     time.sleep(0.3)
     pooler.start()
     answers = sending.result(90)
@@ -99,7 +99,7 @@ def test_a_restarted_pooler_delays_uploads_by_seconds(cluster: Cluster, pooler: 
 
 
 def test_a_server_restarted_behind_the_pooler_delays_uploads_by_seconds(cluster: Cluster) -> None:
-    sending = inspection.later(uploaded, cluster, 120)
+    sending = inspection.in_background(uploaded, cluster, 120)
     time.sleep(0.3)
     cluster.restart("database")
     answers = sending.result(90)

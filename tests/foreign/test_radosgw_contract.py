@@ -1,4 +1,4 @@
-"""Ceph's radosgw keeps the storage contract, and refuses what a storage has to refuse."""
+"""The storage contract on Ceph's radosgw, and refusals of invalid requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TestRadosgw(S3Contract):
 
     @pytest.mark.parametrize("wrong", [{"aws_secret_access_key": "guessed"}, {"aws_access_key_id": "UNKNOWN"}])
     def test_wrong_credentials_are_denied(self, gateway: int, key: str, wrong: dict[str, str]) -> None:
-        stranger = s3(f"http://127.0.0.1:{gateway}", **wrong)
+        unauthorised = s3(f"http://127.0.0.1:{gateway}", **wrong)
 
         with pytest.raises(StorageDenied):
-            stranger.put(key, iter([b"x"]), content_type="text/plain")
+            unauthorised.put(key, iter([b"x"]), content_type="text/plain")

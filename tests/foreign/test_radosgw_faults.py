@@ -1,4 +1,4 @@
-"""The faults of `tests/faults` on radosgw: what Ferry promises does not depend on who wrote the storage."""
+"""The faults of `tests/faults` on radosgw: the promises hold on another storage server."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from tests.faults import chaos, test_process_faults, test_storage_faults
 from tests.faults.cluster import Cluster
 
-_THEIRS = {
+_FAULT_TESTS = {
     name: test
     for module in (test_storage_faults, test_process_faults)
     for name, test in vars(module).items()
     if name.startswith("test_") and "postgres_cluster" not in inspect.signature(test).parameters
 }
 # Collected here, these tests get the `cluster` of this folder.
-globals().update(_THEIRS)
+globals().update(_FAULT_TESTS)
 
 pytestmark = pytest.mark.foreign
 

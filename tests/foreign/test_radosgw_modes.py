@@ -1,4 +1,4 @@
-"""Each mode stores each size on radosgw, by the whole service, and gives the same bytes out again."""
+"""Uploads in each mode and size to radosgw are downloaded unchanged."""
 
 from __future__ import annotations
 

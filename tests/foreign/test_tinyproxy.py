@@ -1,4 +1,4 @@
-"""All traffic to the storage goes through the proxy of the environment, as boto3's own does."""
+"""All traffic to the storage uses the proxy of the environment, as boto3 does."""
 
 from __future__ import annotations
 

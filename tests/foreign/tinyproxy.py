@@ -1,4 +1,4 @@
-"""tinyproxy, a forward proxy: what stands between many companies' servers and the internet."""
+"""tinyproxy, a forward proxy as in many companies' networks."""
 
 from __future__ import annotations
 
