@@ -94,7 +94,7 @@ def test_an_attempt_resumed_after_its_lease_changes_nothing(postgres_cluster: Cl
     successors = cluster.proxy.inject("put_object", "stall")
     wait(lambda: successors.triggered)
     inspection.thaw(cluster)
-    wait(lambda: _was_overtaken(cluster, upload) or not has_status(cluster, upload, "PROCESSING"))
+    wait(lambda: _has_lost_its_lease(cluster, upload) or not has_status(cluster, upload, "PROCESSING"))
 
     assert row(cluster, upload.id).attempt == 2
     assert has_status(cluster, upload, "PROCESSING")
@@ -103,7 +103,7 @@ def test_an_attempt_resumed_after_its_lease_changes_nothing(postgres_cluster: Cl
     assert len(objects(cluster, upload.id or "")) == 1
 
 
-def _was_overtaken(cluster: Cluster, upload: Upload) -> bool:
+def _has_lost_its_lease(cluster: Cluster, upload: Upload) -> bool:
     logs = (cluster.log(name).read_text() for name in ("web", "worker"))
     return any(f"{upload.id}: attempt.lease_lost: attempt 1" in log for log in logs)
 
