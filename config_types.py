@@ -79,17 +79,18 @@ def size(value: str) -> int:
 
 def duration(low: str, high: str) -> Callable[[str], int]:
     """A parser of durations from `low` to `high`, such as 90, 90s, 15m, 24h or 7d, into seconds."""
-    accepted = range(_seconds(low), _seconds(high) + 1)
+    accepted = range(seconds(low), seconds(high) + 1)
 
     def parse(value: str) -> int:
-        if re.fullmatch(r"[0-9]{1,12}[smhd]?", value) and _seconds(value) in accepted:
-            return _seconds(value)
+        if re.fullmatch(r"[0-9]{1,12}[smhd]?", value) and seconds(value) in accepted:
+            return seconds(value)
         raise ValueError(f"must be from {low} to {high}: seconds, or with a unit, such as 90s, 15m, 24h or 7d")
 
     return parse
 
 
-def _seconds(value: str) -> int:
+def seconds(value: str) -> int:
+    """Convert a whole number with an optional unit (s, m, h, d) into seconds. The caller has checked the format."""
     number = value.rstrip("smhd")
     return int(number) * _SECONDS[value[len(number) :]]
 

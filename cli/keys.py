@@ -15,7 +15,6 @@ from auth import api_keys
 from lifecycle import transitions
 from problems import QuotaExceeded
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NONE = "none"
 _MAX_QUOTA = (1 << 63) - 1
 _BATCH = 500
@@ -29,10 +28,9 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Raises click.BadParameter for any other format."""
-        match = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
-        if match is None:
+        if not re.fullmatch(r"[0-9]{1,6}[smhd]", str(value)):
             self.fail("must be a time such as 30m, 12h or 90d", param, ctx)
-        return float(match[1]) * _UNITS[match[2]]
+        return float(config_types.seconds(str(value)))
 
 
 class Quota(click.ParamType[int | str]):

@@ -18,10 +18,11 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from sqlalchemy.engine import make_url
 
+from config_types import boolean
+
 _FORM = "redis://user:password@host:port/0, or rediss:// for TLS"
 _HOST = re.compile(r"[a-z0-9][a-z0-9._-]{0,252}|[0-9a-f:.]{2,45}(%[a-z0-9._-]{1,32})?")
 _VERIFY = {f"{start}{each}": each for start in ("", "cert_") for each in ("required", "optional", "none")}
-_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,10 @@ def _verify(name: str, value: str) -> str:
 
 
 def _flag(name: str, value: str) -> bool:
-    if value.lower() in _FLAGS:
-        return _FLAGS[value.lower()]
-    raise ValueError(f"{name} must be true or false")
+    try:
+        return boolean(value)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def _file(name: str, value: str) -> str:

@@ -98,7 +98,10 @@ def test_tls_is_verified_by_default(query: str, tls: dict[str, Any], tmp_path: P
         ("rediss://:hunter2@h/0?ssl_cert_reqs=maybe", "ssl_cert_reqs must be required, optional or none"),
         ("rediss://:hunter2@h/0?ssl_cert_reqs=", "ssl_cert_reqs must be"),
         ("rediss://:hunter2@h/0?ssl_cert_reqs=0", "ssl_cert_reqs must be"),
-        ("rediss://:hunter2@h/0?ssl_check_hostname=maybe", "ssl_check_hostname must be true or false"),
+        (
+            "rediss://:hunter2@h/0?ssl_check_hostname=maybe",
+            "ssl_check_hostname must be 1 or 0, yes or no, true or false",
+        ),
         ("rediss://:hunter2@h/0?ssl_cert_reqs=none&ssl_check_hostname=1", "ssl_check_hostname=true needs"),
         ("rediss://:hunter2@h/0?ssl_cert_reqs=none&ssl_cert_reqs=required", "given once"),
         ("rediss://:hunter2@h/0?ssl_ca_certs=/not/there.pem", "ssl_ca_certs must be a file that exists"),
