@@ -45,6 +45,7 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m dev.prose
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/docker-compose --env-file .env.example config -q
 

@@ -57,7 +57,7 @@ class Response:
 
     @property
     def code(self) -> str:
-        """The S3 error code in the body; empty if there is none."""
+        """The S3 error code in the body; empty if absent."""
         found = re.search(rb"<Code>\s*(\w+)", self.body)
         return found[1].decode() if found else ""
 

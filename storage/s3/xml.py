@@ -12,7 +12,7 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 def element_text(name: str, text: str) -> str:
-    """Return the text of the first element called `name`; empty if there is none."""
+    """Return the text of the first element called `name`; empty if absent."""
     found = re.search(f"<{name}>([^<]*)</{name}>", text)
     return unescape(found[1]) if found else ""
 

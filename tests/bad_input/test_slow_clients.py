@@ -134,7 +134,7 @@ BODIES = {
 }
 
 
-def test_heads_that_do_not_come_hold_nobody_up(free_ferry: Ferry) -> None:
+def test_unfinished_heads_block_no_other_client(free_ferry: Ferry) -> None:
     """Twice as many as there are threads."""
     with ExitStack() as stack:
         wires = [stack.enter_context(Wire(free_ferry.ports.web)) for _ in range(2 * THREADS)]

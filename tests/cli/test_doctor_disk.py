@@ -112,7 +112,7 @@ def test_files_that_others_can_read_are_reported(app: Flask, tmp_path: Path, pla
 
 
 def test_a_folder_of_another_user_is_reported_and_not_written_to(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    current_services().spool._make_folder()
+    current_services().spool._create_folder()
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
 
     checks = checks_by_name()

@@ -24,7 +24,7 @@ SAFEGUARDS = (
         "threads-for-complete-heads",
         "server.worker:Worker.enqueue_req",
         always("_.is_ssl"),
-        (_SLOW + "test_heads_that_do_not_come_hold_nobody_up",),
+        (_SLOW + "test_unfinished_heads_block_no_other_client",),
     ),
     Safeguard(
         "connections-shared-by-address",
