@@ -1,4 +1,4 @@
-"""Every rule that parses input of clients takes linear time: four times the input, at most five times the CPU.
+"""Every rule that parses input of clients takes linear time.
 
 Inputs are the worst cases for backtracking, copying and sorting, at the largest accepted size.
 """
@@ -6,77 +6,45 @@ Inputs are the worst cases for backtracking, copying and sorting, at the largest
 from __future__ import annotations
 
 import re
-import socket
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from time import thread_time
-from typing import Any
 from unicodedata import normalize
 
 import pytest
-from flask import Flask, Request, json
-from gunicorn.config import Config
-from gunicorn.http.body import Body
-from gunicorn.http.message import Request as Message
-from werkzeug.datastructures import Headers
+from flask import Flask, Request
 from werkzeug.http import parse_list_header
 
-import logs
-from api.chunked_uploads import check_no_chunk_parameters, check_not_chunked
-from api.conditional import if_range_matches, is_not_modified
 from api.forwarded import forwarded_prefix
-from api.json_bodies import parse_ids
-from api.parameters import parse_page
-from api.query_names import check_names
-from api.ranges import parse_range
-from api.upload_request import media_type, parse
-from api.upload_request.fields import FILE_FIELD, READ
-from api.upload_request.filename import declared_names, resolve_name
-from auth.api_keys import key_id_in_token
-from content.filename_encoding import check_query, decode_encoded_words, part_filename
+from api.upload_request.fields import FILE_FIELD
+from content.filename_encoding import decode_encoded_words, part_filename
 from content.filenames import archive_names, display_name, safe_name
 from content.policy import safe_headers
 from content.sniffing import SNIFF_BYTES, detect
-from lifecycle.idempotency import idempotent
-from problems import Problem
-from security.cross_site import is_cross_site
-from security.trusted_hosts import is_trusted
-from server.body import Unreader
-from server.request_head import MAX_HEAD_BYTES, head_state
-from server.request_ids import request_id
-from tests.fakes import BOUNDARY, form, part
-from tests.wsgi import request
-
-CHEAP = 0.003
-"""Seconds of CPU. A rule that takes less for its largest input is harmless, and too short to compare."""
-
-PART_HEAD, FIELD, URL, JSON, NAME, MEMBERS = 8 << 10, 8190, 4094, 64 << 10, 255, 1000
-FORM = (1 << 20) - 1024
+from server.request_head import MAX_HEAD_BYTES
+from tests.fakes import BOUNDARY
+from tests.security.growth import Rule, grows_linearly, repeated
+from tests.security.parsers import (
+    FIELD,
+    FORM,
+    JSON,
+    MEMBERS,
+    NAME,
+    PART_HEAD,
+    URL,
+    as_json,
+    byte_by_byte,
+    chunks,
+    conditions,
+    fields_of_a_form,
+    form_with,
+    head_of_part,
+    logged,
+    message,
+    names_in_head,
+    of_chunks,
+    query,
+    small_headers,
+)
 
 CUT_BOUNDARY = BOUNDARY[:-1].encode()
-
-Make = Callable[[int], Any]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule to measure: `read` is called with what each of `inputs` makes for a size of at most `largest`."""
-
-    read: Callable[[Any], object]
-    largest: int
-    inputs: tuple[Make, ...]
-
-
-def repeated(prefixes: list[Any], units: list[Any]) -> tuple[Make, ...]:
-    """Each prefix, followed by each unit as often as it fits, and a character that does not match."""
-
-    def made(prefix: Any, unit: Any) -> Make:
-        end = "\0" if isinstance(unit, str) else b"\0"
-        return lambda size: (prefix + unit * (max(0, size - len(prefix) - 1) // len(unit))) + end
-
-    return tuple(made(prefix, unit) for prefix in prefixes for unit in units)
-
 
 SIGNS = [
     '"',
@@ -118,131 +86,6 @@ LOGGED = ["bearer ", "Bearer a", "authorization:", "://", "://a", "a?b", "@", "f
 
 def both_marks(size: int) -> str:
     return "a" + "\u0301" * (size // 2) + "\u0316" * (size // 2)
-
-
-def received(body: bytes, boundary: str = BOUNDARY) -> None:
-    """Parse a whole form, in chunks as a socket returns them."""
-    incoming = request(body, f'multipart/form-data; boundary="{boundary}"', sizes=[64 << 10])
-    with suppress(Problem):
-        for _ in parse(incoming, 4 << 20).stream:
-            pass
-
-
-def head_of_part(made: str) -> None:
-    received(form(f"Content-Disposition: {made}\r\n\r\ncontent".encode()))
-
-
-def form_with(boundary: str) -> Callable[[bytes], None]:
-    """Forms with the text in the preamble, in a field, in the file and after the end: four, since most are refused."""
-
-    def read(made: bytes) -> None:
-        whole = form(part("file", b"x", "a"))
-        for body in (
-            made + b"\r\n" + whole,
-            form(part("text", made[: 60 << 10]), part("file", b"x", "a")),
-            form(part("file", made, "a")),
-            whole + made,
-        ):
-            received(body.replace(f"--{BOUNDARY}".encode(), b"--" + boundary.encode()), boundary)
-
-    return read
-
-
-def names_in_head(text: str) -> None:
-    for path, query, disposition in ((text, "", ""), (None, text, ""), (None, "", text)):
-        with suppress(Problem):
-            resolve_name(declared_names(path, f"/{text}", query, disposition))
-
-
-def fields_of_a_form(text: str) -> None:
-    """Each field that Ferry reads, before the file and after it."""
-    for field in READ:
-        made = part(field, text.encode("utf-8", "replace"))
-        received(form(made, part("file", b"x", "a")))
-        received(form(part("file", b"x", "a"), made))
-
-
-def byte_by_byte(head: bytes) -> None:
-    """As the worker reads a head that arrives byte by byte."""
-    server, client = socket.socketpair()
-    with client, server:
-        unreader, seen = Unreader(server), 0
-        for at in range(len(head)):
-            client.send(head[at : at + 1])
-            head = unreader.read_head()
-            head_state(head, URL, seen)
-            seen = len(head or b"")
-
-
-def message(wire: bytes) -> Message:
-    server, client = socket.socketpair()
-    with client, server:
-        client.sendall(wire)
-        client.shutdown(socket.SHUT_WR)
-        return Message(Config(), Unreader(server), ("127.0.0.1", 1))
-
-
-def chunks(wire: bytes) -> None:
-    server, client = socket.socketpair()
-    with client, server:
-        client.sendall(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + wire)
-        client.shutdown(socket.SHUT_WR)
-        body: Body = Message(Config(), Unreader(server), ("127.0.0.1", 1)).body
-        while body.read(1 << 20):
-            pass
-
-
-def conditions(value: str) -> None:
-    for name in ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"):
-        with suppress(Exception):
-            is_not_modified(Headers({name: value}), "0a", 1)
-    if_range_matches(value, "0a", 1)
-
-
-def query(text: str) -> None:
-    with suppress(Exception):
-        check_query(text.encode("latin-1", "replace"))
-    environ = {"QUERY_STRING": text.encode("utf-8", "replace").decode("latin-1"), "wsgi.url_scheme": "http"}
-    args = Request(environ).args
-    with suppress(Problem):
-        check_names(args, ("name", "expires_in"))
-    with suppress(Problem):
-        check_no_chunk_parameters(args)
-    for name in ("limit", "sort", "prefix", "created_after", "cursor"):
-        with suppress(Exception):
-            parse_page({name: text})
-    list(args.items(multi=True))
-
-
-def logged(text: str) -> None:
-    atoms = {"h": "a", "m": "GET", "U": text[:URL], "s": "404", "B": 1, "M": 1}
-    for record in (_record("ferry", "%s", text), _record("gunicorn.access", "%(U)s", atoms)):
-        logs.JsonFormatter().format(record)
-        logs.TextFormatter().format(record)
-
-
-def _record(name: str, *args: Any) -> Any:
-    return logs.logging.getLogger(name).makeRecord(name, 20, "", 1, args[0], args[1:], None)
-
-
-def small_headers(value: str) -> None:
-    """Headers that are only matched against a pattern."""
-    for rule in (media_type, key_id_in_token, request_id):
-        rule(value)
-    parse_range(f"bytes={value}", 100)
-    is_trusted(value, ["a"])
-    is_cross_site("POST", "a", site=value, origin=value, has_token=False, allowed=())
-    with suppress(Exception), idempotent(value + "x" * NAME, None):  # type: ignore[arg-type]
-        pass
-
-
-def as_json(text: str) -> None:
-    parse_ids(json.loads(text))
-
-
-def of_chunks(text: str) -> None:
-    headers = Headers([(f"X-{number}", text[:FIELD]) for number in range(4)])
-    check_not_chunked(headers, [("metadata", text), (text, "1")] * 10)
 
 
 def alike(size: int) -> list[str]:
@@ -342,27 +185,6 @@ RULES = {
         ),
     ),
 }  # fmt: skip
-
-
-def seconds(rule: Rule, made: Any) -> float:
-    """CPU time of this thread: other processes and the machine's load do not count."""
-    began = thread_time()
-    with suppress(Exception):
-        rule.read(made)
-    return thread_time() - began
-
-
-def grows_linearly(rule: Rule, make: Make) -> bool:
-    small, large = make(rule.largest // 4), make(rule.largest)
-    small_seconds = large_seconds = float("inf")
-    for _ in range(12):
-        large_seconds = min(large_seconds, seconds(rule, large))
-        if large_seconds < CHEAP:
-            return True
-        small_seconds = min(small_seconds, seconds(rule, small))
-        if large_seconds <= 5 * small_seconds:
-            return True
-    return False
 
 
 @pytest.mark.parametrize("name", RULES)
