@@ -21,7 +21,7 @@ from storage.s3 import retries
 from storage.s3.client import S3Client
 from storage.s3.http import HttpClient, Proxy
 from storage.s3.storage import S3Storage
-from tests.storage.test_storage_http import OK, Server, ask, certificate  # noqa: F401
+from tests.storage.raw_server import OK, RawServer, ask
 
 NAME = "storage.invalid"
 """A host that only the proxy can find."""
@@ -139,10 +139,10 @@ def test_a_broken_proxy_is_named_by_both_clients(environment: pytest.MonkeyPatch
             request()
 
 
-def test_tls_goes_through_a_tunnel_with_the_proxys_password(certificate: Path) -> None:  # noqa: F811
+def test_tls_goes_through_a_tunnel_with_the_proxys_password(certificate: Path) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
-    server = Server(OK, OK, tls=tls)
+    server = RawServer(OK, OK, tls=tls)
     proxy = ForwardProxy(server.port, "me:p@ss")
     through = Proxy(f"http://127.0.0.1:{proxy.port}", {"Proxy-Authorization": _BASIC})
     client = HttpClient("https", f"127.0.0.1:{server.port}", str(certificate), through)
@@ -178,13 +178,13 @@ def test_a_missing_ca_bundle_is_named(environment: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
 def test_the_ca_bundle_of_the_environment_is_trusted(
     environment: pytest.MonkeyPatch,
-    certificate: Path,  # noqa: F811
+    certificate: Path,
     name: str,
 ) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     empty = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    server = Server(empty, empty, tls=tls)
+    server = RawServer(empty, empty, tls=tls)
     storage = storage_at(f"https://127.0.0.1:{server.port}")
     with pytest.raises(StorageUnavailable, match="certificate"):
         storage.stat("key")

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from storage.s3.http import HttpClient
-from tests.storage.test_storage_http import OK, Line, ask
+from tests.storage.raw_server import OK, Line, ask
 
 pytestmark = pytest.mark.long
 

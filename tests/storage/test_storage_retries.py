@@ -10,12 +10,12 @@ from contextlib import suppress
 import pytest
 
 from storage.base import MultipartUpload, StorageDenied, StorageError, StorageUnavailable
-from storage.s3 import client, connection, retries
+from storage.s3 import client, connection
 from storage.s3.checksums import UploadedPart
 from storage.s3.http import HttpClient
 from storage.s3.retries import ATTEMPTS, RETRY_DEADLINE, Failure, pause, should_retry
 from storage.s3.storage import S3Storage
-from tests.storage.test_storage_http import Line, Server, ask
+from tests.storage.raw_server import Line, RawServer, ask
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_pauses_grow_to_five_seconds() -> None:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+def impatient(impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry after a few milliseconds, without a proxy."""
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -98,7 +98,7 @@ CALLS: dict[str, Callable[[S3Storage, int], object]] = {
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("failures", [[each] for each in PASSING] + [PASSING[:4]])
 def test_both_clients_retry_temporary_failures(impatient: None, call: str, failures: list[bytes | None]) -> None:
-    server = Server(*failures, DONE)
+    server = RawServer(*failures, DONE)
     CALLS[call](storage_at(server.port), server.port)
 
     assert len(server.requests) == len(failures) + 1
@@ -107,13 +107,13 @@ def test_both_clients_retry_temporary_failures(impatient: None, call: str, failu
 
 def test_both_clients_stop_at_the_same_attempt_and_at_a_permanent_error(impatient: None) -> None:
     for call in CALLS.values():
-        busy = Server(*[answer("503 Busy")] * 9)
+        busy = RawServer(*[answer("503 Busy")] * 9)
         storage = storage_at(busy.port)
         with suppress(StorageError):
             call(storage, busy.port)
         assert len(busy.requests) == ATTEMPTS
         busy.close()
-    denied = Server(answer("403 No", b"<Error><Code>AccessDenied</Code></Error>"), DONE)
+    denied = RawServer(answer("403 No", b"<Error><Code>AccessDenied</Code></Error>"), DONE)
     with pytest.raises(StorageDenied):
         storage_at(denied.port).delete("key")
     assert len(denied.requests) == 1
@@ -173,7 +173,7 @@ def test_a_complete_may_be_silent_longer_than_other_calls_and_send_spaces(
 
 def test_a_200_with_an_error_body_is_an_error(impatient: None) -> None:
     failed = b'  <?xml version="1.0"?>\n<Error><Code>InternalError</Code></Error>'
-    server = Server(answer("200 OK", failed), answer("200 OK"))
+    server = RawServer(answer("200 OK", failed), answer("200 OK"))
     client = HttpClient("http", f"127.0.0.1:{server.port}")
 
     assert ask(client, "POST", b"x").status == 200

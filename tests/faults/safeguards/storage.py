@@ -66,7 +66,7 @@ SAFEGUARDS = (
         "progress-on-a-slow-connection",
         "storage.s3.connection:wait_for",
         never("_ < _"),
-        ("tests/storage/test_storage_http.py::test_a_slow_line_is_not_a_silent_one",),
+        ("tests/storage/test_http_timeouts.py::test_a_slow_line_is_not_a_silent_one",),
     ),
     Safeguard(
         "lost-lease-check",
