@@ -33,6 +33,15 @@ _MAX_JSON_CHARACTERS = 1024
 _TRUSTED_FIELDS = ("time", "level", "logger")
 
 
+def rfc3339(seconds: float) -> str:
+    """Return a time in seconds since the epoch as RFC 3339: UTC, with milliseconds. Log lines and responses have it.
+
+    >>> rfc3339(0)
+    '1970-01-01T00:00:00.000Z'
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def for_file(id: str) -> dict[str, str]:
     """Return `extra` for a log call about one file."""
     return {"file_id": id}
@@ -56,7 +65,7 @@ def file_context(id: str | None) -> Iterator[None]:
 def record_fields(record: logging.LogRecord) -> dict[str, Any]:
     """Return the fields of a line; those without a value are left out."""
     fields = {
-        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": rfc3339(record.created),
         "level": record.levelname.lower(),
         "logger": record.name,
         "message": _message(record),

@@ -18,12 +18,12 @@ from api.lookup import get_file_or_404, get_files_or_404
 from api.objects import open_object, recheck_missing, require_object
 from api.parameters import choice, name_prefix, number
 from api.ranges import parse_range
-from api.responses import rfc3339
 from api.streaming import enforce_length, log_failures, rechunk, streaming_response
 from auth.guards import requires_scope
 from auth.transfer_slots import download_slot
 from content.policy import safe_headers
 from lifecycle import queries
+from logs import rfc3339
 from models import File, UploadStatus
 from problems import InvalidParameter, NotFound, NotReady
 from services import current_services

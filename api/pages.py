@@ -6,9 +6,9 @@ import inspect
 
 from flask import Flask, Response, make_response, render_template
 
-from api.responses import rfc3339
 from content.policy import INLINE_TYPES
 from lifecycle.changes import has_ended
+from logs import rfc3339
 from models import File, UploadStatus
 from problems import IncompleteBody, Problem, all_problems
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, json, make_response, request
@@ -13,7 +12,7 @@ from werkzeug.routing import RequestRedirect
 
 from content.redaction import redact_tokens
 from database.engine import UNAVAILABLE, reason
-from logs import request_id, truncate
+from logs import request_id, rfc3339, truncate
 from models import File
 from problems import (
     BadRequest,
@@ -123,11 +122,6 @@ def _database_unavailable(error: Exception) -> Response:
 def _internal_error(error: Exception) -> Response:
     log.exception("request.failed: %s %s", request.method, truncate(request.path))
     return problem(Problem())
-
-
-def rfc3339(seconds: float) -> str:
-    """A time in seconds since the epoch as RFC 3339: UTC, with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def init_app(app: Flask) -> None:
