@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import uuid
 
+from content.filenames import ID
 from models import File, UploadStatus
 
-_KEY = re.compile(r"(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})--[0-9]{14}--.+", re.DOTALL)
+_KEY = re.compile(rf"(?=.{{14}}7)(?P<id>{ID.pattern})--[0-9]{{14}}--.+", re.DOTALL)
+"""A UUIDv7, whose version is the 15th character, the time of the upload, and the filename (`file.new_file`)."""
 
 COMPLETE_GRACE = 900.0
 """Seconds. A CompleteMultipartUpload may take ten minutes."""
