@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from content.redaction import UNPREFIXED_KEY
 from database.engine import Base, DatabaseTime, connect, execute, transaction
 from quotas.storage_quota import Owner
 
@@ -80,7 +81,7 @@ class Key:
 
 def key_id_in_token(token: str) -> str | None:
     """The id of the key in a token of the form `ferry_<id>_<secret>`; None for any other text."""
-    match = re.fullmatch(r"ferry_([0-9a-f]{12})_[A-Za-z0-9_-]{43}", token)
+    match = re.fullmatch(f"ferry_{UNPREFIXED_KEY}", token)
     return match and match[1]
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+UNPREFIXED_KEY = r"([0-9a-f]{12})_[A-Za-z0-9_-]{43}"
+"""The token of an API key without its prefix `ferry_`. The group is the public id of the key."""
+
 
 def _any_spelling(*letters: str) -> str:
     """Return a pattern for one of the letters in either case, plain or percent-encoded any number of times."""
@@ -20,7 +23,7 @@ _DELIMITER = r"\s/?#&'\"<>,;:()\[\]{}|\\`"
 _START = "".join(_any_spelling(letter) for letter in "ferry_")
 _TOKEN = re.compile(f"(?i){_START}({_HEX}{{12}}){_any_spelling('_')}[^{_DELIMITER}]+")
 """A token (see `auth.api_keys`) or the start of a truncated one, up to the next delimiter."""
-_TOKEN_WITHOUT_PREFIX = re.compile(r"(?<![0-9a-f])([0-9a-f]{12})_[\w-]{43}", re.ASCII)
+_TOKEN_WITHOUT_PREFIX = re.compile(rf"(?<![0-9a-f]){UNPREFIXED_KEY}")
 
 _NAMED = r"(?:passw(?:or)?d|secret|signature|credential|security-token)[\w-]{0,40}['\"]?\s{0,4}[=:]\s{0,4}"
 _SECRETS = (
