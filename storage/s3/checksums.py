@@ -20,6 +20,7 @@ from storage.parts import Part
 from storage.s3.options import SSE, SSE_KEY
 
 CRC32 = "x-amz-checksum-crc32"
+_MD5 = "[0-9a-f]{32}"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def check_response(sent: Digests, headers: Mapping[str, str]) -> UploadedPart:
     etag, opaque, crc32 = headers.get("etag", "").strip('"'), is_opaque(headers), headers.get(CRC32)
     if crc32 is not None:
         _require_same("CRC32", sent.crc32, crc32)
-    elif re.fullmatch(r"[0-9a-f]{32}", etag) and not opaque:
+    elif re.fullmatch(_MD5, etag) and not opaque:
         _require_same("MD5", sent.md5, etag)
     if etag or opaque:
         return UploadedPart(sent.size, etag, crc32, opaque=opaque)
@@ -106,14 +107,14 @@ def expected_object(etag: str, parts: Sequence[UploadedPart]) -> UploadedPart:
 
 def multipart_etag(parts: Sequence[UploadedPart]) -> str:
     """Return S3's ETag for an object of these parts: the MD5 of their MD5s, and their number. Empty if unknown."""
-    if any(part.opaque or not re.fullmatch(r"[0-9a-f]{32}", part.etag) for part in parts):
+    if any(part.opaque or not re.fullmatch(_MD5, part.etag) for part in parts):
         return ""
     return f"{md5(b''.join(bytes.fromhex(part.etag) for part in parts))}-{len(parts)}"
 
 
 def is_md5_etag(etag: str) -> bool:
     """Return whether an ETag looks like an MD5 or a multipart MD5; that of an encrypted object may, and is neither."""
-    return bool(re.fullmatch(r"[0-9a-f]{32}(-[0-9]{1,5})?", etag))
+    return bool(re.fullmatch(f"{_MD5}(-[0-9]{{1,5}})?", etag))
 
 
 def expected_etags(parts: Iterable[Part]) -> set[str]:
