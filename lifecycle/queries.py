@@ -20,6 +20,9 @@ from models import (
     UploadStatus,
 )
 
+MAX_COUNTED = 1000
+"""Files that `waiting_for_workers` counts at most: /readyz is asked often."""
+
 
 def get(id: str) -> File | None:
     """The file with this id, unless it is deleted."""
@@ -76,7 +79,7 @@ def due(spool: str, limit: int) -> Sequence[File]:
 def waiting_for_workers(min_wait: float, pause: float) -> tuple[int, float]:
     """The number of `celery` files that have waited more than `min_wait` seconds for a worker, and the longest wait.
 
-    `pause`: seconds between two attempts, which do not count as waiting. Counts 1000 files at most.
+    `pause`: seconds between two attempts, which do not count as waiting. Counts MAX_COUNTED files at most.
     """
     with connect() as connection:
         count, seconds = connection.execute(_WAITING, {"min_wait": min_wait, "pause": pause}).one()
@@ -181,7 +184,7 @@ _LONG_WAITING = (
         NOW - bindparam("min_wait", type_=Double()) > _WAITING_SINCE,
     )
     .order_by(FILES.c.id)
-    .limit(1000)
+    .limit(MAX_COUNTED)
     .subquery()
 )
 _WAITING = select(func.count(), NOW - func.min(_LONG_WAITING.c.since)).select_from(_LONG_WAITING)

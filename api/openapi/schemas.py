@@ -8,6 +8,7 @@ from typing import Any, get_args
 import storage  # noqa: F401  registers its errors as problems
 from api.limits import MAX_IDS
 from file import Mode
+from lifecycle.queries import MAX_COUNTED
 from models import UploadStatus
 from problems import Problem, all_problems
 
@@ -188,8 +189,8 @@ _SHAPES: dict[str, Schema] = {
         celery={**ref("Waiting"), "description": "The files that wait for a worker."},
     ),
     "Waiting": _object(
-        "Files that have waited for a worker for over two leases (1000 at most are counted), and the longest wait.",
-        waiting={"type": "integer", "minimum": 0, "description": "How many."},
+        "Files that have waited for a worker for over two leases.",
+        waiting={"type": "integer", "minimum": 0, "description": f"How many; at most {MAX_COUNTED} are counted."},
         oldest_seconds={"type": "integer", "minimum": 0, "description": "The longest wait, in seconds."},
     ),
     "Ids": {
