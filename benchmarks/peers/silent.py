@@ -5,7 +5,7 @@ from __future__ import annotations
 import app
 from lifecycle import leases
 
-leases._WRITE_INTERVAL = float("inf")
+leases.PROGRESS_INTERVAL = float("inf")
 
 
 def create_app() -> object:
