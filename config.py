@@ -116,7 +116,9 @@ class Config:
         "", types.media_types, "Rejected types, such as text/html, image/svg+xml; overrides ALLOWED_TYPES."
     )
     max_transfers_per_client: int | None = _limits(
-        "", types.integer(1, 16384), "Concurrent transfers of one client in a web process. Empty: 3/4 of WEB_THREADS."
+        "",
+        types.integer(1, types.MAX_TRANSFERS),
+        "Concurrent transfers of one client in a web process. Empty: 3/4 of WEB_THREADS.",
     )
     upload_rate_limit: Rate | None = _limits("", types.rate, "Uploads per client, like 600/minute. Empty: unlimited.")
     request_rate_limit: Rate | None = _limits(

@@ -18,7 +18,8 @@ from problems import QuotaExceeded
 _NONE = "none"
 _MAX_QUOTA = (1 << 63) - 1
 _BATCH = 500
-_LIMIT_HELP = "Uploads and downloads of this key at once in a web process, instead of MAX_TRANSFERS_PER_CLIENT."
+_LIMIT = click.IntRange(1, config_types.MAX_TRANSFERS)
+_LIMIT_HELP = "Maximum number of concurrent uploads and downloads with this key in one web process."
 
 
 class Duration(click.ParamType[float]):
@@ -51,16 +52,13 @@ class Quota(click.ParamType[int | str]):
         return number
 
 
-_LIMIT = click.IntRange(1, 16384)
-
-
 class TransferLimit(click.ParamType[int | str]):
-    """A number of transfers, or `none` for MAX_TRANSFERS_PER_CLIENT."""
+    """A number of concurrent transfers, or `none` for MAX_TRANSFERS_PER_CLIENT."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        """Raises click.BadParameter unless `value` is `none` or from 1 to 16384."""
+        """Raises click.BadParameter unless `value` is `none` or from 1 to MAX_TRANSFERS."""
         return _NONE if value == _NONE else _LIMIT.convert(value, param, ctx)
 
 
@@ -80,9 +78,9 @@ def _scopes(ctx: click.Context, param: click.Parameter, value: str) -> list[str]
 def _quotas(command: Any) -> Any:
     """The options that set an owner's quotas."""
     for name, help in (
-        ("uploads", "Maximum of concurrent uploads of the owner on one host."),
-        ("files", "Maximum of files of the owner."),
-        ("", "Maximum of bytes of all files of the owner, such as 20GiB."),
+        ("uploads", "Maximum number of concurrent uploads of the owner on one host."),
+        ("files", "Maximum number of the owner's files."),
+        ("", "Maximum total size of the owner's files, such as 20GiB."),
     ):
         option, field = "--quota" + (name and f"-{name}"), f"quota_{name or 'bytes'}"
         command = click.option(option, field, type=Quota(), help=f"{help} `none`: no limit.")(command)
@@ -96,15 +94,21 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--owner", required=True, callback=_owner, help="The owner of all files uploaded with this key.")
-@click.option("--scopes", default=",".join(api_keys.SCOPES), show_default=True, callback=_scopes)
+@click.option(
+    "--scopes",
+    default=",".join(api_keys.SCOPES),
+    show_default=True,
+    callback=_scopes,
+    help="Comma-separated list of what the key permits.",
+)
 @click.option("--expires", type=Duration(), help="Time until the key expires, such as 90d. Default: never.")
-@click.option("--uploads-at-once", type=_LIMIT, help=_LIMIT_HELP)
+@click.option("--uploads-at-once", type=_LIMIT, help=f"{_LIMIT_HELP} Default: MAX_TRANSFERS_PER_CLIENT.")
 @_quotas
 @with_appcontext
 def create(
     owner: str, scopes: list[str], expires: float | None, uploads_at_once: int | None, **quotas: int | str | None
 ) -> None:
-    """Create a key and print its token, which can't be shown again."""
+    """Create a key and print its token. It is not shown again."""
     _warn_if_capped(uploads_at_once)
     click.echo(api_keys.create(owner, scopes, expires, uploads_at_once=uploads_at_once, **_given(quotas)))
 
@@ -138,7 +142,7 @@ def quota(owner: str, **quotas: int | str | None) -> None:
 @click.argument("owner")
 @with_appcontext
 def adopt(owner: str) -> None:
-    """Give an owner all files without one, which were uploaded before the first key existed."""
+    """Assign the files without an owner, uploaded before the first key was created, to OWNER."""
     if not api_keys.owner_exists(owner):
         raise click.ClickException(f"There is no owner {owner!r}: create a key first.")
     adopted = 0
@@ -171,7 +175,7 @@ def list_() -> None:
 )
 @with_appcontext
 def rotate(id: str, keep: float) -> None:
-    """Give a key a new token and print it. Its id, owner, scopes and expiry do not change."""
+    """Replace the token of a key and print the new one. Its id, owner, scopes and expiry stay the same."""
     token = api_keys.rotate(id, keep)
     if token is None:
         raise click.ClickException(f"There is no live key {id!r}.")

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from config_types import MAX_TRANSFERS
 from problems import Problem, TooManyUploads
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-_MAX_SLOTS = 1 << 14
+_MAX_SLOTS = MAX_TRANSFERS
 """Slots of one name: the bytes between the first slots of two names."""
 
 
