@@ -64,21 +64,19 @@ def html_or_json(json: Component) -> Component:
 _FILE_OPERATIONS = ("get_file", "watch_file", "fetch_file", "get_link", "retry_file", "delete_file")
 _LINK: Component = {"parameters": {"id": "$response.body#/id"}}
 
-ID_IN_PATH = _parameter("path", "id", ID, "The file's id, as the answer to its upload has it.") | {"required": True}
+ID_IN_PATH = _parameter("path", "id", ID, "The file's id, from the response to its upload.") | {"required": True}
 SLUG_IN_PATH = _parameter(
-    "path", "slug", _TEXT | {"examples": ["too-large"]}, "The last part of the problem's type."
+    "path", "slug", _TEXT | {"examples": ["too-large"]}, "The last segment of the problem's type."
 ) | {"required": True}
-NAME_IN_PATH = _parameter("path", "name", _TEXT, "The file's name. Folders in front of it are cut off.") | {
-    "required": True
-}
+NAME_IN_PATH = _parameter("path", "name", _TEXT, "The file's name. Leading folders are removed.") | {"required": True}
 UPLOAD_PARAMETERS = (
     query("name", _TEXT, "The file's name, if neither the path nor a form has it."),
-    number("expires_in", 1, MAX_TTL, "Seconds after which the file is deleted by itself."),
+    number("expires_in", 1, MAX_TTL, "Seconds until the file is deleted automatically."),
     _parameter(
         "header",
         "Idempotency-Key",
         {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": f"^{KEY_PATTERN}$"},
-        "A request that comes again with the same key makes no second file.",
+        "A repeated request with the same key creates no second file.",
     ),
     _parameter(
         "header",
@@ -88,37 +86,37 @@ UPLOAD_PARAMETERS = (
     ),
 )
 LAST_EVENT_ID = (
-    _parameter("header", "Last-Event-ID", _TEXT, "The event that the client has: it is not sent again."),
+    _parameter("header", "Last-Event-ID", _TEXT, "The last event received: it is not sent again."),
     query("lastEventId", _TEXT, "The same, as EventSource polyfills send it."),
 )
 IDS_IN_QUERY = query(
-    "ids", {"type": "array", "items": ID, "maxItems": MAX_ARCHIVE_FILES}, "Ids, with commas between them."
+    "ids", {"type": "array", "items": ID, "maxItems": MAX_ARCHIVE_FILES}, "Ids, separated by commas."
 ) | {
     "style": "form",
     "explode": False,
 }
 
 _DATE = {"type": "string", "examples": ["Fri, 20 Nov 2026 10:24:31 GMT"]}
-_IF_MATCH = _parameter("header", "If-Match", _TEXT, "ETags, one of which it must have: else 412.")
-_IF_NONE_MATCH = _parameter("header", "If-None-Match", _TEXT, "ETags that the client has: 304 for one of them.")
+_IF_MATCH = _parameter("header", "If-Match", _TEXT, "ETags: 412 unless one of them matches.")
+_IF_NONE_MATCH = _parameter("header", "If-None-Match", _TEXT, "ETags that the client has: 304 if one of them matches.")
 STATE_CONDITIONS = (_IF_MATCH, _IF_NONE_MATCH)
 CONDITIONS = (
-    _parameter("header", "Range", _TEXT | {"examples": ["bytes=0-99"]}, "Which bytes: one range."),
-    _parameter("header", "If-Range", _TEXT, "The ETag or date of what the client has a part of."),
+    _parameter("header", "Range", _TEXT | {"examples": ["bytes=0-99"]}, "One range of bytes."),
+    _parameter("header", "If-Range", _TEXT, "ETag or date of the partial copy; if it differs, all bytes are sent."),
     _IF_MATCH,
     _IF_NONE_MATCH,
-    _parameter("header", "If-Modified-Since", _DATE, "304 where it is not newer."),
-    _parameter("header", "If-Unmodified-Since", _DATE, "412 where it is newer."),
+    _parameter("header", "If-Modified-Since", _DATE, "304 if the file was not modified after this date."),
+    _parameter("header", "If-Unmodified-Since", _DATE, "412 if the file was modified after this date."),
 )
 
 PAGE = (
-    number("limit", 1, MAX_PAGE_SIZE, "Most files of a page.", DEFAULT_PAGE_SIZE),
-    query("cursor", ID, "next of the page before."),
-    query("status", STATUS, "Only those of this status."),
-    query("mode", MODES, "Only those that came this way."),
-    query("prefix", _TEXT, "Only those whose names start so; capitals count."),
-    query("created_after", TIME, "Only those made after this time."),
-    query("created_before", TIME, "Only those made before this time."),
+    number("limit", 1, MAX_PAGE_SIZE, "Maximum number of files per page.", DEFAULT_PAGE_SIZE),
+    query("cursor", ID, "The value of next of the previous page."),
+    query("status", STATUS, "Only files with this status."),
+    query("mode", MODES, "Only files uploaded in this mode."),
+    query("prefix", _TEXT, "Only files whose names start with this text; case-sensitive."),
+    query("created_after", TIME, "Only files created after this time."),
+    query("created_before", TIME, "Only files created before this time."),
     query(
         "sort", {"type": "string", "enum": ["-created", "created"], "default": "-created"}, "Newest or oldest first."
     ),
@@ -126,16 +124,16 @@ PAGE = (
 
 UPLOAD: Component = {
     "required": True,
-    "description": "A form with one file and, in front of it, the fields that are read; or bytes of any type,"
-    " with its name in the path, in name or in Content-Disposition.",
+    "description": "A form with one file and the fields below before it; or bytes of any type,"
+    " with the name in the path, in name or in Content-Disposition.",
     "content": {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
                 "properties": {
-                    "name": _TEXT | {"description": "The file's name, in place of its part's filename."},
+                    "name": _TEXT | {"description": "The file's name, instead of its part's filename."},
                     "expires_in": {"type": "integer", "minimum": 1, "maximum": MAX_TTL},
-                    "idempotency_key": _TEXT | {"description": "As the header Idempotency-Key."},
+                    "idempotency_key": _TEXT | {"description": "Like the header Idempotency-Key."},
                     FIELD: {"type": "string", "contentMediaType": "application/octet-stream"},
                 },
                 "required": [FIELD],
@@ -148,17 +146,21 @@ IDS: Component = {"required": True, "content": {"application/json": {"schema": r
 
 RANGES = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition")
 HEADERS: dict[str, Component] = {
-    "Accept-Ranges": {"description": "Parts can be asked for.", "schema": {"const": "bytes"}, "required": True},
-    "Content-Disposition": {"description": "Show or keep, and the name.", "schema": _TEXT, "required": True},
-    "Content-Range": {"description": "Which bytes, of how many.", "schema": _TEXT, "required": True},
-    "ETag": {"description": "Another if, and only if, what is answered is.", "schema": _TEXT, "required": True},
-    "Idempotency-Replayed": {"description": "The file was made by a request before.", "schema": {"const": "true"}},
+    "Accept-Ranges": {"description": "Byte ranges are supported.", "schema": {"const": "bytes"}, "required": True},
+    "Content-Disposition": {
+        "description": "inline or attachment, and the filename.",
+        "schema": _TEXT,
+        "required": True,
+    },
+    "Content-Range": {"description": "The range sent, and the size of the file.", "schema": _TEXT, "required": True},
+    "ETag": {"description": "Changes whenever the representation changes.", "schema": _TEXT, "required": True},
+    "Idempotency-Replayed": {"description": "An earlier request created the file.", "schema": {"const": "true"}},
     "Last-Modified": {"description": "When the file was stored.", "schema": _TEXT, "required": True},
-    "Location": {"description": "Where to go.", "schema": _TEXT, "required": True},
-    "Retry-After": {"description": "Seconds after which it is worth asking again.", "schema": {"type": "integer"}},
-    "WWW-Authenticate": {"description": "How to say who one is.", "schema": _TEXT, "required": True},
+    "Location": {"description": "The URL to go to.", "schema": _TEXT, "required": True},
+    "Retry-After": {"description": "Seconds after which to repeat the request.", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {"description": "The authentication scheme.", "schema": _TEXT, "required": True},
     REQUEST_ID: {
-        "description": "Stands in the server's log too. A client may send its own.",
+        "description": "The request's id, also in the server's log. A client can send its own.",
         "schema": _TEXT,
         "required": True,
     },
