@@ -90,7 +90,7 @@ SAFEGUARDS = (
         "deletion-revokes-the-lease",
         "lifecycle.transitions.removal:_DELETE",
         drop_named("attempt"),
-        ("tests/lifecycle/test_deletion.py",),
+        ("tests/lifecycle/test_deletion_of_claimed_files.py",),
     ),
     Safeguard(
         "expiry-by-the-database-clock",

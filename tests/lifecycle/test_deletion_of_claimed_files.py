@@ -1,0 +1,75 @@
+"""Deleting a file that a worker has claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+import file
+from lifecycle import deletion, queries, transitions
+from models import File
+from problems import Deleted
+from services import current_services
+from sweep.reclaim import sweep_files
+from sweep.report import Report
+from tests.fakes import reload
+from tests.lifecycle.deletion_helpers import pending, remaining, sweep
+
+LEASE = 30.0
+EXPIRED = -1.0
+
+
+@pytest.fixture
+def claimed(app: Flask) -> File:
+    row = pending()
+    assert transitions.claim(row, LEASE)
+    return row
+
+
+def test_a_worker_cannot_end_a_deleted_file(claimed: File) -> None:
+    assert deletion.delete(reload(claimed))
+
+    assert not transitions.heartbeat(claimed, LEASE)
+    assert not transitions.complete(claimed, url="", size=4, sha256="0" * 64)
+    assert not transitions.fail(claimed, "storage-denied")
+    assert not transitions.requeue(claimed, "storage-denied", 0)
+    assert not transitions.claim(claimed, LEASE)
+
+
+def test_deletion_stops_an_upload_in_progress_and_leaves_nothing(app: Flask) -> None:
+    row = pending()
+    transitions.claim(row, LEASE)
+
+    def body() -> Iterator[bytes]:
+        yield b"12"
+        deletion.delete(reload(row))
+        yield b"34"
+
+    with pytest.raises(Deleted):
+        file.store(row, body())
+    assert queries.get(row.id) is None
+
+
+def test_the_object_of_a_claimed_file_is_removed_once_the_lease_has_expired(app: Flask) -> None:
+    row = pending()
+    transitions.claim(row, 0.2)
+    deletion.delete(reload(row))
+    assert sweep().counts["removed"] == 0
+
+    # The worker was suspended, and resumes too late.
+    current_services().storage.put(row.key, iter([b"1234"]), content_type="text/plain")
+    while not sweep().counts["removed"]:
+        pass
+    assert remaining() == (0, 0, 0)
+
+
+def test_the_sweep_does_not_reclaim_a_deleted_file(app: Flask) -> None:
+    row = pending()
+    transitions.claim(row, EXPIRED)
+    deletion.delete(reload(row))
+    report = Report()
+    sweep_files(report, lambda row: pytest.fail("dispatched"))
+
+    assert report.found == []
