@@ -35,7 +35,7 @@ SAFEGUARDS = (
         "removal-of-a-mismatched-object",
         "lifecycle.attempts:fail",
         never("StorageMismatch"),
-        ("tests/lifecycle/test_attempts.py",),
+        ("tests/lifecycle/test_wrong_bytes.py",),
     ),
     # Unnoticed with all of Ferry, since the sweep aborts what is left: the storage's own tests notice.
     Safeguard(

@@ -1,0 +1,58 @@
+"""Wrong bytes in the storage: they are deleted unless another attempt overwrites them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from typing import Any
+
+import pytest
+
+import file
+from lifecycle import attempts, transitions
+from models import File, UploadStatus
+from storage.base import Stat, StorageMismatch
+from storage.memory import MemoryStorage
+from tests.fakes import reload
+from tests.lifecycle.conftest import BODY
+
+
+class CorruptingStorage(MemoryStorage):
+    """Stores other bytes than it is given, and detects it."""
+
+    def put(self, key: str, stream: Iterator[bytes], **options: Any) -> Stat:
+        super().put(key, iter([b"".join(stream)[::-1]]), content_type="text/plain")
+        raise StorageMismatch
+
+
+@pytest.fixture
+def storage() -> CorruptingStorage:
+    return CorruptingStorage()
+
+
+def test_wrong_bytes_are_deleted_if_no_attempt_follows(storage: CorruptingStorage, claimed: File) -> None:
+    with pytest.raises(StorageMismatch):
+        file.store(claimed, iter([BODY]))
+
+    assert reload(claimed).upload_status == UploadStatus.ERROR
+    assert list(storage.list_objects()) == []
+
+
+def test_wrong_bytes_stay_for_the_next_attempt_and_are_deleted_after_the_last(
+    storage: CorruptingStorage, pending: File
+) -> None:
+    for attempt in range(1, 6):
+        file.upload_file(pending.id)
+        assert len(list(storage.list_objects())) == (1 if attempt < 5 else 0)
+
+    assert (reload(pending).upload_status, reload(pending).attempt) == (UploadStatus.ERROR, 5)
+
+
+def test_a_worker_that_lost_its_claim_deletes_no_object(storage: CorruptingStorage, claimed: File) -> None:
+    """The object may be the correct one of the next attempt by now."""
+    storage._objects[claimed.key] = BODY
+    stale = copy(claimed)
+    transitions.fail(claimed, "server-stopped")
+    attempts.fail(stale, StorageMismatch())
+
+    assert [stat.key for stat in storage.list_objects()] == [claimed.key]
