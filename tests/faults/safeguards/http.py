@@ -165,7 +165,7 @@ SAFEGUARDS = (
         "owner-of-a-replay",
         "lifecycle.idempotency:_reserve",
         replace("_1.get_owned(_, _2)", "_1.find(_2)"),
-        ("tests/lifecycle/test_idempotency.py",),
+        ("tests/lifecycle/test_replays_of_adopted_files.py",),
     ),
     Safeguard(
         "no-token-in-logs",
