@@ -17,8 +17,8 @@ from app import create_app
 from auth import api_keys
 from lifecycle import transitions
 from storage.base import StorageMismatch, StorageUnavailable
-from tests.api.test_downloads import FILE, Failing, assert_nothing_is_held, sent, waiting
-from tests.api.test_endpoints import UNKNOWN, assert_problem
+from tests.api.downloads import FILE_HEADERS, FailingDownloads, assert_all_slots_are_free, insert_pending, store
+from tests.api.helpers import UNKNOWN, assert_problem
 from tests.auth.helpers import bearer
 from tests.fakes import breaking
 
@@ -136,13 +136,13 @@ def unzipped(answer: TestResponse) -> dict[str, bytes]:
 
 
 def test_several_files_come_as_one_archive_in_the_order_asked_for(client: FlaskClient) -> None:
-    ids = [sent(client, name.encode() * 9, name) for name in ("b.txt", "a.txt", "a.txt")]
+    ids = [store(client, name.encode() * 9, name) for name in ("b.txt", "a.txt", "a.txt")]
     answer = client.get(f"/files.zip?ids={','.join([*ids, ids[0]])}")
 
     assert list(unzipped(answer).items()) == [
         ("b.txt", b"b.txt" * 9), ("a.txt", b"a.txt" * 9), ("a (2).txt", b"a.txt" * 9)
     ]  # fmt: skip
-    expected = FILE | {
+    expected = FILE_HEADERS | {
         "Content-Type": "application/zip",
         "Content-Disposition": 'attachment; filename="files.zip"',
         "Content-Length": str(len(answer.data)),
@@ -154,28 +154,28 @@ def test_several_files_come_as_one_archive_in_the_order_asked_for(client: FlaskC
 
 def test_an_archive_has_the_files_whose_names_start_so(client: FlaskClient) -> None:
     for name in ("jan-1.txt", "jan-2.txt", "JAN-3.txt", "jan_4.txt", "feb.txt", "ä%.txt", "ab.txt"):
-        sent(client, b"x", name)
-    failed = waiting("jan-9.txt")
+        store(client, b"x", name)
+    failed = insert_pending("jan-9.txt")
     transitions.claim(failed, 60)
     transitions.fail(failed, "storage-denied")
 
     assert set(unzipped(client.get("/files.zip?prefix=jan-"))) == {"jan-1.txt", "jan-2.txt"}
     assert set(unzipped(client.get("/files.zip?prefix=a%CC%88%25"))) == {"ä%.txt"}
     assert_problem(client.get("/files.zip?prefix=%25"), 404, "not-found")
-    late = waiting("feb-2.txt")
+    late = insert_pending("feb-2.txt")
     assert client.get("/files.zip?prefix=feb").get_json()["ids"] == [late.id]
 
 
 def test_an_archive_by_prefix_has_only_the_callers_files(client: FlaskClient) -> None:
     alice, bob = (bearer(api_keys.create(name, api_keys.SCOPES, None)) for name in ("alice", "bob"))
-    sent(client, **alice)
+    store(client, **alice)
 
     assert client.get("/files.zip?prefix=a", headers=alice).status_code == 200
     assert_problem(client.get("/files.zip?prefix=a", headers=bob), 404, "not-found")
 
 
 def test_an_archive_names_the_files_that_it_can_not_have(client: FlaskClient) -> None:
-    there, late = sent(client), waiting()
+    there, late = store(client), insert_pending()
 
     unknown = client.get(f"/files.zip?ids={there},{UNKNOWN},abc,{late.id}")
     assert_problem(unknown, 404, "not-found")
@@ -194,9 +194,9 @@ def test_an_archive_of_nothing_or_of_too_much_is_refused(client: FlaskClient, qu
 def test_an_archive_whose_member_fails_ends_with_an_error_and_leaves_nothing_open(
     app: Flask, settings: dict[str, str]
 ) -> None:
-    failing = Failing(None)
+    failing = FailingDownloads(None)
     client = create_app(settings, {"storage": failing}).test_client()
-    ids = [sent(client, bytes(100_000), name) for name in ("a", "b")]
+    ids = [store(client, bytes(100_000), name) for name in ("a", "b")]
     failing.sent, failing.more = 99_000, b""
 
     answer = client.get(f"/files.zip?ids={','.join(ids)}")
@@ -204,4 +204,4 @@ def test_an_archive_whose_member_fails_ends_with_an_error_and_leaves_nothing_ope
         list(answer.iter_encoded())
     answer.close()
     assert failing.closed == 1
-    assert_nothing_is_held(client)
+    assert_all_slots_are_free(client)

@@ -7,30 +7,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
-from werkzeug.test import TestResponse
 
 import models
 from app import create_app
 from lifecycle import queries
 from problems import all_problems
+from tests.api.helpers import UNKNOWN, assert_problem, upload
 from tests.conftest import drain
 from tests.fakes import FORM, form, part
-
-UNKNOWN = "01a1f879-1306-720a-b077-d2a2b2fc6e4b"
-
-
-def upload(client: FlaskClient, name: str = "a.txt") -> str:
-    answer = client.post("/normal_upload", data=form(part("file", b"x", name)), content_type=FORM)
-    return answer.get_json()["id"]  # type: ignore[no-any-return]
-
-
-def assert_problem(answer: TestResponse, status: int, slug: str) -> None:
-    body = answer.get_json()
-    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
-    assert (body["type"], body["status"]) == (f"/problems/{slug}", status)
-    assert body["title"]
-    assert body["detail"]
-    assert body["instance"].startswith("/")
 
 
 def test_the_page_asks_for_a_key_where_one_is_needed(client: FlaskClient, settings: dict[str, str]) -> None:

@@ -15,8 +15,8 @@ from models import File
 from services import current_services
 from storage.base import ObjectMissing, StorageUnavailable, Stream
 from storage.memory import MemoryStorage
-from tests.api.test_downloads import BODY, assert_nothing_is_held, sent
-from tests.api.test_endpoints import assert_problem
+from tests.api.downloads import BODY, assert_all_slots_are_free, store
+from tests.api.helpers import assert_problem
 from tests.fakes import reload
 
 ASKED = [
@@ -44,7 +44,7 @@ OF_THE_ROW = [
 @pytest.fixture
 def row(client: FlaskClient) -> File:
     """A file whose object is gone, which no row says yet."""
-    row = queries.get(sent(client))
+    row = queries.get(store(client))
     assert row is not None
     current_services().storage.delete(row.key)
     return row
@@ -64,7 +64,7 @@ def test_a_file_whose_object_is_gone_is_missing_on_every_way(
         assert_problem(answer, 404, "object-missing")
         assert answer.get_json()["ids"] == [row.id]
         assert (reload(row).error, client.get(f"/files/{row.id}").get_json()["error"]) == ("object-missing",) * 2
-    assert_nothing_is_held(client)
+    assert_all_slots_are_free(client)
 
 
 @pytest.mark.parametrize(("method", "path", "headers"), [*ASKED, *OF_THE_ROW])
@@ -112,7 +112,7 @@ def test_a_storage_that_is_away_takes_nothing_for_gone(
 
 
 def test_a_member_found_gone_on_the_way_cuts_the_archive_and_is_named_the_next_time(client: FlaskClient) -> None:
-    ids = [sent(client, bytes(100_000), name) for name in ("a", "b")]
+    ids = [store(client, bytes(100_000), name) for name in ("a", "b")]
     gone = queries.get(ids[1])
     assert gone is not None
     current_services().storage.delete(gone.key)
@@ -122,7 +122,7 @@ def test_a_member_found_gone_on_the_way_cuts_the_archive_and_is_named_the_next_t
     with pytest.raises(ConnectionResetError):
         list(answer.iter_encoded())
     answer.close()
-    assert_nothing_is_held(client)
+    assert_all_slots_are_free(client)
     assert reload(gone).error == "object-missing"
     again = client.get(f"/files.zip?ids={','.join(ids)}")
     assert_problem(again, 404, "object-missing")
