@@ -141,7 +141,7 @@ def send(
     return client.post(f"/{mode}_upload", data=data, content_type=FORM, query_string=query, headers=headers)
 
 
-def assert_nothing_is_kept(client: FlaskClient, answer: TestResponse) -> None:
+def assert_nothing_is_stored(client: FlaskClient, answer: TestResponse) -> None:
     drain(client.application)
     problem = answer.get_json()
     assert (answer.status_code, problem["type"]) == (400, "/problems/chunked-upload")
@@ -156,20 +156,20 @@ def test_a_chunk_leaves_nothing_wherever_its_fields_stand(client: FlaskClient, m
     for row in ("Dropzone", "plupload", "DevExtreme"):
         fields = fields_of(row)
         for parts in ([*fields, file], [file, *fields], [*fields[:3], file, *fields[3:]]):
-            assert_nothing_is_kept(client, send(client, mode, form(*parts)))
-        assert_nothing_is_kept(client, send(client, mode, form(file), query=CHUNKS[row][0]))
+            assert_nothing_is_stored(client, send(client, mode, form(*parts)))
+        assert_nothing_is_stored(client, send(client, mode, form(file), query=CHUNKS[row][0]))
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_index_in_the_query_and_a_count_in_the_form_are_a_chunk(client: FlaskClient, mode: str) -> None:
     answer = send(client, mode, form(part("chunks", b"2"), FILE), query={"chunk": "0"})
-    assert_nothing_is_kept(client, answer)
+    assert_nothing_is_stored(client, answer)
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_chunk_by_its_headers_is_refused_unread(client: FlaskClient, mode: str) -> None:
     for headers, _ in HEADERS.values():
-        assert_nothing_is_kept(client, send(client, mode, form(LARGE)[:-20], **headers))
+        assert_nothing_is_stored(client, send(client, mode, form(LARGE)[:-20], **headers))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -178,20 +178,20 @@ def test_an_upload_that_is_created_before_its_bytes_come_is_refused_as_what_it_i
 ) -> None:
     """tus and FilePond send an empty body first, without a type or a length."""
     for headers in ({"Tus-Resumable": "1.0.0", "Upload-Length": "9"}, {"Upload-Length": "9"}):
-        assert_nothing_is_kept(client, client.post(f"/{mode}_upload", headers=headers))
+        assert_nothing_is_stored(client, client.post(f"/{mode}_upload", headers=headers))
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_part_with_a_range_of_its_own_is_a_chunk(client: FlaskClient, mode: str) -> None:
     chunk = b"Content-Range: bytes 0-6/3000\r\n" + part("file", b"content", "a.txt")
 
-    assert_nothing_is_kept(client, send(client, mode, form(chunk)))
+    assert_nothing_is_stored(client, send(client, mode, form(chunk)))
 
 
 @pytest.mark.parametrize("content_type", ["application/offset+octet-stream", "Application/Partial-Upload; x=y"])
 def test_a_body_that_goes_on_with_an_upload_is_no_file(client: FlaskClient, content_type: str) -> None:
     answer = client.post("/async_upload?name=a", data=b"more", content_type=content_type)
-    assert_nothing_is_kept(client, answer)
+    assert_nothing_is_stored(client, answer)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -199,7 +199,7 @@ def test_a_raw_body_with_the_numbers_in_the_query_is_a_chunk(client: FlaskClient
     """resumable.js, `method: "octet"`."""
     query = {"name": "a", "resumableChunkNumber": "1", "resumableTotalChunks": "2"}
     answer = client.post(f"/{mode}_upload", data=b"x", content_type="video/mp4", query_string=query)
-    assert_nothing_is_kept(client, answer)
+    assert_nothing_is_stored(client, answer)
 
 
 @pytest.mark.parametrize("mode", MODES)

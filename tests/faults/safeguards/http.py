@@ -111,13 +111,13 @@ SAFEGUARDS = (
         "invalid-form-leaves-no-row",
         "file:store",
         never("_ == 'normal'"),
-        ("tests/api/test_forms_as_sent.py",),
+        ("tests/api/test_late_form_errors.py",),
     ),
     Safeguard(
         "late-field-refused",
         "api.upload_request.fields:Fields.check_late",
         never("not applies"),
-        ("tests/api/test_forms_as_sent.py",),
+        ("tests/api/test_form_fields.py",),
     ),
     Safeguard(
         "unknown-parameter-refused",
@@ -141,7 +141,7 @@ SAFEGUARDS = (
         "part-header-limit",
         "api.upload_request.parser:_Parser._on_segment_headerline",
         never(),
-        ("tests/api/test_upload_request.py",),
+        ("tests/api/test_malformed_forms.py",),
     ),
     Safeguard(
         "filename-limit-before-normalisation",
