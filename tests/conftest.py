@@ -19,6 +19,7 @@ from app import create_app
 from config import Config
 from dev import parts
 from dev.process import Process, free_port
+from spool import Spool
 from tests.fakes import services_of
 from tests.faults.postgres import Postgres, url
 from tests.stack import Stack
@@ -88,6 +89,12 @@ def app(settings: dict[str, str], services: dict[str, Any]) -> Iterator[Flask]:
         services_of(app).storage.close()
         services_of(app).relay.close()
         app.extensions["sqlalchemy"].engine.dispose()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """A spool without a limit, whose folder does not exist yet."""
+    return Spool(tmp_path / "spool")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,9 @@ from storage.memory import MemoryStorage
 
 BOUNDARY = "boundary"
 
+ID = "01990000-0000-7000-8000-00000000000a"
+"""The id of a file."""
+
 
 class FailingStorage(MemoryStorage):
     """Raises `error`, if there is one, from `put` after it has read the whole stream."""
@@ -41,6 +44,12 @@ def breaking(body: bytes, error: Exception) -> Iterator[bytes]:
     """Yields `body`, then raises `error`."""
     yield body
     raise error
+
+
+def unread() -> Iterator[bytes]:
+    """A stream that must not be read."""
+    raise AssertionError("the stream was read")
+    yield b""
 
 
 def part(name: str, body: bytes, filename: str | None = None, content_type: str = "") -> bytes:

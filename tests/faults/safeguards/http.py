@@ -76,7 +76,7 @@ SAFEGUARDS = (
         "quotas.spool_budget:available",
         replace("_1 if _ else _", "_1"),
         (
-            "tests/test_spool.py",
+            "tests/test_spool_max_bytes.py",
             "tests/quotas/test_spool_budget.py",
         ),
     ),
@@ -85,7 +85,7 @@ SAFEGUARDS = (
         "quotas.spool_budget:SpoolBudget.record",
         replace("max(_1, min(_2, _3))", "max(_1, min(upload.max_bytes or _2, _3))"),
         (
-            "tests/test_spool.py",
+            "tests/test_spool_max_bytes.py",
             "tests/quotas/test_spool_budget.py",
         ),
     ),
@@ -171,7 +171,7 @@ SAFEGUARDS = (
         "no-token-in-logs",
         "content.redaction:redact_secrets",
         replace("redact_tokens(_1)", "_1"),
-        ("tests/test_logs.py::test_a_token_is_redacted_in_every_field",),
+        ("tests/test_log_secrets.py::test_a_token_is_redacted_in_every_field",),
     ),
     Safeguard(
         "no-token-as-request-id",

@@ -154,6 +154,6 @@ SAFEGUARDS = (
         "fsync-of-the-spool",
         "spool:_write",
         drop("os.fsync(...)"),
-        ("tests/test_spool.py::test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_return",),
+        ("tests/test_spool_disk.py::test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_return",),
     ),
 )
