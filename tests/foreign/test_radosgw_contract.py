@@ -7,7 +7,9 @@ import requests
 
 from storage.base import Storage, StorageDenied
 from storage.s3.storage import S3Storage
-from tests.storage.test_storage_s3 import S3Contract, closed, s3
+from tests.storage.conftest import closed
+from tests.storage.tampered_s3 import s3
+from tests.storage.test_storage_s3 import S3Contract
 
 __all__ = ["closed"]
 

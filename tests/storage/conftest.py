@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from storage.s3 import connection, retries
 from storage.s3.http import HttpClient
 from tests.storage.raw_server import RawServer, Serve
+from tests.storage.tampered_s3 import close_all
 
 
 @pytest.fixture
@@ -39,6 +40,13 @@ def certificate(tmp_path: Path) -> Path:
     plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (tmp_path / "server.pem").write_bytes(plain + made.public_bytes(pem))
     return tmp_path / "server.pem"
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Close the S3 storages of a test."""
+    yield
+    close_all()
 
 
 @pytest.fixture

@@ -28,10 +28,9 @@ from storage.s3.http import Response
 from storage.s3.resume import ListedPart, is_resumable, reusable_part
 from storage.s3.storage import S3Storage
 from tests.fakes import breaking, reload
-from tests.storage.contract import Broken, RecordingObserver, pieces
-from tests.storage.test_storage_s3 import TamperedS3, closed, never_sent
-
-__all__ = ["closed"]
+from tests.storage.observers import Broken, RecordingObserver
+from tests.storage.tampered_s3 import TamperedS3, never_sent
+from tests.storage.upload_contract import pieces
 
 BODY = os.urandom(3 * MIN_PART + 9)
 SENT = Digests(b"123456789")

@@ -54,7 +54,7 @@ SAFEGUARDS = (
         "no-abort-after-an-unanswered-complete",
         "storage.s3.multipart:MultipartUploads.send",
         always("StorageUnavailable"),
-        ("tests/storage/test_storage_s3.py::test_an_upload_whose_complete_got_no_response_is_not_aborted",),
+        ("tests/storage/test_lost_responses.py::test_an_upload_whose_complete_got_no_response_is_not_aborted",),
     ),
     Safeguard(
         "grace-after-an-unanswered-complete",
