@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dev import parts
 from tests.browser import chromium, site
 from tests.browser.recipes import Place
+from tests.browser.upload_page import TIMEOUT_MS, Opened
 from tests.stack import Stack
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def place(request: pytest.FixtureRequest, ferry: Stack, foreign_site: str) -> Pl
 
 @pytest.fixture(params=["own-page", "foreign-page"])
 def place_with_key(request: pytest.FixtureRequest, key_and_ferry: tuple[str, Stack], foreign_site: str) -> Place:
-    """The same for a Ferry that requires a key."""
+    """As `place`, with a Ferry that requires a key."""
     site.require_modules()
     key, ferry = key_and_ferry
     return Place({"own-page": ferry.url, "foreign-page": foreign_site}[request.param], ferry.url, key)
@@ -69,7 +71,7 @@ def place_with_key(request: pytest.FixtureRequest, key_and_ferry: tuple[str, Sta
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser that knows nothing of the other tests'."""
+    """A browser context without the state of other tests."""
     context = browser.new_context()
     context.set_default_timeout(_TIMEOUT_MS)
     yield context
@@ -80,3 +82,42 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def page(context: BrowserContext) -> Page:
     """An empty tab."""
     return context.new_page()
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, str]]:
+    """Ferry with default settings and a key, and the key."""
+    with Stack(tmp_path_factory.mktemp("keyed")) as stack:
+        argv = [str(parts.BIN / "flask"), "--app", "app", "keys", "create", "--owner", "alice"]
+        argv += ["--scopes", "upload,read"]
+        made = subprocess.run(argv, cwd=parts.ROOT, env=stack.env, capture_output=True, text=True, check=True)
+        yield stack, made.stdout.strip()
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Opened]:
+    """Opens a tab in a new browser context: `opened(java_script_enabled=False)`."""
+    contexts: list[BrowserContext] = []
+
+    def open_tab(**options: Any) -> Page:
+        contexts.append(browser.new_context(**options))
+        contexts[-1].set_default_timeout(TIMEOUT_MS)
+        return contexts[-1].new_page()
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def chosen(page: Page, ferry: Stack, tmp_path: Path) -> Callable[..., Path]:
+    """Opens the upload page and chooses a file: `chosen("a.txt", size=5)`."""
+
+    def choose(name: str = "hello.txt", size: int = 5, url: str = ferry.url) -> Path:
+        path = tmp_path / name
+        path.write_bytes(b"x" * size)
+        page.goto(url)
+        page.set_input_files("input[type=file]", path)
+        return path
+
+    return choose
