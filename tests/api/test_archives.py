@@ -1,4 +1,4 @@
-"""An archive is what it says it will be: its length, its members, and nothing left open."""
+"""ZIP archives: members, announced length, refusals, and no stream left open."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GIB = 1 << 30
 
 
 class Opened:
-    """A stream that knows whether it is open."""
+    """A stream that records whether it is open."""
 
     def __init__(self, *pieces: bytes) -> None:
         self._pieces, self.is_open = iter(pieces), False
@@ -59,7 +59,7 @@ def member(name: str, body: bytes) -> Member:
     ],
     ids=["one", "empty", "names", "1000"],
 )
-def test_an_archive_holds_its_members_and_is_as_long_as_it_said(files: dict[str, bytes]) -> None:
+def test_an_archive_contains_its_members_and_has_the_announced_length(files: dict[str, bytes]) -> None:
     length, body = zip_stream([member(name, content) for name, content in files.items()])
     made = b"".join(body)
 
@@ -71,7 +71,7 @@ def test_an_archive_holds_its_members_and_is_as_long_as_it_said(files: dict[str,
     assert found == list(files.values())
 
 
-def test_nothing_of_an_archive_lands_outside_its_folder_or_on_another(tmp_path: Path) -> None:
+def test_members_are_extracted_inside_the_folder_under_unique_names(tmp_path: Path) -> None:
     _, body = zip_stream([member("../ä.txt", b"one"), member("a.txt", b"two"), member("A.txt", b"three")])
     zipfile.ZipFile(io.BytesIO(b"".join(body))).extractall(tmp_path)
 
@@ -81,7 +81,7 @@ def test_nothing_of_an_archive_lands_outside_its_folder_or_on_another(tmp_path: 
 
 
 @pytest.mark.parametrize("read", range(8))
-def test_a_member_is_open_only_in_its_turn_and_never_after_the_end(read: int) -> None:
+def test_one_member_is_open_at_a_time_and_none_after_the_end(read: int) -> None:
     streams = [Opened(b"1", b"2"), Opened(b"3", b"4")]
     _, body = zip_stream([Member("", "a", 2, streams[0]), Member("", "b", 2, streams[1])])
     for _ in range(read):
@@ -111,8 +111,8 @@ def test_a_member_of_another_size_ends_the_archive(size: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("size", [2 * GIB - 1, 2 * GIB, 4 * GIB - 1, 4 * GIB])
-def test_an_archive_beyond_what_32_bits_can_say_is_as_long_as_it_said(size: int) -> None:
-    """Zip64, before and after each limit; the member after it starts beyond the limit."""
+def test_a_zip64_archive_has_the_announced_length(size: int) -> None:
+    """At each limit of 32 bits; the second member starts beyond it."""
     block = bytes(1 << 20)
 
     def large() -> Opened:
@@ -135,7 +135,7 @@ def unzipped(answer: TestResponse) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_several_files_come_as_one_archive_in_the_order_asked_for(client: FlaskClient) -> None:
+def test_an_archive_contains_the_files_in_the_requested_order(client: FlaskClient) -> None:
     ids = [store(client, name.encode() * 9, name) for name in ("b.txt", "a.txt", "a.txt")]
     answer = client.get(f"/files.zip?ids={','.join([*ids, ids[0]])}")
 
@@ -152,7 +152,7 @@ def test_several_files_come_as_one_archive_in_the_order_asked_for(client: FlaskC
     assert (asked.headers["Content-Length"], asked.data) == (answer.headers["Content-Length"], b"")
 
 
-def test_an_archive_has_the_files_whose_names_start_so(client: FlaskClient) -> None:
+def test_an_archive_by_prefix_contains_the_files_whose_names_start_with_it(client: FlaskClient) -> None:
     for name in ("jan-1.txt", "jan-2.txt", "JAN-3.txt", "jan_4.txt", "feb.txt", "ä%.txt", "ab.txt"):
         store(client, b"x", name)
     failed = insert_pending("jan-9.txt")
@@ -166,7 +166,7 @@ def test_an_archive_has_the_files_whose_names_start_so(client: FlaskClient) -> N
     assert client.get("/files.zip?prefix=feb").get_json()["ids"] == [late.id]
 
 
-def test_an_archive_by_prefix_has_only_the_callers_files(client: FlaskClient) -> None:
+def test_an_archive_by_prefix_contains_only_the_owners_files(client: FlaskClient) -> None:
     alice, bob = (bearer(api_keys.create(name, api_keys.SCOPES, None)) for name in ("alice", "bob"))
     store(client, **alice)
 
@@ -174,7 +174,7 @@ def test_an_archive_by_prefix_has_only_the_callers_files(client: FlaskClient) ->
     assert_problem(client.get("/files.zip?prefix=a", headers=bob), 404, "not-found")
 
 
-def test_an_archive_names_the_files_that_it_can_not_have(client: FlaskClient) -> None:
+def test_a_refused_archive_lists_the_missing_files(client: FlaskClient) -> None:
     there, late = store(client), insert_pending()
 
     unknown = client.get(f"/files.zip?ids={there},{UNKNOWN},abc,{late.id}")
@@ -187,13 +187,11 @@ def test_an_archive_names_the_files_that_it_can_not_have(client: FlaskClient) ->
 @pytest.mark.parametrize(
     "query", ["", "ids=a&prefix=b", "prefix=", "prefix=%00", "ids=" + ",".join(map(str, range(1001)))]
 )
-def test_an_archive_of_nothing_or_of_too_much_is_refused(client: FlaskClient, query: str) -> None:
+def test_an_archive_without_files_or_with_too_many_is_refused(client: FlaskClient, query: str) -> None:
     assert_problem(client.get(f"/files.zip?{query}"), 400, "invalid-parameter")
 
 
-def test_an_archive_whose_member_fails_ends_with_an_error_and_leaves_nothing_open(
-    app: Flask, settings: dict[str, str]
-) -> None:
+def test_a_failed_member_cuts_the_archive_and_releases_everything(app: Flask, settings: dict[str, str]) -> None:
     failing = FailingDownloads(None)
     client = create_app(settings, {"storage": failing}).test_client()
     ids = [store(client, bytes(100_000), name) for name in ("a", "b")]

@@ -1,4 +1,4 @@
-"""One chunk of a file is not a file: refused for every uploader that sends chunks, in every mode, with nothing kept."""
+"""Chunked uploads are refused for every uploader, in every mode, and leave nothing."""
 
 from __future__ import annotations
 
@@ -117,12 +117,12 @@ def test_headers_that_announce_a_chunk_are_refused(row: str) -> None:
 
 
 @pytest.mark.parametrize("row", WHOLE)
-def test_a_whole_file_is_not_taken_for_a_chunk(row: str) -> None:
+def test_a_whole_file_is_not_mistaken_for_a_chunk(row: str) -> None:
     fields, headers = WHOLE[row]
     check_not_chunked(Headers(list(headers.items())), fields.items())
 
 
-def test_one_count_of_several_is_enough() -> None:
+def test_one_count_among_several_is_enough() -> None:
     with pytest.raises(ChunkedUpload):
         check_not_chunked(Headers(), [("chunks", "1"), ("chunk", "0"), ("chunks", "5")])
 
@@ -152,7 +152,7 @@ def assert_nothing_is_stored(client: FlaskClient, answer: TestResponse) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("file", [FILE, LARGE], ids=["small", "large"])
-def test_a_chunk_leaves_nothing_wherever_its_fields_stand(client: FlaskClient, mode: str, file: bytes) -> None:
+def test_a_chunk_leaves_nothing_in_any_order_of_its_fields(client: FlaskClient, mode: str, file: bytes) -> None:
     for row in ("Dropzone", "plupload", "DevExtreme"):
         fields = fields_of(row)
         for parts in ([*fields, file], [file, *fields], [*fields[:3], file, *fields[3:]]):
@@ -173,9 +173,7 @@ def test_a_chunk_by_its_headers_is_refused_unread(client: FlaskClient, mode: str
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_upload_that_is_created_before_its_bytes_come_is_refused_as_what_it_is(
-    client: FlaskClient, mode: str
-) -> None:
+def test_creating_an_upload_without_bytes_is_refused_as_chunked(client: FlaskClient, mode: str) -> None:
     """tus and FilePond send an empty body first, without a type or a length."""
     for headers in ({"Tus-Resumable": "1.0.0", "Upload-Length": "9"}, {"Upload-Length": "9"}):
         assert_nothing_is_stored(client, client.post(f"/{mode}_upload", headers=headers))
@@ -189,7 +187,7 @@ def test_a_part_with_a_range_of_its_own_is_a_chunk(client: FlaskClient, mode: st
 
 
 @pytest.mark.parametrize("content_type", ["application/offset+octet-stream", "Application/Partial-Upload; x=y"])
-def test_a_body_that_goes_on_with_an_upload_is_no_file(client: FlaskClient, content_type: str) -> None:
+def test_a_body_that_continues_an_upload_is_refused(client: FlaskClient, content_type: str) -> None:
     answer = client.post("/async_upload?name=a", data=b"more", content_type=content_type)
     assert_nothing_is_stored(client, answer)
 
@@ -213,7 +211,7 @@ def test_a_whole_file_is_stored(client: FlaskClient, mode: str) -> None:
     assert {row.upload_status for row in queries.page(None, 100)} == {"COMPLETE"}
 
 
-def test_a_refused_chunk_uses_up_no_idempotency_key(client: FlaskClient) -> None:
+def test_a_refused_chunk_uses_no_idempotency_key(client: FlaskClient) -> None:
     key = {"Idempotency-Key": "k"}
     for mode in ("normal", "async"):
         assert send(client, mode, form(LARGE, *fields_of("Dropzone")), **key).status_code == 400

@@ -1,4 +1,4 @@
-"""Conditional requests: which condition is looked at first, and how validators are compared (RFC 9110 §13)."""
+"""Conditional requests: the order of conditions and the comparison of validators (RFC 9110 §13)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ CASES: list[tuple[dict[str, str], int]] = [
 
 
 @pytest.mark.parametrize(("headers", "status"), CASES)
-def test_conditions_are_looked_at_in_their_order(headers: dict[str, str], status: int) -> None:
+def test_conditions_are_evaluated_in_rfc_order(headers: dict[str, str], status: int) -> None:
     if status == 412:
         with pytest.raises(PreconditionFailed):
             is_not_modified(Headers(headers), TAG, MODIFIED)
@@ -65,5 +65,5 @@ def test_conditions_are_looked_at_in_their_order(headers: dict[str, str], status
      (BEFORE, False), (AFTER, False), ("Mon, 01 Jan 99999999999 00:00:00 GMT", False),
      ("*", False), ("", False), (f"{SAME}, {OTHER}", False)],
 )  # fmt: skip
-def test_a_range_fits_only_to_the_very_same_bytes(if_range: str | None, same: bool) -> None:
+def test_if_range_matches_only_identical_bytes(if_range: str | None, same: bool) -> None:
     assert if_range_matches(if_range, TAG, MODIFIED) is same

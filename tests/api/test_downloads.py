@@ -20,7 +20,7 @@ from tests.auth.helpers import bearer
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
 
 
-def test_a_file_is_downloaded_as_it_was_sent(client: FlaskClient) -> None:
+def test_a_file_is_downloaded_unchanged(client: FlaskClient) -> None:
     answer = get(client, store(client))
 
     assert (answer.status_code, answer.data) == (200, BODY)
@@ -56,7 +56,6 @@ def test_the_status_links_to_the_content(client: FlaskClient) -> None:
 def test_a_file_has_its_detected_type_and_its_uploaded_name(
     client: FlaskClient, body: bytes, name: str, content_type: str, disposition: str
 ) -> None:
-    """B48, B27."""
     answer = get(client, store(client, body, name))
 
     assert FILE_HEADERS.items() <= dict(answer.headers).items()
@@ -67,7 +66,7 @@ def test_a_file_has_its_detected_type_and_its_uploaded_name(
     "path", ["/files/{}/content", "/files/{}/content?redirect=1", "/files/{}/link", "/files.zip?ids={}"]
 )
 def test_a_file_that_is_not_stored_is_not_ready(client: FlaskClient, path: str) -> None:
-    """B37. Retry-After is sent as long as the file may still be stored."""
+    """Retry-After is sent as long as the file may still be stored."""
     row = insert_pending()
     answer = client.get(path.format(row.id))
     assert_problem(answer, 409, "not-ready")
@@ -84,7 +83,6 @@ def test_a_file_that_is_not_stored_is_not_ready(client: FlaskClient, path: str) 
 
 @pytest.mark.parametrize("path", ["/files/{}/content", "/files/{}/link", "/files.zip?ids={}"])
 def test_a_file_of_another_owner_is_not_found(client: FlaskClient, path: str) -> None:
-    """B36."""
     alice, bob = (bearer(api_keys.create(name, api_keys.SCOPES, None)) for name in ("alice", "bob"))
     mine = store(client, **alice)
 

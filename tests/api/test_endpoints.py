@@ -1,4 +1,4 @@
-"""The doors: pages of files, health, and a problem for everything that is not as it should be."""
+"""Views: the page, lists of files, health, and a problem for every invalid request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import drain
 from tests.fakes import FORM, form, part
 
 
-def test_the_page_asks_for_a_key_where_one_is_needed(client: FlaskClient, settings: dict[str, str]) -> None:
+def test_the_page_has_a_key_field_if_a_key_is_required(client: FlaskClient, settings: dict[str, str]) -> None:
     assert 'id="key"' not in client.get("/").text
 
     page = create_app(settings | {"HOST": "192.0.2.7"}).test_client().get("/").text
@@ -25,7 +25,7 @@ def test_the_page_asks_for_a_key_where_one_is_needed(client: FlaskClient, settin
     assert "ferry.js" in page
 
 
-def test_the_page_has_a_form_for_each_way(client: FlaskClient) -> None:
+def test_the_page_has_a_form_for_each_mode(client: FlaskClient) -> None:
     page = client.get("/").text
 
     assert 'enctype="multipart/form-data"' in page
@@ -37,15 +37,13 @@ def test_the_page_has_a_form_for_each_way(client: FlaskClient) -> None:
     "id",
     [UNKNOWN, "abc", "-1", "9223372036854775808", "%00", "1%20OR%201=1", "x" * 5000, UNKNOWN.upper(), "..", "é"],
 )
-def test_an_unknown_file_is_not_found_whatever_its_id_looks_like(client: FlaskClient, id: str) -> None:
+def test_an_unknown_or_malformed_id_is_not_found(client: FlaskClient, id: str) -> None:
     assert_problem(client.get(f"/files/{id}"), 404, "not-found")
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/files//x", "/files/x//content", "/static//ferry.js", "/files/x/", ""])
-def test_an_address_written_in_another_way_is_a_problem_and_no_redirect(
-    client: FlaskClient, method: str, path: str
-) -> None:
+def test_a_path_with_extra_slashes_is_not_found_and_not_redirected(client: FlaskClient, method: str, path: str) -> None:
     assert_problem(client.open(method=method, environ_overrides={"PATH_INFO": path}), 404, "not-found")
 
 
@@ -53,19 +51,21 @@ def test_an_address_written_in_another_way_is_a_problem_and_no_redirect(
     ("method", "path", "allow"),
     [("GET", "/normal_upload", "POST"), ("DELETE", "/files", "GET"), ("TRACE", "/", "GET"), ("PUT", "/healthz", "GET")],
 )
-def test_a_wrong_method_is_told_the_right_ones(client: FlaskClient, method: str, path: str, allow: str) -> None:
+def test_a_wrong_method_is_refused_with_the_allowed_ones(
+    client: FlaskClient, method: str, path: str, allow: str
+) -> None:
     answer = client.open(path, method=method)
 
     assert_problem(answer, 405, "method-not-allowed")
     assert allow in answer.headers["Allow"]
 
 
-def test_an_unknown_address_is_not_found(client: FlaskClient) -> None:
+def test_an_unknown_path_is_not_found(client: FlaskClient) -> None:
     assert_problem(client.get("/nothing/here"), 404, "not-found")
     assert_problem(client.get("/problems/unheard-of"), 404, "not-found")
 
 
-def test_a_page_of_files_goes_on_where_the_last_one_ended(client: FlaskClient) -> None:
+def test_a_cursor_continues_the_list_of_files(client: FlaskClient) -> None:
     ids = [upload(client) for _ in range(5)][::-1]
 
     seen, cursor = [], ""
@@ -79,7 +79,7 @@ def test_a_page_of_files_goes_on_where_the_last_one_ended(client: FlaskClient) -
     assert page["next"] is None
 
 
-def test_files_can_be_asked_for_by_status(client: FlaskClient) -> None:
+def test_files_can_be_filtered_by_status(client: FlaskClient) -> None:
     id = upload(client)
 
     assert [file["id"] for file in client.get("/files?status=COMPLETE").get_json()["files"]] == [id]
@@ -87,7 +87,7 @@ def test_files_can_be_asked_for_by_status(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("query", [f"limit={text}" for text in ("0", "-1", "101", "abc", "1e1", "1000000000", "")])
-def test_a_limit_that_is_none_is_refused(client: FlaskClient, query: str) -> None:
+def test_an_invalid_limit_is_refused(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/files?{query}")
 
     assert_problem(answer, 400, "invalid-parameter")
@@ -97,7 +97,7 @@ def test_a_limit_that_is_none_is_refused(client: FlaskClient, query: str) -> Non
 @pytest.mark.parametrize(
     "query", ["cursor=", "cursor=abc", "cursor=1%27--", "status=", "status=DONE", "status=pending", "prefix=%00"]
 )
-def test_a_parameter_that_makes_no_sense_is_refused(client: FlaskClient, query: str) -> None:
+def test_an_invalid_parameter_is_refused(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/files?{query}")
 
     assert_problem(answer, 400, "invalid-parameter")
@@ -111,24 +111,24 @@ def test_times_are_rfc_3339_in_utc(client: FlaskClient) -> None:
     assert file["created_at"] <= file["updated_at"]
 
 
-def test_health_is_told_apart_from_readiness(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_and_readiness_are_separate(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.get("/healthz").get_json() == {"status": "ok"}
     nothing = {"waiting": 0, "oldest_seconds": 0}
     assert client.get("/healthz/ready").get_json() == {"status": "ready", "celery": nothing}
 
-    monkeypatch.setattr("routes.ping", away)
+    monkeypatch.setattr("routes.ping", unavailable)
     assert client.get("/healthz").status_code == 200
     assert_problem(client.get("/healthz/ready"), 503, "database-unavailable")
 
 
-def away(*_: object) -> None:
+def unavailable(*_: object) -> None:
     raise OperationalError("SELECT secret", {}, Exception("password"))
 
 
-def test_a_database_that_is_away_is_told_with_a_time_to_come_back(
+def test_an_unavailable_database_is_reported_with_retry_after(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "get_owned", away)
+    monkeypatch.setattr(queries, "get_owned", unavailable)
     answer = client.get(f"/files/{UNKNOWN}")
 
     assert_problem(answer, 503, "database-unavailable")
@@ -137,7 +137,7 @@ def test_a_database_that_is_away_is_told_with_a_time_to_come_back(
     assert "password" not in answer.text
 
 
-def test_a_defect_answers_a_fixed_sentence(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_returns_a_fixed_text(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def defect(owner: str | None, id: str) -> None:
         raise RuntimeError("secret")
 
@@ -161,14 +161,14 @@ def test_a_defect_answers_a_fixed_sentence(client: FlaskClient, monkeypatch: pyt
     ],
 )
 @pytest.mark.parametrize("mode", ["normal", "async", "celery"])
-def test_a_wrong_upload_is_told_what_is_wrong(
+def test_an_invalid_upload_is_refused_with_its_reason(
     client: FlaskClient, mode: str, body: bytes, content_type: str, status: int, slug: str
 ) -> None:
     assert_problem(client.post(f"/{mode}_upload", data=body, content_type=content_type), status, slug)
 
 
 @pytest.mark.parametrize("slug", list(all_problems()))
-def test_the_type_of_a_problem_leads_to_its_cause_and_cure(client: FlaskClient, slug: str) -> None:
+def test_the_type_of_a_problem_links_to_its_explanation(client: FlaskClient, slug: str) -> None:
     page = client.get(f"/problems/{slug}")
 
     assert (page.status_code, page.mimetype) == (200, "text/plain")
@@ -176,7 +176,7 @@ def test_the_type_of_a_problem_leads_to_its_cause_and_cure(client: FlaskClient, 
     assert len(page.text) > 60
 
 
-def test_a_status_costs_one_statement(app: Flask, client: FlaskClient) -> None:
+def test_a_status_takes_one_statement(app: Flask, client: FlaskClient) -> None:
     id = upload(client)
     statements: list[str] = []
     event.listen(
@@ -188,10 +188,10 @@ def test_a_status_costs_one_statement(app: Flask, client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(("mode", "commits"), [("normal", 2), ("async", 3), ("celery", 3)])
-def test_an_upload_costs_as_few_commits_as_its_promises_need(
+def test_an_upload_takes_two_commits_or_three_in_the_background(
     app: Flask, client: FlaskClient, mode: str, commits: int
 ) -> None:
-    """normal: held, complete. The others: waiting, claimed, complete."""
+    """normal: claimed, complete. The others: pending, claimed, complete."""
     seen: list[str] = []
     event.listen(models.db.engine, "before_cursor_execute", lambda *call: seen.append(call[2].split()[0]), named=False)
     client.post(f"/{mode}_upload", data=form(part("file", b"x", "a")), content_type=FORM)

@@ -1,4 +1,4 @@
-"""The events of a file: each state once, in order, and an end."""
+"""The event stream of a file: each state once, in order, until the final one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from models import File, UploadStatus
 PENDING, PROCESSING, COMPLETE, ERROR = UploadStatus
 
 
-class Seen(Subscription):
-    """A watch that sees these states, one a look, and a clock that counts `seconds` a look."""
+class ScriptedSubscription(Subscription):
+    """A subscription that returns these states, one per wait, and a clock that advances by `seconds` per wait."""
 
     closed = False
 
@@ -36,13 +36,13 @@ class Seen(Subscription):
         return self.now
 
 
-def shown(row: File) -> tuple[str, str]:
+def serialize(row: File) -> tuple[str, str]:
     return f'{{"status":"{row.upload_status}"}}', f"tag-{row.upload_status}"
 
 
-def told(seen: Seen, last: str | None = None) -> list[str]:
+def sent(subscription: ScriptedSubscription, last: str | None = None) -> list[str]:
     found = []
-    for text in event_stream(seen, shown, last, seen.clock):
+    for text in event_stream(subscription, serialize, last, subscription.clock):
         found.append(text)
         assert len(found) < 1000
     return found
@@ -57,50 +57,54 @@ def test_an_event_has_an_id_a_name_and_its_data() -> None:
 
 
 @pytest.mark.parametrize("end", [COMPLETE, ERROR])
-def test_each_state_is_told_once_and_the_final_one_ends(end: UploadStatus) -> None:
-    assert told(Seen(PENDING, PROCESSING, end, PENDING)) == states(PENDING, PROCESSING, end)
+def test_each_state_is_sent_once_and_the_final_one_ends_the_stream(end: UploadStatus) -> None:
+    assert sent(ScriptedSubscription(PENDING, PROCESSING, end, PENDING)) == states(PENDING, PROCESSING, end)
 
 
-def test_what_the_client_has_already_is_not_told_again() -> None:
-    assert told(Seen(PROCESSING, COMPLETE), "tag-PROCESSING") == [KEEPALIVE, KEEPALIVE, *states(COMPLETE)]
+def test_the_last_received_state_is_not_sent_again() -> None:
+    assert sent(ScriptedSubscription(PROCESSING, COMPLETE), "tag-PROCESSING") == [
+        KEEPALIVE,
+        KEEPALIVE,
+        *states(COMPLETE),
+    ]
 
 
-def test_what_the_client_has_and_is_not_any_more_is_told() -> None:
-    assert told(Seen(PROCESSING, COMPLETE), "tag-PENDING") == [KEEPALIVE, *states(PROCESSING, COMPLETE)]
+def test_a_state_other_than_the_last_received_is_sent() -> None:
+    assert sent(ScriptedSubscription(PROCESSING, COMPLETE), "tag-PENDING") == [KEEPALIVE, *states(PROCESSING, COMPLETE)]
 
 
-def test_who_comes_back_is_answered_before_there_is_changed() -> None:
-    seen = Seen(PENDING)
+def test_a_reconnect_is_answered_before_the_next_change() -> None:
+    subscription = ScriptedSubscription(PENDING)
 
-    assert next(event_stream(seen, shown, "tag-PENDING", seen.clock)) == KEEPALIVE
-    assert seen.waits == []
+    assert next(event_stream(subscription, serialize, "tag-PENDING", subscription.clock)) == KEEPALIVE
+    assert subscription.waits == []
 
 
-def test_a_quiet_stream_is_written_to_now_and_then() -> None:
-    seen = Seen(PENDING, PENDING, PENDING, COMPLETE)
+def test_a_quiet_stream_sends_keepalives() -> None:
+    subscription = ScriptedSubscription(PENDING, PENDING, PENDING, COMPLETE)
 
-    assert told(seen) == [*states(PENDING), KEEPALIVE, KEEPALIVE, *states(COMPLETE)]
-    assert set(seen.waits) == {15.0}
+    assert sent(subscription) == [*states(PENDING), KEEPALIVE, KEEPALIVE, *states(COMPLETE)]
+    assert set(subscription.waits) == {15.0}
 
 
 def test_a_file_that_is_deleted_ends_its_stream() -> None:
-    assert told(Seen(PENDING, None)) == states(PENDING)
+    assert sent(ScriptedSubscription(PENDING, None)) == states(PENDING)
 
 
-def test_a_stop_ends_the_stream_after_what_is_known() -> None:
-    assert told(Seen(PENDING, PENDING, over_at=1)) == states(PENDING)
+def test_a_shutdown_ends_the_stream_after_the_known_state() -> None:
+    assert sent(ScriptedSubscription(PENDING, PENDING, over_at=1)) == states(PENDING)
 
 
-def test_no_stream_is_for_ever() -> None:
-    comments = told(Seen(PENDING, seconds=15.0), "tag-PENDING")
+def test_a_stream_ends_after_its_maximum_duration() -> None:
+    comments = sent(ScriptedSubscription(PENDING, seconds=15.0), "tag-PENDING")
 
     assert comments == [KEEPALIVE] * 20
 
 
-def test_only_changed_wakes_the_stream() -> None:
+def test_only_an_unsent_state_wakes_the_stream() -> None:
     for states_, last, done in (((PENDING,), "tag-PENDING", False), ((PENDING,), None, True), ((None,), "x", True),
                                 ((COMPLETE,), "tag-COMPLETE", True)):  # fmt: skip
-        seen = Seen(*states_)
-        events = event_stream(seen, shown, last, seen.clock)
+        subscription = ScriptedSubscription(*states_)
+        events = event_stream(subscription, serialize, last, subscription.clock)
         list(islice(events, 1 if last is None else 2))
-        assert seen.was_done == done
+        assert subscription.was_done == done

@@ -1,4 +1,4 @@
-"""What is believed of proxies: the path that they serve Ferry under, and the client's address."""
+"""Headers of counted proxies: the prefix of paths, the client's address and the scheme."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ FORGED = (
         ("//evil.example, /inner", 2, ""),
     ],
 )
-def test_the_prefix_is_what_the_counted_proxies_wrote(written: str, hops: int, prefix: str) -> None:
+def test_the_prefix_is_read_from_the_counted_proxies(written: str, hops: int, prefix: str) -> None:
     assert forwarded_prefix(written, hops) == prefix
 
 
 @pytest.mark.parametrize("written", FORGED)
-def test_a_malformed_prefix_is_none(written: str) -> None:
+def test_a_malformed_prefix_is_ignored(written: str) -> None:
     assert forwarded_prefix(written, 1) == ""
 
 
@@ -58,7 +58,7 @@ def upload(client: FlaskClient, headers: dict[str, str], status: int = 201) -> A
 
 
 def targets(client: FlaskClient, headers: dict[str, str], *paths: str) -> set[str]:
-    """All that the pages load, link to and send forms to on this site."""
+    """All addresses on this site that the pages load, link to or send forms to."""
     headers = {"Accept": "text/html", **headers}
     pages = "".join(client.get(path, headers=headers).text for path in ("/", "/docs", *paths))
     return {found for found in re.findall(r'(?:href|src|action|formaction)="([^"]*)"', pages) if found[:1] != "#"}
@@ -82,21 +82,21 @@ def test_all_links_are_below_the_prefix(settings: dict[str, str]) -> None:
     assert "http://localhost/ferry/normal_upload" in client.get("/docs", headers=headers).text
 
 
-def test_a_problem_names_addresses_below_the_prefix(settings: dict[str, str]) -> None:
+def test_a_problem_links_below_the_prefix(settings: dict[str, str]) -> None:
     problem = behind(settings).get("/nothing", headers={"X-Forwarded-Prefix": "/ferry"}).get_json()
 
     assert (problem["type"], problem["instance"]) == ("/ferry/problems/not-found", "/ferry/nothing")
 
 
 @pytest.mark.parametrize("written", [value for value in FORGED if "\x00" not in value])
-def test_a_malformed_prefix_leads_no_link_away(settings: dict[str, str], written: str) -> None:
+def test_a_malformed_prefix_changes_no_link(settings: dict[str, str], written: str) -> None:
     client, headers = behind(settings), {"X-Forwarded-Prefix": written}
 
     assert upload(client, headers).headers["Location"].startswith("/files/")
     assert "/normal_upload" in targets(client, headers)
 
 
-def test_a_prefix_of_a_client_counts_for_nothing_without_a_counted_proxy(settings: dict[str, str]) -> None:
+def test_a_prefix_from_a_client_is_ignored_without_a_counted_proxy(settings: dict[str, str]) -> None:
     answer = upload(behind(settings, "0"), {"X-Forwarded-Prefix": "/ferry"})
 
     assert answer.headers["Location"].startswith("/files/")
@@ -118,7 +118,7 @@ def test_a_prefix_of_a_client_counts_for_nothing_without_a_counted_proxy(setting
         ("", "127.0.0.1"),
     ],
 )
-def test_the_app_sees_the_clients_address_in_one_form(written: str, shown: str) -> None:
+def test_the_clients_address_is_normalised(written: str, shown: str) -> None:
     """Code and log read REMOTE_ADDR."""
     environ = {"REMOTE_ADDR": "::ffff:127.0.0.1", "HTTP_X_FORWARDED_FOR": written, "wsgi.url_scheme": "http"}
     Forwarded(lambda *_: [], 1)(environ, lambda *_: lambda _: None)  # type: ignore[arg-type, return-value]
@@ -139,7 +139,7 @@ def test_the_app_sees_the_clients_address_in_one_form(written: str, shown: str) 
         ("unknown", "198.51.100.1", 200),
     ],
 )
-def test_a_rate_counts_the_client_however_its_proxy_writes_it(
+def test_a_rate_limit_counts_all_spellings_of_an_address_together(
     settings: dict[str, str], first: str, second: str, status: int
 ) -> None:
     client = behind(settings, REQUEST_RATE_LIMIT="2/minute", CELERY_QUEUE=f"ferry-{uuid.uuid4().hex}")
@@ -159,8 +159,8 @@ def test_a_scheme_is_http_or_https(settings: dict[str, str], written: str, secur
 
 
 @pytest.mark.parametrize(("written", "secure"), [("https", False), ("https, http", True), ("https, http, http", False)])
-def test_a_header_counts_with_a_value_of_each_proxy(settings: dict[str, str], written: str, secure: bool) -> None:
-    """Of two proxies the inner one appends its value: a single one may be the client's."""
+def test_a_header_counts_only_with_a_value_of_each_proxy(settings: dict[str, str], written: str, secure: bool) -> None:
+    """With two proxies the inner one appends a value: a single value may be the client's."""
     answer = behind(settings, hops="2").get("/docs", headers={"X-Forwarded-Proto": written})
 
     assert ("Strict-Transport-Security" in answer.headers) is secure

@@ -1,4 +1,4 @@
-"""Bodies of JSON are taken as exactly what they should be, and whoever is wrong is told where."""
+"""JSON bodies are validated strictly, and a slot is acquired before they are read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.fakes import FORM
     [(["a"], ["a"]), (["b", "a"], ["b", "a"]), (["b", "a", "b"], ["b", "a"]), ([""], [""]),
      ([str(number) for number in range(100)], [str(number) for number in range(100)])],
 )  # fmt: skip
-def test_ids_come_once_each_in_their_order(ids: list[str], expected: list[str]) -> None:
+def test_ids_are_deduplicated_in_order(ids: list[str], expected: list[str]) -> None:
     assert parse_ids({"ids": ids}) == expected
 
 
@@ -34,7 +34,7 @@ def test_ids_come_once_each_in_their_order(ids: list[str], expected: list[str]) 
         ({"ids": ["a", ["b"]]}, "/ids/1"), ({"ids": ["a"], "a/b~c": 1}, "/a~1b~0c"), ({"ids": ["a"], "": 1}, "/"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_pointed_at(body: Any, where: str) -> None:
+def test_an_invalid_member_is_located_by_a_json_pointer(body: Any, where: str) -> None:
     with pytest.raises(InvalidBody) as raised:
         parse_ids(body)
 
@@ -45,7 +45,7 @@ def test_what_is_wrong_is_pointed_at(body: Any, where: str) -> None:
     ("steps", "expected"),
     [((), ""), (("foo", 0), "/foo/0"), (("a/b",), "/a~1b"), (("m~n",), "/m~0n"), (("~1",), "/~01")],
 )
-def test_a_pointer_is_written_as_rfc_6901_says(steps: tuple[str | int, ...], expected: str) -> None:
+def test_a_pointer_is_escaped_as_in_rfc_6901(steps: tuple[str | int, ...], expected: str) -> None:
     assert pointer(*steps) == expected
 
 
@@ -59,8 +59,8 @@ class Unread(io.RawIOBase):
         raise AssertionError("a byte of the body was read without a slot")
 
 
-def changing(app: Flask) -> list[tuple[str, str]]:
-    """Every method and address, whether it takes a body or not."""
+def operations(app: Flask) -> list[tuple[str, str]]:
+    """Every method and path, with or without a body."""
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
     return [(method, rule.rule.replace("<id>", "x")) for rule in rules for method in sorted(rule.methods or ())]
 
@@ -68,14 +68,14 @@ def changing(app: Flask) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream", FORM, "text/plain"])
 def test_no_byte_of_a_body_is_read_without_a_slot(app: Flask, content_type: str) -> None:
     client, answers = app.test_client(), {}
-    with ExitStack() as held:
+    with ExitStack() as slots:
         for _ in range(app.config["FERRY"].max_transfers):
-            held.enter_context(
+            slots.enter_context(
                 current_services().transfers.acquire(
                     f"process {os.getpid()} 127.0.0.1", app.config["FERRY"].max_transfers
                 )
             )
-        for method, path in changing(app):
+        for method, path in operations(app):
             answer = client.open(
                 f"{path}?name=a" if "_upload" in path else path,
                 method=method,
@@ -90,7 +90,7 @@ def test_no_byte_of_a_body_is_read_without_a_slot(app: Flask, content_type: str)
         assert answers["POST", "/files/status"] == answers["POST", "/files/delete"] == 429
 
 
-def test_the_slot_of_a_json_body_is_given_back(app: Flask) -> None:
+def test_the_slot_of_a_json_body_is_released(app: Flask) -> None:
     for _ in range(2 * app.config["FERRY"].max_transfers):
         assert app.test_client().post("/files/status", json={"ids": ["x"]}).status_code == 200
         assert app.test_client().post("/files/status", json=["x"]).status_code == 422

@@ -1,4 +1,4 @@
-"""COMPLETE files whose object something else has removed: 404 on every way to their bytes, until it is back."""
+"""COMPLETE files whose object was removed from the bucket: 404 on every download, until it is restored."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OF_THE_ROW = [
 
 @pytest.fixture
 def row(client: FlaskClient) -> File:
-    """A file whose object is gone, which no row says yet."""
+    """A COMPLETE file without its object."""
     row = queries.get(store(client))
     assert row is not None
     current_services().storage.delete(row.key)
@@ -55,10 +55,10 @@ def ask(client: FlaskClient, row: File, method: str, path: str, headers: dict[st
 
 
 @pytest.mark.parametrize(("method", "path", "headers"), ASKED)
-def test_a_file_whose_object_is_gone_is_missing_on_every_way(
+def test_a_missing_object_is_a_404_on_every_download(
     client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    """Found by this request, or said by the row before it."""
+    """The first request finds it missing, the second reads it from the row."""
     for _ in range(2):
         answer = ask(client, row, method, path, headers)
         assert_problem(answer, 404, "object-missing")
@@ -68,10 +68,10 @@ def test_a_file_whose_object_is_gone_is_missing_on_every_way(
 
 
 @pytest.mark.parametrize(("method", "path", "headers"), [*ASKED, *OF_THE_ROW])
-def test_a_row_that_says_so_is_believed_when_the_storage_agrees(
+def test_a_row_marked_missing_is_a_404_if_the_storage_confirms_it(
     client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    """`storage-missing`: what an earlier version wrote."""
+    """An earlier version wrote `storage-missing`."""
     assert transitions.set_error(row, "storage-missing")
     answer = ask(client, row, method, path, headers)
 
@@ -80,7 +80,7 @@ def test_a_row_that_says_so_is_believed_when_the_storage_agrees(
 
 
 @pytest.mark.parametrize(("method", "path", "headers"), [*ASKED, *OF_THE_ROW])
-def test_an_object_that_is_back_is_given_out_and_its_row_says_so(
+def test_a_restored_object_is_served_and_clears_the_error_of_its_row(
     client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
 ) -> None:
     assert transitions.set_error(row, ObjectMissing.slug())
@@ -90,7 +90,7 @@ def test_an_object_that_is_back_is_given_out_and_its_row_says_so(
     assert reload(row).error is None
 
 
-class Away(MemoryStorage):
+class UnavailableStorage(MemoryStorage):
     def stat(self, key: str) -> Any:
         raise StorageUnavailable
 
@@ -99,10 +99,10 @@ class Away(MemoryStorage):
 
 
 @pytest.mark.parametrize(("method", "path", "headers"), ASKED)
-def test_a_storage_that_is_away_takes_nothing_for_gone(
+def test_an_unavailable_storage_marks_no_object_missing(
     settings: dict[str, str], row: File, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    client = create_app(settings, {"storage": Away()}).test_client()
+    client = create_app(settings, {"storage": UnavailableStorage()}).test_client()
     assert_problem(ask(client, row, method, path, headers), 503, "storage-unavailable")
     assert reload(row).error is None
 
@@ -111,7 +111,7 @@ def test_a_storage_that_is_away_takes_nothing_for_gone(
     assert reload(row).error == "object-missing"
 
 
-def test_a_member_found_gone_on_the_way_cuts_the_archive_and_is_named_the_next_time(client: FlaskClient) -> None:
+def test_a_missing_member_cuts_the_archive_and_is_listed_by_the_next_request(client: FlaskClient) -> None:
     ids = [store(client, bytes(100_000), name) for name in ("a", "b")]
     gone = queries.get(ids[1])
     assert gone is not None
@@ -129,18 +129,18 @@ def test_a_member_found_gone_on_the_way_cuts_the_archive_and_is_named_the_next_t
     assert again.get_json()["ids"] == [gone.id]
 
 
-def test_a_row_that_can_not_be_written_changes_no_answer(
+def test_a_failed_update_of_the_row_changes_no_response(
     client: FlaskClient, row: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> None:
+    def unavailable(*_: object) -> None:
         raise OperationalError("", None, Exception())
 
-    monkeypatch.setattr(transitions, "set_error", away)
+    monkeypatch.setattr(transitions, "set_error", unavailable)
 
     assert_problem(client.get(f"/files/{row.id}/link"), 404, "object-missing")
 
 
-def test_a_file_whose_object_is_gone_can_be_deleted(client: FlaskClient, row: File) -> None:
+def test_a_file_without_its_object_can_be_deleted(client: FlaskClient, row: File) -> None:
     client.get(f"/files/{row.id}/content")
     assert client.delete(f"/files/{row.id}").status_code == 204
     assert_problem(client.get(f"/files/{row.id}/content"), 404, "not-found")

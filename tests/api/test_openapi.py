@@ -1,4 +1,4 @@
-"""The document of the API is what the code does: doors, scopes, bounds, shapes and problems."""
+"""The OpenAPI document matches the code: views, scopes, bounds, schemas and problems."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from problems import all_problems
 from tests.test_layers import files
 
 ONLY_IN_ROWS = {"attempts-exhausted", "bytes-damaged", "bytes-lost", "relay-lost", "server-stopped"}
-"""What ends or delays a file after the answer, and stands in its `error`."""
+"""Errors that occur after the response, and appear only in the `error` of a file."""
 
 
-def doors(app: Flask) -> dict[tuple[str, str], Any]:
+def views(app: Flask) -> dict[tuple[str, str], Any]:
     """Every view of the app, by method and path as OpenAPI writes it."""
     return {
         (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)): app.view_functions[rule.endpoint]
@@ -39,7 +39,7 @@ def doors(app: Flask) -> dict[tuple[str, str], Any]:
 
 
 def bounds() -> Iterator[tuple[Operation, str, str]]:
-    """Values just inside (`ok`) and just outside of what the document says of each number and choice."""
+    """Values just inside (`ok`) and just outside the documented bounds of each number and enum."""
     for operation in OPERATIONS:
         for parameter in operation.parameters:
             schema = parameter["schema"]
@@ -83,13 +83,13 @@ def test_it_has_the_version_of_the_package() -> None:
     assert f'version = "{document()["info"]["version"]}"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_every_door_is_an_operation_and_every_operation_a_door(app: Flask) -> None:
-    assert {(operation.method, operation.path) for operation in OPERATIONS} == set(doors(app))
+def test_every_view_is_an_operation_and_every_operation_a_view(app: Flask) -> None:
+    assert {(operation.method, operation.path) for operation in OPERATIONS} == set(views(app))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
-def test_an_operation_is_as_its_door(app: Flask, operation: Operation) -> None:
-    view = doors(app)[operation.method, operation.path]
+def test_an_operation_matches_its_view(app: Flask, operation: Operation) -> None:
+    view = views(app)[operation.method, operation.path]
     shown = document()["paths"][operation.path][operation.method]
     in_path = {parameter["name"] for parameter in operation.parameters if parameter["in"] == "path"}
     taken = inspect.signature(view).parameters
@@ -102,7 +102,7 @@ def test_an_operation_is_as_its_door(app: Flask, operation: Operation) -> None:
 @pytest.mark.parametrize(
     ("operation", "query", "expected"), list(bounds()), ids=lambda value: getattr(value, "id", value)
 )
-def test_a_value_is_taken_within_its_bounds_only(
+def test_a_value_is_accepted_only_within_its_bounds(
     client: FlaskClient, file: dict[str, Any], operation: Operation, query: str, expected: str
 ) -> None:
     body = {"data": b"abc", "content_type": "text/plain"} if operation.body else {}
@@ -139,14 +139,14 @@ def test_a_list_of_ids_has_the_bounds_of_the_document(client: FlaskClient) -> No
         assert client.post("/files/status", json={"ids": ["x"] * number}).status_code == status
 
 
-def test_a_file_is_shown_as_the_document_says(file: dict[str, Any]) -> None:
+def test_a_file_matches_its_schema(file: dict[str, Any]) -> None:
     schema = document()["components"]["schemas"]["File"]
 
     assert list(schema["properties"]) == list(file)
     assert list(schema["properties"]["links"]["properties"]) == list(file["links"])
 
 
-def test_the_example_of_a_file_is_one() -> None:
+def test_the_example_of_a_file_is_valid() -> None:
     schema = document()["components"]["schemas"]["File"]
 
     [example] = schema["examples"]
@@ -167,24 +167,24 @@ def test_the_example_of_a_file_is_one() -> None:
         ({"$ref": "#/components/schemas/Waiting"}, "Waiting"),
     ],
 )
-def test_a_field_has_a_type_in_words(schema: Schema, expected: str) -> None:
+def test_the_type_of_a_field_is_described(schema: Schema, expected: str) -> None:
     assert fields({"properties": {"a": schema}}) == [("a", expected, "")]
 
 
-def test_fields_of_an_object_in_an_object_have_dotted_names() -> None:
+def test_nested_fields_have_dotted_names() -> None:
     inner = {"type": "object", "properties": {"b": {"type": "string"}}}
 
     assert [name for name, _, _ in fields({"properties": {"a": inner}})] == ["a", "a.b"]
 
 
-def test_every_problem_that_is_answered_is_one_of_an_operation() -> None:
+def test_every_returned_problem_is_listed_by_an_operation() -> None:
     named = {kind.slug() for operation in OPERATIONS for kind in (*operation_problems(operation), *ROUTING)}
 
     assert set(all_problems()) - named == ONLY_IN_ROWS
     assert set(all_problems()) <= set(document()["components"]["schemas"])
 
 
-def test_a_problem_has_the_members_that_the_code_gives_it() -> None:
+def test_the_members_of_a_problem_are_documented() -> None:
     kinds = {kind.__name__: kind for kind in all_problems().values()}
     given: dict[str, set[str]] = {}
     for path in files():
@@ -208,7 +208,7 @@ class TestPage:
         for slug in all_problems():
             assert f'id="problem-{slug}"' in page
 
-    def test_it_shows_every_field_of_an_answer_and_what_it_means(self, client: FlaskClient) -> None:
+    def test_it_shows_every_response_field_with_its_meaning(self, client: FlaskClient) -> None:
         page = client.get("/docs").text
 
         for name, schema in shapes().items():
@@ -218,7 +218,7 @@ class TestPage:
                 assert row in page
                 assert meaning, field
 
-    def test_its_links_lead_somewhere(self, client: FlaskClient) -> None:
+    def test_its_links_resolve(self, client: FlaskClient) -> None:
         found: dict[str, set[str]] = {"href": set(), "id": set()}
         parser = HTMLParser()
         parser.handle_starttag = lambda _, attributes: [  # type: ignore[method-assign, assignment]
@@ -232,7 +232,7 @@ class TestPage:
             answer.close()
             assert answer.status_code == 200, link
 
-    def test_it_runs_and_loads_nothing_but_its_own_style(self, client: FlaskClient) -> None:
+    def test_it_has_no_scripts_and_no_foreign_styles(self, client: FlaskClient) -> None:
         answer = client.get("/docs")
 
         assert "style-src 'self'" in answer.headers["Content-Security-Policy"]

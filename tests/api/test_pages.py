@@ -1,4 +1,4 @@
-"""The HTML that Ferry answers: who gets it in place of JSON, and what it says."""
+"""HTML pages: content negotiation, the upload form and the page of a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.conftest import drain
 from tests.fakes import FORM, form, part
 
 NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
-"""What Chromium and Firefox send when they open an address or submit a form."""
+"""The Accept header of Chromium and Firefox for navigation and forms."""
 HTML = {"Accept": NAVIGATION}
 
 
@@ -35,7 +35,7 @@ def in_error(id: str, **values: Any) -> None:
 
 
 @pytest.mark.parametrize("mode", ["normal", "async", "celery"])
-def test_a_form_is_answered_with_the_way_to_the_files_page(app: Flask, client: FlaskClient, mode: str) -> None:
+def test_a_form_is_redirected_to_the_files_page(app: Flask, client: FlaskClient, mode: str) -> None:
     sent = send(client, mode, Accept=NAVIGATION)
     drain(app)
     page = client.get(sent.location, headers=HTML)
@@ -64,7 +64,7 @@ def test_a_form_is_answered_with_the_way_to_the_files_page(app: Flask, client: F
         (";;q=x, text", False),
     ],
 )
-def test_only_who_prefers_html_gets_a_page(client: FlaskClient, accept: str | None, is_page: bool) -> None:
+def test_a_page_is_returned_only_if_html_is_preferred(client: FlaskClient, accept: str | None, is_page: bool) -> None:
     headers = {} if accept is None else {"Accept": accept}
     sent = send(client, **headers)
     file = client.get(sent.location, headers=headers)
@@ -76,20 +76,20 @@ def test_only_who_prefers_html_gets_a_page(client: FlaskClient, accept: str | No
         assert "Accept" in answer.headers["Vary"]
 
 
-def test_a_form_that_comes_again_is_led_to_the_same_file(client: FlaskClient) -> None:
+def test_a_repeated_form_is_redirected_to_the_same_file(client: FlaskClient) -> None:
     first, second = (send(client, Accept=NAVIGATION, **{"Idempotency-Key": "one"}) for _ in range(2))
 
     assert (second.status_code, second.location) == (303, first.location)
     assert second.headers["Idempotency-Replayed"] == "true"
 
 
-def test_a_refused_form_is_a_problem_whatever_it_prefers(client: FlaskClient) -> None:
+def test_a_refused_form_is_a_problem_even_if_html_is_preferred(client: FlaskClient) -> None:
     answer = client.post("/normal_upload", data=form(), content_type=FORM, headers=HTML)
 
     assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
 
 
-def test_a_files_page_is_kept_nowhere_and_obeys_the_policy_of_pages(client: FlaskClient) -> None:
+def test_a_files_page_is_not_cached_and_obeys_its_content_security_policy(client: FlaskClient) -> None:
     page = client.get(send(client).location, headers=HTML)
 
     assert page.headers["Cache-Control"] == "no-store"
@@ -97,7 +97,7 @@ def test_a_files_page_is_kept_nowhere_and_obeys_the_policy_of_pages(client: Flas
     assert re.findall(r"<style|\sstyle=|<script(?! src=)|\son\w+=|javascript:", page.text) == []
 
 
-def test_a_files_page_reloads_until_the_file_has_ended(client: FlaskClient) -> None:
+def test_a_files_page_reloads_until_the_status_is_final(client: FlaskClient) -> None:
     where = send(client).location
     ended = client.get(where, headers=HTML)
     in_error(where.split("/")[-1], upload_status="PENDING", error="storage-unavailable", due_at=9e9)
@@ -112,7 +112,7 @@ def test_a_files_page_reloads_until_the_file_has_ended(client: FlaskClient) -> N
 @pytest.mark.parametrize(
     ("error", "slug"), [("storage-denied", "storage-denied"), ("client-disconnected", "incomplete-body")]
 )
-def test_a_failed_files_page_says_why(client: FlaskClient, error: str, slug: str) -> None:
+def test_the_page_of_a_failed_file_shows_the_reason(client: FlaskClient, error: str, slug: str) -> None:
     where = send(client).location
     in_error(where.split("/")[-1], upload_status="ERROR", error=error, error_detail="AccessDenied")
     page = client.get(where, headers=HTML).text
@@ -123,7 +123,7 @@ def test_a_failed_files_page_says_why(client: FlaskClient, error: str, slug: str
     assert "/content" not in page
 
 
-def test_a_name_is_text_in_every_page(client: FlaskClient) -> None:
+def test_a_name_is_escaped_in_every_page(client: FlaskClient) -> None:
     name = "<img src=x onerror=alert(1)>.txt"
     page = client.get(send(client, name=name).location, headers=HTML).text
 
@@ -131,13 +131,13 @@ def test_a_name_is_text_in_every_page(client: FlaskClient) -> None:
     assert "&lt;img src=x onerror=alert(1)&gt;.txt" in page
 
 
-def test_a_browser_is_offered_to_open_what_it_can_show(client: FlaskClient) -> None:
+def test_a_type_that_browsers_show_has_an_open_link(client: FlaskClient) -> None:
     png = client.post("/normal_upload?name=a.png", data=b"\x89PNG\r\n\x1a\n" + bytes(40), content_type="image/png")
-    shown, kept = (client.get(where, headers=HTML).text for where in (png.location, send(client).location))
+    image, other = (client.get(where, headers=HTML).text for where in (png.location, send(client).location))
 
-    assert ">Open</a>" in shown
-    assert ">Open</a>" not in kept
-    assert "download>Download</a>" in kept
+    assert ">Open</a>" in image
+    assert ">Open</a>" not in other
+    assert "download>Download</a>" in other
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_browser_is_offered_to_open_what_it_can_show(client: FlaskClient) -> N
         ("ERROR", {"error": StorageDenied.slug()}, "Failed."),
     ],
 )
-def test_a_status_is_said_in_words(status: str, values: dict[str, Any], words: str) -> None:
+def test_a_status_has_a_text(status: str, values: dict[str, Any], words: str) -> None:
     assert status_text(File(upload_status=UploadStatus(status), **values)) == words
 
 
@@ -164,17 +164,17 @@ def test_there_is_an_icon(client: FlaskClient) -> None:
 
 
 class TestForm:
-    def test_it_leads_to_the_api(self, client: FlaskClient) -> None:
+    def test_it_links_to_the_api_reference(self, client: FlaskClient) -> None:
         assert 'href="/docs"' in client.get("/").text
 
-    def test_each_button_says_what_it_does(self, client: FlaskClient) -> None:
+    def test_each_button_has_a_description(self, client: FlaskClient) -> None:
         page = client.get("/").text
 
         for mode in ("normal", "async", "celery"):
             assert re.search(rf'<button aria-describedby="{mode}" formaction="/{mode}_upload">', page)
             assert re.search(rf'id="{mode}">Answers when .+\.</p>', page)
 
-    def test_it_knows_the_limits(self, client: FlaskClient, settings: dict[str, str]) -> None:
+    def test_it_carries_the_limits(self, client: FlaskClient, settings: dict[str, str]) -> None:
         assert f'data-max-bytes="{10 << 20}"' in client.get("/").text
         assert "accept=" not in client.get("/").text
 
@@ -188,7 +188,9 @@ class TestForm:
         assert '<a id="files" href="/files">' in page
         assert "<noscript>" not in page
 
-    def test_with_keys_and_without_javascript_it_sends_nothing_and_says_what_to_do(self, client: FlaskClient) -> None:
+    def test_with_keys_and_without_javascript_it_is_disabled_and_shows_the_curl_command(
+        self, client: FlaskClient
+    ) -> None:
         api_keys.create("alice", ["upload"], None)
         page = client.get("/").text
 

@@ -26,7 +26,6 @@ from tests.api.helpers import assert_problem
     ],
 )
 def test_a_range_request_returns_its_bytes(client: FlaskClient, asked: str, status: int, first: int, end: int) -> None:
-    """B38."""
     answer = get(client, store(client), Range=asked)
 
     assert (answer.status_code, answer.data) == (status, BODY[first:end])
@@ -36,7 +35,6 @@ def test_a_range_request_returns_its_bytes(client: FlaskClient, asked: str, stat
 
 
 def test_a_range_beyond_the_end_is_refused_with_the_size(client: FlaskClient) -> None:
-    """B39."""
     answer = get(client, store(client), Range="bytes=1024-")
 
     assert_problem(answer, 416, "range-not-satisfiable")
@@ -46,7 +44,6 @@ def test_a_range_beyond_the_end_is_refused_with_the_size(client: FlaskClient) ->
 
 
 def test_an_empty_file_is_downloaded_whole(client: FlaskClient) -> None:
-    """B41."""
     id = store(client, b"")
 
     for answer in (get(client, id), get(client, id, Range="bytes=-5")):

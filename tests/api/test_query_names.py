@@ -48,7 +48,7 @@ def test_a_parameter_that_an_operation_does_not_have_is_refused(client: FlaskCli
 
 
 @pytest.mark.parametrize("operation", GUARDED, ids=lambda operation: operation.id)
-def test_a_parameter_that_comes_twice_is_refused(client: FlaskClient, operation: Operation) -> None:
+def test_a_repeated_parameter_is_refused(client: FlaskClient, operation: Operation) -> None:
     for name in parameters(operation):
         answer = client.open(f"{address(operation)}?{name}=1&{name}=1", method=operation.method.upper(), data=b"x")
 
@@ -56,20 +56,20 @@ def test_a_parameter_that_comes_twice_is_refused(client: FlaskClient, operation:
 
 
 @pytest.mark.parametrize("operation", OPEN, ids=lambda operation: operation.id)
-def test_pages_and_health_take_any_parameter(client: FlaskClient, operation: Operation) -> None:
+def test_pages_and_health_accept_any_parameter(client: FlaskClient, operation: Operation) -> None:
     answer = client.get(f"{address(operation)}?utm_source=mail&utm_source=mail")
 
     assert answer.status_code == 200
 
 
-def test_head_has_the_parameters_of_get_and_options_any(client: FlaskClient) -> None:
+def test_head_has_the_parameters_of_get_and_options_accepts_any(client: FlaskClient) -> None:
     assert client.head(f"/files/{UNKNOWN}/content?redirect=1").status_code == 404
     assert client.head(f"/files/{UNKNOWN}/content?redirct=1").status_code == 400
     assert client.options("/files?x=1").status_code == 200
 
 
 @pytest.mark.parametrize("query", ["x", "=", "=x", "%00=1", "NAME=a", "name[]=a", "x" * 3000, "a=1&" * 900])
-def test_odd_queries_are_refused_in_form(client: FlaskClient, query: str) -> None:
+def test_odd_queries_are_refused_with_a_problem(client: FlaskClient, query: str) -> None:
     problem = client.put(f"/normal_upload/a?{query}", data=b"x").get_json()
 
     assert problem["type"] == "/problems/invalid-parameter"
@@ -77,7 +77,7 @@ def test_odd_queries_are_refused_in_form(client: FlaskClient, query: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["chunk", "chunks", "dzchunkindex", "resumableTotalChunks", "X-Chunk-Index"])
-def test_a_number_of_chunks_in_the_query_is_a_chunked_upload(client: FlaskClient, name: str) -> None:
+def test_a_chunk_count_in_the_query_is_a_chunked_upload(client: FlaskClient, name: str) -> None:
     problem = client.put(f"/normal_upload/a?{name}=1", data=b"x").get_json()
 
     assert problem["type"] == "/problems/chunked-upload"

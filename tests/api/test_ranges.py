@@ -1,4 +1,4 @@
-"""Which bytes a Range asks for: B38, B39, B41, and what RFC 9110 §14 says beside."""
+"""The Range header is parsed as in RFC 9110 §14."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from problems import RangeNotSatisfiable
         ("bytes=-" + "9" * 5000, 1024, (0, 1024)),
     ],
 )
-def test_one_range_is_these_bytes(header: str, size: int, expected: tuple[int, int]) -> None:
+def test_a_single_range_is_parsed(header: str, size: int, expected: tuple[int, int]) -> None:
     assert parse_range(header, size) == expected
 
 
@@ -39,7 +39,7 @@ def test_one_range_is_these_bytes(header: str, size: int, expected: tuple[int, i
         "bytes=" + "1-2," * 500,
     ],
 )  # fmt: skip
-def test_several_ranges_and_what_is_none_are_ignored(header: str | None) -> None:
+def test_several_and_malformed_ranges_are_ignored(header: str | None) -> None:
     assert parse_range(header, 1024) is None
 
 
@@ -54,14 +54,14 @@ def test_a_range_beyond_the_end_is_refused_with_the_size(header: str, size: int)
     assert refused.value.headers == {"Content-Range": f"bytes */{size}"}
 
 
-def test_the_end_of_an_empty_file_is_all_of_it() -> None:
+def test_a_suffix_range_of_an_empty_file_is_the_whole_file() -> None:
     assert parse_range("bytes=-5", 0) is None
 
 
 @given(
     st.one_of(st.text(max_size=20), st.from_regex(r"bytes=[0-9]{0,4}-[0-9]{0,4}", fullmatch=True)), st.integers(0, 9999)
 )
-def test_a_range_lies_within_the_file_whatever_is_sent(header: str, size: int) -> None:
+def test_a_parsed_range_lies_within_the_file(header: str, size: int) -> None:
     try:
         found = parse_range(header, size)
     except RangeNotSatisfiable:

@@ -40,7 +40,7 @@ MODES = ("normal", "async", "celery")
         (None, "", "attachment", None),
     ],
 )
-def test_the_name_is_the_one_that_the_head_gives(
+def test_the_name_is_read_from_the_path_the_query_or_a_header(
     path: str | None, query: str, disposition: str, name: str | None
 ) -> None:
     wsgi_path = f"/normal_upload/{path}".encode().decode("latin-1")
@@ -67,7 +67,7 @@ def test_the_name_is_the_one_that_the_head_gives(
         ("\u202e", "/\xe2\x80\xae", "", "", MissingFilename),
     ],
 )
-def test_a_name_that_can_not_be_taken_is_refused(
+def test_an_invalid_name_is_refused(
     path: str | None, raw: str, query: str, disposition: str, problem: type[Problem]
 ) -> None:
     with pytest.raises(problem):
@@ -77,7 +77,7 @@ def test_a_name_that_can_not_be_taken_is_refused(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 @pytest.mark.parametrize(
-    ("content_type", "kept"),
+    ("content_type", "stored_type"),
     [
         (None, "application/octet-stream"),
         ("", "application/octet-stream"),
@@ -88,7 +88,7 @@ def test_a_name_that_can_not_be_taken_is_refused(
     ],
 )
 def test_a_body_of_any_type_is_the_file(
-    client: FlaskClient, mode: str, method: str, content_type: str | None, kept: str
+    client: FlaskClient, mode: str, method: str, content_type: str | None, stored_type: str
 ) -> None:
     for address in (f"/{mode}_upload/a.json", f"/{mode}_upload?name=a.json"):
         answer = client.open(address, method=method, data=b'{"a": 1}', content_type=content_type)
@@ -96,14 +96,14 @@ def test_a_body_of_any_type_is_the_file(
         file = client.get(answer.headers["Location"]).get_json()
 
         assert answer.status_code == (201 if mode == "normal" else 202)
-        assert (file["name"], file["size"], file["content_type"]) == ("a.json", 8, kept)
+        assert (file["name"], file["size"], file["content_type"]) == ("a.json", 8, stored_type)
         assert client.get(file["links"]["content"]).data == b'{"a": 1}'
 
 
 @pytest.mark.parametrize("address", ["/normal_upload", "/normal_upload/", "/async_upload/", "/celery_upload?name="])
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 @pytest.mark.parametrize("content_type", [None, "application/json", "application/x-www-form-urlencoded", "image/png"])
-def test_a_body_without_a_name_is_refused_with_how_to_name_it(
+def test_a_body_without_a_name_is_refused_with_the_ways_to_name_it(
     client: FlaskClient, address: str, method: str, content_type: str | None
 ) -> None:
     problem = client.open(address, method=method, data=b"x", content_type=content_type).get_json()
@@ -113,7 +113,7 @@ def test_a_body_without_a_name_is_refused_with_how_to_name_it(
         assert way in problem["detail"]
 
 
-def test_two_different_names_are_refused_and_named(client: FlaskClient) -> None:
+def test_contradictory_names_are_refused_with_their_sources(client: FlaskClient) -> None:
     problem = client.put("/normal_upload/a?name=b", data=b"x").get_json()
 
     assert (problem["type"], problem["parameter"]) == ("/problems/invalid-parameter", "name")
@@ -122,7 +122,7 @@ def test_two_different_names_are_refused_and_named(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_a_form_may_be_named_by_its_request(client: FlaskClient, method: str) -> None:
+def test_the_path_may_name_the_file_of_a_form(client: FlaskClient, method: str) -> None:
     for address, name in (("/normal_upload", "sent.txt"), ("/normal_upload/b.txt", "b.txt")):
         data = {"file": (io.BytesIO(b"x"), "sent.txt")}
         answer = client.open(address, method=method, data=data, content_type="multipart/form-data")
@@ -130,7 +130,7 @@ def test_a_form_may_be_named_by_its_request(client: FlaskClient, method: str) ->
         assert (answer.status_code, answer.get_json()["name"]) == (201, name)
 
 
-def test_put_makes_a_new_file_unless_an_idempotency_key_says_otherwise(client: FlaskClient) -> None:
+def test_put_creates_a_new_file_unless_its_idempotency_key_is_repeated(client: FlaskClient) -> None:
     ids = {client.put("/normal_upload/a", data=b"x").get_json()["id"] for _ in range(2)}
     key = {"Idempotency-Key": "k"}
     again = {client.put("/normal_upload/a", data=b"x", headers=key).get_json()["id"] for _ in range(2)}
@@ -140,7 +140,7 @@ def test_put_makes_a_new_file_unless_an_idempotency_key_says_otherwise(client: F
 
 
 @pytest.mark.parametrize("address", ["/normal_upload", "/async_upload/a.txt"])
-def test_a_wrong_method_and_a_preflight_name_both_methods(client: FlaskClient, address: str) -> None:
+def test_a_wrong_method_and_a_preflight_list_both_methods(client: FlaskClient, address: str) -> None:
     for answer in (client.get(address), client.options(address)):
         assert {"POST", "PUT"} <= set(answer.headers["Allow"].split(", "))
 

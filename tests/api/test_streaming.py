@@ -1,4 +1,4 @@
-"""A body leaves exactly as long as announced, or its connection is cut."""
+"""A body is sent with exactly the announced length, or its connection is cut."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_body_of_the_announced_length_passes(sizes: list[int]) -> None:
 
 
 @pytest.mark.parametrize(("sizes", "size"), [([], 1), ([3], 4), ([3, 3], 7), ([4], 3), ([3, 1], 3), ([1], 0)])
-def test_a_body_of_another_length_ends_with_an_error_and_never_goes_on_beyond(sizes: list[int], size: int) -> None:
+def test_a_body_of_another_length_raises_and_is_never_too_long(sizes: list[int], size: int) -> None:
     sent: list[bytes] = []
     with pytest.raises(StorageMismatch):
         sent.extend(enforce_length(chunks(*sizes), size))
@@ -29,20 +29,20 @@ def test_a_body_of_another_length_ends_with_an_error_and_never_goes_on_beyond(si
 
 
 @pytest.mark.parametrize("sizes", [[], [1], [0], [10] * 20_000, [70_000] * 3, [1, 300_000, 1], [65_535, 1, 1]])
-def test_small_pieces_leave_together(sizes: list[int]) -> None:
+def test_small_chunks_are_joined(sizes: list[int]) -> None:
     pieces = list(rechunk(chunks(*sizes)))
 
     assert b"".join(pieces) == b"".join(chunks(*sizes))
     assert all(len(piece) >= 65_536 for piece in pieces[:-1])
 
 
-def test_what_fails_before_the_first_byte_is_no_answer_yet(app: Flask) -> None:
+def test_an_error_before_the_first_byte_is_raised(app: Flask) -> None:
     with app.test_request_context(), ExitStack() as held, pytest.raises(StorageUnavailable):
         streaming_response(islice(breaking(b"", StorageUnavailable()), 1, None), 200, {}, held)
 
 
 @pytest.mark.parametrize("read", [0, 1, 2, 3])
-def test_what_was_held_is_let_go_once_wherever_the_reader_stops(app: Flask, read: int) -> None:
+def test_resources_are_released_once_wherever_the_reader_stops(app: Flask, read: int) -> None:
     ended: list[str] = []
     with app.test_request_context():
         with ExitStack() as held:
@@ -57,9 +57,9 @@ def test_what_was_held_is_let_go_once_wherever_the_reader_stops(app: Flask, read
     assert ended == ["held"]
 
 
-def test_who_stops_reading_has_so_long_for_each_piece(app: Flask) -> None:
-    mine, other = socket.socketpair()
-    with mine, other, app.test_request_context(environ_overrides={"gunicorn.socket": mine}), ExitStack() as held:
+def test_sending_a_chunk_has_a_timeout(app: Flask) -> None:
+    server, client = socket.socketpair()
+    with server, client, app.test_request_context(environ_overrides={"gunicorn.socket": server}), ExitStack() as held:
         streaming_response(chunks(1), 200, {}, held)
 
-        assert mine.gettimeout() == SEND_TIMEOUT
+        assert server.gettimeout() == SEND_TIMEOUT

@@ -116,7 +116,7 @@ def test_a_raw_body_is_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "kept"),
+    ("declared", "expected"),
     [
         ("image/png", "image/png"),
         ("Image/PNG", "image/png"),
@@ -126,8 +126,8 @@ def test_a_raw_body_is_a_file() -> None:
         ("a" * 200 + "/b", "application/octet-stream"),
     ],
 )
-def test_an_invalid_declared_type_becomes_octet_stream(declared: str, kept: str) -> None:
-    assert media_type(declared) == kept
+def test_an_invalid_declared_type_becomes_octet_stream(declared: str, expected: str) -> None:
+    assert media_type(declared) == expected
 
 
 def test_a_body_of_the_flask_test_client_is_read() -> None:

@@ -74,7 +74,7 @@ def fetch_reads_each_change(page: Page, place: Place, folder: Path) -> None:
 
 
 def an_event_source_reads_each_change_without_a_key(page: Page, place: Place, folder: Path) -> None:
-    """With a key it gets 401, and gives up without a reason."""
+    """With a key the request gets 401, and the browser shows no reason."""
     id = upload(place, "celery", b"x" * 100_000, "watched.bin")
     shown, state = page.evaluate(f"""new Promise(done => {{
         const all = [], events = watch('{id}', file => all.push(file.status))

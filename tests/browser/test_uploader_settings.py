@@ -22,7 +22,7 @@ NOT_ACCEPTED = {
     "Dropzone chunking": ("Dropzone", "chunking: true, chunkSize: 1000", 1, 2500, "chunked-upload"),
     "FilePond chunkUploads": ("FilePond", "chunkUploads: true, chunkSize: 1000", 1, 2500, "chunked-upload"),
 }
-"""The uploader and a setting to leave off; number and size of the files with which it does harm; the problem."""
+"""The uploader and an unsupported setting; number and size of the files that trigger it; the problem."""
 
 _ANCHOR = {"Uppy": "  headers,\n  shouldRetry", "Dropzone": "headers })", "FilePond": "allowMultiple: true,"}
 """Text of each recipe before which a setting can stand."""

@@ -89,7 +89,7 @@ NO_ANSWER = {
 
 @pytest.mark.parametrize("has_proxy", [False, True], ids=["no-connection", "proxy"])
 @pytest.mark.parametrize("name", UPLOADERS)
-def test_a_recipe_says_that_the_service_can_not_be_reached(
+def test_a_recipe_reports_an_unreachable_service(
     page: Page, place: Place, tmp_path: Path, name: str, has_proxy: bool
 ) -> None:
     def fail(route: Route) -> None:

@@ -1,4 +1,4 @@
-"""Files that a browser can show are shown: opened by themselves, and by the pages of another site."""
+"""Browsers show files of safe types: opened directly, and embedded by another site."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def stored(ferry: Stack, body: bytes, name: str) -> str:
 
 
 def until_red(page: Page) -> None:
-    """Return when the page has been painted. The PDF viewer has no event for that."""
+    """Return once the page is painted. The PDF viewer has no event for that."""
     for _ in range(50):
         if red(page) > 0.05:
             return

@@ -23,7 +23,7 @@ def entry(
 
 
 def _deflated(content: bytes) -> bytes:
-    """Raw deflate; what does not shrink stands in it as it is."""
+    """Raw deflate; incompressible data is stored."""
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(content) + packer.flush()
 

@@ -1,4 +1,4 @@
-"""Filenames in every encoding that clients send: read without losing a letter, or refused as badly encoded."""
+"""Filenames in every encoding that clients send: decoded completely, or refused as badly encoded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PART = b'Content-Disposition: form-data; name="file"; '
 
 
 def named(parameters: str) -> str | None:
-    """The name out of a part with these parameters beside `name`, of which `filename` is parsed as the parser does."""
+    """The name of a part with these parameters beside `name`; `filename` is parsed as by the form parser."""
     found = [each.partition("=")[2].strip('"') for each in parameters.split("; ") if each.startswith("filename=")]
     return part_filename(f'form-data; name="file"; {parameters}', found[-1] if found else None)
 

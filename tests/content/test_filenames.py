@@ -1,4 +1,4 @@
-"""Names: shown as they were sent, safe where they become part of a key."""
+"""Filenames: displayed as sent, sanitised in keys and archives."""
 
 from __future__ import annotations
 

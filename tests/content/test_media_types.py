@@ -1,4 +1,4 @@
-"""Pictures, sound and films in containers, as their makers begin them."""
+"""Images, audio and video in containers, with the first bytes that real programs write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents of old Office, pictures, archives, data, fonts and programs, by their marks."""
+"""Old Office documents, images, archives, data, fonts and programs, by magic number."""
 
 from __future__ import annotations
 

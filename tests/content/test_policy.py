@@ -100,7 +100,7 @@ class TestPolicy:
     def test_a_file_of_a_denied_type_leaves_nothing(
         self, client: FlaskClient, mode: str, body: bytes, detected: str
     ) -> None:
-        """B27, B29: no row, no object, no byte in the spool."""
+        """No row, no object and no spooled byte."""
         answer = send(client, mode, body)
         drain(client.application)
 

@@ -1,4 +1,4 @@
-"""Tokens and passwords go out of any text, in whatever spelling; what they stand in stays readable."""
+"""Tokens and passwords are redacted in any spelling; the surrounding text stays readable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOKEN = f"ferry_{ID}_{SECRET}"
 
 
 def encoded(text: str, times: int = 1) -> str:
-    """Every character percent-encoded, and the signs of that again."""
+    """Every character percent-encoded, `times` times over."""
     once = "".join(f"%{ord(sign):02X}" for sign in text)
     return once.replace("%", "%" + "25" * (times - 1))
 
@@ -105,22 +105,22 @@ def test_passwords_keys_and_signatures_are_redacted(text: str, shown: str) -> No
      "://", "://a@", "@://a", "bearer ", "authorization ", "?", f"{ID}_", "AKIA", "_"],
 )  # fmt: skip
 def test_four_times_the_text_takes_four_times_the_time(piece: str) -> None:
-    """The least of several, in time of this thread's own: the machine is shared."""
+    """The minimum of several runs, in CPU time of this thread: the machine is shared."""
 
     def seconds(size: int) -> float:
-        text, least = (piece * (size // len(piece) + 1))[:size], 9.0
+        text, minimum = (piece * (size // len(piece) + 1))[:size], 9.0
         for _ in range(5):
             began = time.thread_time()
             redact_secrets(text)
-            least = min(least, time.thread_time() - began)
-        return least
+            minimum = min(minimum, time.thread_time() - began)
+        return minimum
 
     assert seconds(32_000) < 8 * seconds(8_000) + 0.001
 
 
 @pytest.mark.parametrize("path", ["/files/{}", "/{}/x", "/files.zip?ids={}", "/problems/{}"])
 def test_a_problem_contains_no_token(client: FlaskClient, path: str) -> None:
-    """What it says gets into the logs of those who asked."""
+    """Clients log the text of a problem."""
     for spelled in (TOKEN, encoded(TOKEN), encoded(TOKEN, 2)):
         answer = client.get(path.format(spelled))
 

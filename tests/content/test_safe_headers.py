@@ -99,7 +99,7 @@ def test_no_name_breaks_the_header(sent: str) -> None:
 def test_the_declared_type_does_not_change_the_safe_headers(
     client: FlaskClient, mode: str, body: bytes, detected: str, content_type: str, how: str
 ) -> None:
-    """B27, B28: declared as an image."""
+    """All are declared as image/png."""
     id = send(client, mode, body).get_json()["id"]
     drain(client.application)
 

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes: right where it matters, and quick and quiet whatever comes."""
+"""Type detection by the first bytes: scripts, magic numbers and text, in linear time."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_unrecognised_bytes_are_unknown(head: bytes) -> None:
 
 
 def test_a_polyglot_has_the_type_of_its_magic_number() -> None:
-    """B28: it runs nowhere, since a picture it is called wherever it is given out."""
+    """Browsers do not run it: it is always served as an image."""
     assert detect(b"GIF89a/*" + bytes(20) + b"*/=1;alert(1);") == "image/gif"
     assert detect(PNG + b"<script>alert(1)</script>") == "image/png"
 
@@ -187,7 +187,7 @@ def test_blanks_take_linear_time(start: bytes, blank: bytes) -> None:
     ],
 )  # fmt: skip
 def test_hostile_heads_take_linear_time(piece: bytes) -> None:
-    """Some 0.1 ms each; what looked back at every piece would take a thousand times that."""
+    """About 0.1 ms each; backtracking at every piece would take a thousand times that."""
     head = (piece * SNIFF_BYTES)[:SNIFF_BYTES]
     began = time.perf_counter()
     for _ in range(10):

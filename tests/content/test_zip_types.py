@@ -1,4 +1,4 @@
-"""ZIP archives: what each maker of documents writes first, and archives that only hold or resemble documents."""
+"""ZIP archives: documents are detected by their first entries; archives that contain or resemble documents are not."""
 
 from __future__ import annotations
 

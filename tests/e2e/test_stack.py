@@ -1,4 +1,4 @@
-"""All of Ferry as processes, as a user sees it."""
+"""Uploads and downloads with all processes of Ferry."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.stack import MODES, Stack, storage_of
 
 
 @pytest.mark.parametrize(("mode", "status"), MODES.items())
-def test_a_file_is_downloaded_from_its_url_as_it_was_sent(stack: Stack, mode: str, status: int) -> None:
+def test_a_file_is_downloaded_from_its_url_unchanged(stack: Stack, mode: str, status: int) -> None:
     body = os.urandom(10_000_000)
 
     answer = stack.upload(mode, body)
@@ -67,7 +67,7 @@ def test_html_named_as_an_image_is_served_as_an_attachment(stack: Stack, mode: s
 
 
 def test_a_denied_type_is_refused_early_and_leaves_nothing(tmp_path: Path) -> None:
-    """Of every length, as a form and as a raw body; the client hears it, and the next request is served."""
+    """Files of every length, as a form and as a raw body; the next request on the connection is served."""
     page = b"<!DOCTYPE html><script>alert(1)</script>"
     with Stack(tmp_path, {"DENIED_TYPES": "text/html"}) as stack:
         for mode in MODES:
@@ -155,7 +155,7 @@ def test_a_thousand_disconnected_clients_leave_nothing(stack: Stack) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("mode", MODES)
-def test_a_gigabyte_arrives_as_it_was_sent(own_stack: Stack, mode: str, tmp_path: Path) -> None:
+def test_a_gigabyte_is_stored_unchanged(own_stack: Stack, mode: str, tmp_path: Path) -> None:
     with (tmp_path / "giga.bin").open("wb") as file:
         for number in range(1024):
             file.write(random.Random(number).randbytes(1 << 20))

@@ -121,7 +121,7 @@ def test_a_reconnect_with_the_last_event_id_gets_each_event_once(stack: Stack, p
 
 
 def test_a_reconnect_is_answered_at_once(own_stack: Stack) -> None:
-    """And not with the first comment that keeps a quiet stream alive."""
+    """The response does not wait for the first keepalive."""
     url = f"{own_stack.url}/files/{own_stack.upload('celery', b'x').json()['id']}"
     last = requests.get(url, timeout=30).headers["ETag"].strip('"')
 

@@ -1,4 +1,4 @@
-"""Every size at which something changes, in every mode, on every storage: what comes out is what went in."""
+"""Files of every boundary size are stored unchanged, in every mode and on every storage."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def services(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "sizes", [SMALL_EDGES, pytest.param(LARGE_EDGES, marks=pytest.mark.long)], ids=["small", "large"]
 )
-def test_a_file_of_any_size_arrives_as_it_was_sent(client: FlaskClient, mode: str, sizes: list[int]) -> None:
+def test_a_file_of_any_size_is_stored_unchanged(client: FlaskClient, mode: str, sizes: list[int]) -> None:
     for size in sizes:
         body = random.Random(size).randbytes(size)
         answer = client.post(f"/{mode}_upload", data=form(part("file", body, f"{size}.bin")), content_type=FORM)

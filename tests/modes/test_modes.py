@@ -1,4 +1,4 @@
-"""The three modes keep one contract over HTTP, and each what is its own."""
+"""The contract of all upload modes over HTTP, and the differences between them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def services(storage: FailingStorage) -> dict[str, Any]:
 
 
 class ModeContract:
-    """What every mode promises. A mode's tests inherit this and say which it is."""
+    """Promises of every mode. The tests of a mode inherit this and set `mode`."""
 
     mode: str
     answer: int
@@ -50,12 +50,12 @@ class ModeContract:
         )
 
     def ended(self, client: FlaskClient, answer: TestResponse) -> dict[str, Any]:
-        """The file after all work is done."""
+        """The file once all background work is done."""
         drain(client.application)
         return client.get(answer.headers["Location"]).get_json()  # type: ignore[no-any-return]
 
     @pytest.mark.parametrize("size", [0, 1, 1 << 20, MIN_PART - 1, MIN_PART + 1, DEFAULT_PART + 1])
-    def test_a_file_arrives_as_it_was_sent(self, client: FlaskClient, size: int) -> None:
+    def test_a_file_is_stored_unchanged(self, client: FlaskClient, size: int) -> None:
         body = os.urandom(size)
 
         answer = self.send(client, body)
@@ -68,7 +68,7 @@ class ModeContract:
         assert b"".join(current_services().storage.open(key)) == body
         assert list(current_services().spool.files()) == []
 
-    def test_the_answer_is_the_file(self, client: FlaskClient) -> None:
+    def test_the_response_is_the_file(self, client: FlaskClient) -> None:
         answer = self.send(client, b"x", "Ünïcode.pdf")
         file = answer.get_json()
 
@@ -81,13 +81,13 @@ class ModeContract:
         assert answer.headers["Location"] == file["links"]["self"] == f"/files/{file['id']}"
         assert client.get(answer.headers["Location"]).get_json()["id"] == file["id"]
 
-    def test_a_raw_body_is_taken_too(self, client: FlaskClient) -> None:
+    def test_a_raw_body_is_accepted(self, client: FlaskClient) -> None:
         url = f"/{self.mode}_upload?name=raw.bin"
         answer = client.post(url, data=b"raw", content_type="application/octet-stream")
 
         assert self.ended(client, answer)["sha256"] == hashlib.sha256(b"raw").hexdigest()
 
-    def test_a_bad_form_leaves_nothing_that_is_stuck(self, client: FlaskClient) -> None:
+    def test_a_bad_form_leaves_no_pending_file(self, client: FlaskClient) -> None:
         whole = form(part("file", b"x" * 9_000_000, "a.bin"))
         for body in (whole[:-30], whole[:5_000_000], form(part("file", b"x", "a"), part("file", b"y", "b"))):
             answer = client.post(f"/{self.mode}_upload", data=body, content_type=FORM)
@@ -98,13 +98,13 @@ class ModeContract:
         assert list(current_services().storage.list_objects()) == []
         assert list(current_services().spool.files()) == []
 
-    def test_a_file_too_large_is_told_the_limit(self, client: FlaskClient) -> None:
+    def test_a_file_that_is_too_large_is_refused_with_the_limit(self, client: FlaskClient) -> None:
         answer = self.send(client, bytes(10 * 2**20 + 1))
 
         assert (answer.status_code, answer.get_json()["max_bytes"]) == (413, 10 * 2**20)
         assert list(current_services().storage.list_objects()) == []
 
-    def test_a_storage_that_refuses_for_good_ends_the_file(self, client: FlaskClient, storage: FailingStorage) -> None:
+    def test_a_permanent_storage_error_fails_the_file(self, client: FlaskClient, storage: FailingStorage) -> None:
         storage.error = StorageDenied()
         self.send(client, b"x")
         drain(client.application)
@@ -116,7 +116,7 @@ class ModeContract:
 class TestNormal(ModeContract):
     mode, answer = "normal", 201
 
-    def test_the_answer_already_has_the_address(self, client: FlaskClient) -> None:
+    def test_the_response_already_has_the_url(self, client: FlaskClient) -> None:
         file = self.send(client, b"x").get_json()
 
         assert (file["status"], file["error"]) == ("COMPLETE", None)
@@ -126,7 +126,7 @@ class TestNormal(ModeContract):
         ("error", "status", "slug"),
         [(StorageUnavailable(), 503, "storage-unavailable"), (StorageDenied(), 502, "storage-denied")],
     )
-    def test_a_storage_that_fails_is_told_and_the_row_says_why(
+    def test_a_storage_error_is_returned_and_recorded(
         self, client: FlaskClient, storage: FailingStorage, error: Any, status: int, slug: str
     ) -> None:
         storage.error = error
@@ -136,18 +136,20 @@ class TestNormal(ModeContract):
         [file] = client.get("/files").get_json()["files"]
         assert (file["status"], file["error"]) == ("ERROR", slug)
 
-    def test_nothing_touches_the_spool(self, client: FlaskClient) -> None:
+    def test_the_spool_is_not_used(self, client: FlaskClient) -> None:
         self.send(client, bytes(3_000_000))
 
         assert not current_services().spool.folder.exists()
 
 
 class SpooledContract(ModeContract):
-    """What holds where the bytes wait in the spool."""
+    """Promises of the modes that spool the bytes."""
 
     answer = 202
 
-    def test_a_storage_that_is_away_lets_the_file_wait(self, client: FlaskClient, storage: FailingStorage) -> None:
+    def test_a_file_stays_pending_while_the_storage_is_unavailable(
+        self, client: FlaskClient, storage: FailingStorage
+    ) -> None:
         storage.error = StorageUnavailable()
         answer = self.send(client, b"kept")
         file = self.ended(client, answer)
@@ -156,10 +158,10 @@ class SpooledContract(ModeContract):
         assert (file["status"], file["error"], file["url"]) == ("PENDING", "storage-unavailable", None)
         assert b"".join(current_services().spool.open(file["id"])) == b"kept"
 
-    def test_an_answer_means_that_bytes_and_row_are_there(
+    def test_an_accepted_file_has_its_row_and_its_spooled_bytes(
         self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Nobody works on it, as if the process had died right after the answer."""
+        """No job runs, as if the process had died right after the response."""
         services = services_of(client.application)
         for pool in (services.store_pool, services.dispatch_pool):
             monkeypatch.setattr(pool, "submit", lambda job, *about: None)
@@ -176,28 +178,26 @@ class TestAsync(SpooledContract):
 class TestCelery(SpooledContract):
     mode = "celery"
 
-    def test_a_broker_that_is_away_costs_no_answer_and_no_file(
-        self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def away(*_: Any, **__: Any) -> None:
+    def test_an_unavailable_broker_fails_no_upload(self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unavailable(*_: Any, **__: Any) -> None:
             raise OperationalError
 
-        monkeypatch.setattr(tasks.upload, "apply_async", away)
+        monkeypatch.setattr(tasks.upload, "apply_async", unavailable)
         answer = self.send(client, b"kept")
 
         assert answer.status_code == 202
         assert self.ended(client, answer)["status"] == "PENDING"
         assert b"".join(current_services().spool.open(answer.get_json()["id"])) == b"kept"
 
-    def test_a_file_that_could_not_be_queued_is_due_again_within_a_lease(
+    def test_a_file_that_was_not_queued_is_due_again_within_a_lease(
         self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """However long the broker has been away, and the file has waited."""
+        """This does not depend on how long the broker was unavailable."""
 
-        def away(*_: Any, **__: Any) -> None:
+        def unavailable(*_: Any, **__: Any) -> None:
             raise OperationalError
 
-        monkeypatch.setattr(tasks.upload, "apply_async", away)
+        monkeypatch.setattr(tasks.upload, "apply_async", unavailable)
         id = self.send(client, b"kept").get_json()["id"]
         drain(client.application)
         engine.execute(text("UPDATE files SET updated_at = updated_at - 9000, due_at = due_at + 9000"))
@@ -209,7 +209,7 @@ class TestCelery(SpooledContract):
         assert row.due_at is not None
         assert row.due_at - engine.now() <= 3
 
-    def test_a_file_whose_bytes_are_gone_ends_and_says_so(self, client: FlaskClient) -> None:
+    def test_a_file_without_its_spooled_bytes_fails_as_bytes_lost(self, client: FlaskClient) -> None:
         services_of(client.application).dispatch_pool.submit = lambda job, *about: None
         answer = self.send(client, b"bytes")
         current_services().spool.delete(answer.get_json()["id"])
@@ -218,7 +218,7 @@ class TestCelery(SpooledContract):
         ended = self.ended(client, answer)
         assert (ended["status"], ended["error"]) == ("ERROR", "bytes-lost")
 
-    def test_a_message_carries_the_bytes_once_encoded_and_shows_none_in_its_headers(self, app: Flask) -> None:
+    def test_a_message_carries_the_bytes_in_its_body_and_not_in_its_headers(self, app: Flask) -> None:
         services_of(app).celery.conf.task_always_eager = False
         row = file.new_file("a.txt", "text/plain", "celery")
         file.receive(row, iter([b"secret bytes"]))
@@ -232,7 +232,7 @@ class TestCelery(SpooledContract):
 
     @pytest.mark.parametrize("text", ["", "!!!", "b3RoZXIgYnl0ZXM="])
     def test_a_message_with_other_bytes_stores_nothing(self, client: FlaskClient, text: str) -> None:
-        """Whoever can write to Redis can send tasks."""
+        """Any client of Redis can send tasks."""
         services_of(client.application).dispatch_pool.submit = lambda job, *about: None
         answer = self.send(client, b"true bytes")
         tasks.upload(answer.get_json()["id"], text)

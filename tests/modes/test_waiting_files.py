@@ -23,7 +23,7 @@ def a_file(mode: file.Mode = "celery") -> File:
 
 
 def later(seconds: float) -> None:
-    """As if so much time had passed since."""
+    """Move the row's timestamps back by so many seconds."""
     for column in ("created_at", "updated_at", "due_at"):
         engine.execute(text(f"UPDATE files SET {column} = {column} - :seconds"), {"seconds": seconds})
 
@@ -46,7 +46,7 @@ def test_a_file_that_has_waited_for_two_leases_is_named(app: Flask) -> None:
     assert line.startswith("FAIL  workers: 1 files wait for one, the longest for 7 s. Check that one runs")
 
 
-def test_dispatching_it_again_does_not_make_it_younger(app: Flask) -> None:
+def test_another_dispatch_does_not_reset_its_waiting_time(app: Flask) -> None:
     row = a_file()
     later(100)
     assert transitions.reserve_dispatch(row, 3)
@@ -54,8 +54,8 @@ def test_dispatching_it_again_does_not_make_it_younger(app: Flask) -> None:
     assert ready(app) == {"waiting": 1, "oldest_seconds": 100}
 
 
-def test_nothing_else_waits_for_a_worker(app: Flask) -> None:
-    """Another mode, at work, failed, deleted."""
+def test_other_files_are_not_counted_as_waiting(app: Flask) -> None:
+    """Files of another mode, in PROCESSING, in ERROR, and deleted."""
     a_file("async")
     claimed, failed, deleted = a_file(), a_file(), a_file()
     for row in (claimed, failed):
@@ -78,13 +78,13 @@ def test_the_pause_after_a_failed_attempt_does_not_count(app: Flask, age: float,
     assert ready(app) == {"waiting": waiting, "oldest_seconds": 8 * waiting}
 
 
-def test_no_pause_is_longer_than_the_longest() -> None:
+def test_no_pause_exceeds_the_maximum() -> None:
     pauses = [attempts.retry_delay("celery", Exception(), attempt, 1000, 900) for attempt in range(1, 1000)]
 
     assert max(pause or 0 for pause in pauses) * 1.25 == PAUSE
 
 
-def test_it_is_the_same_on_postgresql(app_on_postgresql: Flask) -> None:
+def test_waiting_files_are_counted_on_postgresql(app_on_postgresql: Flask) -> None:
     assert queries.waiting_for_workers(6, PAUSE) == (0, 0)
     row = a_file()
     later(100)

@@ -20,7 +20,7 @@ ADDRESS = "http://127.0.0.1:5000"
 """The address in the recipes."""
 
 MODULES = parts.ROOT / "tests" / "browser" / "node_modules"
-"""Where axios is, once its npm lock is installed."""
+"""The folder of axios, if its npm lock is installed."""
 
 _SUFFIXES = {"sh": "sh", "python": "py", "js": "mjs", "go": "go"}
 _BLOCK = re.compile(
@@ -34,7 +34,7 @@ class Recipe:
     """One code block.
 
     program, title: the headings above it, of the third and fourth level.
-    language: the word after the fence.
+    language: the word after the backticks.
     """
 
     program: str

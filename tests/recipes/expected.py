@@ -1,4 +1,4 @@
-"""What each recipe of docs/clients.md must bring about, by its title."""
+"""The expected outcome of each recipe of docs/clients.md, by title."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 PHOTO = b"\xff\xd8\xff\xe0" + random.Random(12).randbytes(300_000)
 NOTES = b"first\nsecond\n"
 FILES = {"photo.jpg": PHOTO, "notes.txt": NOTES, "one.csv": b"a,b\n", "two.csv": b"c,d\n"}
-"""In the folder of every recipe that uploads."""
+"""Files in the folder of every recipe that uploads."""
 
 SQUARES = b"".join(b"%d,%d\n" % (number, number**2) for number in range(1000))
 ARCHIVE = b"\x1f\x8b"
-"""Begins a gzip: the whole depends on the time."""
+"""The first bytes of a gzip: the others depend on the time."""
 
 
 @dataclass(frozen=True)
@@ -63,4 +63,4 @@ BY_TITLE = {
 }
 
 EXIT_CODES = {"curl": "curl ended with 22", "wget": "wget ended with 8", "HTTPie": "http ended with 4"}
-"""What the recipe "Errors" of a program of the shell prints besides."""
+"""Additional output of the recipe "Errors" of shell programs."""

@@ -1,4 +1,4 @@
-"""Requests as programs send them beside the recipes: heads that were recorded from each program, and its own calls."""
+"""Requests of programs that have no recipe: recorded headers of each program, and its own calls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HEADS = {
     "wget 1.21 --post-file": (_POST, "User-Agent: Wget/1.21.3", "Content-Type: application/x-www-form-urlencoded"),
     "HTTPie 3 < file": (_POST, "User-Agent: HTTPie/3.2.4", "Content-Type: application/json"),
 }
-"""The first line and the headers that matter, by program. Each has the length, or is chunked."""
+"""The first line and the relevant headers, by program. Each sends a length, or is chunked."""
 
 CALLS: dict[str, Callable[[str], Any]] = {
     "requests data=bytes": lambda url: requests.post(f"{url}?name=notes.txt", data=BODY, timeout=10),
@@ -64,7 +64,7 @@ LINES = {
     "wget --post-file to a name": "wget -q -O - --post-file=notes.txt {url}/normal_upload/notes.txt",
     "HTTPie POST <": "http --check-status POST '{url}/normal_upload?name=notes.txt' < notes.txt",
 }
-"""A line for the shell that uploads `notes.txt`."""
+"""A shell command that uploads `notes.txt`."""
 
 REFUSED = {
     "curl -F with two files in one field": ("curl -sS -F file=@one.csv,two.csv {url}/normal_upload", 400),
@@ -78,4 +78,4 @@ REFUSED = {
         "wget -q -O - --content-on-error --post-file=notes.txt {url}/normal_upload || true", 400,
     ),
 }  # fmt: skip
-"""A line for the shell that sends what can't be taken, and the status of the problem."""
+"""A shell command that sends an invalid request, and the status of the problem."""

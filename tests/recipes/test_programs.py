@@ -46,7 +46,7 @@ def test_each_program_has_recipes_to_send_to_wait_and_to_read_an_error(program: 
 
 @pytest.mark.parametrize("recipe", ALL)
 def test_a_recipe_works_as_printed(recipe: Recipe, ferry: Ferry, tmp_path: Path) -> None:
-    """It stores, saves and prints what is expected. A recipe with retries is answered with 503 at first."""
+    """It stores, saves and prints the expected files and text. A recipe with retries gets 503 first."""
     expected = BY_TITLE[recipe.title]
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -116,7 +116,7 @@ def test_curl_encodes_the_name_that_it_adds(ferry: Ferry, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("mode", ["normal", "async"])
 @pytest.mark.parametrize("program", HEADS)
-def test_a_body_is_a_file_whatever_type_its_program_declares(program: str, mode: str, ferry: Ferry) -> None:
+def test_a_body_of_any_declared_type_is_a_file(program: str, mode: str, ferry: Ferry) -> None:
     first, *headers = HEADS[program]
     is_chunked = "Transfer-Encoding: chunked" in headers
     length = [] if is_chunked else [f"Content-Length: {len(BODY)}"]
@@ -139,14 +139,14 @@ def test_a_call_without_a_type_uploads_a_file(call: str, ferry: Ferry) -> None:
 
 
 @pytest.mark.parametrize("program", LINES)
-def test_a_line_of_the_shell_uploads_a_file(program: str, ferry: Ferry, tmp_path: Path) -> None:
+def test_a_shell_command_uploads_a_file(program: str, ferry: Ferry, tmp_path: Path) -> None:
     ran = _shell(LINES[program], ferry, tmp_path)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     _check_notes(ferry, json.loads(ran.stdout))
 
 
-def test_a_form_field_before_the_file_sets_its_end(ferry: Ferry, tmp_path: Path) -> None:
+def test_a_form_field_before_the_file_sets_its_expiry(ferry: Ferry, tmp_path: Path) -> None:
     file = json.loads(_shell(LINES["curl -F with fields before the file"], ferry, tmp_path).stdout)
 
     created, expires = (datetime.fromisoformat(file[name]) for name in ("created_at", "expires_at"))
@@ -154,7 +154,7 @@ def test_a_form_field_before_the_file_sets_its_end(ferry: Ferry, tmp_path: Path)
 
 
 @pytest.mark.parametrize("program", REFUSED)
-def test_what_can_not_be_taken_is_a_problem_and_leaves_no_file(program: str, ferry: Ferry, tmp_path: Path) -> None:
+def test_an_invalid_request_is_a_problem_and_leaves_no_file(program: str, ferry: Ferry, tmp_path: Path) -> None:
     line, status = REFUSED[program]
     before = ferry.listed()
 
