@@ -3,7 +3,7 @@
 ```
 Problem                              500          internal-error
 ├── Request: form, body, headers     400 … 505    the request is malformed or not supported
-├── Auth and origin                  400 401 403  the client may not do this
+├── Auth and origin                  400 401 403  the client has no permission for this
 ├── Limits                           403 429 503  too many requests or bytes
 ├── State                            404 … 422    the file, or an earlier request, does not allow it
 ├── Spool and database               503 507      the server can't accept uploads now
@@ -12,8 +12,9 @@ Problem                              500          internal-error
 ```
 
 A class's docstring gives cause and cure to the client: it is served at the problem's `type` and printed in
-docs/errors.md. This module knows no HTTP request, storage or database. It stays one file, like the exceptions of
-Werkzeug or SQLAlchemy, because it is read as one list.
+docs/errors.md. "Storage" is always the object storage, except in the slug `storage-full`, which is the spool's disk.
+This module knows no HTTP request, storage or database. It stays one file, like the exceptions of Werkzeug or
+SQLAlchemy, because it is read as one list.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any, ClassVar, TypeGuard
 
 
 class Problem(Exception):
-    """Ferry failed unexpectedly and has logged the error. The same request may succeed later."""
+    """Ferry failed unexpectedly and has logged the error. Tell the operator the `request_id`."""
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
@@ -127,7 +128,7 @@ class MalformedMultipart(Problem):
 
 
 class FormTooLarge(Problem):
-    """The form has too many fields, or too many bytes in fields other than `file`."""
+    """The form has too many parts, or too many bytes outside its file."""
 
     status, title = 413, "Form fields too large"
 
@@ -311,7 +312,7 @@ class NotFound(Problem):
 
 
 class NotReady(Problem):
-    """The file is not COMPLETE: see `file_status`. `Retry-After` means that it may be soon. `ids` lists all."""
+    """The file is not COMPLETE: see `file_status`. With `Retry-After` it may be COMPLETE soon. `ids` lists all."""
 
     status, title = 409, "File not ready"
 
@@ -364,16 +365,24 @@ class IdempotencyKeyReused(Problem):
 # Spool and database
 
 
-class StorageFull(Problem):
+class SpoolDiskFull(Problem):
     """The server's disk has no space for the file. Nothing was stored. Try again later, or send a smaller file."""
 
     status, title, retry_after = 507, "Spool disk is full", 60
 
+    @classmethod
+    def slug(cls) -> str:
+        return "storage-full"
 
-class TooMuchWaiting(Problem):
+
+class SpoolLimitReached(Problem):
     """The spool has reached its byte limit. Nothing was accepted. Try again later."""
 
     status, title, retry_after = 503, "Spool limit reached", 30
+
+    @classmethod
+    def slug(cls) -> str:
+        return "too-much-waiting"
 
 
 class DatabaseUnavailable(Problem):
@@ -422,7 +431,7 @@ class Deleted(Problem):
 
 
 class LeaseLost(Problem):
-    """Another process has taken over this file. Check its status instead of sending it again."""
+    """Another process took over this file. Check its status, or repeat the request with the same Idempotency-Key."""
 
     status, title, retry_after = 503, "Lease lost", 5
 

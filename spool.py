@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from content.filenames import ID
-from problems import BytesLost, StorageFull
+from problems import BytesLost, SpoolDiskFull
 from quotas.spool_budget import SpoolBudget
 
 CHUNK = 1 << 20
@@ -73,7 +73,7 @@ class Spool:
         """Write the stream to disk; when this returns, the bytes survive a power failure.
 
         `max_bytes`: upper bound of the stream, None if unknown. Bytes being received count for `client`. Raises
-        StorageFull if the disk is full and TooMuchWaiting if the budget is used up: before the stream is read if
+        SpoolDiskFull if the disk is full and SpoolLimitReached if the budget is used up: before the stream is read if
         `max_bytes` shows it, else while reading. These and the stream's own errors leave no file behind.
         """
         path = self.path(id)
@@ -150,7 +150,7 @@ class Spool:
     def _check_disk(self, size: int) -> None:
         free = os.statvfs(self.folder)
         if size > free.f_bavail * free.f_frsize:
-            raise StorageFull
+            raise SpoolDiskFull
 
     def _bytes_except(self, ids: Collection[str]) -> int:
         return sum(file.size for file in self.files() if file.id not in ids)
@@ -169,12 +169,12 @@ class Spool:
 
 @contextmanager
 def _disk_full_errors() -> Iterator[None]:
-    """Raise StorageFull instead of the OSErrors of a full disk."""
+    """Raise SpoolDiskFull instead of the OSErrors of a full disk."""
     try:
         yield
     except OSError as error:
         if error.errno in _DISK_FULL:
-            raise StorageFull from error
+            raise SpoolDiskFull from error
         raise
 
 

@@ -52,7 +52,7 @@ def pointer(*steps: str | int) -> str:
 
 
 def _read_bytes(request: Request) -> bytes:
-    too_large = TooLarge(f"The body may have {_MAX_BYTES} bytes.", max_bytes=_MAX_BYTES)
+    too_large = TooLarge(f"The body is limited to {_MAX_BYTES} bytes.", max_bytes=_MAX_BYTES)
     if (request.content_length or 0) > _MAX_BYTES:
         raise too_large
     body = b""

@@ -70,7 +70,7 @@ def streaming_response(body: Iterator[bytes], status: int, headers: Mapping[str,
     first = context.run(next, body, b"")
     connection = request.environ.get("gunicorn.socket")
     if connection is not None:
-        # Python's sendall() applies the time-out to the whole chunk. The next request on the connection sets its own.
+        # Python's sendall() applies the time-out to the whole chunk. gunicorn removes it before the next request.
         connection.settimeout(SEND_TIMEOUT)
     response = Response(chain((first,), _remaining(body, context)), status, headers)
     response.call_on_close(cleanup.pop_all().close)

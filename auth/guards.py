@@ -35,7 +35,7 @@ def requires_scope(scope: Scope) -> Callable[[View], View]:
             principal = _authenticate(settings.request_rate_limit)
             _bind_log_context(principal)
             if principal.key and scope not in principal.key.scopes:
-                raise ScopeMissing(f"The key may not {scope}.", scope=scope)
+                raise ScopeMissing(f"The API key lacks the scope {scope}.", scope=scope)
             action, rate = (
                 ("upload", settings.upload_rate_limit) if scope == "upload" else ("other", settings.request_rate_limit)
             )

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 import config
 import spool
 from cli.checks import Advice, run_check
-from problems import BytesLost, StorageFull, TooMuchWaiting
+from problems import BytesLost, SpoolDiskFull, SpoolLimitReached
 from services import current_services
 from storage import Check
 
@@ -25,8 +25,8 @@ _IDENTITY_LENGTH = 36
 _ADVICE: Advice = (
     ("EROFS", "SPOOL_DIR is mounted read-only. Mount it writable, or name another folder."),
     ("EACCES|EPERM", "Run this as the user that Ferry runs as, and let that user write to SPOOL_DIR."),
-    (f"ENOSPC|EDQUOT|{StorageFull.title}", "The disk of SPOOL_DIR is full: free space, or name another folder."),
-    (TooMuchWaiting.title, "SPOOL_MAX_BYTES is used up: find out why files wait, or raise it."),
+    (f"ENOSPC|EDQUOT|{SpoolDiskFull.title}", "The disk of SPOOL_DIR is full: free space, or name another folder."),
+    (SpoolLimitReached.title, "SPOOL_MAX_BYTES is used up: find out why files wait, or raise it."),
     ("ENOTDIR|EEXIST|ELOOP|ENAMETOOLONG", "SPOOL_DIR has to be the path of a folder."),
     ("ENOLCK|ENOSYS|ENOTSUP", "The file system has neither hard links nor file locks: keep SPOOL_DIR on a local disk."),
     ("EIO", "The disk of SPOOL_DIR fails: see the kernel's log."),

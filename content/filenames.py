@@ -39,7 +39,7 @@ def display_name(sent: str) -> str:
 
 def filename_too_long() -> FilenameTooLong:
     """Return the problem with its limit."""
-    return FilenameTooLong(f"A file's name may have {MAX_NAME_BYTES} bytes of UTF-8.", max_bytes=MAX_NAME_BYTES)
+    return FilenameTooLong(f"A filename is limited to {MAX_NAME_BYTES} bytes of UTF-8.", max_bytes=MAX_NAME_BYTES)
 
 
 def safe_name(name: str) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from problems import TooMuchWaiting
+from problems import SpoolLimitReached
 
 _RESERVATION_STEP = 1 << 20
 """Bytes reserved ahead of those received: uploads of other processes are counted once a second only."""
@@ -45,15 +45,15 @@ class SpoolBudget:
         self._other_bytes, self._measured_at = 0, -_REFRESH_SECONDS
 
     def begin(self, id: str, client: str, max_bytes: int | None) -> None:
-        """Register an upload. Raises TooMuchWaiting if its `max_bytes` exceed the space available now."""
+        """Register an upload. Raises SpoolLimitReached if its `max_bytes` exceed the space available now."""
         with self._lock:
             upload = _Upload(client, max_bytes)
             if (max_bytes or 0) > self._available(upload):
-                raise TooMuchWaiting
+                raise SpoolLimitReached
             self._uploads[id] = upload
 
     def record(self, id: str, received: int) -> None:
-        """Set the bytes received of an upload. Raises TooMuchWaiting if they exceed the space available to it."""
+        """Set the bytes received of an upload. Raises SpoolLimitReached if they exceed the space available to it."""
         with self._lock:
             upload = self._uploads[id]
             upload.received = received
@@ -61,7 +61,7 @@ class SpoolBudget:
                 return
             space = self._available(upload)
             if received > space:
-                raise TooMuchWaiting
+                raise SpoolLimitReached
             ahead = received + self._step
             wanted = ahead if upload.max_bytes is None else min(ahead, upload.max_bytes)
             upload.reserved = max(received, min(wanted, space))

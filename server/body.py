@@ -53,9 +53,9 @@ def iter_body(request: Request) -> Iterator[bytes]:
 
 
 def has_unread_body(body: Body) -> bool:
-    """Whether part of a body has not arrived yet, so that the start of the next request on the connection is unknown.
+    """Whether part of a body has not been read from the connection, so that the next request's start is unknown.
 
-    Bytes that arrived together with the head do not count: they can be discarded without waiting.
+    If the length is known, bytes that arrived with the head count as read: they can be discarded without waiting.
     """
     reader = body.reader
     if isinstance(reader, LengthReader):

@@ -6,19 +6,19 @@ from problems import RequestTimeout
 
 
 class MinRate:
-    """Compares bytes received with the time that was spent waiting for them.
+    """Compares the bytes of a transfer with the time spent waiting for the client to send or read them.
 
     Only time in which a thread waited for the client counts: a slow storage is not the client's fault.
     """
 
     def __init__(self, timeout: float, rate: int) -> None:
-        """`timeout`: seconds without a byte. `rate`: bytes per second, over any two time-outs."""
+        """`timeout`: seconds without a byte. `rate`: bytes per second, averaged over two time-outs of waiting."""
         self._timeout, self._rate = timeout, rate
         self._idle = self._waited = 0.0
         self._received = 0
 
     def record(self, size: int, waited: float) -> None:
-        """Record that `size` bytes arrived after `waited` seconds. Raises RequestTimeout if that is too slow."""
+        """Record that `size` bytes were transferred in `waited` seconds. Raises RequestTimeout if it is too slow."""
         self._idle = 0.0 if size else self._idle + waited
         self._waited += waited
         self._received += size

@@ -22,7 +22,8 @@ def set_timeouts(sock: socket.socket, body_timeout: float) -> None:
     Not set on the listener: connections made before that would not inherit it.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(TICK))
-    # A write that times out after some bytes is no failure, the next one without any is: hence half the time-out.
+    # send() reports a time-out only if it sent nothing. After a partial send the next call waits again: two halves
+    # make one time-out.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(body_timeout / 2))
 
 

@@ -40,7 +40,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """Serves an app that has Ferry's settings. Everything but `handle` and its callees runs in the main thread."""
 
     on_stop: Callable[[], None] = staticmethod(lambda: None)
-    """Called in the main thread, not by the signal handler: that could wait for a lock which its own thread holds."""
+    """Called in the main thread. Not by the signal handler: it may take a lock that the interrupted thread holds."""
 
     @override
     def init_process(self) -> None:

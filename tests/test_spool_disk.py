@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from problems import StorageFull
+from problems import SpoolDiskFull
 from spool import Spool
 from tests.fakes import ID, breaking, chunks, unread
 
@@ -39,7 +39,7 @@ def test_bytes_reach_the_disk_before_the_name_does_and_the_name_before_the_retur
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_raises_storage_full_and_leaves_nothing(spool: Spool, code: int) -> None:
-    with pytest.raises(StorageFull):
+    with pytest.raises(SpoolDiskFull):
         spool.write(ID, breaking(b"half", OSError(code, "full")))
 
     assert list(spool.folder.iterdir()) == []
@@ -53,7 +53,7 @@ def test_a_really_full_disk_raises_storage_full_and_leaves_nothing(spool: Spool)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
             spool.write(ID, chunks(60_000, 60_000))
-        except StorageFull:
+        except SpoolDiskFull:
             os._exit(0 if list(spool.folder.iterdir()) == [] else 2)
         os._exit(1)
 
@@ -61,7 +61,7 @@ def test_a_really_full_disk_raises_storage_full_and_leaves_nothing(spool: Spool)
 
 
 def test_a_file_larger_than_the_disk_is_rejected_unread(spool: Spool) -> None:
-    with pytest.raises(StorageFull):
+    with pytest.raises(SpoolDiskFull):
         spool.write(ID, unread(), max_bytes=1 << 60)
 
     assert list(spool.folder.iterdir()) == []

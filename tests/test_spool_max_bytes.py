@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import uuid_utils
 
-from problems import TooMuchWaiting
+from problems import SpoolLimitReached
 from spool import Spool
 from tests.fakes import breaking, chunks, unread
 
@@ -23,7 +23,7 @@ def spool(tmp_path: Path) -> Spool:
 
 def test_a_file_beyond_the_budget_is_rejected_unread(spool: Spool) -> None:
     spool.write(ids[0], iter([bytes(60)]), max_bytes=60)
-    with pytest.raises(TooMuchWaiting):
+    with pytest.raises(SpoolLimitReached):
         spool.write(ids[1], unread(), max_bytes=41)
     spool.write(ids[2], iter([bytes(40)]), max_bytes=40)
 
@@ -39,12 +39,12 @@ def test_deleted_files_free_the_budget(spool: Spool) -> None:
 
 def test_files_of_other_processes_count(spool: Spool) -> None:
     Spool(spool.folder).write(ids[0], iter([bytes(60)]))
-    with pytest.raises(TooMuchWaiting):
+    with pytest.raises(SpoolLimitReached):
         spool.write(ids[1], unread(), max_bytes=41)
 
 
 def test_a_stream_of_unknown_length_is_stopped_at_the_budget(spool: Spool) -> None:
-    with pytest.raises(TooMuchWaiting):
+    with pytest.raises(SpoolLimitReached):
         spool.write(ids[0], chunks(60, 60))
     assert list(spool.files()) == []
     spool.write(ids[0], chunks(60, 40))
@@ -55,12 +55,12 @@ def test_a_running_upload_counts_by_received_bytes(spool: Spool) -> None:
 
     def watched() -> Iterator[bytes]:
         yield bytes(30)
-        with pytest.raises(TooMuchWaiting):
+        with pytest.raises(SpoolLimitReached):
             spool.write(ids[1], unread(), max_bytes=65, client="b")
         spool.write(ids[1], iter([bytes(64)]), max_bytes=64, client="b")
         yield bytes(7)
 
-    with pytest.raises(TooMuchWaiting):
+    with pytest.raises(SpoolLimitReached):
         spool.write(ids[0], watched(), max_bytes=100, client="a")
     assert [(kept.id, kept.size, kept.complete) for kept in spool.files()] == [(ids[1], 64, True)]
 
@@ -68,9 +68,9 @@ def test_a_running_upload_counts_by_received_bytes(spool: Spool) -> None:
 def test_one_client_leaves_half_the_budget_to_others(spool: Spool) -> None:
     def watched() -> Iterator[bytes]:
         yield bytes(30)
-        with pytest.raises(TooMuchWaiting):
+        with pytest.raises(SpoolLimitReached):
             spool.write(ids[1], unread(), max_bytes=15, client="a")
-        with pytest.raises(TooMuchWaiting):
+        with pytest.raises(SpoolLimitReached):
             spool.write(ids[1], chunks(10, 10), client="a")
         spool.write(ids[1], iter([bytes(50)]), max_bytes=50, client="b")
 

@@ -74,7 +74,7 @@ _UPLOAD: Kinds = (
     p.IdempotencyKeyInUse, p.IdempotencyKeyReused,
 )  # fmt: skip
 _STORED: Kinds = (p.Deleted, p.LeaseLost, *_STORAGE)
-_KEPT: Kinds = (p.StorageFull, p.TooMuchWaiting)
+_KEPT: Kinds = (p.SpoolDiskFull, p.SpoolLimitReached)
 _FETCH: Kinds = (p.NotFound, p.NotReady, ObjectMissing, *_STORAGE, p.TooManyDownloads)
 
 

@@ -152,7 +152,7 @@ class _Form:
     def _too_large(self) -> Problem:
         if FILE_FIELD.fullmatch(self._name) and isinstance(self._missing, MissingFilename):
             return self._missing
-        return FormTooLarge(f"The fields other than {FIELD!r} may have {MAX_FIELDS_BYTES} bytes.")
+        return FormTooLarge(f"The fields other than {FIELD!r} are limited to {MAX_FIELDS_BYTES} bytes in total.")
 
     def _check_charset(self) -> None:
         """Raise BadEncoding if a name is not ASCII and the form declares a charset other than UTF-8 (RFC 7578 §4.6)."""

@@ -11,12 +11,12 @@ from content.filenames import filename_too_long
 from problems import FormTooLarge, MalformedMultipart
 
 MAX_OVERHEAD = 1 << 20
-"""Bytes of a form other than its file: boundaries, headers, other fields, preamble and epilogue."""
+"""Bytes of a form outside its parts' contents: boundaries, part headers, preamble, epilogue."""
 
 _MAX_SEGMENTS = 20
 _MAX_PART_HEADERS, _MAX_PART_HEAD = 64, 8 << 10
 
-_HEAD_LIMIT = f"The header of a part may have {_MAX_PART_HEADERS} lines and {_MAX_PART_HEAD} bytes."
+_HEAD_LIMIT = f"The header of a part is limited to {_MAX_PART_HEADERS} lines and {_MAX_PART_HEAD} bytes."
 
 Event: TypeAlias = "MultipartSegment | bytes | None"
 """The head of a part, a chunk of its bytes, or its end (None)."""
@@ -33,7 +33,7 @@ def events(boundary: str, body: Iterator[bytes]) -> Iterator[Event]:
             found = list(parser.parse(chunk))
             overhead += len(chunk) - sum(len(event) for event in found if isinstance(event, bytes))
             if overhead > MAX_OVERHEAD:
-                raise FormTooLarge(f"A form may have {MAX_OVERHEAD} bytes in addition to its file.")
+                raise FormTooLarge(f"A form is limited to {MAX_OVERHEAD} bytes outside its parts' contents.")
             yield from found
         parser.close()
     except ParserLimitReached as error:
@@ -59,7 +59,7 @@ class _Parser(PushMultipartParser):  # type: ignore[misc]
         self._head = 0
         self._segments += 1
         if self._segments > _MAX_SEGMENTS:
-            raise FormTooLarge(f"A form may have {_MAX_SEGMENTS} parts.")
+            raise FormTooLarge(f"A form is limited to {_MAX_SEGMENTS} parts.")
         super()._on_segment_start()
 
     def _on_segment_headerline(self, line: bytes) -> None:

@@ -14,7 +14,7 @@ from flask import Flask
 from app import create_app
 from cli import spool_checks
 from cli.checks import message_of
-from problems import Problem, StorageFull, TooMuchWaiting
+from problems import Problem, SpoolDiskFull, SpoolLimitReached
 from services import current_services
 from storage import Check
 
@@ -62,7 +62,7 @@ def test_a_failing_step_is_reported_with_a_remedy(
     assert [path.name for path in current_services().spool.folder.iterdir()] == [".identity"]
 
 
-@pytest.mark.parametrize(("problem", "remedy"), [(StorageFull, "is full"), (TooMuchWaiting, "SPOOL_MAX_BYTES")])
+@pytest.mark.parametrize(("problem", "remedy"), [(SpoolDiskFull, "is full"), (SpoolLimitReached, "SPOOL_MAX_BYTES")])
 def test_a_refused_write_is_reported_with_a_remedy(
     app: Flask, monkeypatch: pytest.MonkeyPatch, problem: type[Problem], remedy: str
 ) -> None:
@@ -125,7 +125,7 @@ def test_a_folder_of_another_user_is_reported_and_not_written_to(app: Flask, mon
     ("error", "message"),
     [
         (OSError(errno.EROFS, "Read-only file system", "/x"), "Read-only file system (EROFS): /x"),
-        (StorageFull(), "Spool disk is full"),
+        (SpoolDiskFull(), "Spool disk is full"),
         (ValueError("two\n lines. "), "ValueError: two lines"),
         (ValueError("x" * 9999), f"ValueError: {'x' * 388}"),
         (ConnectionError("redis://:hunter2@h:1/0 is away"), "ConnectionError: redis://…@h:1/0 is away"),

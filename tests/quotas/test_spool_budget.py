@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from auth import api_keys
-from problems import TooMuchWaiting
+from problems import SpoolLimitReached
 from quotas.spool_budget import SpoolBudget, available
 from tests.conftest import drain
 from tests.fakes import FORM, eventually, form, part, services_of
@@ -55,7 +55,7 @@ def test_bytes_are_reserved_a_step_ahead_within_the_declared_size_and_the_budget
     assert reserved == [[101, 101], [101, 101], [101, 101], [150, 202]]
     budget.record("unknown", 1440)
     assert budget._uploads["unknown"].reserved == 1450
-    with pytest.raises(TooMuchWaiting):
+    with pytest.raises(SpoolLimitReached):
         budget.record("unknown", 1451)
     budget.end("unknown", spooled=False)
     budget.end("unknown", spooled=False)
