@@ -48,8 +48,8 @@ class Endpoint:
 def connection_error(error: Exception, endpoint: Endpoint, *, answered: bool, idle: float) -> ConnectionFailed:
     """Return the error for a request without a response: WrongAddress if no pause helps, else ConnectionFailed.
 
-    `answered`: the server has responded before, so that the same failures may be a restart. `idle`: seconds in which
-    nothing was transferred.
+    `answered`: the server has responded before, so that the same failures may be a restart. `idle`: seconds of
+    the failed try that count towards `max_retry_seconds`.
     """
     cause = _cause(error)
     permanent = _permanent_error(cause, endpoint)

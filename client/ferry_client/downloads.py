@@ -123,5 +123,5 @@ class _StreamDownload(_Download):
 
     def restart(self) -> None:
         raise DownloadInterrupted(
-            f"The server did not go on with {self._file.name} where it was cut. Only its beginning came."
+            f"The server did not resume {self._file.name} after the break: only its beginning was received."
         )

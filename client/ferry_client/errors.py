@@ -41,7 +41,8 @@ class FerryError(Exception):
 class ConnectionFailed(FerryError):
     """No response: the connection failed or broke, or the read timed out.
 
-    `idle`: seconds in which no byte of a file was transferred. They count towards `max_retry_seconds`.
+    `idle`: seconds of the failed try that count towards `max_retry_seconds`: all of them if the connection could not be
+    established or the request carries no file, else 0.
     """
 
     slug = "unreachable"

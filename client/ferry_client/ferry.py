@@ -33,8 +33,11 @@ class Ferry:
     """The service at `url`. Thread-safe; `with` closes its connections.
 
     Every method raises FerryError. Temporary failures (no connection, 408, 425, 429, 502, 503, 504) are retried with
-    growing delays for at most `max_retry_seconds`, 429 for longer. An address that has not answered yet and fails for
-    good (unknown host, connection refused, failed TLS) raises WrongAddress at once.
+    growing delays. `max_retry_seconds` bounds the delays and failed connection attempts of one request, and for a
+    request without a file also the waiting for a response that did not come. The time of sending a file, or of waiting
+    for the response to an upload, does not count; a download starts anew after each received byte; 429 is retried for
+    twenty times as long. An address that has not answered yet and fails for good (unknown host, connection refused,
+    failed TLS) raises WrongAddress at once.
 
     The proxy variables count as in curl (http_proxy, https_proxy, all_proxy, no_proxy), except for loopback addresses.
 

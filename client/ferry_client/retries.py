@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 RETRY_STATUSES = (408, 425, 429, 502, 503, 504)
 """408 (RFC 9110 §15.5.9) and 425 (RFC 8470 §5.2) allow a repeated request. 500 is excluded: Ferry sends it for its own
-bugs, which a repeated request would hit again.
+bugs, which a repeated request would hit again. So is 507: only the user may repeat the request (RFC 4918 §11.5).
 """
 _PERMANENT_SLUGS = (
     "storage-denied", "storage-no-bucket", "storage-rejected", "storage-missing", "storage-unsupported",
@@ -25,7 +25,7 @@ _PERMANENT_SLUGS = (
 
 _FIRST_DELAY, _MAX_DELAY = 0.5, 30.0
 RATE_LIMIT_FACTOR = 20
-"""Multiple of `max_retry_seconds` allowed for 429: slots are freed by other clients' transfers, not by a repair."""
+"""Multiple of `max_retry_seconds` for 429: slots are freed by this client's other transfers, not by a repair."""
 
 
 def is_retryable(error: FerryError) -> bool:
@@ -42,8 +42,8 @@ def retry_delay(
     """Return the seconds before the next try after the `failures`th failure, or None to give up.
 
     The delay doubles with each failure and is never below Retry-After (RFC 9110 §10.2.3). `jitter`, 0 to 1, spreads
-    clients that failed at the same time. `elapsed`: seconds spent so far on delays and without transferring bytes; with
-    the next delay they may not exceed `max_retry_seconds`.
+    clients that failed at the same time. `elapsed`: seconds of earlier delays and of
+    failed tries that count (ConnectionFailed.idle); the sum with the next delay is at most `max_retry_seconds`.
     """
     if not is_retryable(error):
         return None

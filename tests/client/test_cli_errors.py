@@ -21,7 +21,7 @@ from tests.client.fake_server import FakeServer, Handler, respond_problem
     ("status", "slug", "reported"),
     [
         (401, "unauthorized", "Set --key or FERRY_KEY."),
-        (403, "scope-missing", "Set --key or FERRY_KEY to a key that may."),
+        (403, "scope-missing", "Set --key or FERRY_KEY to a key with this scope."),
         (404, "not-found", "not-found"),
     ],
 )
@@ -38,11 +38,11 @@ def test_an_error_names_the_option_that_fixes_it(
 
 
 def test_a_missing_scope_is_reported_with_the_servers_detail(fake: FakeServer, shell: Shell) -> None:
-    problem = {"type": "/problems/scope-missing", "title": "x", "detail": "The key may not read.", "scope": "read"}
+    problem = {"type": "/problems/scope-missing", "title": "x", "detail": "The key lacks the scope.", "scope": "read"}
     fake.overrides = [lambda handler: handler.json(403, problem)]
 
     _, _, err = shell("ls", "--url", fake.url)
-    assert err == "ferry: The key may not read. Set --key or FERRY_KEY to a key that may. (scope-missing)\n"
+    assert err == "ferry: The key lacks the scope. Set --key or FERRY_KEY to a key with this scope. (scope-missing)\n"
 
 
 def test_too_many_uploads_names_jobs_at_each_retry(fake: FakeServer, shell: Shell) -> None:
@@ -124,7 +124,7 @@ def test_ctrl_c_of_named_files_promises_no_skipping(fake: FakeServer, folder: Pa
 
     assert code == ExitCode.INTERRUPTED
     # The first file's line may or may not be printed before the signal.
-    advice = "Send again those that have no line of their own"
+    advice = "Upload again the files without a line of their own"
     assert re.search(rf"interrupted: [12] of 2 files not finished\. {advice}", err)
 
 

@@ -54,7 +54,7 @@ def test_a_key_without_read_scope_sends_everything(fake: FakeServer, command: Ru
     ran = command(fake.url, "upload", "-r", folder)
 
     assert ran.returncode == 0
-    assert "may not read" in ran.stderr
+    assert "lacks the scope read" in ran.stderr
     assert "4 sent, 0 skipped" in ran.stderr
 
 

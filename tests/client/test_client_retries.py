@@ -47,6 +47,7 @@ def response(status: int, retry_after: float | None = None) -> FerryError:
         (StorageMismatch("x", status=502), 1, 0, 0.5),
         (ObjectMissing("x", status=404), 1, 0, None),
         (response(500), 1, 0, None),
+        (response(507, retry_after=1), 1, 0, None),
         (response(409), 1, 0, None),
         (response(409, retry_after=1), 1, 0, None),
         (TooLarge("x", status=413), 1, 0, None),

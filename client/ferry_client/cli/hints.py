@@ -14,12 +14,12 @@ _HINTS = {
     "http-405": _ADDRESS,
     "redirected": "Set --url or FERRY_URL to that address",
     "unauthorized": "Set --key or FERRY_KEY",
-    "scope-missing": "Set --key or FERRY_KEY to a key that may",
-    "too-many-uploads": "--jobs sends fewer at once",
-    "too-many-downloads": "--jobs fetches fewer at once",
+    "scope-missing": "Set --key or FERRY_KEY to a key with this scope",
+    "too-many-uploads": "Set --jobs to fewer uploads at once",
+    "too-many-downloads": "Set --jobs to fewer downloads at once",
 }
 
-_DETAILS = {"unauthorized": "The server needs an API key that it knows and that has not ended"}
+_DETAILS = {"unauthorized": "The server requires a known, unexpired API key"}
 """Replaces the server's detail, which names an HTTP header."""
 
 

@@ -72,7 +72,7 @@ def _global_options() -> argparse.ArgumentParser:
     group.add_argument("--key", help="API key (default: $FERRY_KEY, which others can't see in ps)")
     group.add_argument(
         "--retry-max-time", type=parse_seconds, metavar="SECONDS", dest="max_retry_seconds",
-        help=f"pauses of all retries of a request together (default: {_MAX_RETRY_SECONDS:g}; 0: no retry)",
+        help=f"pauses and failed connection attempts of a request (default: {_MAX_RETRY_SECONDS:g}; 0: no retry)",
     )  # fmt: skip
     group.add_argument("--json", action="store_true", help="print a line of JSON a file")
     return parser

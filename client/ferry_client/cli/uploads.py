@@ -74,7 +74,7 @@ def _resume_hint(options: Namespace, total: int) -> str:
         return "Run it again: what is stored already is skipped."
     if total == 1:
         return "Run it again."
-    return "Send again those that have no line of their own: only --recursive skips what is stored already."
+    return "Upload again the files without a line of their own: only --recursive skips stored files."
 
 
 def _dry_run_outcome(local: LocalFile) -> Outcome:
@@ -97,5 +97,5 @@ def _remote_index(
     try:
         return RemoteIndex(ferry, locals, expires_in)
     except ScopeMissing:
-        output.error("the key may not read: what is there already is sent again")
+        output.error("the key lacks the scope read: files that are stored already are uploaded again")
         return None
