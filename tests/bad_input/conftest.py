@@ -1,4 +1,4 @@
-"""One Ferry for all bad input, with a single thread: whoever kept it would keep the next client out."""
+"""One Ferry for all bad input, with a single thread: a request that blocks it would block the next test."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ RAW = "Content-Type: application/pdf"
 
 
 class Ferry(Stack):
-    """The real thing, and what has been put into its bucket so far."""
+    """All processes of Ferry, and the keys of the objects that may be in its bucket."""
 
-    kept: set[str]
+    expected: set[str]
 
     def __enter__(self) -> Ferry:
         super().__enter__()
-        self.kept = set()
+        self.expected = set()
         return self
 
     def ask(self, request: bytes, *, end: bool = False) -> Reply:
-        """The answer to a request over a connection of its own."""
+        """The response to a request on a new connection."""
         with Wire(self.ports.web) as wire:
             wire.send(request, end=end)
             return wire.reply()
 
     def assert_clean(self) -> None:
-        """Nothing is stuck, nothing is left over, and the next good upload is served."""
+        """No file is unfinished, no bytes are left behind, and the next valid upload is served."""
         deadline = time.monotonic() + 10
         while self._unended() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert self._unended() == []
         assert self.spooled() == []
-        assert set(self.objects()) == self.kept
+        assert set(self.objects()) == self.expected
 
         good = self.ask(post("/normal_upload?name=good.bin", b"good", RAW))
         assert (good.status, good.json["status"]) == (201, "COMPLETE")
@@ -50,11 +50,11 @@ class Ferry(Stack):
         """The file of an accepted upload once it is stored. Its object may stay."""
         file = accepted.json if accepted.json["status"] == "COMPLETE" else self.ended(accepted.json["id"])
         assert file["status"] == "COMPLETE"
-        self.kept.add(file["url"].rsplit("/", 1)[1])
+        self.expected.add(file["url"].rsplit("/", 1)[1])
         return file
 
     def web_workers(self) -> list[int]:
-        """The processes that serve."""
+        """The ids of the web processes."""
         pid = self.running["web"].pid
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
@@ -64,6 +64,7 @@ class Ferry(Stack):
 
 
 def settings(threads: int) -> dict[str, str]:
+    """Settings of one web process with short timeouts."""
     return {
         "BODY_TIMEOUT": str(STALL),
         "MIN_UPLOAD_RATE": str(RATE),
@@ -82,6 +83,6 @@ def ferry_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ferry]:
 
 @pytest.fixture
 def ferry(ferry_of_all: Ferry) -> Iterator[Ferry]:
-    """Ferry. After the test nothing of it is left, and the next client is served."""
+    """Ferry. After the test no bytes are left behind, and the next client is served."""
     yield ferry_of_all
     ferry_of_all.assert_clean()

@@ -1,4 +1,4 @@
-"""HTTP by hand: requests that no library would send, and answers as they come."""
+"""HTTP over a plain socket: requests that no library sends, and unprocessed responses."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-_PATIENCE = 15
+_TIMEOUT = 15
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. Header names are in lower case."""
+    """One response. Header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -33,11 +33,11 @@ class Reply:
 
 
 class Wire:
-    """One connection. Small reads and writes go out at once."""
+    """One connection, without Nagle's algorithm."""
 
     def __init__(self, port: int, receive_buffer: int = 0, source: str = "", segment: int = 0) -> None:
         self.socket = socket.socket()
-        self.socket.settimeout(_PATIENCE)
+        self.socket.settimeout(_TIMEOUT)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -56,21 +56,21 @@ class Wire:
         self.socket.close()
 
     def use(self, tls: ssl.SSLContext) -> None:
-        """Shake hands."""
+        """Start TLS."""
         self._file.close()
         self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self._file = self.socket.makefile("rb")
 
     def send(self, request: bytes, *, end: bool = False) -> None:
-        """Send all of it, reading nothing meanwhile. `end`: and no more will come."""
+        """Send all of it without reading. `end`: close the sending side."""
         self.socket.sendall(request)
         if end:
             self.socket.shutdown(socket.SHUT_WR)
 
     def reply(self) -> Reply:
-        """The next answer."""
+        """The next response."""
         line = self._file.readline()
-        assert line, "the server has hung up"
+        assert line, "the server closed the connection"
         headers: dict[str, str] = {}
         while header := self._file.readline().strip():
             name, _, value = header.decode("latin-1").partition(":")
@@ -78,11 +78,11 @@ class Wire:
         return Reply(int(line.split()[1]), headers, self._file.read(int(headers.get("content-length", 0))))
 
     def ended(self) -> bool:
-        """Whether the server hangs up, and says nothing more."""
+        """Whether the server closes the connection without further bytes."""
         return self._file.read(1) == b""
 
     def trickle(self, content: bytes, every: float) -> None:
-        """Send these bytes one by one, until the server has something to say."""
+        """Send these bytes one by one, until the server responds."""
         for byte in content:
             self.socket.sendall(bytes([byte]))
             if select.select([self.socket], [], [], every)[0]:
@@ -90,9 +90,9 @@ class Wire:
 
 
 def post(path: str, body: bytes, *headers: str, length: int | None = -1) -> bytes:
-    """A request with this body. `length`: what is announced, by default the truth, None: nothing."""
-    announced = [] if length is None else [f"Content-Length: {len(body) if length == -1 else length}"]
-    head = [f"POST {path} HTTP/1.1", "Host: localhost", *headers, *announced, "", ""]
+    """A request with this body. `length`: the Content-Length, by default the right one; None: no such header."""
+    declared = [] if length is None else [f"Content-Length: {len(body) if length == -1 else length}"]
+    head = [f"POST {path} HTTP/1.1", "Host: localhost", *headers, *declared, "", ""]
     return "\r\n".join(head).encode() + body
 
 
