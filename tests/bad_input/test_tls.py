@@ -1,4 +1,4 @@
-"""The same over TLS, where a head can't be looked at before it has a thread."""
+"""Slow clients over TLS, where a thread has to read the head."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import requests
 from dev import parts
 from dev.process import Process, free_port
 from tests.bad_input.conftest import LIMIT, RAW, STALL, settings
-from tests.bad_input.test_slow_clients import CUT, LATE
+from tests.bad_input.slow import CUT, LATE
 from tests.bad_input.wire import Wire, chunked, get, post
 
 pytestmark = pytest.mark.long
@@ -33,7 +33,7 @@ class Secure:
     certificate: Path
 
     def connect(self) -> Wire:
-        """A connection, and its handshake."""
+        """A connection after its handshake."""
         wire = Wire(self.port)
         tls = ssl.create_default_context(cafile=self.certificate)
         tls.maximum_version = ssl.TLSVersion.TLSv1_2  # 1.3 has the server send tickets, which look like an answer.
@@ -68,7 +68,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory, empty_database: Path, valke
 
 @pytest.fixture
 def free(secure: Secure) -> Iterator[Secure]:
-    """After the test the next client is served."""
+    """A Ferry that serves the next client after the test."""
     yield secure
     url = f"https://127.0.0.1:{secure.port}{TO}"
     for _ in range(3):
@@ -84,7 +84,7 @@ def free(secure: Secure) -> Iterator[Secure]:
     ],
     ids=["raw", "chunked"],
 )
-def test_a_body_that_stops_coming_is_given_up(free: Secure, request_: bytes) -> None:
+def test_a_stalled_body_is_cut_over_tls(free: Secure, request_: bytes) -> None:
     with free.connect() as wire:
         began = time.monotonic()
         wire.send(request_)
@@ -93,7 +93,7 @@ def test_a_body_that_stops_coming_is_given_up(free: Secure, request_: bytes) -> 
         assert STALL <= time.monotonic() - began < STALL + LATE
 
 
-def test_a_trickling_body_is_given_up(free: Secure) -> None:
+def test_a_trickling_body_is_cut_over_tls(free: Secure) -> None:
     with free.connect() as wire:
         began = time.monotonic()
         wire.send(post(TO, b"", RAW, length=9999))
@@ -104,14 +104,14 @@ def test_a_trickling_body_is_given_up(free: Secure) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], ids=["nothing", "half"])
-def test_a_handshake_that_does_not_come_is_cut(free: Secure, sent: bytes) -> None:
+def test_a_stalled_handshake_is_cut(free: Secure, sent: bytes) -> None:
     with Wire(free.port) as wire:
         wire.send(sent)
 
         assert wire.ended()
 
 
-def test_a_trickling_head_is_cut(free: Secure) -> None:
+def test_a_trickling_head_is_cut_over_tls(free: Secure) -> None:
     with free.connect() as wire:
         began = time.monotonic()
         with suppress(ConnectionError, ssl.SSLError):
@@ -120,7 +120,7 @@ def test_a_trickling_head_is_cut(free: Secure) -> None:
         assert STALL / 2 < time.monotonic() - began < STALL + LATE
 
 
-def test_an_early_answer_is_seen(free: Secure) -> None:
+def test_an_early_response_is_received_over_tls(free: Secure) -> None:
     url = f"https://127.0.0.1:{free.port}{TO}"
     headers = {"Content-Type": "a/b"}
     answer = requests.post(url, bytes(30 * LIMIT), headers=headers, verify=str(free.certificate), timeout=10)
@@ -128,7 +128,7 @@ def test_an_early_answer_is_seen(free: Secure) -> None:
     assert (answer.status_code, answer.json()["max_bytes"]) == (413, LIMIT)
 
 
-def test_plain_http_is_hung_up_on(free: Secure) -> None:
+def test_plain_http_is_disconnected_by_tls(free: Secure) -> None:
     with Wire(free.port) as wire:
         wire.send(get("/"))
         with suppress(ConnectionResetError):
