@@ -1,4 +1,4 @@
-"""An answer that comes before the body was read: it is seen, and the body is never taken for another request."""
+"""A response before the whole body was read: the client receives it, and the body is not parsed as a request."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def too_large(length: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["raw", "form", "chunked", "compressed"])
-def test_a_client_that_sends_all_before_it_reads_sees_the_answer(ferry: Ferry, kind: str) -> None:
-    """B25."""
+def test_a_client_that_sends_everything_before_it_reads_gets_the_response(ferry: Ferry, kind: str) -> None:
     requests_ = {
         "raw": post(TO, bytes(MUCH), RAW),
         "form": post("/async_upload", form(part("file", bytes(MUCH), "a")), f"Content-Type: {FORM}"),
@@ -45,7 +44,7 @@ def test_a_client_that_sends_all_before_it_reads_sees_the_answer(ferry: Ferry, k
 
 
 @pytest.mark.parametrize("body", [bytes(MUCH), "generator"], ids=["bytes", "generator"])
-def test_requests_sees_the_answer(ferry: Ferry, body: bytes | str) -> None:
+def test_requests_gets_the_response(ferry: Ferry, body: bytes | str) -> None:
     def pieces() -> Iterator[bytes]:
         for _ in range(50):
             yield bytes(1_000_000)
@@ -57,7 +56,7 @@ def test_requests_sees_the_answer(ferry: Ferry, body: bytes | str) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["-H", "Expect:"], ["--http1.0"]], ids=["expects", "does not", "HTTP/1.0"])
-def test_curl_sees_the_answer(ferry: Ferry, tmp_path: Path, options: list[str]) -> None:
+def test_curl_gets_the_response(ferry: Ferry, tmp_path: Path, options: list[str]) -> None:
     (tmp_path / "large").write_bytes(bytes(MUCH))
     argv = ["curl", "-sS", *options, "-F", f"file=@{tmp_path}/large", f"{ferry.url}/async_upload"]
     ran = subprocess.run(argv, capture_output=True, text=True, timeout=10)
@@ -66,7 +65,7 @@ def test_curl_sees_the_answer(ferry: Ferry, tmp_path: Path, options: list[str]) 
     assert '"/problems/too-large"' in ran.stdout
 
 
-def test_a_client_that_asks_first_is_refused_without_being_told_to_go_on(ferry: Ferry) -> None:
+def test_a_refused_expectation_gets_no_100_continue(ferry: Ferry) -> None:
     with Wire(ferry.ports.web) as wire:
         wire.send(post(TO, b"", RAW, EXPECT, length=LIMIT + 1))
 
@@ -82,7 +81,7 @@ def test_a_client_that_asks_first_is_refused_without_being_told_to_go_on(ferry: 
     ],
     ids=["length", "chunked"],
 )
-def test_a_client_that_asks_first_is_told_once(ferry: Ferry, head: bytes, body: bytes) -> None:
+def test_an_expectation_gets_one_100_continue(ferry: Ferry, head: bytes, body: bytes) -> None:
     with Wire(ferry.ports.web) as wire:
         wire.send(head)
         assert wire.reply().status == 100
@@ -95,7 +94,7 @@ def test_a_client_that_asks_first_is_told_once(ferry: Ferry, head: bytes, body: 
 
 
 @pytest.mark.parametrize("length", [0, 7])
-def test_a_client_that_asks_but_does_not_wait_is_served(ferry: Ferry, length: int) -> None:
+def test_a_client_that_does_not_wait_for_100_continue_is_served(ferry: Ferry, length: int) -> None:
     with Wire(ferry.ports.web) as wire:
         wire.send(post(TO, b"content"[:length], RAW, EXPECT) + get("/healthz"))
         first, second = wire.reply(), wire.reply()
@@ -116,7 +115,7 @@ def test_an_unread_body_is_never_the_next_request(ferry: Ferry, gap: float) -> N
         assert wire.ended()
 
 
-def test_an_unread_body_that_is_there_already_costs_no_connection(ferry: Ferry) -> None:
+def test_an_unread_body_that_has_arrived_keeps_the_connection_open(ferry: Ferry) -> None:
     with Wire(ferry.ports.web) as wire:
         wire.send(post("/files/unknown/retry", b"{}", "Content-Type: application/json") + get("/healthz"))
 
@@ -124,7 +123,7 @@ def test_an_unread_body_that_is_there_already_costs_no_connection(ferry: Ferry) 
         assert wire.reply().json == {"status": "ok"}
 
 
-def test_a_client_that_never_stops_sending_is_left_alone_and_holds_nobody_up(ferry: Ferry) -> None:
+def test_a_client_that_never_stops_sending_is_disconnected_and_blocks_no_other_client(ferry: Ferry) -> None:
     with Wire(ferry.ports.web) as wire:
         wire.send(too_large(10**12))
         began = time.monotonic()
@@ -135,7 +134,7 @@ def test_a_client_that_never_stops_sending_is_left_alone_and_holds_nobody_up(fer
             [wire.send(bytes(MUCH)) for _ in range(2 * LINGER_BYTES // MUCH)]
 
 
-def test_a_client_that_never_hangs_up_is_not_waited_for(ferry: Ferry) -> None:
+def test_a_client_that_never_disconnects_is_disconnected(ferry: Ferry) -> None:
     with Wire(ferry.ports.web) as wire:
         wire.send(too_large(10**12))
         assert wire.reply().status == 413

@@ -1,4 +1,4 @@
-"""Clients that take connections and do nothing with them: they take each other's places, not those of others."""
+"""Many connections of one client: they displace its own connections, not those of others."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ import requests
 
 from dev.parts import ROOT
 from server.eviction import index_to_evict
-from server.min_rate import MinRate
-from server.outgoing import ResponseSocket, SendSlots
 from tests.bad_input.conftest import Ferry, settings
 from tests.bad_input.wire import Wire, get
 
@@ -23,7 +21,7 @@ PLACES, STALL = 60, 6
 
 
 @pytest.mark.parametrize(
-    ("clients", "goes"),
+    ("clients", "evicted"),
     [
         ("a", 0),
         ("aa", 0),
@@ -34,8 +32,8 @@ PLACES, STALL = 60, 6
         ("abcabcc", 2),
     ],
 )
-def test_the_client_that_has_most_loses_its_oldest(clients: str, goes: int) -> None:
-    assert index_to_evict(list(clients)) == goes
+def test_the_client_with_most_connections_loses_its_oldest(clients: str, evicted: int) -> None:
+    assert index_to_evict(list(clients)) == evicted
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +44,8 @@ def small_ferry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ferry]:
 
 
 HALF = get("/healthz")[:-2]
+
+
 OPENINGS = {
     "half a head": HALF,
     "an idle connection": get("/healthz"),
@@ -53,8 +53,8 @@ OPENINGS = {
 }
 
 
-def test_one_clients_connections_keep_no_other_out(small_ferry: Ferry) -> None:
-    """A client with one slow head of its own is not hurt either."""
+def test_one_clients_connections_block_no_other_client(small_ferry: Ferry) -> None:
+    """A client with one slow head is served too."""
     for number, opening in enumerate(OPENINGS.values(), 2):
         with ExitStack() as stack:
             slow = stack.enter_context(Wire(small_ferry.ports.web))
@@ -73,8 +73,8 @@ def test_one_clients_connections_keep_no_other_out(small_ferry: Ferry) -> None:
     assert len(os.listdir(f"/proc/{small_ferry.web_workers()[0]}/fd")) < 2 * PLACES
 
 
-def test_one_clients_unread_answers_never_take_all_threads(small_ferry: Ferry) -> None:
-    """Without a key too. The segments of a real network: on the loopback interface the kernel takes whole answers."""
+def test_one_clients_unread_responses_never_take_all_threads(small_ferry: Ferry) -> None:
+    """Also without a key. Segments are as in a real network: on the loopback interface the kernel buffers more."""
     with ExitStack() as stack:
         wires = [stack.enter_context(Wire(small_ferry.ports.web, receive_buffer=2048, segment=1400)) for _ in range(12)]
         for wire in wires:
@@ -89,56 +89,6 @@ def test_one_clients_unread_answers_never_take_all_threads(small_ferry: Ferry) -
         assert patient.reply().json["openapi"].startswith("3.1")
 
 
-def test_send_slots_are_limited_by_network_and_released() -> None:
-    slots = SendSlots(2)
-    with slots.acquire("a"), slots.acquire("a"), slots.acquire("b"), pytest.raises(ConnectionResetError):
-        slots.acquire("a").__enter__()
-    with pytest.raises(RuntimeError), slots.acquire("a"):
-        raise RuntimeError
-
-    with slots.acquire("a"), slots.acquire("a"):
-        pass
-    assert not slots._held
-
-
-class Reader:
-    """A socket whose other end takes `taken` bytes at a time, or none for a while where that is 0."""
-
-    def __init__(self, *taken: int) -> None:
-        self._taken, self.sent = iter(taken), b""
-
-    def send(self, data: bytes, flags: int = 0) -> int:
-        if not (some := next(self._taken)):
-            raise BlockingIOError
-        self.sent += bytes(data[:some])
-        return min(some, len(data))
-
-
-def outgoing(reader: Reader, most: int, stall: float = 60) -> ResponseSocket:
-    return ResponseSocket(reader, "a", SendSlots(most), MinRate(stall, 10))  # type: ignore[arg-type]
-
-
-def test_what_the_kernel_takes_at_once_needs_no_place() -> None:
-    reader = Reader(100)
-    outgoing(reader, most=0).sendall(b"1" * 100)
-    assert len(reader.sent) == 100
-
-    with pytest.raises(ConnectionResetError, match="too many"):
-        outgoing(Reader(99), most=0).sendall(b"1" * 100)
-
-
-def test_all_of_it_is_sent_in_its_order_however_little_is_taken_at_a_time() -> None:
-    reader = Reader(0, 3, 0, 0, 1, 100)
-    outgoing(reader, most=1).sendall(b"0123456789")
-
-    assert reader.sent == b"0123456789"
-
-
-def test_who_does_not_read_is_cut() -> None:
-    with pytest.raises(ConnectionResetError, match="slowly"):
-        outgoing(Reader(5, *[0] * 10), most=1, stall=0).sendall(b"0123456789")
-
-
 def opened(ferry: Ferry, source: str, opening: bytes) -> Wire:
     wire = Wire(ferry.ports.web, source=source)
     wire.send(opening)
@@ -146,7 +96,7 @@ def opened(ferry: Ferry, source: str, opening: bytes) -> Wire:
 
 
 def is_closed(wire: Wire) -> bool:
-    """Whether the server has ended the connection, with an answer or without."""
+    """Whether the server has closed the connection, with a response or without."""
     wire.socket.settimeout(0.01)
     try:
         while select.select([wire.socket], [], [], 0)[0]:

@@ -36,7 +36,7 @@ SAFEGUARDS = (
         "slots-of-unread-responses",
         "server.outgoing:SendSlots.acquire",
         never("_ >= _"),
-        ("tests/bad_input/test_many_clients.py",),
+        ("tests/bad_input/test_many_clients.py", "tests/bad_input/test_send_slots.py"),
     ),
     Safeguard(
         "minimum-rate-of-a-body",
@@ -44,7 +44,7 @@ SAFEGUARDS = (
         never("_._ >= _._"),
         (
             "tests/server/test_min_rate.py",
-            _SLOW + "test_bodies_that_do_not_come_are_cut",
+            _SLOW + "test_stalled_bodies_are_cut",
         ),
     ),
     Safeguard(
