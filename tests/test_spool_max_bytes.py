@@ -27,7 +27,7 @@ def test_a_file_beyond_the_budget_is_rejected_unread(spool: Spool) -> None:
         spool.write(ids[1], unread(), max_bytes=41)
     spool.write(ids[2], iter([bytes(40)]), max_bytes=40)
 
-    assert {kept.id for kept in spool.files()} == {ids[0], ids[2]}
+    assert {spooled.id for spooled in spool.files()} == {ids[0], ids[2]}
 
 
 def test_deleted_files_free_the_budget(spool: Spool) -> None:
@@ -62,7 +62,7 @@ def test_a_running_upload_counts_by_received_bytes(spool: Spool) -> None:
 
     with pytest.raises(SpoolLimitReached):
         spool.write(ids[0], watched(), max_bytes=100, client="a")
-    assert [(kept.id, kept.size, kept.complete) for kept in spool.files()] == [(ids[1], 64, True)]
+    assert [(spooled.id, spooled.size, spooled.complete) for spooled in spool.files()] == [(ids[1], 64, True)]
 
 
 def test_one_client_leaves_half_the_budget_to_others(spool: Spool) -> None:
@@ -75,7 +75,7 @@ def test_one_client_leaves_half_the_budget_to_others(spool: Spool) -> None:
         spool.write(ids[1], iter([bytes(50)]), max_bytes=50, client="b")
 
     spool.write(ids[0], watched(), max_bytes=100, client="a")
-    assert {(kept.id, kept.size) for kept in spool.files()} == {(ids[0], 30), (ids[1], 50)}
+    assert {(spooled.id, spooled.size) for spooled in spool.files()} == {(ids[0], 30), (ids[1], 50)}
 
 
 def test_a_file_larger_than_half_the_budget_is_accepted_alone(spool: Spool) -> None:

@@ -14,7 +14,7 @@ from problems import Unauthorized
 from tests.auth.helpers import Clock, problem, upload
 
 
-def test_before_the_first_key_local_clients_need_none(client: FlaskClient) -> None:
+def test_before_the_first_key_local_clients_need_no_key(client: FlaskClient) -> None:
     assert upload(client, {}).status_code == 201
 
 
@@ -87,7 +87,7 @@ def test_a_request_through_nginx_with_default_settings_is_not_local(client: Flas
     [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("192.0.2.7", 401), ("2001:db8::1", 401), ("", 401)],
 )
 def test_only_loopback_addresses_are_local(client: FlaskClient, address: str, status: int) -> None:
-    """Whatever `bind` gunicorn was given instead of HOST."""
+    """Also with a `bind` of gunicorn's own instead of HOST."""
     assert client.get("/files", environ_overrides={"REMOTE_ADDR": address}).status_code == status
 
 

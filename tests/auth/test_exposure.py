@@ -83,7 +83,7 @@ def two_requests_from(source: str, port: int) -> list[int]:
     return statuses
 
 
-def test_it_starts_with_allow_anonymous_and_logs_that(env: dict[str, str], tmp_path: Path) -> None:
+def test_a_service_starts_with_allow_anonymous_and_logs_it(env: dict[str, str], tmp_path: Path) -> None:
     argv = [str(parts.BIN / "gunicorn"), "-c", "gunicorn.conf.py", "--bind", f"unix:{tmp_path}/s", "app:create_app()"]
     web = Process("web", argv, env=env | {"ALLOW_ANONYMOUS": "1"}, log=tmp_path / "web.log")
     try:

@@ -42,7 +42,7 @@ def test_public_views_answer_every_client_alike(client: FlaskClient, alice: dict
     "authorization",
     ["", "Bearer", "Bearer x", "Basic YTpi", "Bearer ferry_0123456789ab_" + "a" * 43, "Bearer " + "a" * 4000],
 )
-def test_an_invalid_key_is_refused_where_none_is_needed(client: FlaskClient, authorization: str) -> None:
+def test_an_invalid_key_is_refused_also_where_no_key_is_needed(client: FlaskClient, authorization: str) -> None:
     response = client.get("/files", headers={"Authorization": authorization})
 
     assert problem(response) == (401, "unauthorized")

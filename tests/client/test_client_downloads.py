@@ -54,11 +54,11 @@ def test_a_partial_file_is_resumed(fake: FakeServer, ferry: Ferry, tmp_path: Pat
     assert range_headers(fake) == ["bytes=2000000-"]
 
 
-@pytest.mark.parametrize("leftover", [b"x" * 2_000_000, b"x" * 3_000_000, b"x" * 4_000_000])
+@pytest.mark.parametrize("partial", [b"x" * 2_000_000, b"x" * 3_000_000, b"x" * 4_000_000])
 def test_a_partial_file_that_does_not_match_is_discarded(
-    fake: FakeServer, ferry: Ferry, tmp_path: Path, leftover: bytes
+    fake: FakeServer, ferry: Ferry, tmp_path: Path, partial: bytes
 ) -> None:
-    (tmp_path / PARTIAL).write_bytes(leftover)
+    (tmp_path / PARTIAL).write_bytes(partial)
 
     assert ferry.download(fake.add(BODY), tmp_path / "a").read_bytes() == BODY
 

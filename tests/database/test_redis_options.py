@@ -37,7 +37,7 @@ ADDRESSES: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("url", "expected"), ADDRESSES)
 def test_every_library_parses_a_url_alike(url: str, expected: dict[str, Any]) -> None:
-    """redis-py stands for limits too, which parses with it."""
+    """Also limits, which parses with redis-py."""
     options = parse(url)
     redis_py, kombu = redis_parse(options.url), kombu_parse(options.url)
     kombu = {

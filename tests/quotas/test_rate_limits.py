@@ -83,7 +83,7 @@ def test_clients_have_separate_limits(valkey: str, clock: Clock) -> None:
     assert [accepted(limiter, Rate(5, 60), 9, name) for name in ("ann", "ben")] == [5, 5]
 
 
-def test_a_new_client_costs_the_same_however_many_there_are(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_client_costs_the_same_with_any_number_of_clients(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows are dropped as a whole when they end, not one by one."""
     visited: list[str] = []
 

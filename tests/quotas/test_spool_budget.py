@@ -105,7 +105,7 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def four_slow_uploads(app: Flask, headers: dict[str, str]) -> Iterator[list[tuple[int, str]]]:
-    """Of 15 MB each, as they declare. Yields their responses, complete at the end."""
+    """Uploads that declare 15 MB each. Yields their responses, complete at the end."""
     resume, responses = threading.Event(), list[tuple[int, str]]()
     with ThreadPoolExecutor(4) as threads:
         running = [threads.submit(post, app, headers, 15 * MB, StalledBody(resume)) for _ in range(4)]

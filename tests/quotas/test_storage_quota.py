@@ -127,7 +127,7 @@ class TestUnknownLength:
         assert used == [10, 10, 20, 20, 30]
         assert usage(alice) == (85, 2)
 
-    def test_an_exceeded_quota_ends_it_and_frees_its_bytes(self, alice: str) -> None:
+    def test_an_exceeded_quota_ends_the_upload_and_frees_its_bytes(self, alice: str) -> None:
         api_keys.set_quotas(alice, quota_bytes=34)
         row = file.new_file("a", "text/plain", "normal", owner=alice)
 
@@ -137,7 +137,7 @@ class TestUnknownLength:
         assert usage(alice) == (0, 0)
         assert raised.value.fields["used_bytes"] == 0
 
-    def test_its_last_byte_may_be_the_quotas_last(self, alice: str) -> None:
+    def test_an_upload_of_unknown_length_may_fill_the_quota(self, alice: str) -> None:
         api_keys.set_quotas(alice, quota_bytes=34)
         row = file.new_file("a", "text/plain", "normal", owner=alice)
 
