@@ -18,21 +18,13 @@ from relay import channel
 from relay.channel import PIECE
 from relay.relay import Relay
 from tests.fakes import breaking
+from tests.relay.conftest import ID
 
 MIB = 1 << 20
-ID = "01a1f87c-8038-72c3-a4d1-740c5f09daa4"
 
 
 @pytest.fixture
-def client(valkey: str) -> Iterator[redis.Redis]:
-    client = redis.Redis.from_url(valkey)
-    client.flushall()
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def make(valkey: str, client: redis.Redis) -> Iterator[type[Relay]]:
+def make(valkey: str, redis_client: redis.Redis) -> Iterator[type[Relay]]:
     """Creates relays on valkey: 8 MiB a file, 64 MiB in total, 256 KiB inside a task."""
     made: list[Relay] = []
 
@@ -67,15 +59,15 @@ def carried(web: Relay, worker: Relay, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 4 * PIECE, 8 * MIB + 1, 30 * MIB])
-def test_bytes_arrive_unchanged(make: type[Relay], client: redis.Redis, size: int) -> None:
+def test_bytes_arrive_unchanged(make: type[Relay], redis_client: redis.Redis, size: int) -> None:
     body = os.urandom(size)
 
     assert carried(make(), make(), body) == body
-    assert [key for key in client.scan_iter() if not key.startswith(b"ferry:credits")] == []
-    assert all(0 < client.ttl(key) <= 60 for key in client.scan_iter())
+    assert [key for key in redis_client.scan_iter() if not key.startswith(b"ferry:credits")] == []
+    assert all(0 < redis_client.ttl(key) <= 60 for key in redis_client.scan_iter())
 
 
-def test_redis_never_holds_more_than_the_relay_size(make: type[Relay], client: redis.Redis) -> None:
+def test_redis_never_holds_more_than_the_relay_size(make: type[Relay], redis_client: redis.Redis) -> None:
     """The worker does not take anything out beyond what it can hold itself."""
     web, worker = make(), make()
     stream = worker.receive(web.name, ID, 1)
@@ -84,7 +76,7 @@ def test_redis_never_holds_more_than_the_relay_size(make: type[Relay], client: r
     def body() -> Iterator[bytes]:
         for _ in range(40):
             yield bytes(PIECE)
-            waiting = sum(client.memory_usage(key) or 0 for key in client.keys("ferry:pieces:*"))
+            waiting = sum(redis_client.memory_usage(key) or 0 for key in redis_client.keys("ferry:pieces:*"))
             assert waiting <= 8 * MIB + 2 * MIB
         held.set()
 
@@ -157,9 +149,9 @@ def test_a_slow_worker_does_not_time_out(make: type[Relay]) -> None:
         web.wake()
 
 
-def test_two_attempts_never_mix(make: type[Relay], client: redis.Redis) -> None:
+def test_two_attempts_never_mix(make: type[Relay], redis_client: redis.Redis) -> None:
     web, worker = make(), make()
-    client.rpush(f"ferry:pieces:{ID}:1", b"b2xk")
+    redis_client.rpush(f"ferry:pieces:{ID}:1", b"b2xk")
 
     with ThreadPoolExecutor(1) as threads:
         threads.submit(lambda: [web.send(*asked, iter([b"new"])) for asked in web.requests()])
@@ -168,30 +160,30 @@ def test_two_attempts_never_mix(make: type[Relay], client: redis.Redis) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_relays_wait_for_a_slot(make: type[Relay], client: redis.Redis) -> None:
+def test_relays_wait_for_a_slot(make: type[Relay], redis_client: redis.Redis) -> None:
     web = make(size=8 * MIB, budget=16 * MIB)
-    client.zadd("ferry:slots", {"another:1": client.time()[0] + 60})
+    redis_client.zadd("ferry:slots", {"another:1": redis_client.time()[0] + 60})
 
     with pytest.raises(RelayLost):
         web.send(ID, 1, iter([b"x"]))
-    client.delete("ferry:slots")
+    redis_client.delete("ferry:slots")
     web.send(ID, 1, iter([b"x"]))
-    assert client.lrange(f"ferry:pieces:{ID}:1", 0, -1)[-2:] == [b"eA==", b"."]
+    assert redis_client.lrange(f"ferry:pieces:{ID}:1", 0, -1)[-2:] == [b"eA==", b"."]
 
 
-def test_the_slot_of_a_dead_process_expires(make: type[Relay], client: redis.Redis) -> None:
-    client.zadd("ferry:slots", {"dead:1": client.time()[0] - 1})
+def test_the_slot_of_a_dead_process_expires(make: type[Relay], redis_client: redis.Redis) -> None:
+    redis_client.zadd("ferry:slots", {"dead:1": redis_client.time()[0] - 1})
     make(size=8 * MIB, budget=16 * MIB).send(ID, 1, iter([b"x"]))
 
-    assert client.zcard("ferry:slots") == 0
+    assert redis_client.zcard("ferry:slots") == 0
 
 
-def test_small_files_go_inside_their_tasks_until_too_many_wait(make: type[Relay], client: redis.Redis) -> None:
+def test_small_files_go_inside_their_tasks_until_too_many_wait(make: type[Relay], redis_client: redis.Redis) -> None:
     web = make(budget=4 * MIB)
 
     assert web.fits_in_message(256 << 10)
     assert not web.fits_in_message((256 << 10) + 1)
-    client.rpush("ferry:ferry", *[b"task"] * 6)
+    redis_client.rpush("ferry:ferry", *[b"task"] * 6)
     assert not web.fits_in_message(1)
 
 

@@ -16,8 +16,7 @@ from app import create_app
 from config_types import Rate
 from problems import TooManyRequests
 from tests.fakes import services_of
-
-ID = "01a1f87c-8038-72c3-a4d1-740c5f09daa4"
+from tests.relay.conftest import ID
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ import file
 import tasks
 from relay.task_messages import is_task, is_unacknowledged
 from tests.fakes import services_of
+from tests.relay.conftest import ID
 
-ID = "01a1f87c-8038-72c3-a4d1-740c5f09daa4"
 NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 

@@ -39,19 +39,19 @@ SAFEGUARDS = (
         "relay-for-the-running-attempt",
         "modes.celery:is_running_attempt",
         replace("_ and _", "True"),
-        ("tests/relay/test_untrusted_redis.py::test_nothing_else_is_sent",),
+        ("tests/relay/test_sent_files.py::test_a_request_for_any_other_file_is_refused",),
     ),
     Safeguard(
         "malformed-relay-request",
         "relay.requests:parse_request",
         replace("ValueError", "FileNotFoundError"),
-        ("tests/relay/test_untrusted_redis.py::test_a_malformed_request_is_rejected",),
+        ("tests/relay/test_relay_requests.py::test_a_malformed_request_is_rejected",),
     ),
     Safeguard(
         "relay-thread-survives-errors",
         "modes.celery:RelayServer._run",
         replace("Exception", "ZeroDivisionError"),
-        ("tests/relay/test_untrusted_redis.py::test_no_exception_ends_the_relay_thread",),
+        ("tests/relay/test_relay_requests.py::test_no_exception_ends_the_relay_thread",),
     ),
     Safeguard(
         "redis-certificate",
