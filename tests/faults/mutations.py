@@ -1,8 +1,6 @@
 """Safeguards by qualified name, and the transformations that take them out of the syntax tree.
 
-A pattern is Python source: the names `_`, `_1`, `_2` … match any expression, an attribute `_` any attribute, and a last
-element `...` all that follows. What `_1` matched stands for `_1` in the replacement. Names and comments that a pattern
-does not mention, and the formatting, may change freely.
+A mutation names its place by a pattern (tests/faults/patterns.py):
 
     replace("_1 == _2", "_1 >= _2")
 """
@@ -10,18 +8,14 @@ does not mention, and the formatting, may change freely.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults.patterns import Captures, expression, filled, matches
+
 Mutation = Callable[[ast.stmt], None]
 """Changes one place of a definition. Raises MutationError if it finds none, or several."""
-
-_WILDCARD = re.compile(r"_\d?")
-_FIELDS_IGNORED = ("ctx", "kind", "type_comment")
-
-_Captures = dict[str, ast.expr]
 
 
 class MutationError(ValueError):
@@ -66,11 +60,11 @@ class Safeguard:
 
 def replace(old: str, new: str) -> Mutation:
     """Replace the expression that matches `old`."""
-    pattern, replacement = _expression(old), _expression(new)
+    pattern, replacement = expression(old), expression(new)
 
     def rewrite(node: ast.AST) -> ast.AST | None:
-        captures: _Captures = {}
-        return _filled(replacement, captures) if _matches(pattern, node, captures) else None
+        captures: Captures = {}
+        return filled(replacement, captures) if matches(pattern, node, captures) else None
 
     return _once(rewrite, old)
 
@@ -91,24 +85,24 @@ def replace_text(old: str, new: str) -> Mutation:
 
 def return_value(new: str) -> Mutation:
     """Return another value from the only `return`."""
-    value = _expression(new)
+    value = expression(new)
     return _once(lambda node: ast.Return(value) if isinstance(node, ast.Return) else None, "return")
 
 
 def drop(statement: str) -> Mutation:
     """Leave out a statement."""
     (pattern,) = ast.parse(statement).body
-    return _once(lambda node: ast.Pass() if _matches(pattern, node, {}) else None, statement)
+    return _once(lambda node: ast.Pass() if matches(pattern, node, {}) else None, statement)
 
 
 def drop_element(element: str) -> Mutation:
     """Leave out an element of a list."""
-    pattern = _expression(element)
+    pattern = expression(element)
 
     def rewrite(node: ast.AST) -> ast.AST | None:
         if not isinstance(node, ast.List):
             return None
-        rest = [each for each in node.elts if not _matches(pattern, each, {})]
+        rest = [each for each in node.elts if not matches(pattern, each, {})]
         return ast.List(rest, ast.Load()) if len(rest) < len(node.elts) else None
 
     return _once(rewrite, element)
@@ -157,10 +151,10 @@ def drop_finally() -> Mutation:
 
 
 def _decide(condition: str, *, outcome: bool) -> Mutation:
-    pattern = _expression(condition)
+    pattern = expression(condition)
 
     def rewrite(node: ast.AST) -> ast.AST | None:
-        if not isinstance(node, ast.If) or not any(_matches(pattern, each, {}) for each in ast.walk(node.test)):
+        if not isinstance(node, ast.If) or not any(matches(pattern, each, {}) for each in ast.walk(node.test)):
             return None
         return ast.If(ast.Constant(outcome), node.body, node.orelse)
 
@@ -193,6 +187,10 @@ class _Rewriter(ast.NodeTransformer):
         return changed
 
 
+def _is_text(node: ast.expr | None, text: str) -> bool:
+    return isinstance(node, ast.Constant) and node.value == text
+
+
 def definition(tree: ast.Module, name: str) -> ast.stmt:
     """The only definition of this qualified name. Raises MutationError."""
     found: list[ast.stmt] = [tree]  # type: ignore[list-item]
@@ -219,56 +217,3 @@ def _defines(statement: ast.stmt, name: str) -> bool:
         case ast.Assign(targets=[ast.Name(id=assigned)]) | ast.AnnAssign(target=ast.Name(id=assigned)):
             return assigned == name
     return False
-
-
-def _matches(pattern: object, node: object, captures: _Captures) -> bool:
-    """Whether a pattern's part matches; notes what its wildcards stand for."""
-    if isinstance(pattern, list) and isinstance(node, list):
-        return _matches_list(pattern, node, captures)
-    if isinstance(pattern, ast.Name) and _WILDCARD.fullmatch(pattern.id) and isinstance(node, ast.expr):
-        captures[pattern.id] = node
-        return True
-    if not isinstance(pattern, ast.AST):
-        return pattern == node
-    return type(pattern) is type(node) and all(
-        _matches(getattr(pattern, field), getattr(node, field), captures) for field in _fields(pattern)
-    )
-
-
-def _matches_list(pattern: list[object], node: list[object], captures: _Captures) -> bool:
-    if pattern and _is_rest(pattern[-1]):
-        pattern = pattern[:-1]
-        node = node[: len(pattern)]
-    return len(pattern) == len(node) and all(map(lambda *each: _matches(*each, captures), pattern, node))
-
-
-def _fields(pattern: ast.AST) -> Iterator[str]:
-    ignored = set(_FIELDS_IGNORED)
-    if isinstance(pattern, ast.Attribute) and pattern.attr == "_":
-        ignored.add("attr")
-    if isinstance(pattern, ast.Call) and pattern.args and _is_rest(pattern.args[-1]):
-        ignored.add("keywords")
-    return (field for field in pattern._fields if field not in ignored)
-
-
-def _is_rest(node: object) -> bool:
-    return isinstance(node, ast.Constant) and node.value is ...
-
-
-def _is_text(node: ast.expr | None, text: str) -> bool:
-    return isinstance(node, ast.Constant) and node.value == text
-
-
-def _expression(source: str) -> ast.expr:
-    return ast.parse(source, mode="eval").body
-
-
-def _filled(replacement: ast.expr, captures: _Captures) -> ast.AST:
-    """A copy of the replacement with the captured expressions."""
-    copy = ast.parse(ast.unparse(replacement), mode="eval")
-
-    class Fill(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.AST:
-            return captures.get(node.id, node)
-
-    return Fill().visit(copy).body  # type: ignore[no-any-return]
