@@ -21,7 +21,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from sink_store import Answer, Request, Store
+from sink_request import Answer, Request
+from sink_store import Store
 from sink_wire import CHECKS, Body, Pace, Wire
 
 

@@ -1,4 +1,4 @@
-"""What the sink remembers, and S3's verbs on it: sizes, CRCs and ETags of bytes that are gone. No socket enters."""
+"""S3's verbs on objects of which only the size, CRC and ETag are kept. Uses no socket."""
 
 from __future__ import annotations
 
@@ -12,64 +12,18 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from isal import isal_zlib as zlib
-from sink_wire import Body
+from sink_request import Answer, Request, S3Error
 from sink_xml import document, element, rows, tags
 
 _NOTE = 4 << 10
 """Objects up to this size keep their bytes: tus servers store notes beside the upload and read them again."""
 
-_LEAST_PART = 5 << 20
+_MIN_PART = 5 << 20
 """S3 refuses smaller ones, the last excepted."""
 
-_KINDS = {
-    ("PUT", "bucket", ""): "create_bucket", ("HEAD", "bucket", ""): "head_bucket",
-    ("GET", "bucket", ""): "list_objects",
-    ("PUT", "key", ""): "put_object", ("HEAD", "key", ""): "head_object", ("GET", "key", ""): "get_object",
-    ("DELETE", "key", ""): "delete_object",
-    ("POST", "key", "uploads"): "create_upload", ("GET", "bucket", "uploads"): "list_uploads",
-    ("PUT", "key", "uploadId"): "upload_part", ("GET", "key", "uploadId"): "list_parts",
-    ("POST", "key", "uploadId"): "complete_upload", ("DELETE", "key", "uploadId"): "abort_upload",
-}  # fmt: skip
-
-
-class S3Error(Exception):
-    """An answer that isn't a success: S3's code and the HTTP status that goes with it."""
-
-    def __init__(self, code: str, status: int, detail: str = "") -> None:
-        super().__init__(code)
-        self.code, self.status, self.detail = code, status, detail
-
 
 @dataclass
-class Answer:
-    """What goes back. `length` is what Content-Length says where that isn't the body's: HEAD."""
-
-    body: bytes = b""
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    length: int | None = None
-
-
-@dataclass
-class Request:
-    """One request; its body waits in the connection."""
-
-    method: str
-    bucket: str
-    key: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: Body
-
-    @property
-    def kind(self) -> str:
-        """The verb: the name of the Store's method that serves it, or `other`."""
-        mark = next((mark for mark in ("uploads", "uploadId") if mark in self.query), "")
-        return _KINDS.get((self.method, "key" if self.key else "bucket", mark), "other")
-
-
-@dataclass
-class Thing:
+class Blob:
     """An object or a part."""
 
     size: int
@@ -86,13 +40,13 @@ class Upload:
     bucket: str
     key: str
     began: str
-    parts: dict[int, Thing] = field(default_factory=dict)
+    parts: dict[int, Blob] = field(default_factory=dict)
 
 
 @dataclass
 class Counts:
-    """What came in since the start or the last reset. Bodies are counted by the claims made about them:
-    `verified` where the claim was true, `mismatches` where it was not."""
+    """Requests since the start or the last reset. `verified` and `mismatches` count, by name, the digests that clients
+    sent with their bodies."""
 
     requests: Counter[str] = field(default_factory=Counter)
     verified: Counter[str] = field(default_factory=Counter)
@@ -113,13 +67,13 @@ class Store:
         """Forget everything."""
         with self._lock:
             self._counts = Counts()
-            self._objects: dict[tuple[str, str], Thing] = {}
+            self._objects: dict[tuple[str, str], Blob] = {}
             self._uploads: dict[str, Upload] = {}
 
     def stats(self) -> bytes:
-        """The counts, and what is there now, as JSON."""
+        """The counts, the objects and the unfinished uploads, as JSON."""
         with self._lock:
-            sizes = {"objects": len(self._objects), "object_bytes": sum(thing.size for thing in self._objects.values())}
+            sizes = {"objects": len(self._objects), "object_bytes": sum(blob.size for blob in self._objects.values())}
             return json.dumps({**vars(self._counts), **sizes, "open_uploads": len(self._uploads)}).encode()
 
     def truncated(self) -> None:
@@ -150,22 +104,22 @@ class Store:
         return Answer()
 
     def put_object(self, request: Request) -> Answer:
-        thing = self._receive(request)
+        blob = self._receive(request)
         stored = ("content-type", "content-encoding")
-        thing.headers = {k: v for k, v in request.headers.items() if k in stored or k.startswith("x-amz-meta-")}
+        blob.headers = {k: v for k, v in request.headers.items() if k in stored or k.startswith("x-amz-meta-")}
         with self._lock:
-            self._objects[request.bucket, request.key] = thing
-        return _received(request, thing)
+            self._objects[request.bucket, request.key] = blob
+        return _received(request, blob)
 
     def head_object(self, request: Request) -> Answer:
-        thing = self._object(request)
-        return Answer(headers={**thing.headers, "ETag": thing.etag}, length=thing.size)
+        blob = self._object(request)
+        return Answer(headers={**blob.headers, "ETag": blob.etag}, length=blob.size)
 
     def get_object(self, request: Request) -> Answer:
-        thing = self._object(request)
-        if thing.size != len(thing.note):
+        blob = self._object(request)
+        if blob.size != len(blob.note):
             raise S3Error("NotImplemented", 501, "The bytes of this object were not kept.")
-        return Answer(thing.note, headers={**thing.headers, "ETag": thing.etag})
+        return Answer(blob.note, headers={**blob.headers, "ETag": blob.etag})
 
     def delete_object(self, request: Request) -> Answer:
         with self._lock:
@@ -196,20 +150,20 @@ class Store:
         """All of a prefix in one page."""
         prefix = request.query.get("prefix", "")
         with self._lock:
-            found = sorted((key, thing) for (bucket, key), thing in self._objects.items() if bucket == request.bucket)
+            found = sorted((key, blob) for (bucket, key), blob in self._objects.items() if bucket == request.bucket)
         items = [
-            element("Contents", tags(Key=key, Size=thing.size, ETag=thing.etag, LastModified="2026-01-01T00:00:00Z"))
-            for key, thing in found
+            element("Contents", tags(Key=key, Size=blob.size, ETag=blob.etag, LastModified="2026-01-01T00:00:00Z"))
+            for key, blob in found
             if key.startswith(prefix)
         ]
         return Answer(document("ListBucketResult", "".join(items) + tags(IsTruncated="false")))
 
     def upload_part(self, request: Request) -> Answer:
         upload = self._upload(request)
-        thing = self._receive(request)
+        blob = self._receive(request)
         with self._lock:
-            upload.parts[int(request.query["partNumber"])] = thing
-        return _received(request, thing)
+            upload.parts[int(request.query["partNumber"])] = blob
+        return _received(request, blob)
 
     def list_parts(self, request: Request) -> Answer:
         with self._lock:
@@ -222,11 +176,11 @@ class Store:
         listed = b"".join(bytes(block) for block in request.body.blocks())
         parts = _chosen(upload.parts, listed)
         crc = zlib.crc32(b"".join(part.crc.to_bytes(4, "big") for part in parts))
-        thing = Thing(sum(part.size for part in parts), crc, f'"crc32-{crc:08x}-{len(parts)}"')
+        blob = Blob(sum(part.size for part in parts), crc, f'"crc32-{crc:08x}-{len(parts)}"')
         with self._lock:
             self._uploads.pop(request.query["uploadId"], None)
-            self._objects[upload.bucket, upload.key] = thing
-        fields = tags(Location=f"/{upload.bucket}/{upload.key}", Bucket=upload.bucket, Key=upload.key, ETag=thing.etag)
+            self._objects[upload.bucket, upload.key] = blob
+        fields = tags(Location=f"/{upload.bucket}/{upload.key}", Bucket=upload.bucket, Key=upload.key, ETag=blob.etag)
         return Answer(document("CompleteMultipartUploadResult", fields))
 
     def abort_upload(self, request: Request) -> Answer:
@@ -235,8 +189,8 @@ class Store:
             self._uploads.pop(request.query["uploadId"], None)
         return Answer(status=204)
 
-    def _receive(self, request: Request) -> Thing:
-        """Read the whole body and hold it against every claim made about it."""
+    def _receive(self, request: Request) -> Blob:
+        """Read the whole body and verify every digest that the client sent. Raises S3Error."""
         body, note = request.body, b""
         for block in body.blocks():
             note = note + bytes(block) if body.size <= _NOTE else b""
@@ -248,13 +202,13 @@ class Store:
             self._counts.mismatches.update(wrong)
         if wrong:
             raise S3Error("BadDigest", 400, f"Not what was received: {', '.join(wrong)}.")
-        return Thing(body.size, body.crc, f'"crc32-{body.crc:08x}"', note=note)
+        return Blob(body.size, body.crc, f'"crc32-{body.crc:08x}"', note=note)
 
-    def _object(self, request: Request) -> Thing:
-        thing = self._objects.get((request.bucket, request.key))
-        if thing is None:
+    def _object(self, request: Request) -> Blob:
+        blob = self._objects.get((request.bucket, request.key))
+        if blob is None:
             raise S3Error("NoSuchKey", 404)
-        return thing
+        return blob
 
     def _upload(self, request: Request) -> Upload:
         upload = self._uploads.get(request.query["uploadId"])
@@ -263,13 +217,13 @@ class Store:
         return upload
 
 
-def _received(request: Request, thing: Thing) -> Answer:
+def _received(request: Request, blob: Blob) -> Answer:
     """The answer to bytes that arrived: their ETag, and their CRC32 where the client sent one."""
     claimed = request.body.claimed_crc
-    return Answer(headers={"ETag": thing.etag} | ({"x-amz-checksum-crc32": claimed} if claimed else {}))
+    return Answer(headers={"ETag": blob.etag} | ({"x-amz-checksum-crc32": claimed} if claimed else {}))
 
 
-def _chosen(received: dict[int, Thing], listed: bytes) -> list[Thing]:
+def _chosen(received: dict[int, Blob], listed: bytes) -> list[Blob]:
     """The parts that the client lists to complete its upload. Raises S3Error unless each is one that was received."""
     try:
         wanted = [(int(row["PartNumber"]), row) for row in rows(listed, "Part")]
@@ -280,11 +234,11 @@ def _chosen(received: dict[int, Thing], listed: bytes) -> list[Thing]:
         raise S3Error("InvalidPartOrder" if numbers else "MalformedXML", 400)
     if not all(number in received and _same(received[number], row) for number, row in wanted):
         raise S3Error("InvalidPart", 400)
-    if any(received[number].size < _LEAST_PART for number in numbers[:-1]):
+    if any(received[number].size < _MIN_PART for number in numbers[:-1]):
         raise S3Error("EntityTooSmall", 400)
     return [received[number] for number in numbers]
 
 
-def _same(part: Thing, row: dict[str, str]) -> bool:
+def _same(part: Blob, row: dict[str, str]) -> bool:
     crc = b64encode(part.crc.to_bytes(4, "big")).decode()
     return row.get("ETag", "").strip('"') == part.etag.strip('"') and row.get("ChecksumCRC32", crc) == crc
