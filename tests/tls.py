@@ -1,4 +1,4 @@
-"""TLS in front of a server that speaks none, and the certificates for it."""
+"""TLS in front of a server without it, and the certificates for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Certificate:
 
 
 def certificate(folder: Path, name: str, *options: str, issuer: Certificate | None = None) -> Certificate:
-    """Make one of `name` for a day. Without an `issuer` it signs itself. `options`: more of `openssl req`'s."""
+    """Make a certificate of `name` for one day, self-signed without `issuer`. `options`: more of `openssl req`."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={name}"]
     argv += ["-keyout", str(made.key), "-out", str(made.cert), *options]
@@ -33,7 +33,7 @@ def certificate(folder: Path, name: str, *options: str, issuer: Certificate | No
 
 @contextmanager
 def tls_in_front_of(port: int, own: Certificate, clients: Path | None = None) -> Iterator[int]:
-    """Serve 127.0.0.1:`port` over TLS at the port that is given. `clients`: whose certificates clients must have."""
+    """Serve 127.0.0.1:`port` over TLS. Yields the TLS port. `clients`: the CA of the certificates that clients need."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(own.cert, own.key)
     if clients:
@@ -42,23 +42,23 @@ def tls_in_front_of(port: int, own: Certificate, clients: Path | None = None) ->
     listening, stop = threading.Event(), threading.Event()
     ports: list[int] = []
 
-    async def served() -> None:
-        server = await asyncio.start_server(passed_on, "127.0.0.1", 0, ssl=context, ssl_handshake_timeout=1)
+    async def serve() -> None:
+        server = await asyncio.start_server(forward_connection, "127.0.0.1", 0, ssl=context, ssl_handshake_timeout=1)
         ports.append(server.sockets[0].getsockname()[1])
         listening.set()
         async with server:
             while not stop.is_set():
                 await asyncio.sleep(0.05)
 
-    async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream = await asyncio.open_connection("127.0.0.1", port)
         try:
-            await asyncio.gather(_pumped(reader, upstream[1]), _pumped(upstream[0], writer))
+            await asyncio.gather(_forward(reader, upstream[1]), _forward(upstream[0], writer))
         finally:
             for each in (writer, upstream[1]):
                 each.transport.abort()
 
-    thread = threading.Thread(target=asyncio.run, args=(served(),), daemon=True)
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
     listening.wait(5)
     try:
@@ -68,8 +68,8 @@ def tls_in_front_of(port: int, own: Certificate, clients: Path | None = None) ->
         thread.join(5)
 
 
-async def _pumped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes until either side ends."""
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Forward bytes until either side ends."""
     with suppress(OSError, ssl.SSLError):
         while data := await reader.read(1 << 16):
             writer.write(data)

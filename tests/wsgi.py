@@ -1,4 +1,4 @@
-"""Requests as gunicorn hands them over: input that ends by itself, in pieces of any size."""
+"""WSGI requests as from gunicorn: the input ends after the body, and arrives in pieces of any size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMIT = 1 << 20
 
 
 class ChunkedInput(io.RawIOBase):
-    """A body that arrives in pieces of the given sizes, over and over."""
+    """A body that arrives in pieces of the given sizes, which repeat."""
 
     def __init__(self, body: bytes, sizes: list[int]) -> None:
         self._body, self._at, self._sizes, self._turn = body, 0, sizes, 0
@@ -40,7 +40,7 @@ def request(
     query: str = "",
     **headers: str,
 ) -> Request:
-    """A request as gunicorn hands it over: input that ends by itself."""
+    """A WSGI request as from gunicorn: the input ends after the body."""
     environ = EnvironBuilder(method="POST", path="/normal_upload", query_string=query, headers=headers).get_environ()
     environ |= {"wsgi.input": ChunkedInput(body, sizes or [1 << 20]), "wsgi.input_terminated": True}
     environ["CONTENT_TYPE"] = content_type

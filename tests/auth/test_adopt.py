@@ -1,4 +1,4 @@
-"""`flask keys adopt` gives files without an owner to one, and counts them towards its quota."""
+"""`flask keys adopt` assigns files without an owner to an owner, and counts them towards its quota."""
 
 from __future__ import annotations
 

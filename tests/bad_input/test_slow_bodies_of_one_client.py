@@ -19,7 +19,7 @@ LONG_STALL = 4
 
 @pytest.fixture
 def careful_ferry(tmp_path: Path) -> Iterator[Ferry]:
-    """A Ferry that reserves one thread of each client's limit for other requests."""
+    """A Ferry that allows each client all threads but one."""
     careful = {"MAX_TRANSFERS_PER_CLIENT": str(THREADS - 1), "BODY_TIMEOUT": str(LONG_STALL)}
     with Ferry(tmp_path, settings(THREADS) | careful) as ferry:
         yield ferry

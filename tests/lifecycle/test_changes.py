@@ -88,7 +88,7 @@ def test_a_quarter_of_the_threads_may_wait_but_never_all(threads: int, capacity:
 
 @pytest.fixture
 def polls(poller: ChangePoller, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses before each poll; none of them lasts."""
+    """The pauses before each poll, which are skipped."""
     pauses: list[float] = []
     wait = poller._stopped.wait
 

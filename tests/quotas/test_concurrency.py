@@ -1,4 +1,4 @@
-"""Slots: never more than the limit on one host, and none lost with its process."""
+"""Slots: never more than the limit on one host; a killed process releases its slots."""
 
 from __future__ import annotations
 
