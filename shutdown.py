@@ -1,4 +1,4 @@
-"""Graceful shutdown: finish running uploads in time, or requeue them for another process."""
+"""Graceful shutdown: finish running uploads in time, or end their attempts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from services import current_services
 
 
 def begin(app: Flask, seconds: float) -> None:
-    """Start no further work, answer every waiting client, and requeue what still runs after `seconds`."""
+    """Start no further work, answer every waiting client, and end the attempts that still run after `seconds`."""
     with app.app_context():
         current_services().stop()
-    limit = threading.Timer(seconds, requeue_in_flight, [app])
+    limit = threading.Timer(seconds, end_in_flight, [app])
     limit.daemon = True
     limit.start()
 
@@ -34,7 +34,10 @@ def close(app: Flask) -> None:
         services.close()
 
 
-def requeue_in_flight(app: Flask) -> None:
-    """Put back to PENDING every file that this process stores: the server is about to kill it."""
+def end_in_flight(app: Flask) -> None:
+    """End the attempts of this process, because the server is about to kill it.
+
+    Another process can continue at once with the files of async and celery mode. Those of normal mode end as ERROR.
+    """
     with app.app_context():
-        attempts.requeue_in_flight()
+        attempts.end_in_flight()

@@ -1,4 +1,10 @@
-"""How an attempt to store a file ends, and whether another follows."""
+"""How an attempt to store a file ends, and whether another follows.
+
+`retry_delay` decides whether a failed attempt is retried, and when; the row's `due_at` records it. The sweep dispatches
+due files. If a process dies, the leases of its files expire: the sweep then puts them back to PENDING, and Celery
+redelivers the task of a dead worker. `is_exhausted` limits the attempts in each of these cases.
+An HTTP request to the storage has retries of its own, within one attempt.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +24,10 @@ from storage.base import StorageError, StorageMismatch
 
 log = logging.getLogger("ferry.file")
 
-_MAX_PAUSE = 900.0
+_MAX_DELAY = 900.0
 _MIN_JITTER, _MAX_JITTER = 0.75, 1.25
-MAX_RETRY_DELAY = _MAX_JITTER * _MAX_PAUSE
+"""Files that failed together must not come back together."""
+MAX_RETRY_DELAY = _MAX_JITTER * _MAX_DELAY
 """Most seconds between a failed attempt and the next."""
 _MAX_DETAIL = 255
 _DATABASE_TIMEOUT = 75.0
@@ -47,13 +54,12 @@ def fail(row: File, error: Exception) -> None:
     """End an attempt that raised `error`: back to PENDING if another may follow, ERROR if not."""
     reason, detail, cause = _reason(error)
     settings = config.current()
-    pause = retry_delay(row.mode, error, row.attempts, settings.max_attempts, settings.retry_delay)
-    if pause is None and isinstance(error, StorageMismatch):
+    jitter = random.uniform(_MIN_JITTER, _MAX_JITTER)  # noqa: S311
+    delay = retry_delay(row.mode, error, row.attempts, settings.max_attempts, settings.retry_delay, jitter)
+    if delay is None and isinstance(error, StorageMismatch):
         _delete_mismatched(row)
-    # Jitter: files that failed together must not come back together.
-    delay = random.uniform(_MIN_JITTER, _MAX_JITTER) * (pause or 0)  # noqa: S311
     try:
-        updated = _update_failed(row, reason, detail, None if pause is None else delay)
+        updated = _update_failed(row, reason, detail, delay)
     except UNAVAILABLE as unavailable:
         log.warning(
             "attempt.failed: %s, attempt %d, not recorded: %s",
@@ -62,10 +68,10 @@ def fail(row: File, error: Exception) -> None:
         return
     log.warning(
         "attempt.failed: %s, attempt %d, %s", cause, row.attempt,
-        "lease lost" if not updated else "no retry" if pause is None else f"retry in {delay:.0f} s",
+        "lease lost" if not updated else "no retry" if delay is None else f"retry in {delay:.0f} s",
         exc_info=not isinstance(error, Problem), extra=for_file(row.id),
     )  # fmt: skip
-    if updated and pause is None and row.mode != "normal":
+    if updated and delay is None and row.mode != "normal":
         _abort_uploads(row)
 
 
@@ -97,15 +103,23 @@ def lease_lost_error(row: File) -> Problem:
     return LeaseLost()
 
 
-def retry_delay(mode: str, error: Exception, attempt: int, max_attempts: int, base_delay: float) -> float | None:
-    """Seconds before the attempt after the failed one with number `attempt`; None if no other follows.
+def is_exhausted(mode: str, attempts_made: int, max_attempts: int) -> bool:
+    """Return whether a file gets no further attempt. In normal mode its bytes are gone with the request."""
+    return mode == "normal" or attempts_made >= max_attempts
 
-    In normal mode the bytes are gone with the request. In the other modes a permanent error ends the file at once.
+
+def retry_delay(
+    mode: str, error: Exception, attempts_made: int, max_attempts: int, base_delay: float, jitter: float = 1
+) -> float | None:
+    """Return the seconds before the attempt that follows a failed one; None if none follows.
+
+    The delay is `base_delay` after the first attempt and doubles each time, up to 15 minutes; then it is multiplied by
+    `jitter`. No attempt follows a permanent error.
     """
     permanent = (isinstance(error, StorageError) and error.permanent) or isinstance(error, BytesLost)
-    if mode == "normal" or permanent or attempt >= max_attempts:
+    if permanent or is_exhausted(mode, attempts_made, max_attempts):
         return None
-    return min(base_delay * 2.0 ** min(attempt - 1, 30), _MAX_PAUSE)
+    return jitter * min(base_delay * 2.0 ** min(attempts_made - 1, 30), _MAX_DELAY)
 
 
 def recover_if_stored(row: File) -> bool:
@@ -127,8 +141,8 @@ def recover_if_stored(row: File) -> bool:
     return True
 
 
-def requeue_in_flight() -> None:
-    """Put the files that this process works on back to PENDING; those of normal mode end with their requests."""
+def end_in_flight() -> None:
+    """End every attempt of this process: a file of normal mode ends as ERROR, any other is PENDING again, due now."""
     for row in current_services().leases.revoke_all():
         reason = ServerStopped.slug()
         updated = transitions.fail(row, reason) if row.mode == "normal" else transitions.requeue(row, reason, 0)

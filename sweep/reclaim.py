@@ -6,14 +6,13 @@ import logging
 from collections.abc import Callable
 
 import config
-from lifecycle import deletion, queries, transitions
+from lifecycle import attempts, deletion, queries, transitions
 from logs import for_file
 from models import File
 from problems import AttemptsExhausted, ServerStopped
 from services import current_services
 from storage.base import StorageError
 from sweep.report import Report
-from sweep.rules import is_exhausted
 
 log = logging.getLogger("ferry.sweep")
 
@@ -24,11 +23,14 @@ _MAX_FAILED = 1000
 """Files in ERROR without bytes that an owner may have. A client creates one cheaply, by aborting an upload."""
 
 
-def sweep_files(report: Report, dispatch: Callable[[File], None]) -> None:
-    """Reclaim abandoned files, and dispatch the due ones of this host's spool."""
+def sweep_files(report: Report, dispatch: Callable[[File], object]) -> None:
+    """Release abandoned files, or end those that are out of attempts; dispatch the due files of this host's spool.
+
+    `dispatch` returns False if it did not dispatch the file.
+    """
     settings = config.current()
     for row in queries.abandoned(_BATCH):
-        if is_exhausted(row, settings.max_attempts):
+        if attempts.is_exhausted(row.mode, row.attempts, settings.max_attempts):
             reason = ServerStopped if row.mode == "normal" else AttemptsExhausted
             report.act("ended", row.id, transitions.fail_abandoned, row, reason.slug())
         else:
@@ -62,8 +64,5 @@ def sweep_failed(report: Report) -> None:
         report.act("failed_purged", subject, transitions.purge_failed, owner, _MAX_FAILED, retention)
 
 
-def _dispatch_once(row: File, dispatch: Callable[[File], None]) -> bool:
-    if not transitions.reserve_dispatch(row, current_services().leases.seconds):
-        return False
-    dispatch(row)
-    return True
+def _dispatch_once(row: File, dispatch: Callable[[File], object]) -> bool:
+    return transitions.reserve_dispatch(row, current_services().leases.seconds) and dispatch(row) is not False

@@ -30,11 +30,6 @@ def created_at(id: str) -> float:
     return (uuid.UUID(id).int >> 80) / 1000
 
 
-def is_exhausted(row: File, max_attempts: int) -> bool:
-    """Whether an abandoned file gets no other attempt. In normal mode its bytes are gone with the request."""
-    return row.mode == "normal" or row.attempts >= max_attempts
-
-
 def is_orphan_upload(row: File | None, age: float, grace: float, unchanged: float) -> bool:
     """Whether no attempt will complete a multipart upload.
 

@@ -36,7 +36,7 @@ class Sweeper:
     def __init__(
         self,
         app: Flask,
-        dispatch: Callable[[File], None],
+        dispatch: Callable[[File], object],
         *,
         every: float,
         uploads_every: float,
@@ -44,7 +44,10 @@ class Sweeper:
         requeue_lost: Callable[[], None],
         requeue_lost_every: float,
     ) -> None:
-        """`requeue_lost`: requeues files whose task the broker has lost; called every `requeue_lost_every` seconds."""
+        """`dispatch` has a file stored; it returns False if it did not.
+
+        `requeue_lost` requeues files whose task the broker has lost; it is called every `requeue_lost_every` seconds.
+        """
         self._app, self._dispatch, self._every = app, dispatch, every
         self._jobs = [
             ("spool {spool}", min(uploads_every, _SPOOL_INTERVAL), sweep_spool),
@@ -78,9 +81,8 @@ class Sweeper:
             if locks.acquire(name.format(spool=spool), str(uuid.uuid4()), interval):
                 job(Report())
 
-    def _dispatch_unless_stopped(self, row: File) -> None:
-        if not self._stop.is_set():
-            self._dispatch(row)
+    def _dispatch_unless_stopped(self, row: File) -> object:
+        return not self._stop.is_set() and self._dispatch(row)
 
     def _run(self) -> None:
         while not self._stop.is_set():

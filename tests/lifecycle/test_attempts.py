@@ -81,7 +81,7 @@ def test_files_in_flight_are_requeued_at_shutdown(app: Flask, mode: file.Mode, s
     row = file.new_file("a.txt", "text/plain", mode)
     transitions.insert(row, 30, status=UploadStatus.PROCESSING)
     with current_services().leases.renewing(row) as lease:
-        attempts.requeue_in_flight()
+        attempts.end_in_flight()
         with pytest.raises(LeaseLost):
             lease.check()
 

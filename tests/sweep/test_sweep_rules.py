@@ -8,10 +8,10 @@ import pytest
 from flask import Flask
 
 import file
+from lifecycle.attempts import is_exhausted
 from models import File, UploadStatus
 from sweep.rules import (
     created_at,
-    is_exhausted,
     is_orphan_object,
     is_orphan_spool_file,
     is_orphan_upload,
@@ -92,7 +92,7 @@ def test_which_spool_files_are_orphans(row: File | None, age: float, unchanged: 
     ],
 )
 def test_which_files_are_out_of_attempts(row: File, exhausted: bool) -> None:
-    assert is_exhausted(row, 5) is exhausted
+    assert is_exhausted(row.mode, row.attempts, 5) is exhausted
 
 
 def test_ids_are_parsed_only_from_keys_that_ferry_makes(app: Flask) -> None:
