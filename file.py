@@ -1,10 +1,18 @@
 """The upload pipeline: receive into the spool, insert the row, store. Every mode ends in `store`.
 
-It knows nothing of HTTP, threads or Celery: a mode decides who calls it, and when.
+Four names are the public interface, and stay. "Upload" in them means to store a file in the object storage:
+
+- `rename_file`: the name under which a file is stored
+- `process_file_to_stream`: the spooled bytes of a file, as a stream or as base64 text
+- `upload_file`: store a file from the spool
+- `upload_file_from_stream`: store a file from another stream, for instance from the text of a task
+
+The pipeline knows nothing of HTTP, threads or Celery: a mode decides when it runs, and on which thread or process.
 """
 
 from __future__ import annotations
 
+import enum
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -30,6 +38,15 @@ from services import current_services
 log = logging.getLogger("ferry.file")
 
 Mode = Literal["normal", "async", "celery"]
+
+
+class Outcome(enum.Enum):
+    """What became of a file that was to be stored."""
+
+    ENDED = "ended"
+    """Its attempt has ended, or there was none: the file has ended before, or is unknown."""
+    HELD_ELSEWHERE = "held elsewhere"
+    """Another attempt holds it. That process may crash, so try again when the lease has expired."""
 
 
 def rename_file(name: str, when: datetime) -> str:
@@ -81,9 +98,10 @@ def new_file(
 def receive(row: File, stream: Iterator[bytes], max_bytes: int | None = None, client: str = "") -> None:
     """Write all bytes of a new file to the spool and commit its row as PENDING: after that it can't be lost.
 
-    `client`: whose share of the spool the upload takes while it is received. An unavailable database raises before the
-    bytes are read. If its answer to the INSERT is lost, the bytes stay, for the sweep to remove if there is no row; if
-    it rolled back (it is read-only, say), they are deleted.
+    `client`: whose share of the spool the upload takes while it is received. If the database does not answer, its error
+    is raised before the first byte is read; for a file without an owner, also if the database is read-only.
+    If the INSERT fails, the spooled bytes are deleted, unless its answer was lost: the database may have committed the
+    row. Then the bytes stay, and the sweep deletes them if there is no row.
     """
     quota = None
     if row.owner is None:
@@ -108,29 +126,30 @@ def receive(row: File, stream: Iterator[bytes], max_bytes: int | None = None, cl
 
 
 def upload_file(id: str) -> None:
-    """Claim a file and store it from the spool. Does nothing if another worker has claimed it or it has ended."""
+    """Claim a file and store it from the spool. Does nothing if another attempt holds it or it has ended."""
     row = queries.get(id)
     if row is None or attempts.recover_if_stored(row):
         return
     upload_file_from_stream(id, lambda row: process_file_to_stream(row.id))
 
 
-def upload_file_from_stream(id: str, open_stream: Callable[[File], Iterator[bytes]]) -> bool:
+def upload_file_from_stream(id: str, open_stream: Callable[[File], Iterator[bytes]]) -> Outcome:
     """Claim a file and store the bytes of `open_stream(row)`.
 
-    A storage failure is written to the row and logged, not raised. Returns True if another worker has claimed the
-    file: it may crash, so try again when its lease has expired. False: stored, failed, ended before, or unknown.
+    A Problem that ends the attempt is recorded in the row and logged, not raised. Any other exception is recorded,
+    logged and raised.
     """
     row = queries.get(id)
-    if row and row.attempts >= config.current().max_attempts:
+    if row and attempts.is_exhausted(row.mode, row.attempts, config.current().max_attempts):
         # A redelivered task must not get more attempts than the sweep allows. Changes only an abandoned file.
         transitions.fail_abandoned(row, AttemptsExhausted.slug())
     if row is None or not transitions.claim(row, current_services().leases.seconds):
         log.info("attempt.skipped", extra=for_file(id))
-        return row is not None and row.upload_status == UploadStatus.PROCESSING
+        is_held = row is not None and row.upload_status == UploadStatus.PROCESSING
+        return Outcome.HELD_ELSEWHERE if is_held else Outcome.ENDED
     with suppress(Problem):
         store(row, open_stream(row))
-    return False
+    return Outcome.ENDED
 
 
 def insert_claimed(row: File, max_bytes: int | None) -> None:
@@ -146,9 +165,10 @@ def insert_claimed(row: File, max_bytes: int | None) -> None:
 def store(row: File, stream: Iterator[bytes], max_bytes: int | None = None) -> None:
     """Store `stream` as the bytes of `row`, which the caller has claimed, and end the attempt.
 
-    The row becomes COMPLETE only after the storage has confirmed the object. Raises the failure as a Problem after the
-    row records it; deletes the row of an invalid request. `max_bytes`: the most that `stream` can yield, if neither
-    the row has a size nor MAX_FILE_SIZE is the limit. A spooled file has the same part size in every attempt.
+    The row becomes COMPLETE only after the storage has confirmed the object. An exception is raised again after the row
+    records it; the file of an invalid request is deleted instead.
+    The stream's upper bound is `row.size` if known, else `max_bytes`, else MAX_FILE_SIZE. It decides the part size, so
+    a spooled file has the same part size in every attempt.
     """
     limit = config.current().max_file_size if max_bytes is None else max_bytes
     limit = limit if row.size is None else row.size

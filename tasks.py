@@ -28,17 +28,22 @@ _TIME_LIMIT = 3600
 
 @shared_task(bind=True, name="ferry.upload", max_retries=None)  # type: ignore[untyped-decorator]
 def upload(self: Task, id: str, text: str) -> None:
-    """Store a file from the base64 text of its bytes. A redelivered task finds nothing to claim."""
-    if file.upload_file_from_stream(id, lambda row: _decode(text)):
+    """Store a file from the base64 text of its bytes.
+
+    A redelivered task stores the file if its lease has expired; it waits while another worker holds it, and does
+    nothing if the file has ended.
+    """
+    if file.upload_file_from_stream(id, lambda row: _decode(text)) == file.Outcome.HELD_ELSEWHERE:
         _retry_after_lease(self, id)
 
 
 @shared_task(bind=True, name="ferry.upload_pieces", max_retries=None)  # type: ignore[untyped-decorator]
 def upload_pieces(self: Task, id: str, web_process: str) -> None:
-    """Store a file from the pieces that the web process `web_process` relays on request."""
-    if file.upload_file_from_stream(
+    """Store a file from the pieces that the web process `web_process` relays on request. Redelivered: see `upload`."""
+    outcome = file.upload_file_from_stream(
         id, lambda row: current_services().relay.receive(web_process, row.id, row.attempt, row.size)
-    ):
+    )
+    if outcome == file.Outcome.HELD_ELSEWHERE:
         _retry_after_lease(self, id)
 
 
