@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from functools import partial
 
 from database.engine import UNAVAILABLE, reason
 from lifecycle import queries, transitions
@@ -32,7 +33,7 @@ def delete(row: File) -> bool:
         return False
     log.info("file.deleted", extra=for_file(row.id))
     if row.upload_status != UploadStatus.PROCESSING and current_services().spool.is_local(row.spool):
-        current_services().removal_pool.submit(_remove_deleted, row.id)
+        _remove_in_background(row.id)
     return True
 
 
@@ -49,7 +50,7 @@ def discard(row: File, error: Problem) -> None:
         return
     log.info("upload.refused: %s", error.slug(), extra=for_file(row.id))
     if discarded:
-        current_services().removal_pool.submit(_remove_deleted, row.id)
+        _remove_in_background(row.id)
 
 
 def purge(row: File) -> None:
@@ -65,6 +66,10 @@ def purge(row: File) -> None:
             current_services().storage.abort_multipart_upload(upload)
     current_services().spool.delete(row.id)
     transitions.purge(row)
+
+
+def _remove_in_background(id: str) -> None:
+    current_services().removal_pool.submit(id, partial(_remove_deleted, id), file_id=id)
 
 
 def _remove_deleted(id: str) -> None:

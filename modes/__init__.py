@@ -6,9 +6,12 @@ from models import File
 from modes import async_, celery, normal
 
 UPLOADS = {"normal": normal.upload, "async": async_.upload, "celery": celery.upload}
-_DISPATCHERS = {"async": async_.dispatch, "celery": celery.dispatch}
+_DISPATCH = {"async": async_.dispatch, "celery": celery.dispatch}
 
 
-def dispatch(row: File) -> None:
-    """Have a PENDING file stored by a thread or a task, as its mode says. Mode `normal` has no PENDING files."""
-    _DISPATCHERS[row.mode](row)
+def dispatch(row: File) -> bool:
+    """Have a PENDING file stored by a thread or a task, as its mode says. Mode `normal` has no PENDING files.
+
+    Returns False if the pool of the mode is full or has the file already.
+    """
+    return _DISPATCH[row.mode](row)

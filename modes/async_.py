@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import file
 from api.upload_request import IncomingFile
 from models import File
@@ -14,6 +16,6 @@ def upload(row: File, incoming: IncomingFile) -> None:
     dispatch(row)
 
 
-def dispatch(row: File) -> None:
-    """Have a thread store a PENDING file."""
-    current_services().store_pool.submit(file.upload_file, row.id)
+def dispatch(row: File) -> bool:
+    """Have a thread store a PENDING file. Returns False if the pool is full or has the file already."""
+    return current_services().store_pool.submit(row.id, partial(file.upload_file, row.id), file_id=row.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import suppress
+from functools import partial
 
 from flask import Flask
 
@@ -37,18 +38,23 @@ def upload(row: File, incoming: IncomingFile) -> None:
     dispatch(row)
 
 
-def dispatch(row: File) -> None:
-    """Have a worker store a PENDING file."""
-    current_services().dispatch_pool.submit(enqueue, row.id)
+def dispatch(row: File) -> bool:
+    """Have a thread queue a task for a PENDING file. Returns False if the pool is full or has the file already."""
+    return current_services().dispatch_pool.submit(row.id, partial(enqueue, row.id), file_id=row.id)
 
 
 def enqueue(id: str) -> None:
-    """Queue a task for a PENDING file, unless one is queued, its object exists already, or its bytes are lost."""
+    """Queue a task for a PENDING file, unless one is queued.
+
+    Two files get no task: if an earlier attempt has stored the object, the file ends as COMPLETE here; if its bytes are
+    gone from the spool, it ends as ERROR. If the task can't be queued, the file is due again within a lease, and the
+    error is raised.
+    """
     row = queries.get(id)
     if row is None or row.size is None or attempts.recover_if_stored(row):
         return
     if not current_services().spool.has(id):
-        file.upload_file(id)
+        _record_lost_bytes(id)
         return
     try:
         if (turn := current_services().relay.reserve_task(id)) is not None:
@@ -58,6 +64,11 @@ def enqueue(id: str) -> None:
             current_services().relay.release_task(id)
         transitions.defer(row, min(current_services().leases.seconds, config.current().retry_delay))
         raise
+
+
+def _record_lost_bytes(id: str) -> None:
+    """End the file as ERROR: an attempt without spooled bytes fails with BytesLost, and no other follows."""
+    file.upload_file(id)
 
 
 def waiting() -> tuple[int, float]:
@@ -70,10 +81,10 @@ def waiting() -> tuple[int, float]:
 
 def requeue_lost_tasks() -> None:
     """Have PENDING files queued again whose tasks Redis has lost, without waiting for `due_at`."""
-    current_services().dispatch_pool.submit(_requeue_lost_tasks, "lost tasks")
+    current_services().dispatch_pool.submit("lost tasks", _requeue_lost_tasks)
 
 
-def _requeue_lost_tasks(_: str) -> None:
+def _requeue_lost_tasks() -> None:
     services = current_services()
     if services.relay.may_have_lost_tasks() and (count := transitions.make_due(2 * services.leases.seconds)):
         log.warning("tasks.lost: %d files are queued again, Redis has no task for some of them", count)
@@ -141,7 +152,7 @@ class RelayServer:
             while not self._stop.is_set():
                 try:
                     for id, attempt in current_services().relay.requests():
-                        self._pool.submit(send_bytes, id, attempt)
+                        self._pool.submit((id, attempt), partial(send_bytes, id, attempt), file_id=id)
                     is_down = False
                 except RelayLost as error:
                     if not is_down:

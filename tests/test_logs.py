@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from contextvars import copy_context
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -70,7 +71,7 @@ def test_a_task_and_a_thread_log_the_file_that_they_work_on(app: Flask, monkeypa
     monkeypatch.setattr(file, "upload_file_from_stream", work)
     tasks.upload.apply(("01a1", ""))
     pool = BackgroundPool(app, "test", 1)
-    pool.submit(work, "01a2")
+    pool.submit("01a2", partial(work, "01a2"), file_id="01a2")
     pool.drain(cancel_pending=False)
 
     assert seen == [("01a1", "01a1"), ("01a2", "01a2")]

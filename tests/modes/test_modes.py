@@ -164,7 +164,7 @@ class SpooledContract(ModeContract):
         """No job runs, as if the process had died right after the response."""
         services = services_of(client.application)
         for pool in (services.store_pool, services.dispatch_pool):
-            monkeypatch.setattr(pool, "submit", lambda job, *about: None)
+            monkeypatch.setattr(pool, "submit", lambda *_, **__: False)
         file = self.send(client, b"kept").get_json()
 
         assert file["status"] == "PENDING"
@@ -210,7 +210,7 @@ class TestCelery(SpooledContract):
         assert row.due_at - engine.now() <= 3
 
     def test_a_file_without_its_spooled_bytes_fails_as_bytes_lost(self, client: FlaskClient) -> None:
-        services_of(client.application).dispatch_pool.submit = lambda job, *about: None
+        services_of(client.application).dispatch_pool.submit = lambda *_, **__: False
         answer = self.send(client, b"bytes")
         current_services().spool.delete(answer.get_json()["id"])
         celery_mode.enqueue(answer.get_json()["id"])
@@ -233,7 +233,7 @@ class TestCelery(SpooledContract):
     @pytest.mark.parametrize("text", ["", "!!!", "b3RoZXIgYnl0ZXM="])
     def test_a_message_with_other_bytes_stores_nothing(self, client: FlaskClient, text: str) -> None:
         """Any client of Redis can send tasks."""
-        services_of(client.application).dispatch_pool.submit = lambda job, *about: None
+        services_of(client.application).dispatch_pool.submit = lambda *_, **__: False
         answer = self.send(client, b"true bytes")
         tasks.upload(answer.get_json()["id"], text)
 

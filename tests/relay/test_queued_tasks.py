@@ -144,14 +144,14 @@ class TestRecall:
         return found.due_at <= engine.now()
 
     def test_a_file_whose_task_is_lost_is_due(self, waiting: File) -> None:
-        celery_mode._requeue_lost_tasks("")
+        celery_mode._requeue_lost_tasks()
 
         assert self.is_due(waiting)
 
     def test_a_file_whose_task_may_be_queued_is_not(self, queue: Queue, waiting: File) -> None:
         celery_mode.enqueue(a_file().id)
         current_services().relay.set_marker()
-        celery_mode._requeue_lost_tasks("")
+        celery_mode._requeue_lost_tasks()
 
         assert not self.is_due(waiting)
 
@@ -159,7 +159,7 @@ class TestRecall:
         current_services().relay.set_marker()
         queue.client.delete(queue.key("memory"))
         celery_mode.enqueue(a_file().id)
-        celery_mode._requeue_lost_tasks("")
+        celery_mode._requeue_lost_tasks()
 
         assert self.is_due(waiting)
         assert queue.client.exists(queue.key("memory"))
@@ -192,5 +192,5 @@ class TestRecall:
 
         monkeypatch.setattr(current_services().relay, "may_have_lost_tasks", away)
         with pytest.raises(RelayLost):
-            celery_mode._requeue_lost_tasks("")
+            celery_mode._requeue_lost_tasks()
         assert not self.is_due(waiting)
