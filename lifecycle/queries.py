@@ -76,13 +76,13 @@ def due(spool: str, limit: int) -> Sequence[File]:
     return _read(_DUE, spool=spool, limit=limit)
 
 
-def waiting_for_workers(min_wait: float, pause: float) -> tuple[int, float]:
+def waiting_for_workers(min_wait: float, max_retry_delay: float) -> tuple[int, float]:
     """The number of `celery` files that have waited more than `min_wait` seconds for a worker, and the longest wait.
 
-    `pause`: seconds between two attempts, which do not count as waiting. Counts MAX_COUNTED files at most.
+    `max_retry_delay`: most seconds before a retry, which do not count as waiting. Counts MAX_COUNTED files at most.
     """
     with connect() as connection:
-        count, seconds = connection.execute(_WAITING, {"min_wait": min_wait, "pause": pause}).one()
+        count, seconds = connection.execute(_WAITING, {"min_wait": min_wait, "max_retry_delay": max_retry_delay}).one()
     return int(count), float(seconds or 0)
 
 
@@ -174,7 +174,9 @@ _RECENTLY_ENDED = (
     .order_by(FILES.c.updated_at.desc())
     .limit(bindparam("limit"))
 )
-_WAITING_SINCE = FILES.c.updated_at + case((FILES.c.error.is_not(None), bindparam("pause", type_=Double())), else_=0.0)
+_WAITING_SINCE = FILES.c.updated_at + case(
+    (FILES.c.error.is_not(None), bindparam("max_retry_delay", type_=Double())), else_=0.0
+)
 _LONG_WAITING = (
     select(_WAITING_SINCE.label("since"))
     .where(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Double, Row, bindparam, or_
 from sqlalchemy.sql.dml import ReturningInsert
 
 from database.engine import execute, transaction
-from lifecycle.transitions.fencing import SAME_ID, TOUCHING, WHILE_PROCESSING, apply, update_lease
+from lifecycle.transitions.fencing import RENEW_WHILE_PROCESSING, SAME_ID, UPDATE_WHILE_PROCESSING, apply, update_lease
 from models import ABANDONED, FILES, NOT_DELETED, NOW, File, UploadStatus
 from quotas import storage_quota
 
@@ -65,7 +65,7 @@ def progress(row: File, lease: float, received: int, stored: int) -> bool:
 
 def reserve_bytes(row: File, size: int) -> bool:
     """Reserve `size` more bytes of the owner's quota. False: another attempt has the file. Raises QuotaExceeded."""
-    return apply(row, TOUCHING, {"reserved": row.reserved + size}, quota_change=(size, 0))
+    return apply(row, UPDATE_WHILE_PROCESSING, {"reserved": row.reserved + size}, quota_change=(size, 0))
 
 
 def reclaim(row: File) -> bool:
@@ -97,7 +97,6 @@ _CLAIM = (
     )
     .returning(FILES.c.attempt, FILES.c.stored_bytes, FILES.c.updated_at)
 )
-# `updated_at` stays: clients that wait for a change must not wake for a heartbeat.
-_HEARTBEAT = WHILE_PROCESSING.values(lease_until=_LEASE_END)
-_PROGRESS = TOUCHING.values(lease_until=_LEASE_END)
-_RECLAIM = TOUCHING.where(FILES.c.lease_until < NOW).values(lease_until=None, due_at=NOW)
+_HEARTBEAT = RENEW_WHILE_PROCESSING.values(lease_until=_LEASE_END)
+_PROGRESS = UPDATE_WHILE_PROCESSING.values(lease_until=_LEASE_END)
+_RECLAIM = UPDATE_WHILE_PROCESSING.where(FILES.c.lease_until < NOW).values(lease_until=None, due_at=NOW)

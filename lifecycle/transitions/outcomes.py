@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.transitions.fencing import AFTER_PAUSE, TERMINAL, TOUCHING, UPDATE_IF_CURRENT, apply
+from lifecycle.transitions.fencing import END_ATTEMPT, NOW_PLUS_DELAY, UPDATE_IF_CURRENT, UPDATE_WHILE_PROCESSING, apply
 from models import FILES, NOW, File, UploadStatus
 
 
@@ -14,12 +14,12 @@ def complete(row: File, *, url: str, size: int, sha256: str, version_id: str | N
     values |= {"error_detail": None}
     values |= {"received_bytes": size, "version_id": version_id}
     values |= {"upload_status": UploadStatus.COMPLETE}
-    return apply(row, TERMINAL, values, quota_change=(size - row.reserved, 0))
+    return apply(row, END_ATTEMPT, values, quota_change=(size - row.reserved, 0))
 
 
 def fail(row: File, reason: str, detail: str | None = None) -> bool:
     """End as ERROR with a problem's slug and its detail. False: another attempt has the file."""
-    return apply(row, TERMINAL, _error(reason, detail), quota_change=(-row.reserved, -1))
+    return apply(row, END_ATTEMPT, _error(reason, detail), quota_change=(-row.reserved, -1))
 
 
 def fail_abandoned(row: File, reason: str) -> bool:
@@ -32,10 +32,10 @@ def discard(row: File, reason: str) -> bool:
     return apply(row, _DISCARD, _error(reason), quota_change=(-row.reserved, -1))
 
 
-def requeue(row: File, reason: str, pause: float, detail: str | None = None) -> bool:
-    """Back to PENDING, due in `pause` seconds. False: another attempt has the file."""
+def requeue(row: File, reason: str, delay: float, detail: str | None = None) -> bool:
+    """Back to PENDING, due in `delay` seconds. False: another attempt has the file."""
     values = _error(reason, detail) | {"upload_status": UploadStatus.PENDING}
-    return apply(row, _REQUEUE, values, pause=pause)
+    return apply(row, _REQUEUE, values, delay=delay)
 
 
 def retry(row: File) -> bool:
@@ -58,8 +58,8 @@ def _error(reason: str, detail: str | None = None) -> dict[str, Any]:
 
 
 # Statements are built once: building one takes longer than running it.
-_FAIL_ABANDONED = TERMINAL.where(FILES.c.lease_until < NOW)
-_DISCARD = TERMINAL.values(deleted_at=NOW)
-_REQUEUE = TOUCHING.values(lease_until=None, due_at=AFTER_PAUSE)
+_FAIL_ABANDONED = END_ATTEMPT.where(FILES.c.lease_until < NOW)
+_DISCARD = END_ATTEMPT.values(deleted_at=NOW)
+_REQUEUE = UPDATE_WHILE_PROCESSING.values(lease_until=None, due_at=NOW_PLUS_DELAY)
 _RETRY = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.ERROR).values(updated_at=NOW, due_at=NOW)
 _SET_ERROR = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.COMPLETE).values(updated_at=NOW)

@@ -5,28 +5,28 @@ from __future__ import annotations
 from sqlalchemy import BindParameter, Double, bindparam, case
 
 from database.engine import execute
-from lifecycle.transitions.fencing import AFTER_PAUSE, UPDATE_IF_CURRENT, apply
+from lifecycle.transitions.fencing import NOW_PLUS_DELAY, UPDATE_IF_CURRENT, apply
 from models import DUE, FILES, NOT_DELETED, NOW, File, UploadStatus
 
 
-def reserve_dispatch(row: File, min_pause: float) -> bool:
+def reserve_dispatch(row: File, min_delay: float) -> bool:
     """Reserve the dispatch of a due file. False: it is not due, or another process dispatches it.
 
-    An unclaimed file is due again after `min_pause` seconds, then after twice that, up to an hour: a worker may have a
+    An unclaimed file is due again after `min_delay` seconds, then after twice that, up to an hour: a worker may have a
     long queue, and must not find each file in it many times.
     """
-    return apply(row, _RESERVE_DISPATCH, {}, min_pause=min_pause)
+    return apply(row, _RESERVE_DISPATCH, {}, min_delay=min_delay)
 
 
-def defer(row: File, pause: float) -> bool:
-    """Make a file that could not be dispatched due in `pause` seconds. False: a worker has claimed it."""
-    return apply(row, _DEFER, {}, pause=pause)
+def defer(row: File, delay: float) -> bool:
+    """Make a file that could not be dispatched due in `delay` seconds. False: a worker has claimed it."""
+    return apply(row, _DEFER, {}, delay=delay)
 
 
 def make_due(min_age: float) -> int:
     """Make every file of mode `celery` due that was accepted `min_age` or more seconds ago. Returns their number.
 
-    A file that waits for its next attempt keeps its pause; files that are due already are not counted.
+    A file that waits for its next attempt keeps its delay; files that are due already are not counted.
     """
     return len(execute(_MAKE_DUE, {"min_age": min_age}))
 
@@ -34,12 +34,12 @@ def make_due(min_age: float) -> int:
 # Statements are built once: building one takes longer than running it.
 _HOUR = 3600.0
 _WAITED = NOW - FILES.c.updated_at
-_MIN_PAUSE: BindParameter[float] = bindparam("min_pause", type_=Double())
-# `updated_at` stays, and so the pause doubles: it is the time that the file has waited so far.
+_MIN_DELAY: BindParameter[float] = bindparam("min_delay", type_=Double())
+# `updated_at` stays, and so the delay doubles: it is the time that the file has waited so far.
 _RESERVE_DISPATCH = UPDATE_IF_CURRENT.where(DUE).values(
-    due_at=NOW + case((_WAITED > _HOUR, _HOUR), (_WAITED > _MIN_PAUSE, _WAITED), else_=_MIN_PAUSE)
+    due_at=NOW + case((_WAITED > _HOUR, _HOUR), (_WAITED > _MIN_DELAY, _WAITED), else_=_MIN_DELAY)
 )
-_DEFER = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.PENDING).values(due_at=AFTER_PAUSE)
+_DEFER = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.PENDING).values(due_at=NOW_PLUS_DELAY)
 _MAKE_DUE = (
     FILES.update()
     .where(
