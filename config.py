@@ -149,7 +149,9 @@ class Config:
     )
     lease_duration: int = _timing("60s", _up_to_1h, "Validity of a claim without a heartbeat.")
     retry_delay: int = _timing(
-        "5s", types.duration("1s", "15m"), "Delay before the second attempt; doubles each time, up to 15 minutes."
+        "5s",
+        types.duration("1s", "15m"),
+        "Delay before the second attempt; doubles each time, up to 15 minutes; each ± 25 %.",
     )
     sweep_interval: int = _timing("5s", _up_to_1h, "Interval of the sweep for abandoned files.")
     orphan_grace: int = _timing("24h", _up_to_100d, "Age at which orphans are removed, interval of listing objects.")
