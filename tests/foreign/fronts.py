@@ -1,4 +1,4 @@
-"""nginx and HAProxy in front of Ferry, configured as docs/running.md prints it but for ports, time-outs and files."""
+"""nginx and HAProxy in front of Ferry, configured as in docs/running.md except ports, time-outs and paths."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ scgi_temp_path {folder}/scgi;
 
 
 def printed(starts_with: str) -> str:
-    """The block of docs/running.md that starts so."""
+    """The block of docs/running.md that starts with this text."""
     [block] = re.findall(rf"```\n({starts_with}.+?)```", (parts.ROOT / "docs/running.md").read_text(), re.DOTALL)
     return str(block)
 

@@ -23,14 +23,14 @@ PACKAGES = {
 }
 """The Debian packages of each program."""
 ON_REQUEST = {"chromium": ("chromium",), "npm": ("nodejs", "npm")}
-"""Those of the browser tests, which are large: installed only when they are named."""
+"""Packages of the browser tests: large, so installed only when they are named."""
 
 _SBIN = "/usr/sbin:/usr/local/sbin"
 _SYSTEMD = Path("/run/systemd/system")
 
 
 def find(program: str) -> str | None:
-    """The program's path. Debian keeps servers where an ordinary user's PATH does not lead."""
+    """The program's path. Debian installs servers outside of an ordinary user's PATH."""
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_SBIN}")
 
 

@@ -1,4 +1,4 @@
-"""PgBouncer, a connection pooler: in transaction mode it gives each transaction to any of a few sessions."""
+"""PgBouncer, a connection pooler: in transaction mode it assigns each transaction to any of a few sessions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ default_pool_size = 4
 
 
 class PgBouncer:
-    """One pooler on `port` in front of the PostgreSQL on port `server`. All that is not written here is its default."""
+    """One pooler on `port` in front of the PostgreSQL on port `server`. Other settings have their defaults."""
 
     def __init__(self, port: int, server: int) -> None:
         self.port, self._server = port, server
@@ -39,7 +39,7 @@ class PgBouncer:
         self._process: Process | None = None
 
     def start(self, more: str = "") -> None:
-        """Start it with further lines of settings. One that runs is killed, and its clients' connections with it."""
+        """Start it with further lines of settings. Kills a running one, which closes its clients' connections."""
         self.kill()
         conf = self._folder / "pgbouncer.ini"
         conf.write_text(_CONF.format(server=self._server, port=self.port, folder=self._folder, more=more))

@@ -1,4 +1,4 @@
-"""Two PostgreSQL servers, of which one follows the other, and a proxy that leads to one of them."""
+"""A PostgreSQL primary, its standby, and a proxy to either."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults.postgres import Postgres
 
 
 class Server(Postgres):
-    """One of the two, on a port of its own."""
+    """One of the two servers, on its own port."""
 
     def __init__(self, log: Path) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Pair:
 
 
 class Switch:
-    """A TCP proxy, as a balancer or a moving address is. `target` is where new connections lead; open ones stay."""
+    """A TCP proxy, like a load balancer or a floating address. New connections go to `target`; open ones stay."""
 
     def __init__(self, target: int) -> None:
         self.target, self.connections = target, 0

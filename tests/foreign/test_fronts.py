@@ -44,7 +44,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 @pytest.fixture(scope="module")
 def ferry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A Ferry that counts one proxy."""
+    """Ferry with FORWARDED_HOPS=1."""
     settings = {
         "KEEPALIVE_TIMEOUT": str(fronts.FERRY_IDLE), "FORWARDED_HOPS": "1", "ALLOW_ANONYMOUS": "1",
         "TRUSTED_HOSTS": "nas.local,127.0.0.1,::1", "MAX_ATTEMPTS": "5",
@@ -115,7 +115,7 @@ def test_no_upload_of_the_client_fails_after_any_pause(
 
 
 def test_a_connection_is_used_again(front: str, ferry: Stack, own: Certificate) -> None:
-    """Else the test above would show nothing."""
+    """The tests of pauses require reused connections."""
     for _ in range(10):
         assert upload(front, own).status_code == 201
 
@@ -123,7 +123,7 @@ def test_a_connection_is_used_again(front: str, ferry: Stack, own: Certificate) 
 
 
 def _connections(ferry: Stack) -> list[str]:
-    """The established connections to Ferry, as ends of its clients."""
+    """The client addresses of the established connections to Ferry."""
     port = f"{ferry.ports.web:04X}"
     rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     return [row[2] for row in rows if row[1].endswith(f":{port}") and row[3] == "01"]
@@ -131,7 +131,7 @@ def _connections(ferry: Stack) -> list[str]:
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "nas.local"])
 def test_the_form_of_the_page_works_on_any_port(front: str, own: Certificate, name: str) -> None:
-    """A browser that knows no Sec-Fetch-Site sends the origin, with the port."""
+    """An older browser sends Origin with the port, and no Sec-Fetch-Site."""
     port = front.rpartition(":")[2]
     sent = {"Host": f"{name}:{port}"}
 
@@ -150,7 +150,7 @@ def test_an_untrusted_host_is_named_in_the_refusal(front: str, own: Certificate)
 
 def test_the_address_and_scheme_of_the_client_are_known(front: str, ferry: Stack, own: Certificate) -> None:
     context = ssl.create_default_context(cafile=str(own.cert))
-    port, path = int(front.rpartition(":")[2]), f"/nothing-of-{time.monotonic_ns()}"
+    port, path = int(front.rpartition(":")[2]), f"/missing-{time.monotonic_ns()}"
     client = http.client.HTTPSConnection(
         "127.0.0.1", port, context=context, source_address=("127.0.0.9", 0), timeout=10
     )

@@ -28,7 +28,7 @@ OWN_ANSWERS = set(MODES.values())
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, PgBouncer]]:
-    """All of Ferry as processes; only the pooler is given to it as the database, the migration included."""
+    """All of Ferry as processes, with the pooler as its database, also for the migration."""
     port = free_port()
     settings = {"SQLALCHEMY_DATABASE_URI": postgres.url(port), "MAX_ATTEMPTS": "5", "CELERY_QUEUE": "ferry"}
     cluster = Cluster(tmp_path_factory.mktemp("pgbouncer"), database="postgres", settings=settings)

@@ -40,7 +40,7 @@ RANGES = {
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_file_is_downloaded_as_it_was_sent(cluster: Cluster, mode: str, size: int) -> None:
+def test_a_file_is_downloaded_unchanged(cluster: Cluster, mode: str, size: int) -> None:
     body = random.Random(size).randbytes(size)
     upload = cluster.client.upload(mode, body)
     row = ends_as(cluster, upload, "COMPLETE", 60)

@@ -18,7 +18,7 @@ MaxClients 100
 
 
 def start(folder: Path, port: int) -> Process:
-    """A proxy that listens on `port` and notes each request in `requests.log` below `folder`."""
+    """A proxy that listens on `port` and logs each request in `requests.log` below `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     conf = folder / "tinyproxy.conf"
     conf.write_text(_CONF.format(port=port, folder=folder))
@@ -28,6 +28,6 @@ def start(folder: Path, port: int) -> Process:
 
 
 def requests_seen(folder: Path) -> list[str]:
-    """The methods of the requests that the proxy has passed on, in their order."""
+    """The methods of the forwarded requests, in order."""
     lines = (folder / "requests.log").read_text().splitlines()
     return [line.split("): ", 1)[1].split()[0] for line in lines if "Request (file descriptor" in line]

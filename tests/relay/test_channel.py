@@ -1,4 +1,4 @@
-"""The relay: a file of any size passes through bounded memory in Redis, and a dead end is noticed."""
+"""The relay: a file of any size passes through bounded memory in Redis, and a dead process is detected."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_bytes_arrive_unchanged(make: type[Relay], redis_client: redis.Redis, si
 
 
 def test_redis_never_holds_more_than_the_relay_size(make: type[Relay], redis_client: redis.Redis) -> None:
-    """The worker does not take anything out beyond what it can hold itself."""
+    """The worker receives no more than its own memory holds."""
     web, worker = make(), make()
     stream = worker.receive(web.name, ID, 1)
     held = threading.Event()
@@ -92,7 +92,7 @@ def test_redis_never_holds_more_than_the_relay_size(make: type[Relay], redis_cli
 @pytest.mark.usefixtures("impatient")
 def test_a_missing_web_process_is_noticed(make: type[Relay]) -> None:
     with pytest.raises(RelayLost):
-        next(make().receive("nobody", ID, 1))
+        next(make().receive("stopped", ID, 1))
 
 
 @pytest.mark.usefixtures("impatient")

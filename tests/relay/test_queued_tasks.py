@@ -23,18 +23,18 @@ from tests.fakes import services_of
 
 
 class Queue:
-    """The app's queue in Redis, and what is noted of it."""
+    """The app's queue in Redis, and the keys beside it."""
 
     def __init__(self, client: redis.Redis, key: Callable[..., str], name: str) -> None:
         self.client, self.key, self.name = client, key, key(name)
 
     def ids(self) -> list[str]:
-        """The ids of the files in it, oldest first."""
+        """The file ids of the queued tasks, oldest first."""
         found: Any = self.client.lrange(self.name, 0, -1)
         return [json.loads(json.loads(message)["body"])[0][0] for message in reversed(found)]
 
     def revoke(self) -> None:
-        """As if all tasks had been lost a while ago."""
+        """Lose all tasks, and age their records."""
         self.client.delete(self.name)
         self.client.zunionstore(self.key("queued"), {self.key("queued"): 0.999})
 
@@ -92,7 +92,7 @@ def test_a_queue_lost_by_redis_is_refilled(queue: Queue, lost: list[str]) -> Non
 
 @pytest.mark.parametrize("oldest", [b"no JSON", b"[]", b"{}", b'{"headers": []}', b'{"headers": {"ferry_turn": "9"}}'])
 def test_a_message_without_a_turn_only_delays_the_next_task(queue: Queue, oldest: bytes) -> None:
-    """It is of another version, or of another program: whether the tasks behind it are there shows when it is gone."""
+    """A message of another program hides the turns of the tasks behind it until it is taken."""
     row = a_file()
     queue.client.rpush(queue.name, oldest)
     celery_mode.enqueue(row.id)
@@ -104,7 +104,7 @@ def test_a_message_without_a_turn_only_delays_the_next_task(queue: Queue, oldest
     assert queue.ids() == [row.id]
 
 
-def test_a_task_that_is_on_its_way_to_an_empty_queue_is_not_forgotten(queue: Queue) -> None:
+def test_a_reserved_task_is_not_lost_while_the_queue_is_empty(queue: Queue) -> None:
     ids = ["one", "two", "three"]
 
     assert None not in [current_services().relay.reserve_task(id) for id in ids]
@@ -115,11 +115,11 @@ def test_a_task_that_could_not_be_queued_leaves_no_turn(queue: Queue, monkeypatc
     first, row = a_file(), a_file()
     celery_mode.enqueue(first.id)
 
-    def away(*_: Any) -> None:
+    def unreachable(*_: Any) -> None:
         raise RelayLost
 
     with monkeypatch.context() as patch:
-        patch.setattr(celery_mode, "_queue", away)
+        patch.setattr(celery_mode, "_queue", unreachable)
         with pytest.raises(RelayLost):
             celery_mode.enqueue(row.id)
     celery_mode.enqueue(row.id)
@@ -128,7 +128,7 @@ def test_a_task_that_could_not_be_queued_leaves_no_turn(queue: Queue, monkeypatc
 
 
 class TestRecall:
-    """Where the queue is empty, or all is forgotten, tasks of waiting files are lost."""
+    """The tasks of waiting files are lost if the queue is empty or Redis lost its data."""
 
     @pytest.fixture
     def waiting(self, queue: Queue) -> File:
@@ -148,7 +148,7 @@ class TestRecall:
 
         assert self.is_due(waiting)
 
-    def test_a_file_whose_task_may_be_queued_is_not(self, queue: Queue, waiting: File) -> None:
+    def test_a_file_whose_task_may_be_queued_is_not_due(self, queue: Queue, waiting: File) -> None:
         celery_mode.enqueue(a_file().id)
         current_services().relay.set_marker()
         celery_mode._requeue_lost_tasks()
@@ -164,13 +164,13 @@ class TestRecall:
         assert self.is_due(waiting)
         assert queue.client.exists(queue.key("memory"))
 
-    def test_a_new_file_is_not(self, queue: Queue) -> None:
+    def test_a_new_file_is_not_due(self, queue: Queue) -> None:
         row = a_file()
 
         assert transitions.make_due(6) == 0
         assert not self.is_due(row)
 
-    def test_a_file_that_waits_for_its_next_attempt_is_not(self, queue: Queue) -> None:
+    def test_a_file_that_waits_for_its_next_attempt_is_not_due(self, queue: Queue) -> None:
         row = a_file()
         assert transitions.claim(row, 3)
         assert transitions.requeue(row, "storage-unavailable", 900)
@@ -179,7 +179,7 @@ class TestRecall:
         assert transitions.make_due(6) == 0
         assert not self.is_due(row)
 
-    def test_a_file_of_another_mode_is_not(self, queue: Queue) -> None:
+    def test_a_file_of_another_mode_is_not_due(self, queue: Queue) -> None:
         row = file.new_file("a.txt", "text/plain", "async")
         file.receive(row, iter([b"x"]))
         engine.execute(text("UPDATE files SET updated_at = updated_at - 600"))
@@ -187,10 +187,10 @@ class TestRecall:
         assert transitions.make_due(6) == 0
 
     def test_without_redis_no_task_counts_as_lost(self, waiting: File, monkeypatch: pytest.MonkeyPatch) -> None:
-        def away() -> bool:
+        def unreachable() -> bool:
             raise RelayLost
 
-        monkeypatch.setattr(current_services().relay, "may_have_lost_tasks", away)
+        monkeypatch.setattr(current_services().relay, "may_have_lost_tasks", unreachable)
         with pytest.raises(RelayLost):
             celery_mode._requeue_lost_tasks()
         assert not self.is_due(waiting)

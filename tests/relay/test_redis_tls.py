@@ -1,4 +1,4 @@
-"""Redis over TLS: Celery, the relay, the rates and doctor all connect, or none of them does."""
+"""Redis over TLS: Celery, the relay, the rate limits and doctor follow the same settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.tls import Certificate, certificate, tls_in_front_of
 
 @dataclass
 class Tls:
-    """Redis behind TLS, as `localhost`. `mutual` is a port that wants a certificate of its clients."""
+    """Redis behind TLS, as `localhost`. `mutual` is a port that requires client certificates."""
 
     port: int
     mutual: int
@@ -41,8 +41,8 @@ def tls(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
         yield Tls(port, mutual, ca, client)
 
 
-def who_connects(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
-    """As in production the environment has the address too: Celery by itself would take it from there."""
+def connections(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+    """Which clients connect. The environment names another broker, which Celery must ignore."""
     monkeypatch.setattr("redis.retry.sleep", lambda seconds: None)
     monkeypatch.setenv("CELERY_BROKER_URL", settings["CELERY_BROKER_URL"])
     monkeypatch.setenv("CELERY_BROKER_READ_URL", "redis://127.0.0.1:1/0")
@@ -93,26 +93,26 @@ ALL = ("read", "write", "relay", "rates", "doctor")
         ("redis://localhost:{port}/0", False),
     ],
 )
-def test_all_connect_or_none(
+def test_all_clients_follow_the_same_tls_settings(
     settings: dict[str, str], tls: Tls, monkeypatch: pytest.MonkeyPatch, address: str, connects: bool
 ) -> None:
     url = address.format(
         port=tls.port, mutual=tls.mutual, ca=tls.ca.cert, cert=tls.client.cert, key=tls.client.key
     ).replace(" ", "%20")
 
-    assert who_connects(settings | {"CELERY_BROKER_URL": url}, monkeypatch) == dict.fromkeys(ALL, connects)
+    assert connections(settings | {"CELERY_BROKER_URL": url}, monkeypatch) == dict.fromkeys(ALL, connects)
 
 
-def test_the_authorities_of_the_environment_are_trusted(
+def test_the_ca_bundle_in_ssl_cert_file_is_trusted(
     settings: dict[str, str], tls: Tls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tls.ca.cert))
     url = f"rediss://localhost:{tls.port}/0"
 
-    assert who_connects(settings | {"CELERY_BROKER_URL": url}, monkeypatch) == dict.fromkeys(ALL, True)
+    assert connections(settings | {"CELERY_BROKER_URL": url}, monkeypatch) == dict.fromkeys(ALL, True)
 
 
-def test_doctor_says_that_it_is_the_certificate(
+def test_doctor_reports_a_failed_certificate_verification(
     settings: dict[str, str], tls: Tls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("redis.retry.sleep", lambda seconds: None)

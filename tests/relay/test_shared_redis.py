@@ -1,4 +1,4 @@
-"""One Redis database for several apps: none takes the tasks of another, nor counts in its limits."""
+"""Several Ferries on one Redis database: tasks and limits are separate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.relay.conftest import ID
 
 @pytest.fixture
 def two(settings: dict[str, str], valkey: str, tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
-    """Two Ferries with two databases."""
+    """Two Ferries with separate databases."""
     redis.Redis.from_url(valkey).flushall()
     apps = []
     for name in ("one", "two"):

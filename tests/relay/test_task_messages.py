@@ -1,4 +1,4 @@
-"""What lies in the queue ends no worker: all but Ferry's own tasks is dropped, and logged by its size."""
+"""Messages that are not Ferry's tasks are dropped, logged by size, and end no worker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def body(*args: Any, kwargs: Any = None, embed: Any = NOTHING) -> str:
 
 
 def message(task: Any = "ferry.upload", text: Any = None, *, without: str = "", **changes: Any) -> bytes:
-    """A task as Celery queues it, but for `changes` of its headers, its properties or itself."""
+    """A task as Celery queues it, with `changes` to its headers, properties or top-level fields."""
     headers = {
         "lang": "py", "task": task, "id": ID, "shadow": None, "eta": None, "expires": None, "group": None,
         "group_index": None, "retries": 0, "timelimit": [None, None], "root_id": ID, "parent_id": None,
@@ -145,7 +145,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_anything_else_is_not_a_task(name: str) -> None:
+def test_any_other_message_is_rejected(name: str) -> None:
     assert not is_task(MALFORMED[name])
 
 
@@ -186,7 +186,7 @@ def test_a_channel_drops_malformed_messages_and_continues(
 def test_a_channel_drops_malformed_unacknowledged_messages(
     app: Flask, queue: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """kombu would try again with each start of a worker, and log all of it."""
+    """kombu would requeue them at each start of a worker, and log their contents."""
     options, good = config.current().redis, message()
     unacked, index = options.key("unacked"), options.key("unacked_index")
     entries = {"junk": b"not json", "secret": b'[{"headers": "secret"}, "", "q"]', "good": None}

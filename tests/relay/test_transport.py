@@ -1,4 +1,4 @@
-"""A prefetch slot is free again whatever Redis says to the acknowledgement."""
+"""A prefetch slot is freed by each acknowledgement, also if Redis fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fakes import services_of
 
 @pytest.fixture
 def channel(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A channel with one slot, and one message in it, whatever it says."""
+    """A channel with one prefetch slot, taken by one message."""
     monkeypatch.setattr(transport, "is_task", lambda message: True)
     monkeypatch.setattr(transport, "is_unacknowledged", lambda entry: True)
     with services_of(app).celery.connection_for_read() as connection:
@@ -32,13 +32,13 @@ def channel(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         channel.queue_purge("ferry-test-slots")
 
 
-def away(*_: Any, **__: Any) -> None:
+def unreachable(*_: Any, **__: Any) -> None:
     raise ConnectionError
 
 
 @pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
 def test_a_slot_is_freed_even_if_redis_fails(channel: Any, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
-    monkeypatch.setattr(channel.qos, "_remove_from_indices", away)
+    monkeypatch.setattr(channel.qos, "_remove_from_indices", unreachable)
     with pytest.raises(ConnectionError):
         getattr(channel.held, end)()
 

@@ -104,8 +104,8 @@ def test_tasks_in_the_workers_queue_are_counted(app: Flask) -> None:
 def test_a_redis_failure_gives_no_sample(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     consumer = consumer_of(app)
 
-    def away(*_: Any, **__: Any) -> Any:
+    def unreachable(*_: Any, **__: Any) -> Any:
         raise ConnectionError
 
-    monkeypatch.setattr(type(consumer.app), "connection_for_read", away)
+    monkeypatch.setattr(type(consumer.app), "connection_for_read", unreachable)
     assert sample(consumer) is None

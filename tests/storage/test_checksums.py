@@ -1,4 +1,4 @@
-"""What a storage's answers prove, and what they leave open."""
+"""Digests in the storage's responses: a match, a mismatch, or not comparable."""
 
 from __future__ import annotations
 

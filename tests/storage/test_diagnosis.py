@@ -1,4 +1,4 @@
-"""What doctor says of a storage, by what is wrong with it."""
+"""The storage checks of `flask doctor`, by fault."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def client_error(status: int, code: str, ahead: float = 0) -> ClientError:
 
 
 class Boto:
-    """Answers each call with what is set for it, or raises it."""
+    """Returns the configured response of each call, or raises it if it is an error."""
 
     def __init__(self, **answers: Any) -> None:
         self._answers = {"list_buckets": {"Buckets": [{"Name": "ferry"}]}} | answers

@@ -61,7 +61,7 @@ def test_an_early_error_response_is_returned(script: Callable[[socket.socket], N
 def test_after_a_failed_send_only_an_error_response_counts(
     monkeypatch: pytest.MonkeyPatch, answer: bytes, status: int | None
 ) -> None:
-    """The peer's reset comes between the look for an answer and the next send."""
+    """The peer's reset arrives between the check for a response and the next send."""
 
     def reset(sock: socket.socket, piece: memoryview) -> int:
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Everything that goes to the storage goes through the proxy that the environment names, or nothing does."""
+"""All requests to the storage use the proxy and the CA bundle that the environment names."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from storage.s3.storage import S3Storage
 from tests.storage.raw_server import OK, RawServer, ask
 
 NAME = "storage.invalid"
-"""A host that only the proxy can find."""
+"""A host that only the proxy resolves."""
 
 _BASIC = "Basic " + base64.b64encode(b"me:p@ss").decode()
 
 
 class ForwardProxy:
-    """Passes on absolute URLs and tunnels, all to one port of this host, and notes what it is asked for."""
+    """Forwards absolute URLs and tunnels to one port of this host, and records the requests."""
 
     def __init__(self, upstream: int, password: str = "") -> None:
         self._upstream, self.seen = upstream, list[str]()
@@ -157,7 +157,7 @@ def test_tls_goes_through_a_tunnel_with_the_proxys_password(certificate: Path) -
         each.close()
 
 
-def test_the_proxy_of_the_scheme_counts_and_its_password_is_not_shown(environment: pytest.MonkeyPatch) -> None:
+def test_the_proxy_is_chosen_by_scheme_and_its_password_is_not_shown(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("HTTPS_PROXY", "http://me:p%40ss@proxy:3128")
     options = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
     client = S3Client("ferry", "https://s3.example.com", **options)

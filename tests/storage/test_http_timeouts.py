@@ -25,7 +25,7 @@ def test_a_silent_storage_times_out(serve: Serve, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("seconds", [0.02, 0.05])
 def test_a_slow_line_is_not_a_silent_one(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """The whole takes many times the time that may pass without progress; the send buffer alone takes longer."""
+    """The upload, and even the send buffer alone, takes longer than the time that may pass without progress."""
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.4)
     monkeypatch.setattr(connection, "_POLL_SECONDS", 0.05)
     size, got = 2 << 20, []

@@ -1,4 +1,4 @@
-"""Parts on their way: never too many, and none left behind."""
+"""Uploads of parts: bounded memory, results in order, no buffer lost after a failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sender() -> Iterator[PartUploader]:
 
 
 class Gate:
-    """Sends parts when it is opened; counts how many are in front of it."""
+    """Blocks the sending of parts until it is opened; counts those that wait."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -52,7 +52,7 @@ def test_results_come_in_the_order_of_the_parts(sender: PartUploader) -> None:
 
 
 def test_memory_is_bounded(sender: PartUploader) -> None:
-    """One upload: three parts on their way and one being filled. Many: four on their way, and one each being filled."""
+    """One upload: three parts being sent and one being filled. Many: four being sent, and one being filled for each."""
     buffers, gate = Buffers(), Gate()
 
     with ThreadPoolExecutor(8) as threads:

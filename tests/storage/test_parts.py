@@ -1,4 +1,4 @@
-"""How a stream is cut into parts."""
+"""Splitting a stream into parts, and the buffers of the parts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_no_length_needs_more_than_ten_thousand_parts(max_bytes: int) -> None:
 
 
 def test_an_unknown_length_has_parts_of_one_size_too() -> None:
-    """R2 refuses others."""
+    """Cloudflare R2 rejects parts of different sizes."""
     assert set(islice(part_sizes(None), 10_000)) == {DEFAULT_PART}
 
 

@@ -1,4 +1,4 @@
-"""An attempt that fails in the middle leaves its parts, and the next one sends only what is missing."""
+"""A failed attempt keeps its parts, and the next one sends only the missing ones."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_temporary_failures_keep_parts(error: Exception, resumable: bool) -> Non
 
 
 class Cut(TamperedS3):
-    """A storage to which parts from the `first_lost`th on do not get through, until `heal`."""
+    """A storage that loses the parts from the `first_lost`th on, until `heal`."""
 
     def __init__(self, endpoint: str, first_lost: int = 3, lost: Any = never_sent) -> None:
         self.key, self._first_lost, self._lost = str(uuid4()), first_lost, lost
@@ -138,7 +138,7 @@ def test_a_failing_stream_keeps_its_parts_too(cut: Cut) -> None:
 
 
 def test_parts_of_other_bytes_are_not_used(cut: Cut) -> None:
-    """On rclone, which has no part replaced, the attempt after that begins anew."""
+    """rclone does not replace parts: there the third attempt starts a new upload."""
     other = BODY[:5] + b"?" + BODY[6:]
     with pytest.raises(StorageUnavailable):
         cut.attempt(1, other)

@@ -1,4 +1,4 @@
-"""Lines of 20 and 100 kB/s with the real time-outs: a part arrives, and is sent once. `make long` runs it."""
+"""Lines of 20 and 100 kB/s with the real time-outs: a part is stored and sent once. `make long` runs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.long
 
 @pytest.mark.parametrize(("rate", "size"), [(20_000, 2 << 20), (100_000, 8 << 20)])
 def test_a_part_over_a_slow_line_is_stored_and_sent_once(rate: int, size: int) -> None:
-    """Its time is several times the 30 seconds that may pass without progress."""
+    """The upload takes several times the 30 seconds that may pass without progress."""
     got = [0]
 
     def drip(line: socket.socket) -> None:

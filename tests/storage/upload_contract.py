@@ -1,4 +1,4 @@
-"""The contract of `Storage.put`: what is stored, what an observer is notified of, what a failure leaves."""
+"""The contract of `Storage.put`: stored objects, notifications of the observer, failures."""
 
 from __future__ import annotations
 

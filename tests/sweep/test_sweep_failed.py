@@ -1,4 +1,4 @@
-"""The sweep over files in ERROR: they are kept for a time, and up to a number of each owner."""
+"""The sweep over files in ERROR: they are removed after a retention, or beyond a number for each owner."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class TestRetention:
 
         assert not transitions.delete_failed(seen)
 
-    def test_a_dry_run_changes_nothing(self, app: Flask) -> None:
+    def test_a_dry_run_keeps_expired_rows(self, app: Flask) -> None:
         row = failed()
         age(101, row)
 
@@ -112,7 +112,7 @@ class TestLongerSpoolRetention:
         return settings | {"FAILED_RETENTION": "1000"}
 
     @pytest.mark.parametrize("mode", ["async", "celery"])
-    def test_its_row_is_kept_as_long_as_its_bytes(self, app: Flask, mode: file.Mode) -> None:
+    def test_the_row_of_a_failed_file_is_kept_as_long_as_its_bytes(self, app: Flask, mode: file.Mode) -> None:
         row = failed(mode)
         age(999, row)
         sweep()
@@ -172,7 +172,7 @@ class TestLimit:
 
         assert len(ids(client, key)) == 3
 
-    def test_a_dry_run_removes_nothing(self, app: Flask) -> None:
+    def test_a_dry_run_keeps_rows_over_the_limit(self, app: Flask) -> None:
         made = [failed() for _ in range(5)]
 
         assert sweep(dry=True).counts["failed_purged"] == 1

@@ -1,4 +1,4 @@
-"""The sweep's decisions, as tables."""
+"""The rules of the sweep, as tables."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PENDING, PROCESSING, COMPLETE, ERROR = (row_in(status) for status in UploadStatu
         (ERROR, 0, False, True),
     ],
 )
-def test_which_objects_are_orphans(row: File | None, age: float, retryable: bool, not_retryable: bool) -> None:
+def test_orphan_objects(row: File | None, age: float, retryable: bool, not_retryable: bool) -> None:
     assert is_orphan_object(row, age, 100, can_retry=True) is retryable
     assert is_orphan_object(row, age, 100, can_retry=False) is not_retryable
 
@@ -77,7 +77,7 @@ def test_an_upload_is_an_orphan_once_no_attempt_can_complete_it(
         (ERROR, 0, 51, True),
     ],
 )
-def test_which_spool_files_are_orphans(row: File | None, age: float, unchanged: float, orphan: bool) -> None:
+def test_orphan_spool_files(row: File | None, age: float, unchanged: float, orphan: bool) -> None:
     assert is_orphan_spool_file(row, age, 100, unchanged, 50) is orphan
 
 
@@ -91,7 +91,7 @@ def test_which_spool_files_are_orphans(row: File | None, age: float, unchanged: 
         (row_in(PROCESSING.upload_status, attempt=10, before=5), True),
     ],
 )
-def test_which_files_are_out_of_attempts(row: File, exhausted: bool) -> None:
+def test_exhausted_files(row: File, exhausted: bool) -> None:
     assert is_exhausted(row.mode, row.attempts, 5) is exhausted
 
 

@@ -63,7 +63,7 @@ SAFEGUARDS = (
         "one-broker-url",
         "tasks:_Celery.connection_for_read",
         replace("_.conf['broker_url']", "url"),
-        ("tests/relay/test_redis_tls.py::test_all_connect_or_none",),
+        ("tests/relay/test_redis_tls.py::test_all_clients_follow_the_same_tls_settings",),
     ),
     Safeguard(
         "redis-key-prefix",
