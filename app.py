@@ -31,7 +31,7 @@ from config import Config
 from lifecycle import deletion
 from lifecycle.changes import ChangePoller
 from lifecycle.leases import LeaseRenewer
-from modes import celery as celery_mode
+from modes import celery_ as celery_mode
 from modes import dispatch
 from quotas.concurrency import ConcurrencyLimiter
 from quotas.rate_limits import RateLimiter
@@ -86,14 +86,14 @@ def _services(app: Flask, settings: Config) -> Services:
         celery=tasks.create_celery(app, settings),
         relay=Relay(settings.redis, settings.relay_file_bytes, settings.relay_total_bytes, INLINE_BYTES),
         store_pool=BackgroundPool(app, "ferry-store", settings.store_threads),
-        dispatch_pool=BackgroundPool(app, "ferry-dispatch", celery_mode.DISPATCHERS),
+        dispatch_pool=BackgroundPool(app, "ferry-dispatch", celery_mode.DISPATCH_THREADS),
         relay_server=celery_mode.RelayServer(app),
-        removal_pool=BackgroundPool(app, "ferry-remove", deletion.THREADS),
+        purge_pool=BackgroundPool(app, "ferry-purge", deletion.PURGE_THREADS),
         sweeper=Sweeper(
             app,
             dispatch,
             every=settings.sweep_interval,
-            uploads_every=settings.multipart_sweep_interval,
+            multipart_every=settings.multipart_sweep_interval,
             objects_every=settings.orphan_grace,
             requeue_lost=celery_mode.requeue_lost_tasks,
             requeue_lost_every=2 * settings.lease_duration,

@@ -140,7 +140,7 @@ def upload_file_from_stream(id: str, open_stream: Callable[[File], Iterator[byte
     logged and raised.
     """
     row = queries.get(id)
-    if row and attempts.is_exhausted(row.mode, row.attempts, config.current().max_attempts):
+    if row and attempts.is_exhausted(row.mode, row.attempts_made, config.current().max_attempts):
         # A redelivered task must not get more attempts than the sweep allows. Changes only an abandoned file.
         transitions.fail_abandoned(row, AttemptsExhausted.slug())
     if row is None or not transitions.claim(row, current_services().leases.seconds):
@@ -186,7 +186,7 @@ def store(row: File, stream: Iterator[bytes], max_bytes: int | None = None) -> N
         raise attempts.lease_lost_error(row) from error
     except Exception as error:
         if row.mode == "normal" and is_invalid_request(error):
-            deletion.discard(row, error)
+            deletion.delete_refused(row, error)
         else:
             attempts.fail(row, error)
         raise

@@ -22,9 +22,9 @@ class UploadStatus(enum.StrEnum):
     """The status of a file."""
 
     PENDING = "PENDING"
-    """Accepted: its bytes are safe, and no worker has claimed it."""
+    """Accepted: its bytes are safe, and no attempt has claimed it."""
     PROCESSING = "PROCESSING"
-    """Claimed by a worker."""
+    """Claimed by an attempt."""
     COMPLETE = "COMPLETE"
     """Stored and verified."""
     ERROR = "ERROR"
@@ -67,7 +67,7 @@ class File(Base):
     error: Mapped[str | None] = mapped_column(String(64))
     error_detail: Mapped[str | None] = mapped_column(String(255))
     attempt: Mapped[int] = mapped_column(default=0)
-    """The fencing token: it only grows."""
+    """The number of the latest attempt, and the fencing token: see `lifecycle.transitions.fencing`."""
     attempts_before: Mapped[int] = mapped_column(default=0)
     """`attempt` when the file was last retried by request."""
     spool: Mapped[str | None] = mapped_column(String(36))
@@ -89,7 +89,7 @@ class File(Base):
         return file
 
     @property
-    def attempts(self) -> int:
+    def attempts_made(self) -> int:
         """Attempts since the file was accepted, or last retried by request."""
         return self.attempt - self.attempts_before
 

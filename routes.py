@@ -22,7 +22,7 @@ from content.policy import check_allowed
 from database.engine import ping
 from lifecycle import attempts, deletion, idempotency, queries
 from modes import UPLOADS
-from modes import celery as celery_mode
+from modes import celery_ as celery_mode
 from problems import NotFound, all_problems
 from quotas import storage_quota
 

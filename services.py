@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # Every layer above reaches its services through here: at run
     from database.engine import Database
     from lifecycle.changes import ChangePoller
     from lifecycle.leases import LeaseRenewer
-    from modes.celery import RelayServer
+    from modes.celery_ import RelayServer
     from quotas.concurrency import ConcurrencyLimiter
     from quotas.rate_limits import RateLimiter
     from relay.relay import Relay
@@ -30,7 +30,7 @@ EXTENSION = "ferry"
 """The container's key in `app.extensions`."""
 
 
-class Drained(Protocol):
+class Drainable(Protocol):
     """Background work that must end before the process does."""
 
     def drain(self, *, cancel_pending: bool) -> None:
@@ -59,14 +59,14 @@ class Services:
     """Threads that queue Celery tasks."""
     relay_server: RelayServer
     """Threads that send the bytes of large files to Celery workers."""
-    removal_pool: BackgroundPool
-    """Threads that delete the objects of deleted files."""
+    purge_pool: BackgroundPool
+    """Threads that purge deleted files."""
     sweeper: Sweeper
 
     @property
-    def drained(self) -> tuple[Drained, ...]:
+    def drainables(self) -> tuple[Drainable, ...]:
         """Every service with work of its own in the background, in the order of their shutdown."""
-        return self.store_pool, self.dispatch_pool, self.relay_server, self.removal_pool
+        return self.store_pool, self.dispatch_pool, self.relay_server, self.purge_pool
 
     def stop(self) -> None:
         """Start no further work and answer every waiting client. May be called by a signal handler."""
@@ -75,7 +75,7 @@ class Services:
 
     def drain(self, *, cancel_pending: bool) -> None:
         """Return when running background jobs have ended, and pending ones too unless they are cancelled."""
-        for service in self.drained:
+        for service in self.drainables:
             service.drain(cancel_pending=cancel_pending)
 
     def close(self) -> None:

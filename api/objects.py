@@ -60,5 +60,5 @@ def _record(row: File, reason: str | None) -> None:
     if row.error == reason:
         return
     with suppress(*UNAVAILABLE):
-        if transitions.set_error(row, reason):
+        if transitions.set_object_error(row, reason):
             log.warning("object.missing" if reason else "object.restored", extra=for_file(row.id))

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from content.redaction import redact_tokens
-from database.engine import UNAVAILABLE, reason
+from database.engine import UNAVAILABLE, describe
 from logs import request_id, rfc3339, truncate
 from models import File
 from problems import (
@@ -115,7 +115,7 @@ def _reject_redirect() -> None:
 
 
 def _database_unavailable(error: Exception) -> Response:
-    log.error("database.unavailable: %s", reason(error))
+    log.error("database.unavailable: %s", describe(error))
     return problem(DatabaseUnavailable())
 
 

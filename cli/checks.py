@@ -36,7 +36,7 @@ def run_check(subject: str, check: Callable[[], Check], advice: Advice) -> Check
 def message_of(error: Exception) -> str:
     """The error message on one line, without secrets; the server's own message if it has one."""
     if isinstance(error, DBAPIError):
-        message = engine.reason(error)
+        message = engine.describe(error)
     elif isinstance(error, Problem):
         message = error.detail or error.title
     elif isinstance(error, OSError) and (name := errno.errorcode.get(error.errno or 0)):

@@ -20,7 +20,7 @@ from cli.spool_checks import spool_checks
 from content.redaction import redact_secrets
 from database import engine, postgresql
 from models import db, migrate
-from modes import celery as celery_mode
+from modes import celery_ as celery_mode
 from services import current_services
 from storage import Check
 

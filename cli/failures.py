@@ -32,7 +32,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, DBAPIError) and _NO_SCHEMA.search(str(error.orig)):
         return "The database has no schema, or an old one. Run: flask db upgrade"
     if isinstance(error, SQLAlchemyError) and isinstance(error, engine.UNAVAILABLE):
-        reason = " ".join(engine.reason(error).split()).rstrip(".")
+        reason = " ".join(engine.describe(error).split()).rstrip(".")
         return f"The database failed: {reason}. Look closer with: flask doctor"
     if isinstance(error, StorageError):
         return f"{error.detail or error.title} ({error.slug()}). Look closer with: flask doctor"

@@ -13,9 +13,9 @@ import config
 import file
 import logs
 from models import File
-from sweep.orphans import sweep_objects, sweep_spool, sweep_uploads
-from sweep.reclaim import sweep_deleted, sweep_failed, sweep_files
+from sweep.orphans import sweep_multipart_uploads, sweep_objects, sweep_spool
 from sweep.report import KINDS, Report
+from sweep.rows import sweep_deleted, sweep_failed, sweep_files
 
 
 @click.command()
@@ -41,7 +41,7 @@ def _sweep_once(dry_run: bool) -> Report:
     sweep_failed(report)
     sweep_deleted(report)
     sweep_spool(report)
-    sweep_uploads(report)
+    sweep_multipart_uploads(report)
     sweep_objects(report)
     return report
 

@@ -95,7 +95,7 @@ def retry_while_unavailable(operation: Callable[[], T], seconds: float) -> T:
         pause = min(2 * pause, _MAX_PAUSE)
 
 
-def reason(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """The cause of a database error for the log: its code (SQLSTATE, or SQLite's name) and message.
 
     Of an error with a SQLSTATE only the first line: later ones may contain values of a row. A failed connection has

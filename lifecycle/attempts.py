@@ -39,7 +39,7 @@ def complete(row: File, size: int, sha256: str, version: str | None = None) -> N
     """End a stored file as COMPLETE. Raises LeaseLost if another attempt has it."""
     url = current_services().storage.url(row.key)
     completed = retry_while_unavailable(
-        lambda: transitions.complete(row, url=url, size=size, sha256=sha256, version_id=version), _DATABASE_TIMEOUT
+        lambda: transitions.set_complete(row, url=url, size=size, sha256=sha256, version_id=version), _DATABASE_TIMEOUT
     )
     if not completed:
         # An earlier try may have succeeded, and its answer been lost.
@@ -55,7 +55,7 @@ def fail(row: File, error: Exception) -> None:
     reason, detail, cause = _reason(error)
     settings = config.current()
     jitter = random.uniform(_MIN_JITTER, _MAX_JITTER)  # noqa: S311
-    delay = retry_delay(row.mode, error, row.attempts, settings.max_attempts, settings.retry_delay, jitter)
+    delay = retry_delay(row.mode, error, row.attempts_made, settings.max_attempts, settings.retry_delay, jitter)
     if delay is None and isinstance(error, StorageMismatch):
         _delete_mismatched(row)
     try:
@@ -63,7 +63,7 @@ def fail(row: File, error: Exception) -> None:
     except UNAVAILABLE as unavailable:
         log.warning(
             "attempt.failed: %s, attempt %d, not recorded: %s",
-            cause, row.attempt, engine.reason(unavailable), extra=for_file(row.id),
+            cause, row.attempt, engine.describe(unavailable), extra=for_file(row.id),
         )  # fmt: skip
         return
     log.warning(
@@ -79,7 +79,7 @@ def _update_failed(row: File, reason: str, detail: str | None, delay: float | No
     # In normal mode the client waits, and the sweep ends the file as well.
     timeout = 0 if row.mode == "normal" else _DATABASE_TIMEOUT
     if delay is None:
-        return retry_while_unavailable(lambda: transitions.fail(row, reason, detail), timeout)
+        return retry_while_unavailable(lambda: transitions.set_error(row, reason, detail), timeout)
     return retry_while_unavailable(lambda: transitions.requeue(row, reason, delay, detail), timeout)
 
 
@@ -145,7 +145,7 @@ def end_in_flight() -> None:
     """End every attempt of this process: a file of normal mode ends as ERROR, any other is PENDING again, due now."""
     for row in current_services().leases.revoke_all():
         reason = ServerStopped.slug()
-        updated = transitions.fail(row, reason) if row.mode == "normal" else transitions.requeue(row, reason, 0)
+        updated = transitions.set_error(row, reason) if row.mode == "normal" else transitions.requeue(row, reason, 0)
         log.warning("attempt.requeued" if updated else "attempt.already_ended", extra=for_file(row.id))
 
 
@@ -158,7 +158,7 @@ def retry(row: File) -> None:
         raise NotFailed
     if not current_services().spool.may_hold(row.id, row.spool):
         raise BytesGone
-    if not transitions.retry(row):
+    if not transitions.set_pending(row):
         raise NotFailed
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from flask import Flask
 
-from database.engine import UNAVAILABLE, reason
+from database.engine import UNAVAILABLE, describe
 from lifecycle import queries
 from models import File, UploadStatus
 from problems import TooManyWatchers
@@ -143,7 +143,7 @@ class ChangePoller:
             with self._app.app_context():
                 rows = queries.get_many(list({subscription.id for subscription in subscriptions}))
         except UNAVAILABLE as error:
-            log.warning("changes.poll_failed: %s", reason(error))
+            log.warning("changes.poll_failed: %s", describe(error))
             return
         except Exception:  # Without this thread no subscription would ever see a change again.
             log.exception("changes.poll_failed")

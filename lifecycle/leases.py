@@ -38,7 +38,7 @@ class Renewable(Protocol):
 
 
 class Lease:
-    """A worker's claim on one file, until it is revoked, and the progress of its upload in bytes."""
+    """An attempt's claim on one file, until it is revoked, and the progress of its upload in bytes."""
 
     def __init__(self, now: float) -> None:
         """`now`: seconds of the renewer's clock."""
@@ -72,12 +72,12 @@ class Lease:
             raise LeaseLost
 
 
-def is_due(elapsed: float, interval: float, lease: float, *, changed: bool) -> bool:
-    """Whether to write a lease that was last written `elapsed` seconds ago; checked every `interval` seconds.
+def is_due(elapsed: float, interval: float, lease_seconds: float, *, changed: bool) -> bool:
+    """Return whether to write a lease that was last written `elapsed` seconds ago; checked every `interval` seconds.
 
-    A lease is renewed before a third of its `lease` seconds is over, and earlier if the progress has `changed`.
+    A lease is renewed before a third of its `lease_seconds` is over, and earlier if the progress has `changed`.
     """
-    return elapsed + interval > lease / 3 or (changed and elapsed >= PROGRESS_INTERVAL)
+    return elapsed + interval > lease_seconds / 3 or (changed and elapsed >= PROGRESS_INTERVAL)
 
 
 class LeaseRenewer:

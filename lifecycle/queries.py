@@ -71,9 +71,9 @@ def abandoned(limit: int) -> Sequence[File]:
     return _read(_ABANDONED, limit=limit)
 
 
-def due(spool: str, limit: int) -> Sequence[File]:
+def due(spool_id: str, limit: int) -> Sequence[File]:
     """PENDING files of a spool that may be dispatched, longest due first."""
-    return _read(_DUE, spool=spool, limit=limit)
+    return _read(_DUE, spool_id=spool_id, limit=limit)
 
 
 def waiting_for_workers(min_wait: float, max_retry_delay: float) -> tuple[int, float]:
@@ -109,12 +109,12 @@ def failed_over_limit(limit: int, spool_retention: float) -> Sequence[str | None
         return connection.execute(_FAILED_OVER_LIMIT, values).scalars().all()
 
 
-def deleted(spool: str, limit: int, grace: float) -> Sequence[File]:
-    """Deleted files that are due and that no worker holds, longest deleted first.
+def deleted(spool_id: str, limit: int, grace: float) -> Sequence[File]:
+    """Deleted files that are due and that no attempt holds, longest deleted first.
 
     Files whose bytes are in another spool are left to its host for `grace` seconds.
     """
-    return _read(_DELETED, spool=spool, limit=limit, grace=grace)
+    return _read(_DELETED, spool_id=spool_id, limit=limit, grace=grace)
 
 
 def get_many(ids: Sequence[str]) -> dict[str, File]:
@@ -146,7 +146,7 @@ _BY_ID_ANONYMOUS = _BY_ID.where(FILES.c.owner.is_(None))
 _ABANDONED = select(FILES).where(ABANDONED).order_by(FILES.c.id).limit(bindparam("limit"))
 _DUE = (
     select(FILES)
-    .where(DUE, or_(FILES.c.spool == bindparam("spool"), FILES.c.spool.is_(None)))
+    .where(DUE, or_(FILES.c.spool == bindparam("spool_id"), FILES.c.spool.is_(None)))
     .order_by(FILES.c.due_at)
     .limit(bindparam("limit"))
 )
@@ -218,7 +218,7 @@ _DELETED = (
         or_(FILES.c.upload_status != UploadStatus.PROCESSING, LEASE_EXPIRED),
         or_(
             FILES.c.spool.is_(None),
-            FILES.c.spool == bindparam("spool"),
+            FILES.c.spool == bindparam("spool_id"),
             FILES.c.deleted_at < NOW - bindparam("grace", type_=Double()),
         ),
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from models import File
-from modes import async_, celery, normal
+from modes import async_, celery_, normal
 
-UPLOADS = {"normal": normal.upload, "async": async_.upload, "celery": celery.upload}
-_DISPATCH = {"async": async_.dispatch, "celery": celery.dispatch}
+UPLOADS = {"normal": normal.upload, "async": async_.upload, "celery": celery_.upload}
+_DISPATCH = {"async": async_.dispatch, "celery": celery_.dispatch}
 
 
 def dispatch(row: File) -> bool:

@@ -48,21 +48,21 @@ class Relay:
         with redis_errors():
             return size <= self._inline_max and self._tasks.length() < self._max_queued
 
-    def reserve_task(self, id: str) -> int | None:
+    def mark_task_queued(self, id: str) -> int | None:
         """Return the turn for this file's task, for its header `ferry_turn`; None if one is queued already."""
         return self._tasks.reserve(id)
 
-    def release_task(self, id: str) -> None:
+    def unmark_task_queued(self, id: str) -> None:
         """Forget the turn of a task that could not be queued."""
         self._tasks.release(id)
 
-    def may_have_lost_tasks(self) -> bool:
+    def is_queue_empty_or_lost(self) -> bool:
         """Return whether no task is queued, or Redis has lost its data since `set_marker`."""
-        return self._tasks.may_be_lost()
+        return self._tasks.is_empty_or_lost()
 
-    def set_marker(self) -> None:
+    def set_loss_marker(self) -> None:
         """Set a key that is gone if Redis loses its data."""
-        self._tasks.set_marker()
+        self._tasks.set_loss_marker()
 
     def requests(self) -> Iterator[tuple[str, int]]:
         """Yield the files (id, attempt) that workers request from this process. Ends after some idle seconds."""

@@ -52,12 +52,12 @@ class TaskQueue:
         with redis_errors():
             self._redis.zrem(self._turns, id)
 
-    def may_be_lost(self) -> bool:
+    def is_empty_or_lost(self) -> bool:
         """Return whether the queue is empty, or Redis has lost its data since `set_marker`."""
         with redis_errors():
             return int(self._redis.llen(self._queue)) == 0 or not self._redis.exists(self._marker)
 
-    def set_marker(self) -> None:
+    def set_loss_marker(self) -> None:
         """Set a key that is gone if Redis loses its data."""
         with redis_errors():
             self._redis.set(self._marker, 1)

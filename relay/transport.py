@@ -66,7 +66,7 @@ class _Client(redis.PrefixedStrictRedis):
         return found
 
 
-class Channel(redis.Channel):
+class TaskChannel(redis.Channel):
     """A channel that always frees its slots and takes only Ferry's tasks from its queues."""
 
     QoS = QoS
@@ -79,7 +79,7 @@ class Channel(redis.Channel):
 class Transport(redis.Transport):
     """The transport for `redis://` and `rediss://` URLs in this process, after `register`."""
 
-    Channel = Channel
+    Channel = TaskChannel
 
 
 def register() -> None:

@@ -20,7 +20,7 @@ from lifecycle import queries, transitions
 from services import current_services
 from storage.base import MultipartUpload, ObjectMissing, Stat, StorageDenied, StorageMissing
 from sweep.report import Report
-from sweep.rules import created_at, is_orphan_object, is_orphan_spool_file, is_orphan_upload, parse_file_id
+from sweep.rules import created_at, is_orphan_multipart_upload, is_orphan_object, is_orphan_spool_file, parse_file_id
 
 T = TypeVar("T")
 
@@ -36,22 +36,22 @@ _RECENT = 3 * 3600.0
 _BEFORE_ALL_IDS, _AFTER_ALL_IDS = "", "g"
 
 
-def sweep_uploads(report: Report) -> None:
+def sweep_multipart_uploads(report: Report) -> None:
     """Abort orphaned multipart uploads under the prefix."""
     prefix = config.current().s3_prefix
     grace = _grace(prefix, report)
     abort = current_services().storage.abort_multipart_upload
-    for page in _pages(upload for upload in _uploads(prefix) if parse_file_id(upload.key, prefix)):
+    for page in _pages(upload for upload in _multipart_uploads(prefix) if parse_file_id(upload.key, prefix)):
         ids = {upload: parse_file_id(upload.key, prefix) or "" for upload in page}
         rows, now = queries.get_many(list(ids.values())), _now()
         for upload, id in ids.items():
             row = rows.get(id)
             unchanged = 0.0 if row is None else now - row.updated_at
-            if is_orphan_upload(row, now - created_at(id), grace, unchanged):
+            if is_orphan_multipart_upload(row, now - created_at(id), grace, unchanged):
                 report.act("uploads_aborted", upload.key, abort, upload)
 
 
-def _uploads(prefix: str) -> Iterator[MultipartUpload]:
+def _multipart_uploads(prefix: str) -> Iterator[MultipartUpload]:
     """Multipart uploads in progress; also of other prefixes if the listing of this one is empty.
 
     MinIO lists them for one full key, and in later versions for a whole bucket, but not for a prefix.
@@ -130,9 +130,9 @@ def _flag_missing(report: Report, objects: dict[str, Stat], after: str, to: str)
     while rows := queries.completed_between(after, to, _PAGE):
         for row in rows:
             if row.id in objects and row.error is not None:
-                report.act("objects_back", row.id, transitions.set_error, row, None)
+                report.act("objects_back", row.id, transitions.set_object_error, row, None)
             elif row.id not in objects and row.error is None and not _exists(row.key):
-                report.act("objects_missing", row.id, transitions.set_error, row, ObjectMissing.slug())
+                report.act("objects_missing", row.id, transitions.set_object_error, row, ObjectMissing.slug())
         after = rows[-1].id
 
 

@@ -30,7 +30,7 @@ def created_at(id: str) -> float:
     return (uuid.UUID(id).int >> 80) / 1000
 
 
-def is_orphan_upload(row: File | None, age: float, grace: float, unchanged: float) -> bool:
+def is_orphan_multipart_upload(row: File | None, age: float, grace: float, unchanged: float) -> bool:
     """Whether no attempt will complete a multipart upload.
 
     `unchanged`: seconds since the row last changed. The storage may still be completing an upload although its answer

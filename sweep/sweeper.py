@@ -11,14 +11,14 @@ from collections.abc import Callable
 from flask import Flask
 
 from database import locks
-from database.engine import UNAVAILABLE, reason
+from database.engine import UNAVAILABLE, describe
 from lifecycle.idempotency import delete_expired
 from models import File
 from services import current_services
 from storage.base import StorageError
-from sweep.orphans import sweep_objects, sweep_spool, sweep_uploads
-from sweep.reclaim import sweep_deleted, sweep_failed, sweep_files
+from sweep.orphans import sweep_multipart_uploads, sweep_objects, sweep_spool
 from sweep.report import Report
+from sweep.rows import sweep_deleted, sweep_failed, sweep_files
 
 log = logging.getLogger("ferry.sweep")
 
@@ -28,7 +28,7 @@ _SPOOL_INTERVAL = 60
 
 
 class Sweeper:
-    """Sweeps rows every `every` seconds, multipart uploads every `uploads_every`, objects every `objects_every`.
+    """Sweeps rows every `every` seconds, multipart uploads every `multipart_every`, objects every `objects_every`.
 
     Objects are listed rarely: a large bucket takes thousands of requests, and its orphans are not urgent.
     """
@@ -39,7 +39,7 @@ class Sweeper:
         dispatch: Callable[[File], object],
         *,
         every: float,
-        uploads_every: float,
+        multipart_every: float,
         objects_every: float,
         requeue_lost: Callable[[], None],
         requeue_lost_every: float,
@@ -50,8 +50,8 @@ class Sweeper:
         """
         self._app, self._dispatch, self._every = app, dispatch, every
         self._jobs = [
-            ("spool {spool}", min(uploads_every, _SPOOL_INTERVAL), sweep_spool),
-            ("uploads", uploads_every, sweep_uploads),
+            ("spool {spool}", min(multipart_every, _SPOOL_INTERVAL), sweep_spool),
+            ("uploads", multipart_every, sweep_multipart_uploads),
             ("objects", objects_every, sweep_objects),
             ("tasks", requeue_lost_every, lambda _: requeue_lost()),
             ("idempotency keys", objects_every, lambda _: delete_expired()),
@@ -91,7 +91,7 @@ class Sweeper:
                 with self._app.app_context():
                     self.run_once()
             except UNAVAILABLE as error:
-                log.warning("sweep.interrupted: the database is not available: %s", reason(error))
+                log.warning("sweep.interrupted: the database is not available: %s", describe(error))
             except StorageError as error:
                 log.warning("sweep.interrupted: %s", error.slug())
             except Exception:

@@ -30,7 +30,8 @@ def test_an_unknown_service_is_an_error(settings: dict[str, str]) -> None:
 
 def test_every_service_with_a_drain_method_is_drained(app: Flask) -> None:
     services = current_services()
-    assert {id(service) for service in services.drained} == {id(service) for service in with_method(services, "drain")}
+    drained = {id(service) for service in services.drainables}
+    assert drained == {id(service) for service in with_method(services, "drain")}
 
 
 def test_the_container_is_frozen(app: Flask) -> None:

@@ -1,7 +1,8 @@
-"""State transitions of a file. Every race between workers is decided here.
+"""State transitions of a file. Every race between attempts is decided here.
 
-A transition is one conditional UPDATE, and therefore atomic. It returns False, and changes nothing, if another worker
-moved the file first; on success it updates the `File` value passed in as well.
+A transition is one conditional UPDATE, and therefore atomic. It returns False, and changes nothing, if another
+transition came first; on success it updates the `File` value passed in as well.
+A transition changes the row only: `attempts` and `deletion` handle bytes, log lines and threads.
 """
 
 from __future__ import annotations
@@ -11,35 +12,49 @@ from lifecycle.transitions.claims import (
     heartbeat,
     insert,
     progress,
-    reclaim,
+    release_abandoned,
     reserve_bytes,
 )
-from lifecycle.transitions.outcomes import complete, discard, fail, fail_abandoned, requeue, retry, set_error
+from lifecycle.transitions.deletion import (
+    defer_purge,
+    delete_failed_rows,
+    delete_row,
+    mark_deleted,
+    mark_failed_deleted,
+)
+from lifecycle.transitions.outcomes import (
+    fail_abandoned,
+    requeue,
+    set_complete,
+    set_error,
+    set_error_and_deleted,
+    set_object_error,
+    set_pending,
+)
 from lifecycle.transitions.ownership import assign_owner
-from lifecycle.transitions.removal import defer_deletion, delete, delete_failed, purge, purge_failed
-from lifecycle.transitions.scheduling import defer, make_due, reserve_dispatch
+from lifecycle.transitions.scheduling import defer, make_due, mark_dispatched
 
 __all__ = [
     "assign_owner",
     "claim",
-    "complete",
     "defer",
-    "defer_deletion",
-    "delete",
-    "delete_failed",
-    "discard",
-    "fail",
+    "defer_purge",
+    "delete_failed_rows",
+    "delete_row",
     "fail_abandoned",
     "heartbeat",
     "insert",
     "make_due",
+    "mark_deleted",
+    "mark_dispatched",
+    "mark_failed_deleted",
     "progress",
-    "purge",
-    "purge_failed",
-    "reclaim",
+    "release_abandoned",
     "requeue",
     "reserve_bytes",
-    "reserve_dispatch",
-    "retry",
+    "set_complete",
     "set_error",
+    "set_error_and_deleted",
+    "set_object_error",
+    "set_pending",
 ]

@@ -1,4 +1,4 @@
-"""Claims: insert a row, claim its file, renew the lease, take over an abandoned file."""
+"""Claims: insert a row, claim its file, renew the lease, release an abandoned file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from models import ABANDONED, FILES, NOT_DELETED, NOW, File, UploadStatus
 from quotas import storage_quota
 
 
-def insert(row: File, lease: float, *, status: UploadStatus = UploadStatus.PENDING) -> None:
+def insert(row: File, lease_seconds: float, *, status: UploadStatus = UploadStatus.PENDING) -> None:
     """Commit the row of a new file as PENDING, or as PROCESSING: then the caller has claimed it (attempt 1).
 
-    A PENDING file that is not claimed within `lease` seconds is due for the sweep. `row.reserved` bytes count towards
+    A PENDING file that is not claimed within `lease_seconds` is due for the sweep. `row.reserved` bytes count towards
     the owner's quota; a PROCESSING file may reserve less, as much as fits, and `row.reserved` is updated.
     Raises QuotaExceeded if even that does not fit. The row's times are set by the database's clock: of the times in
     `row`, which are by the host's, only the interval from `created_at` to `expires_at` is kept.
@@ -28,7 +28,10 @@ def insert(row: File, lease: float, *, status: UploadStatus = UploadStatus.PENDI
     values |= {"received_bytes": row.size or 0, "version_id": None}
     values |= {"upload_status": status, "attempt": int(processing)}
     ttl = None if row.expires_at is None else row.expires_at - row.created_at
-    statement, parameters = _INSERT_PROCESSING if processing else _INSERT_PENDING, values | {"lease": lease, "ttl": ttl}
+    statement, parameters = (
+        _INSERT_PROCESSING if processing else _INSERT_PENDING,
+        values | {"lease": lease_seconds, "ttl": ttl},
+    )
     if row.owner is None:
         (inserted,) = execute(statement, parameters)
     else:
@@ -45,22 +48,22 @@ def _insert_with_quota(
     return connection.execute(statement, values | {"reserved": reserved}).one()
 
 
-def claim(row: File, lease: float) -> bool:
-    """Claim a PENDING file, or one whose lease expired, for `lease` seconds. Sets `row.attempt` on success."""
-    claimed = execute(_CLAIM, {"file_id": row.id, "lease": lease})
+def claim(row: File, lease_seconds: float) -> bool:
+    """Claim a PENDING file, or one whose lease expired, for `lease_seconds`. Sets `row.attempt` on success."""
+    claimed = execute(_CLAIM, {"file_id": row.id, "lease": lease_seconds})
     if claimed:
         vars(row).update(claimed[0]._mapping, upload_status=UploadStatus.PROCESSING)
     return bool(claimed)
 
 
-def heartbeat(row: File, lease: float) -> bool:
-    """Renew the lease to `lease` seconds from now. False: another attempt has the file."""
-    return update_lease(row, _HEARTBEAT, lease=lease)
+def heartbeat(row: File, lease_seconds: float) -> bool:
+    """Renew the lease to `lease_seconds` from now. False: another attempt has the file."""
+    return update_lease(row, _HEARTBEAT, lease=lease_seconds)
 
 
-def progress(row: File, lease: float, received: int, stored: int) -> bool:
+def progress(row: File, lease_seconds: float, received: int, stored: int) -> bool:
     """Renew the lease and record progress. For a spooled file `received_bytes` is its full size."""
-    return update_lease(row, _PROGRESS, lease=lease, received_bytes=row.size or received, stored_bytes=stored)
+    return update_lease(row, _PROGRESS, lease=lease_seconds, received_bytes=row.size or received, stored_bytes=stored)
 
 
 def reserve_bytes(row: File, size: int) -> bool:
@@ -68,9 +71,9 @@ def reserve_bytes(row: File, size: int) -> bool:
     return apply(row, UPDATE_WHILE_PROCESSING, {"reserved": row.reserved + size}, quota_change=(size, 0))
 
 
-def reclaim(row: File) -> bool:
+def release_abandoned(row: File) -> bool:
     """Put a file whose lease expired back to PENDING, due now. False: its lease has not expired."""
-    return apply(row, _RECLAIM, {"upload_status": UploadStatus.PENDING, "stored_bytes": 0})
+    return apply(row, _RELEASE_ABANDONED, {"upload_status": UploadStatus.PENDING, "stored_bytes": 0})
 
 
 # Statements are built once: building one takes longer than running it.
@@ -99,4 +102,4 @@ _CLAIM = (
 )
 _HEARTBEAT = RENEW_WHILE_PROCESSING.values(lease_until=_LEASE_END)
 _PROGRESS = UPDATE_WHILE_PROCESSING.values(lease_until=_LEASE_END)
-_RECLAIM = UPDATE_WHILE_PROCESSING.where(FILES.c.lease_until < NOW).values(lease_until=None, due_at=NOW)
+_RELEASE_ABANDONED = UPDATE_WHILE_PROCESSING.where(FILES.c.lease_until < NOW).values(lease_until=None, due_at=NOW)

@@ -8,7 +8,7 @@ from lifecycle.transitions.fencing import END_ATTEMPT, NOW_PLUS_DELAY, UPDATE_IF
 from models import FILES, NOW, File, UploadStatus
 
 
-def complete(row: File, *, url: str, size: int, sha256: str, version_id: str | None = None) -> bool:
+def set_complete(row: File, *, url: str, size: int, sha256: str, version_id: str | None = None) -> bool:
     """End as COMPLETE, stored and verified. False: another attempt has the file."""
     values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None, "reserved": size}
     values |= {"error_detail": None}
@@ -17,7 +17,7 @@ def complete(row: File, *, url: str, size: int, sha256: str, version_id: str | N
     return apply(row, END_ATTEMPT, values, quota_change=(size - row.reserved, 0))
 
 
-def fail(row: File, reason: str, detail: str | None = None) -> bool:
+def set_error(row: File, reason: str, detail: str | None = None) -> bool:
     """End as ERROR with a problem's slug and its detail. False: another attempt has the file."""
     return apply(row, END_ATTEMPT, _error(reason, detail), quota_change=(-row.reserved, -1))
 
@@ -27,9 +27,9 @@ def fail_abandoned(row: File, reason: str) -> bool:
     return apply(row, _FAIL_ABANDONED, _error(reason), quota_change=(-row.reserved, -1))
 
 
-def discard(row: File, reason: str) -> bool:
+def set_error_and_deleted(row: File, reason: str) -> bool:
     """End as ERROR and deleted at once, for an invalid request. False: another attempt has the file."""
-    return apply(row, _DISCARD, _error(reason), quota_change=(-row.reserved, -1))
+    return apply(row, _SET_ERROR_AND_DELETED, _error(reason), quota_change=(-row.reserved, -1))
 
 
 def requeue(row: File, reason: str, delay: float, detail: str | None = None) -> bool:
@@ -38,19 +38,19 @@ def requeue(row: File, reason: str, delay: float, detail: str | None = None) -> 
     return apply(row, _REQUEUE, values, delay=delay)
 
 
-def retry(row: File) -> bool:
+def set_pending(row: File) -> bool:
     """Back from ERROR to PENDING, due now, with the full number of attempts. False: the file is not in ERROR.
 
     Raises QuotaExceeded if the file does not fit its owner's quota any more.
     """
     values = {"upload_status": UploadStatus.PENDING, "attempts_before": row.attempt}
     values |= {"error": None, "error_detail": None}
-    return apply(row, _RETRY, values, quota_change=(row.reserved, 1))
+    return apply(row, _SET_PENDING, values, quota_change=(row.reserved, 1))
 
 
-def set_error(row: File, reason: str | None) -> bool:
+def set_object_error(row: File, reason: str | None) -> bool:
     """Mark a COMPLETE file whose object is missing, or clear the mark. False: the row has changed."""
-    return apply(row, _SET_ERROR, {"error": reason, "error_detail": None})
+    return apply(row, _SET_OBJECT_ERROR, {"error": reason, "error_detail": None})
 
 
 def _error(reason: str, detail: str | None = None) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _error(reason: str, detail: str | None = None) -> dict[str, Any]:
 
 # Statements are built once: building one takes longer than running it.
 _FAIL_ABANDONED = END_ATTEMPT.where(FILES.c.lease_until < NOW)
-_DISCARD = END_ATTEMPT.values(deleted_at=NOW)
+_SET_ERROR_AND_DELETED = END_ATTEMPT.values(deleted_at=NOW)
 _REQUEUE = UPDATE_WHILE_PROCESSING.values(lease_until=None, due_at=NOW_PLUS_DELAY)
-_RETRY = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.ERROR).values(updated_at=NOW, due_at=NOW)
-_SET_ERROR = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.COMPLETE).values(updated_at=NOW)
+_SET_PENDING = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.ERROR).values(updated_at=NOW, due_at=NOW)
+_SET_OBJECT_ERROR = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.COMPLETE).values(updated_at=NOW)

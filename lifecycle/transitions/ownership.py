@@ -12,8 +12,8 @@ from quotas import storage_quota
 def assign_owner(owner: str, limit: int) -> int:
     """Assign up to `limit` ended files without an owner to an existing owner. Returns their number.
 
-    Raises QuotaExceeded if together they do not fit. Files that are still being stored keep no owner: the worker that
-    ends such a file would not count it.
+    Raises QuotaExceeded if together they do not fit. Files that are still being stored keep no owner: the attempt
+    that ends such a file would not count it.
     """
 
     def work(connection: Connection) -> int:
@@ -30,7 +30,7 @@ _ENDED_WITHOUT_OWNER = and_(
     FILES.c.owner.is_(None), NOT_DELETED, FILES.c.upload_status.in_((UploadStatus.COMPLETE, UploadStatus.ERROR))
 )
 _BATCH = select(FILES.c.id).where(_ENDED_WITHOUT_OWNER).limit(bindparam("limit"))
-# The attempt grows, so that a transition by a process that read the row without an owner fails.
+# The attempt number grows, so that a transition by a process that read the row without an owner fails.
 _ASSIGN_OWNER = (
     FILES.update()
     .where(FILES.c.id.in_(_BATCH), _ENDED_WITHOUT_OWNER)

@@ -9,17 +9,17 @@ from lifecycle.transitions.fencing import NOW_PLUS_DELAY, UPDATE_IF_CURRENT, app
 from models import DUE, FILES, NOT_DELETED, NOW, File, UploadStatus
 
 
-def reserve_dispatch(row: File, min_delay: float) -> bool:
-    """Reserve the dispatch of a due file. False: it is not due, or another process dispatches it.
+def mark_dispatched(row: File, min_delay: float) -> bool:
+    """Record that the caller dispatches a due file. False: it is not due, or another process dispatches it.
 
-    An unclaimed file is due again after `min_delay` seconds, then after twice that, up to an hour: a worker may have a
-    long queue, and must not find each file in it many times.
+    An unclaimed file is due again after `min_delay` seconds, then after twice that, up to an hour: the Celery queue may
+    be long, and must not contain each file many times.
     """
-    return apply(row, _RESERVE_DISPATCH, {}, min_delay=min_delay)
+    return apply(row, _MARK_DISPATCHED, {}, min_delay=min_delay)
 
 
 def defer(row: File, delay: float) -> bool:
-    """Make a file that could not be dispatched due in `delay` seconds. False: a worker has claimed it."""
+    """Make a file that could not be dispatched due in `delay` seconds. False: it has been claimed."""
     return apply(row, _DEFER, {}, delay=delay)
 
 
@@ -36,7 +36,7 @@ _HOUR = 3600.0
 _WAITED = NOW - FILES.c.updated_at
 _MIN_DELAY: BindParameter[float] = bindparam("min_delay", type_=Double())
 # `updated_at` stays, and so the delay doubles: it is the time that the file has waited so far.
-_RESERVE_DISPATCH = UPDATE_IF_CURRENT.where(DUE).values(
+_MARK_DISPATCHED = UPDATE_IF_CURRENT.where(DUE).values(
     due_at=NOW + case((_WAITED > _HOUR, _HOUR), (_WAITED > _MIN_DELAY, _WAITED), else_=_MIN_DELAY)
 )
 _DEFER = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.PENDING).values(due_at=NOW_PLUS_DELAY)

@@ -157,7 +157,7 @@ def test_an_archive_by_prefix_contains_the_files_whose_names_start_with_it(clien
         store(client, b"x", name)
     failed = insert_pending("jan-9.txt")
     transitions.claim(failed, 60)
-    transitions.fail(failed, "storage-denied")
+    transitions.set_error(failed, "storage-denied")
 
     assert set(unzipped(client.get("/files.zip?prefix=jan-"))) == {"jan-1.txt", "jan-2.txt"}
     assert set(unzipped(client.get("/files.zip?prefix=a%CC%88%25"))) == {"ä%.txt"}

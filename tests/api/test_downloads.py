@@ -75,7 +75,7 @@ def test_a_file_that_is_not_stored_is_not_ready(client: FlaskClient, path: str) 
 
     transitions.claim(row, 60)
     assert client.get(path.format(row.id)).get_json()["file_status"] == "PROCESSING"
-    transitions.fail(row, NotFailed.slug())
+    transitions.set_error(row, NotFailed.slug())
     answer = client.get(path.format(row.id))
     assert (answer.status_code, answer.get_json()["file_status"]) == (409, "ERROR")
     assert "Retry-After" not in answer.headers

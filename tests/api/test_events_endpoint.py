@@ -30,7 +30,7 @@ class TestEvents:
             lambda: transitions.progress(row, LEASE, 3, 1),
             lambda: transitions.requeue(row, "storage-unavailable", 0),
             lambda: transitions.claim(row, LEASE),
-            lambda: transitions.complete(row, url="u", size=3, sha256="0" * 64),
+            lambda: transitions.set_complete(row, url="u", size=3, sha256="0" * 64),
         ]
 
         def live() -> None:
@@ -53,7 +53,7 @@ class TestEvents:
 
     def test_its_headers_prevent_buffering_and_caching(self, client: FlaskClient, row: File) -> None:
         transitions.claim(row, LEASE)
-        transitions.fail(row, "storage-denied")
+        transitions.set_error(row, "storage-denied")
         headers = client.get(f"/files/{row.id}/events").headers
 
         assert headers["Content-Type"] == "text/event-stream"
@@ -74,7 +74,7 @@ class TestEvents:
 
     def test_a_reconnect_gets_only_new_events(self, app: Flask, client: FlaskClient, row: File) -> None:
         tag = client.get(f"/files/{row.id}").headers["ETag"].strip('"')
-        thread = apply_soon(app, lambda: transitions.claim(row, LEASE) and transitions.fail(row, "storage-denied"))
+        thread = apply_soon(app, lambda: transitions.claim(row, LEASE) and transitions.set_error(row, "storage-denied"))
         with client.get(f"/files/{row.id}/events", headers={"Last-Event-ID": tag}) as answer:
             received = events(answer)
         thread.join()

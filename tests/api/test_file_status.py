@@ -61,7 +61,7 @@ class TestStatus:
         assert client.get(path, headers={"If-None-Match": tag}).headers["Retry-After"] == "1"
         transitions.claim(row, LEASE)
         assert client.get(path).headers["Retry-After"] == "1"
-        transitions.complete(row, url="u", size=3, sha256="0" * 64)
+        transitions.set_complete(row, url="u", size=3, sha256="0" * 64)
 
         assert "Retry-After" not in client.get(path).headers
 

@@ -54,18 +54,18 @@ class TestDiscard:
         return row
 
     def test_a_discarded_file_is_not_found_at_once(self, row: File) -> None:
-        assert transitions.discard(row, "too-many-files")
+        assert transitions.set_error_and_deleted(row, "too-many-files")
         assert queries.get(row.id) is None
 
     def test_another_attempt_keeps_its_file(self, row: File) -> None:
         row.attempt = 7
-        assert not transitions.discard(row, "too-many-files")
+        assert not transitions.set_error_and_deleted(row, "too-many-files")
         row.attempt = 1
         assert queries.get(row.id)
 
     def test_a_file_that_was_deleted_meanwhile_stays_deleted(self, row: File) -> None:
-        assert transitions.delete(row)
-        assert not transitions.discard(row, "too-many-files")
+        assert transitions.mark_deleted(row)
+        assert not transitions.set_error_and_deleted(row, "too-many-files")
 
 
 def test_a_disconnected_client_finds_its_file_failed(app: Flask) -> None:

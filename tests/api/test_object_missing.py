@@ -72,7 +72,7 @@ def test_a_row_marked_missing_is_a_404_if_the_storage_confirms_it(
     client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
 ) -> None:
     """An earlier version wrote `storage-missing`."""
-    assert transitions.set_error(row, "storage-missing")
+    assert transitions.set_object_error(row, "storage-missing")
     answer = ask(client, row, method, path, headers)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
@@ -83,7 +83,7 @@ def test_a_row_marked_missing_is_a_404_if_the_storage_confirms_it(
 def test_a_restored_object_is_served_and_clears_the_error_of_its_row(
     client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    assert transitions.set_error(row, ObjectMissing.slug())
+    assert transitions.set_object_error(row, ObjectMissing.slug())
     current_services().storage.put(row.key, iter([BODY]), content_type="text/plain")
 
     assert ask(client, row, method, path, headers).status_code in (200, 206, 302, 304)
@@ -106,7 +106,7 @@ def test_an_unavailable_storage_marks_no_object_missing(
     assert_problem(ask(client, row, method, path, headers), 503, "storage-unavailable")
     assert reload(row).error is None
 
-    assert transitions.set_error(row, ObjectMissing.slug())
+    assert transitions.set_object_error(row, ObjectMissing.slug())
     assert_problem(ask(client, row, method, path, headers), 503, "storage-unavailable")
     assert reload(row).error == "object-missing"
 
@@ -135,7 +135,7 @@ def test_a_failed_update_of_the_row_changes_no_response(
     def unavailable(*_: object) -> None:
         raise OperationalError("", None, Exception())
 
-    monkeypatch.setattr(transitions, "set_error", unavailable)
+    monkeypatch.setattr(transitions, "set_object_error", unavailable)
 
     assert_problem(client.get(f"/files/{row.id}/link"), 404, "object-missing")
 

@@ -28,7 +28,7 @@ def unowned(shell: FlaskCliRunner) -> list[File]:
         file.insert_claimed(row, 4)
     for row in rows[:2]:
         file.store(row, iter([b"1234"]))
-    transitions.fail(rows[2], "storage-denied")
+    transitions.set_error(rows[2], "storage-denied")
     return rows
 
 
@@ -45,8 +45,8 @@ def test_rows_read_before_the_adoption_are_counted_for_the_owner(shell: FlaskCli
     stale = [reload(row) for row in unowned]
     shell.invoke(args=["keys", "adopt", "alice"])
 
-    assert transitions.delete(stale[0])
-    assert not transitions.retry(stale[2])
+    assert transitions.mark_deleted(stale[0])
+    assert not transitions.set_pending(stale[2])
     assert (storage_quota.get_owner("alice").used_bytes, storage_quota.get_owner("alice").used_files) == (4, 1)
 
 

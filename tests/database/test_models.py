@@ -34,7 +34,7 @@ def test_concurrent_sqlite_writers_do_not_fail(app: Flask) -> None:
             with db.engine.begin() as connection:
                 connection.execute(text("SELECT count(*) FROM files"))
                 connection.execute(text("UPDATE files SET name = 'seen' WHERE id = :id"), {"id": row.id})
-            return transitions.claim(row, LEASE) and transitions.complete(row, url="u", size=0, sha256="")
+            return transitions.claim(row, LEASE) and transitions.set_complete(row, url="u", size=0, sha256="")
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(upload, range(80)))

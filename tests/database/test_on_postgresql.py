@@ -43,9 +43,9 @@ def test_concurrent_transitions_count_towards_the_quota_once(app: Flask) -> None
         with app.app_context():
             row = rows[number]
             [
-                lambda: transitions.complete(row, url="", size=4, sha256="0" * 64),
-                lambda: transitions.fail(row, "x"),
-                lambda: transitions.delete(row),
+                lambda: transitions.set_complete(row, url="", size=4, sha256="0" * 64),
+                lambda: transitions.set_error(row, "x"),
+                lambda: transitions.mark_deleted(row),
             ][number % 3]()
 
     with ThreadPoolExecutor(8) as threads:
@@ -75,27 +75,27 @@ def test_a_deleted_file_is_found_by_the_sweep_only(app: Flask) -> None:
     assert [one.id for one in queries.expired(9)] == [row.id]
 
     transitions.claim(row, LEASE)
-    transitions.delete(row)
+    transitions.mark_deleted(row)
     assert (queries.get(row.id), queries.page(None, 9, prefix="a"), queries.expired(9)) == (None, [], [])
     assert queries.deleted("", 9, -1) == []
-    assert not transitions.complete(row, url="", size=1, sha256="")
+    assert not transitions.set_complete(row, url="", size=1, sha256="")
 
 
 def test_files_in_error_are_removed_by_age_and_number(app: Flask) -> None:
     api_keys.create("ivan", ["upload"], None)
     rows = [hold("ivan", 1) for _ in range(5)]
     for row in rows:
-        transitions.fail(row, "incomplete-body")
+        transitions.set_error(row, "incomplete-body")
     assert [row.id for row in queries.failed(9, -1, -1) if row.owner == "ivan"] == [row.id for row in rows]
     assert queries.failed(9, 60, 60) == []
     assert "ivan" in queries.failed_over_limit(4, 60)
     assert "ivan" not in queries.failed_over_limit(5, 60)
 
-    assert transitions.purge_failed("ivan", 2, 60) == 3
+    assert transitions.delete_failed_rows("ivan", 2, 60) == 3
     assert [row.id for row in queries.page("ivan", 9, newest_first=False)] == [row.id for row in rows[3:]]
-    assert transitions.delete_failed(rows[3])
-    assert not transitions.delete_failed(rows[3])
-    assert (transitions.purge_failed(None, 10**6, 60), usage("ivan")) == (0, (0, 0))
+    assert transitions.mark_failed_deleted(rows[3])
+    assert not transitions.mark_failed_deleted(rows[3])
+    assert (transitions.delete_failed_rows(None, 10**6, 60), usage("ivan")) == (0, (0, 0))
 
 
 def test_the_remaining_quota(app: Flask) -> None:
@@ -111,7 +111,7 @@ def test_files_without_owner_are_adopted_once(app: Flask) -> None:
     for _ in range(20):
         row = file.new_file("a", "text/plain", "normal")
         file.insert_claimed(row, 4)
-        transitions.complete(row, url="", size=4, sha256="0" * 64)
+        transitions.set_complete(row, url="", size=4, sha256="0" * 64)
 
     def adopt(number: int) -> int:
         with app.app_context():

@@ -12,7 +12,7 @@ from psycopg import errors
 from sqlalchemy import exc
 
 from database import postgresql
-from database.engine import UNAVAILABLE, reason, was_rolled_back
+from database.engine import UNAVAILABLE, describe, was_rolled_back
 from database.postgresql import Connections
 
 UNUSABLE = (
@@ -36,7 +36,7 @@ def test_an_unusable_connection_is_discarded_and_the_database_unavailable(code: 
     error, discarded = raised(code)
 
     assert (isinstance(error, UNAVAILABLE), discarded, error.connection_invalidated) == (True, True, True)
-    assert reason(error) == f"{code}: message"
+    assert describe(error) == f"{code}: message"
 
 
 @pytest.mark.parametrize("code", TRANSIENT)
@@ -80,21 +80,22 @@ def test_sqlite_errors_are_classified_by_name(name: str, rolled_back: bool) -> N
     cause.sqlite_errorname = name
     error = exc.OperationalError("INSERT", {}, cause)
 
-    assert (reason(error), was_rolled_back(error)) == (f"{name}: message", rolled_back)
+    assert (describe(error), was_rolled_back(error)) == (f"{name}: message", rolled_back)
 
 
 def test_only_the_first_line_of_an_error_is_logged() -> None:
     assert (
-        reason(raised("40001", "could not serialize\nDETAIL:  Key (name)=(secret)")[0]) == "40001: could not serialize"
+        describe(raised("40001", "could not serialize\nDETAIL:  Key (name)=(secret)")[0])
+        == "40001: could not serialize"
     )
 
 
 def test_a_failed_connection_is_logged_for_each_host() -> None:
     error = exc.OperationalError(None, None, psycopg.OperationalError("no.\nAll failures were:\n- a: no\n- b: no"))
 
-    assert reason(error) == "OperationalError: no.; All failures were:; - a: no; - b: no"
-    assert len(reason(exc.OperationalError(None, None, psycopg.OperationalError("x" * 9999)))) == 500
-    assert reason(exc.OperationalError(None, None, psycopg.OperationalError(""))) == "OperationalError: "
+    assert describe(error) == "OperationalError: no.; All failures were:; - a: no; - b: no"
+    assert len(describe(exc.OperationalError(None, None, psycopg.OperationalError("x" * 9999)))) == 500
+    assert describe(exc.OperationalError(None, None, psycopg.OperationalError(""))) == "OperationalError: "
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ _IN_ORDER: dict[str, tuple[str, tuple[Place, ...]]] = {
     "before_complete": ("before", ((MultipartUploads, MultipartUploads.complete),)),
     "after_complete": ("before", ((ObjectClient, ObjectClient.verify),)),
     "after_head": ("after", ((ObjectClient, ObjectClient.verify),)),
-    "before_finish_update": ("before", ((transitions, transitions.complete),)),
-    "after_finish_update": ("after", ((transitions, transitions.complete),)),
+    "before_finish_update": ("before", ((transitions, transitions.set_complete),)),
+    "after_finish_update": ("after", ((transitions, transitions.set_complete),)),
     "spool_discarded": ("after", ((Spool, Spool.delete),)),
 }
 """The failpoints, in the order in which a file passes them. At `after_complete` the object exists, unverified."""

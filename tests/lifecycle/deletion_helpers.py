@@ -11,8 +11,8 @@ import file
 from lifecycle import queries
 from models import File
 from services import current_services
-from sweep.reclaim import sweep_deleted
 from sweep.report import Report
+from sweep.rows import sweep_deleted
 from tests.conftest import drain
 from tests.fakes import FORM, form, part
 

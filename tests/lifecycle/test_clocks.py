@@ -14,8 +14,8 @@ from database import engine
 from lifecycle import idempotency, queries, transitions
 from models import File
 from sweep import orphans
-from sweep.reclaim import sweep_deleted
 from sweep.report import Report
+from sweep.rows import sweep_deleted
 from tests.fakes import FORM, form, part, reload
 
 HOUR = 3600.0
@@ -68,7 +68,7 @@ def test_a_dispatched_file_is_due_again_after_a_lease(app: Flask, skew: float) -
     row.size = 1
     transitions.insert(row, -1.0)
 
-    assert transitions.reserve_dispatch(row, 30.0)
+    assert transitions.mark_dispatched(row, 30.0)
     due = reload(row).due_at
     assert due == pytest.approx(engine.now() + 30, abs=5)
 

@@ -86,6 +86,6 @@ def test_deleting_needs_the_scope_and_the_owner(client: FlaskClient) -> None:
 
 def test_deleting_does_not_change_the_status(app: Flask) -> None:
     row = pending()
-    transitions.delete(row)
+    transitions.mark_deleted(row)
 
     assert queries.get_many([row.id])[row.id].upload_status == UploadStatus.PENDING

@@ -12,8 +12,8 @@ from lifecycle import deletion, queries, transitions
 from models import File
 from problems import Deleted
 from services import current_services
-from sweep.reclaim import sweep_files
 from sweep.report import Report
+from sweep.rows import sweep_files
 from tests.fakes import reload
 from tests.lifecycle.deletion_helpers import pending, remaining, sweep
 
@@ -32,8 +32,8 @@ def test_a_worker_cannot_end_a_deleted_file(claimed: File) -> None:
     assert deletion.delete(reload(claimed))
 
     assert not transitions.heartbeat(claimed, LEASE)
-    assert not transitions.complete(claimed, url="", size=4, sha256="0" * 64)
-    assert not transitions.fail(claimed, "storage-denied")
+    assert not transitions.set_complete(claimed, url="", size=4, sha256="0" * 64)
+    assert not transitions.set_error(claimed, "storage-denied")
     assert not transitions.requeue(claimed, "storage-denied", 0)
     assert not transitions.claim(claimed, LEASE)
 

@@ -172,7 +172,7 @@ def test_a_database_that_hangs_does_not_delay_the_upload(
 
 
 def test_a_lease_is_lost_when_progress_cannot_be_written(app: Flask, uploading: File) -> None:
-    assert transitions.fail(uploading, "server-stopped")
+    assert transitions.set_error(uploading, "server-stopped")
     with LeaseRenewer(app, 600).renewing(uploading) as lease:
         lease.received = 7
         deadline = time.monotonic() + 5

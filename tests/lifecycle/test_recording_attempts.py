@@ -26,7 +26,7 @@ def test_a_failure_that_cannot_be_recorded_is_raised_unchanged(
         raise OperationalError("UPDATE", {}, Exception("connection refused"))
 
     monkeypatch.setattr(attempts, "_DATABASE_TIMEOUT", 0)
-    monkeypatch.setattr(transitions, "fail", unavailable)
+    monkeypatch.setattr(transitions, "set_error", unavailable)
     monkeypatch.setattr(transitions, "requeue", unavailable)
     storage.error = StorageUnavailable()
     row = file.new_file("a.txt", "text/plain", mode)
@@ -38,7 +38,7 @@ def test_a_failure_that_cannot_be_recorded_is_raised_unchanged(
 def test_the_end_of_an_upload_is_retried_until_the_database_is_available(
     app: Flask, pending: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complete, calls = transitions.complete, []
+    complete, calls = transitions.set_complete, []
 
     def unreliable(row: File, **values: Any) -> bool:
         calls.append(1)
@@ -49,7 +49,7 @@ def test_the_end_of_an_upload_is_retried_until_the_database_is_available(
             raise OperationalError("UPDATE", {}, Exception("the answer was lost"))
         return done
 
-    monkeypatch.setattr(transitions, "complete", unreliable)
+    monkeypatch.setattr(transitions, "set_complete", unreliable)
     file.upload_file(pending.id)
 
     assert len(calls) == 3

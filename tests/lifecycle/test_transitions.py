@@ -166,7 +166,7 @@ def test_a_complete_file_has_its_url_and_no_error(pending: File) -> None:
     transitions.claim(pending, LEASE)
     transitions.requeue(pending, "storage-unavailable", 0)
     transitions.claim(pending, LEASE)
-    assert transitions.complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
+    assert transitions.set_complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
 
     row = reload(pending)
     assert (row.upload_status, row.url, row.error) == (UploadStatus.COMPLETE, "https://cdn/x", None)
@@ -185,7 +185,7 @@ def test_a_requeued_file_is_pending_with_its_reason(pending: File) -> None:
 
 def test_a_transition_updates_the_value_like_the_row(pending: File) -> None:
     transitions.claim(pending, LEASE)
-    transitions.complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
+    transitions.set_complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
 
     names = [column.name for column in File.__table__.columns if column.name not in ("due_at", "lease_until")]
     assert [getattr(pending, name) for name in names] == [getattr(reload(pending), name) for name in names]
@@ -195,7 +195,7 @@ def apply(row: File, transition: str) -> bool:
     return {
         "heartbeat": lambda: transitions.heartbeat(row, LEASE),
         "progress": lambda: transitions.progress(row, LEASE, 2, 1),
-        "complete": lambda: transitions.complete(row, url="u", size=1, sha256="2" * 64),
-        "fail": lambda: transitions.fail(row, "storage-denied"),
+        "complete": lambda: transitions.set_complete(row, url="u", size=1, sha256="2" * 64),
+        "fail": lambda: transitions.set_error(row, "storage-denied"),
         "requeue": lambda: transitions.requeue(row, "storage-unavailable", 1),
     }[transition]()

@@ -71,7 +71,7 @@ def test_an_object_that_cannot_be_deleted_is_retried_less_and_less_often_and_del
 
     monkeypatch.setattr(current_services().storage, "delete", refuse)
     for row in (denied, other):
-        transitions.delete(row)
+        transitions.mark_deleted(row)
     assert sweep().counts["removed"] == 1
     assert sweep().counts["removed"] == 0
     assert asked == [denied.key, other.key]
@@ -101,7 +101,7 @@ def test_multipart_uploads_of_a_deleted_file_are_aborted(app: Flask, monkeypatch
 
 def test_bytes_in_another_hosts_spool_are_left_to_it_for_the_grace_period(app: Flask) -> None:
     row = pending()
-    transitions.delete(row)
+    transitions.mark_deleted(row)
 
     assert queries.deleted("another", 9, 3600) == []
     assert [one.id for one in queries.deleted("another", 9, -1)] == [row.id]

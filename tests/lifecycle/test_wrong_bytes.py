@@ -52,7 +52,7 @@ def test_a_worker_that_lost_its_claim_deletes_no_object(storage: CorruptingStora
     """The object may be the correct one of the next attempt by now."""
     storage._objects[claimed.key] = BODY
     stale = copy(claimed)
-    transitions.fail(claimed, "server-stopped")
+    transitions.set_error(claimed, "server-stopped")
     attempts.fail(stale, StorageMismatch())
 
     assert [stat.key for stat in storage.list_objects()] == [claimed.key]

@@ -18,7 +18,7 @@ import file
 import tasks
 from database import engine
 from lifecycle import queries
-from modes import celery as celery_mode
+from modes import celery_ as celery_mode
 from services import current_services
 from storage.base import StorageDenied, StorageUnavailable
 from storage.parts import DEFAULT_PART, MIN_PART

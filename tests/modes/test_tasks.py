@@ -57,7 +57,7 @@ def test_a_task_whose_file_has_ended_is_not_retried(app: Flask) -> None:
     row = file.new_file("a.txt", "text/plain", "celery")
     file.receive(row, iter([b"x"]))
     assert transitions.claim(row, 30)
-    assert transitions.fail(row, "storage-denied")
+    assert transitions.set_error(row, "storage-denied")
 
     tasks.upload(row.id, "eA==")
     assert queries.get(row.id).attempt == 1  # type: ignore[union-attr]

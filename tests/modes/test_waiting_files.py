@@ -49,7 +49,7 @@ def test_a_file_that_has_waited_for_two_leases_is_named(app: Flask) -> None:
 def test_another_dispatch_does_not_reset_its_waiting_time(app: Flask) -> None:
     row = a_file()
     later(100)
-    assert transitions.reserve_dispatch(row, 3)
+    assert transitions.mark_dispatched(row, 3)
 
     assert ready(app) == {"waiting": 1, "oldest_seconds": 100}
 
@@ -60,8 +60,8 @@ def test_other_files_are_not_counted_as_waiting(app: Flask) -> None:
     claimed, failed, deleted = a_file(), a_file(), a_file()
     for row in (claimed, failed):
         assert transitions.claim(row, 1e6)
-    assert transitions.fail(failed, "storage-denied")
-    assert transitions.delete(deleted)
+    assert transitions.set_error(failed, "storage-denied")
+    assert transitions.mark_deleted(deleted)
     later(100)
 
     assert ready(app) == {"waiting": 0, "oldest_seconds": 0}
@@ -91,4 +91,4 @@ def test_waiting_files_are_counted_on_postgresql(app_on_postgresql: Flask) -> No
 
     count, seconds = queries.waiting_for_workers(6, PAUSE)
     assert (count, int(seconds)) == (1, 100)
-    transitions.delete(row)
+    transitions.mark_deleted(row)

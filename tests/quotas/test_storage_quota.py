@@ -85,7 +85,7 @@ def test_a_file_counts_from_its_acceptance_until_it_fails(alice: str) -> None:
     assert usage(alice) == (5, 1)
 
     transitions.claim(row, LEASE)
-    transitions.fail(row, "storage-denied")
+    transitions.set_error(row, "storage-denied")
 
     assert usage(alice) == (0, 0)
 
@@ -93,15 +93,15 @@ def test_a_file_counts_from_its_acceptance_until_it_fails(alice: str) -> None:
 def test_a_retried_file_counts_again_if_it_fits(alice: str) -> None:
     row = accept(alice, 5)
     transitions.claim(row, LEASE)
-    transitions.fail(row, "storage-denied")
+    transitions.set_error(row, "storage-denied")
 
-    assert transitions.retry(row)
+    assert transitions.set_pending(row)
     assert usage(alice) == (5, 1)
     transitions.claim(row, LEASE)
-    transitions.fail(row, "storage-denied")
+    transitions.set_error(row, "storage-denied")
     api_keys.set_quotas(alice, quota_bytes=4)
     with pytest.raises(QuotaExceeded):
-        transitions.retry(row)
+        transitions.set_pending(row)
     assert (usage(alice), queries.get(row.id).upload_status) == ((0, 0), "ERROR")  # type: ignore[union-attr]
 
 
@@ -148,7 +148,7 @@ class TestUnknownLength:
     def test_a_deleted_file_reserves_nothing(self, alice: str) -> None:
         row = file.new_file("a", "text/plain", "normal", owner=alice)
         file.insert_claimed(row, None)
-        transitions.delete(row)
+        transitions.mark_deleted(row)
 
         with pytest.raises(Problem):
             file.store(row, iter([b"12345"] * 9))
@@ -160,7 +160,7 @@ def test_a_file_of_unknown_size_reserves_the_remaining_quota_and_releases_the_re
 
     row = hold(alice, 100)
     assert (row.reserved, usage(alice)) == (10, (10, 1))
-    transitions.complete(row, url="", size=3, sha256="0" * 64)
+    transitions.set_complete(row, url="", size=3, sha256="0" * 64)
 
     assert usage(alice) == (3, 1)
 
@@ -179,7 +179,7 @@ def test_a_transition_of_an_old_attempt_changes_no_usage(alice: str) -> None:
     transitions.claim(row, LEASE)
     row.attempt += 1
 
-    assert not transitions.fail(row, "storage-denied")
+    assert not transitions.set_error(row, "storage-denied")
     assert usage(alice) == (5, 1)
 
 
@@ -205,7 +205,7 @@ def test_a_file_without_an_owner_has_no_quota(app: Flask) -> None:
     row = file.new_file("a", "text/plain", "normal")
     file.insert_claimed(row, 5)
 
-    assert transitions.fail(row, "storage-denied")
+    assert transitions.set_error(row, "storage-denied")
 
 
 def test_remaining_quota_is_none_if_unlimited_and_an_error_if_exceeded(alice: str) -> None:
@@ -226,5 +226,5 @@ def test_a_discarded_file_counts_for_nothing(app: Flask, alice: str) -> None:
     file.insert_claimed(row, 9)
     assert usage(alice) == (9, 1)
 
-    assert transitions.discard(row, "too-many-files")
+    assert transitions.set_error_and_deleted(row, "too-many-files")
     assert usage(alice) == (0, 0)

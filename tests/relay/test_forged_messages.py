@@ -11,7 +11,7 @@ from pybase64 import b64encode
 
 import config
 from database.redis_options import parse
-from modes import celery as mode
+from modes import celery_ as mode
 from problems import RelayLost
 from relay.channel import PIECE
 from relay.relay import Relay

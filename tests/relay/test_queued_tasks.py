@@ -16,7 +16,7 @@ import file
 from database import engine
 from lifecycle import queries, transitions
 from models import File
-from modes import celery as celery_mode
+from modes import celery_ as celery_mode
 from problems import RelayLost
 from services import current_services
 from tests.fakes import services_of
@@ -107,8 +107,8 @@ def test_a_message_without_a_turn_only_delays_the_next_task(queue: Queue, oldest
 def test_a_reserved_task_is_not_lost_while_the_queue_is_empty(queue: Queue) -> None:
     ids = ["one", "two", "three"]
 
-    assert None not in [current_services().relay.reserve_task(id) for id in ids]
-    assert [current_services().relay.reserve_task(id) for id in ids] == [None] * 3
+    assert None not in [current_services().relay.mark_task_queued(id) for id in ids]
+    assert [current_services().relay.mark_task_queued(id) for id in ids] == [None] * 3
 
 
 def test_a_task_that_could_not_be_queued_leaves_no_turn(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,13 +150,13 @@ class TestRecall:
 
     def test_a_file_whose_task_may_be_queued_is_not_due(self, queue: Queue, waiting: File) -> None:
         celery_mode.enqueue(a_file().id)
-        current_services().relay.set_marker()
+        current_services().relay.set_loss_marker()
         celery_mode._requeue_lost_tasks()
 
         assert not self.is_due(waiting)
 
     def test_data_loss_is_noticed_even_after_new_tasks(self, queue: Queue, waiting: File) -> None:
-        current_services().relay.set_marker()
+        current_services().relay.set_loss_marker()
         queue.client.delete(queue.key("memory"))
         celery_mode.enqueue(a_file().id)
         celery_mode._requeue_lost_tasks()
@@ -190,7 +190,7 @@ class TestRecall:
         def unreachable() -> bool:
             raise RelayLost
 
-        monkeypatch.setattr(current_services().relay, "may_have_lost_tasks", unreachable)
+        monkeypatch.setattr(current_services().relay, "is_queue_empty_or_lost", unreachable)
         with pytest.raises(RelayLost):
             celery_mode._requeue_lost_tasks()
         assert not self.is_due(waiting)

@@ -11,7 +11,7 @@ from pybase64 import b64encode
 
 import file
 from lifecycle import transitions
-from modes import celery as mode
+from modes import celery_ as mode
 from services import current_services
 from tests.relay.conftest import ID, pieces_key, running
 
@@ -31,7 +31,7 @@ def waiting(app: Flask) -> tuple[str, int]:
 
 def ended(app: Flask) -> tuple[str, int]:
     row = running(app)
-    assert transitions.fail(row, "storage-denied")
+    assert transitions.set_error(row, "storage-denied")
     return row.id, row.attempt
 
 

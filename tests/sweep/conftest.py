@@ -13,9 +13,9 @@ from database import engine
 from lifecycle import queries, transitions
 from models import File, UploadStatus
 from storage.base import MultipartUpload
-from sweep.orphans import sweep_objects, sweep_spool, sweep_uploads
-from sweep.reclaim import sweep_files
+from sweep.orphans import sweep_multipart_uploads, sweep_objects, sweep_spool
 from sweep.report import Report
+from sweep.rows import sweep_files
 from tests.fakes import FailingStorage
 
 EXPIRED = -1.0
@@ -85,7 +85,7 @@ def sweep(dispatch: Callable[[File], None] = lambda row: None, *, dry: bool = Fa
 def sweep_orphans(*, dry: bool = False) -> Report:
     report = Report(dry)
     sweep_spool(report)
-    sweep_uploads(report)
+    sweep_multipart_uploads(report)
     sweep_objects(report)
     return report
 

@@ -49,7 +49,7 @@ class TestStorage:
     def test_orphaned_multipart_uploads_are_aborted(self, app: Flask, objects: MemoryStorageWithUploads) -> None:
         working, waiting, ended = claimed("normal", 30), claimed("async", 30), claimed("normal", 30)
         assert transitions.requeue(waiting, "storage-unavailable", 0)
-        assert transitions.fail(ended, "client-disconnected")
+        assert transitions.set_error(ended, "client-disconnected")
         uploads = {row.id: MultipartUpload(row.key, "1") for row in (working, waiting, ended)}
         objects.open_uploads = {*uploads.values()}
 
@@ -67,10 +67,10 @@ class TestStorage:
         app = create_app(settings | {"S3_PREFIX": "uploads/"}, {"storage": objects})
         with app.app_context():
             working, ended, twice = claimed("normal", 30), claimed("normal", 30), claimed("async", 30)
-            assert transitions.fail(ended, "server-stopped")
+            assert transitions.set_error(ended, "server-stopped")
             assert transitions.requeue(twice, "storage-unavailable", 0)
             assert transitions.claim(twice, 30)
-            assert transitions.complete(twice, url="u", size=1, sha256="s")
+            assert transitions.set_complete(twice, url="u", size=1, sha256="s")
             uploads = {row.id: MultipartUpload(row.key, "1") for row in (working, ended, twice)}
             foreign = MultipartUpload("elsewhere/" + ended.key.removeprefix("uploads/"), "1")
             objects.open_uploads = {*uploads.values(), foreign}
@@ -84,7 +84,7 @@ class TestStorage:
         app = create_app(settings | {"S3_PREFIX": "uploads/"}, {"storage": objects})
         with app.app_context():
             ended = claimed("normal", 30)
-            assert transitions.fail(ended, "server-stopped")
+            assert transitions.set_error(ended, "server-stopped")
             objects.open_uploads = {MultipartUpload(ended.key, "1")}
 
             engine.execute(text("UPDATE files SET updated_at = updated_at - 101"))
@@ -131,7 +131,7 @@ class TestStorage:
         retryable, lost, normal = claimed("async", 30), claimed("async", 30), claimed("normal", 30)
         for row in (retryable, lost, normal):
             objects.put(row.key, iter([b"half"]), content_type="text/plain")
-            assert transitions.fail(row, "storage-mismatch")
+            assert transitions.set_error(row, "storage-mismatch")
         current_services().spool.delete(lost.id)
         sweep_orphans()
 
@@ -173,14 +173,14 @@ class TestSpool:
         file.upload_file(stored.id)
         current_services().spool.delete = delete  # type: ignore[method-assign]
         assert transitions.claim(failed, 30)
-        assert transitions.fail(failed, "storage-denied")
+        assert transitions.set_error(failed, "storage-denied")
 
         assert sweep_orphans().counts["spool_removed"] == 1
         assert {spooled.id for spooled in current_services().spool.files()} == {waiting.id, failed.id}
 
     def test_bytes_of_a_failed_file_have_a_retention(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         row = claimed("async", 30)
-        assert transitions.fail(row, "storage-denied")
+        assert transitions.set_error(row, "storage-denied")
         sweep_orphans()
         assert current_services().spool.has(row.id)
         advance_clocks(51, monkeypatch)

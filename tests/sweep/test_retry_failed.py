@@ -48,7 +48,7 @@ def test_a_file_that_has_not_failed_cannot_be_retried(app: Flask, client: FlaskC
 @pytest.mark.parametrize("mode", ["normal", "async"])
 def test_a_file_without_bytes_cannot_be_retried(app: Flask, client: FlaskClient, mode: file.Mode) -> None:
     row = claimed(mode, 30)
-    assert transitions.fail(row, "storage-denied")
+    assert transitions.set_error(row, "storage-denied")
     current_services().spool.delete(row.id)
     answer = client.post(f"/files/{row.id}/retry")
 

@@ -15,9 +15,9 @@ from database import engine
 from lifecycle import queries, transitions
 from models import File
 from services import current_services
-from sweep import reclaim
-from sweep.reclaim import sweep_deleted, sweep_failed
+from sweep import rows as row_sweep
 from sweep.report import Report
+from sweep.rows import sweep_deleted, sweep_failed
 from tests.fakes import reload, services_of
 from tests.sweep.conftest import claimed, pending, sweep_orphans
 
@@ -34,7 +34,7 @@ def failed(mode: file.Mode = "normal", owner: str | None = None) -> File:
     else:
         row = file.new_file("a.bin", "application/octet-stream", mode, owner=owner)
         file.insert_claimed(row, 7)
-    assert transitions.fail(row, "incomplete-body")
+    assert transitions.set_error(row, "incomplete-body")
     return row
 
 
@@ -72,7 +72,7 @@ class TestRetention:
     @pytest.mark.parametrize("mode", ["normal", "async"])
     def test_files_of_another_status_stay(self, app: Flask, mode: file.Mode) -> None:
         stored = claimed(mode, 30)
-        transitions.complete(stored, url="u", size=0, sha256="0" * 64)
+        transitions.set_complete(stored, url="u", size=0, sha256="0" * 64)
         stay = [stored, claimed(mode, 30), *([pending(mode)] if mode != "normal" else [])]
         age(10_000, *stay)
 
@@ -83,20 +83,20 @@ class TestRetention:
         row = failed("async")
         age(101, row)
         [seen] = queries.failed(9, 100, 50)
-        assert transitions.retry(reload(row))
+        assert transitions.set_pending(reload(row))
 
-        assert not transitions.delete_failed(seen)
+        assert not transitions.mark_failed_deleted(seen)
         assert reload(row).upload_status == "PENDING"
-        assert not transitions.delete_failed(reload(row))
+        assert not transitions.mark_failed_deleted(reload(row))
 
     def test_a_file_retried_and_failed_during_the_sweep_stays(self, app: Flask) -> None:
         row = failed("async")
         [seen] = queries.failed(9, -1, -1)
-        assert transitions.retry(row)
+        assert transitions.set_pending(row)
         assert transitions.claim(row, 30)
-        assert transitions.fail(row, "storage-denied")
+        assert transitions.set_error(row, "storage-denied")
 
-        assert not transitions.delete_failed(seen)
+        assert not transitions.mark_failed_deleted(seen)
 
     def test_a_dry_run_keeps_expired_rows(self, app: Flask) -> None:
         row = failed()
@@ -118,7 +118,7 @@ class TestLongerSpoolRetention:
         sweep()
         sweep_orphans()
         assert current_services().spool.has(reload(row).id)
-        assert transitions.retry(reload(row))
+        assert transitions.set_pending(reload(row))
 
         again = failed(mode)
         age(1001, again)
@@ -130,7 +130,7 @@ class TestLongerSpoolRetention:
 class TestLimit:
     @pytest.fixture(autouse=True)
     def _at_most_three(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reclaim, "_MAX_FAILED", 3)
+        monkeypatch.setattr(row_sweep, "_MAX_FAILED", 3)
 
     @pytest.mark.parametrize("owner", ["alice", None])
     def test_the_oldest_of_an_owner_over_the_limit_are_removed(self, app: Flask, owner: str | None) -> None:
@@ -140,7 +140,7 @@ class TestLimit:
         own = [failed(owner=owner) for _ in range(8)]
         stored = file.new_file("a", "text/plain", "normal", owner=owner)
         file.insert_claimed(stored, 0)
-        transitions.complete(stored, url="u", size=0, sha256="0" * 64)
+        transitions.set_complete(stored, url="u", size=0, sha256="0" * 64)
         report = sweep()
 
         assert report.counts["failed_purged"] == 1

@@ -12,9 +12,9 @@ from lifecycle.attempts import is_exhausted
 from models import File, UploadStatus
 from sweep.rules import (
     created_at,
+    is_orphan_multipart_upload,
     is_orphan_object,
     is_orphan_spool_file,
-    is_orphan_upload,
     parse_file_id,
 )
 
@@ -62,7 +62,7 @@ def test_orphan_objects(row: File | None, age: float, retryable: bool, not_retry
 def test_an_upload_is_an_orphan_once_no_attempt_can_complete_it(
     row: File | None, age: float, grace: float, unchanged: float, orphan: bool
 ) -> None:
-    assert is_orphan_upload(row, age, grace, unchanged) is orphan
+    assert is_orphan_multipart_upload(row, age, grace, unchanged) is orphan
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_orphan_spool_files(row: File | None, age: float, unchanged: float, orph
     ],
 )
 def test_exhausted_files(row: File, exhausted: bool) -> None:
-    assert is_exhausted(row.mode, row.attempts, 5) is exhausted
+    assert is_exhausted(row.mode, row.attempts_made, 5) is exhausted
 
 
 def test_ids_are_parsed_only_from_keys_that_ferry_makes(app: Flask) -> None:

@@ -20,7 +20,7 @@ def make_sweeper(app: Flask, dispatch: Callable[[File], None], every: float = 30
         app,
         dispatch,
         every=every,
-        uploads_every=1000,
+        multipart_every=1000,
         objects_every=1000,
         requeue_lost=lambda: None,
         requeue_lost_every=1000,

@@ -58,7 +58,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "live-uploads-spared",
-        "sweep.rules:is_orphan_upload",
+        "sweep.rules:is_orphan_multipart_upload",
         replace("_ not in _", "True"),
         ("tests/sweep/test_sweep_rules.py",),
     ),
@@ -88,7 +88,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "deletion-revokes-the-lease",
-        "lifecycle.transitions.removal:_DELETE",
+        "lifecycle.transitions.deletion:_MARK_DELETED",
         drop_named("attempt"),
         ("tests/lifecycle/test_deletion_of_claimed_files.py",),
     ),
@@ -109,7 +109,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "retried-files-spared",
-        "lifecycle.transitions.removal:_DELETE_FAILED",
+        "lifecycle.transitions.deletion:_MARK_FAILED_DELETED",
         replace("_1.where(_, _2)", "_1.where(_2)"),
         ("tests/sweep/test_sweep_failed.py",),
     ),

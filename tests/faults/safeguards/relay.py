@@ -22,7 +22,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "recall-of-lost-tasks",
-        "modes.celery:_requeue_lost_tasks",
+        "modes.celery_:_requeue_lost_tasks",
         never(),
         ("tests/relay/test_queued_tasks.py",),
     ),
@@ -37,7 +37,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "relay-for-the-running-attempt",
-        "modes.celery:is_running_attempt",
+        "modes.celery_:is_running_attempt",
         replace("_ and _", "True"),
         ("tests/relay/test_sent_files.py::test_a_request_for_any_other_file_is_refused",),
     ),
@@ -49,7 +49,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "relay-thread-survives-errors",
-        "modes.celery:RelayServer._run",
+        "modes.celery_:RelayServer._run",
         replace("Exception", "ZeroDivisionError"),
         ("tests/relay/test_relay_requests.py::test_no_exception_ends_the_relay_thread",),
     ),

@@ -58,7 +58,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "grace-after-an-unanswered-complete",
-        "sweep.rules:is_orphan_upload",
+        "sweep.rules:is_orphan_multipart_upload",
         replace("_ > min(_, _)", "True"),
         ("tests/sweep/test_sweep_rules.py",),
     ),

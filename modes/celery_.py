@@ -22,13 +22,13 @@ from services import current_services
 
 log = logging.getLogger("ferry.celery")
 
-DISPATCHERS = 2
+DISPATCH_THREADS = 2
 """Threads that queue tasks."""
 
-_RELAYS = 16
+_RELAY_THREADS = 16
 """Threads that send bytes to workers. They mostly wait for credit."""
 
-_PAUSE = 1.0
+_RETRY_SECONDS = 1.0
 """Seconds between attempts to read requests while Redis is unavailable."""
 
 
@@ -57,11 +57,11 @@ def enqueue(id: str) -> None:
         _record_lost_bytes(id)
         return
     try:
-        if (turn := current_services().relay.reserve_task(id)) is not None:
+        if (turn := current_services().relay.mark_task_queued(id)) is not None:
             _queue(id, row.size, turn)
     except Exception:
         with suppress(RelayLost):
-            current_services().relay.release_task(id)
+            current_services().relay.unmark_task_queued(id)
         transitions.defer(row, min(current_services().leases.seconds, config.current().retry_delay))
         raise
 
@@ -86,9 +86,9 @@ def requeue_lost_tasks() -> None:
 
 def _requeue_lost_tasks() -> None:
     services = current_services()
-    if services.relay.may_have_lost_tasks() and (count := transitions.make_due(2 * services.leases.seconds)):
+    if services.relay.is_queue_empty_or_lost() and (count := transitions.make_due(2 * services.leases.seconds)):
         log.warning("tasks.lost: %d files are queued again, Redis has no task for some of them", count)
-    services.relay.set_marker()
+    services.relay.set_loss_marker()
 
 
 def _queue(id: str, size: int, turn: int) -> None:
@@ -122,7 +122,7 @@ class RelayServer:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._pool = BackgroundPool(app, "ferry-relay", _RELAYS)
+        self._pool = BackgroundPool(app, "ferry-relay", _RELAY_THREADS)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -158,7 +158,7 @@ class RelayServer:
                     if not is_down:
                         log.warning("relay.requests_failed: %s, retried until it works", type(error.__cause__).__name__)
                     is_down = True
-                    self._stop.wait(_PAUSE)
+                    self._stop.wait(_RETRY_SECONDS)
                 except Exception:  # Workers would get no bytes of this process any more without this thread.
                     log.exception("relay.requests_failed")
-                    self._stop.wait(_PAUSE)
+                    self._stop.wait(_RETRY_SECONDS)

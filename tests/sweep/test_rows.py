@@ -64,8 +64,8 @@ def test_the_previous_worker_can_no_longer_change_a_reclaimed_file(app: Flask) -
     sweep()
     assert transitions.claim(reload(row), 30)
 
-    assert not transitions.complete(old, url="u", size=1, sha256="0" * 64)
-    assert not transitions.fail(old, "storage-denied")
+    assert not transitions.set_complete(old, url="u", size=1, sha256="0" * 64)
+    assert not transitions.set_error(old, "storage-denied")
     assert not transitions.requeue(old, "storage-unavailable", 0)
     assert not transitions.fail_abandoned(old, "server-stopped")
 
@@ -104,8 +104,8 @@ def test_one_of_two_sweeps_dispatches(app: Flask) -> None:
     assert transitions.requeue(row, "relay-lost", 0)
     first, second = reload(row), reload(row)
 
-    assert transitions.reserve_dispatch(first, 30)
-    assert not transitions.reserve_dispatch(second, 30)
+    assert transitions.mark_dispatched(first, 30)
+    assert not transitions.mark_dispatched(second, 30)
 
 
 def test_a_file_in_the_spool_of_another_host_is_left_alone(app: Flask) -> None:

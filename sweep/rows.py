@@ -1,4 +1,4 @@
-"""The sweep over rows: reclaim abandoned files, dispatch due ones, delete expired and failed ones."""
+"""The sweep over rows: release abandoned files, dispatch due ones, delete expired and failed ones."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def sweep_files(report: Report, dispatch: Callable[[File], object]) -> None:
     """
     settings = config.current()
     for row in queries.abandoned(_BATCH):
-        if attempts.is_exhausted(row.mode, row.attempts, settings.max_attempts):
+        if attempts.is_exhausted(row.mode, row.attempts_made, settings.max_attempts):
             reason = ServerStopped if row.mode == "normal" else AttemptsExhausted
             report.act("ended", row.id, transitions.fail_abandoned, row, reason.slug())
         else:
-            report.act("reclaimed", row.id, transitions.reclaim, row)
+            report.act("reclaimed", row.id, transitions.release_abandoned, row)
     for row in queries.due(current_services().spool.identity, _BATCH):
         report.act("dispatched", row.id, _dispatch_once, row, dispatch)
 
@@ -43,9 +43,9 @@ def sweep_deleted(report: Report) -> None:
     """Delete expired and old failed files; remove the data of deleted ones."""
     settings = config.current()
     for row in queries.expired(_BATCH):
-        report.act("expired", row.id, transitions.delete, row)
+        report.act("expired", row.id, transitions.mark_deleted, row)
     for row in queries.failed(_BATCH, settings.failed_row_retention, settings.failed_retention):
-        report.act("failed_removed", row.id, transitions.delete_failed, row)
+        report.act("failed_removed", row.id, transitions.mark_failed_deleted, row)
     for row in queries.deleted(current_services().spool.identity, _BATCH, settings.orphan_grace):
         try:
             report.act("removed", row.id, deletion.purge, row)
@@ -53,7 +53,7 @@ def sweep_deleted(report: Report) -> None:
             log.warning("sweep.removal_failed: %s", error.slug(), extra=for_file(row.id))
             if not error.permanent:
                 return
-            transitions.defer_deletion(row)
+            transitions.defer_purge(row)
 
 
 def sweep_failed(report: Report) -> None:
@@ -61,8 +61,8 @@ def sweep_failed(report: Report) -> None:
     retention = config.current().failed_retention
     for owner in queries.failed_over_limit(_MAX_FAILED, retention):
         subject = owner or "without an owner"
-        report.act("failed_purged", subject, transitions.purge_failed, owner, _MAX_FAILED, retention)
+        report.act("failed_purged", subject, transitions.delete_failed_rows, owner, _MAX_FAILED, retention)
 
 
 def _dispatch_once(row: File, dispatch: Callable[[File], object]) -> bool:
-    return transitions.reserve_dispatch(row, current_services().leases.seconds) and dispatch(row) is not False
+    return transitions.mark_dispatched(row, current_services().leases.seconds) and dispatch(row) is not False
