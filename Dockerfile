@@ -10,6 +10,7 @@ COPY --from=build /venv /venv
 COPY *.py ./
 COPY api api
 COPY auth auth
+COPY broker broker
 COPY cli cli
 COPY content content
 COPY database database

@@ -36,6 +36,7 @@ from modes import dispatch
 from quotas.concurrency import ConcurrencyLimiter
 from quotas.rate_limits import RateLimiter
 from relay.relay import INLINE_BYTES, Relay
+from relay.server import RelayServer
 from routes import routes
 from security import cross_site, headers, trusted_hosts
 from services import EXTENSION, Services, current_services
@@ -87,7 +88,7 @@ def _services(app: Flask, settings: Config) -> Services:
         relay=Relay(settings.redis, settings.relay_file_bytes, settings.relay_total_bytes, INLINE_BYTES),
         store_pool=BackgroundPool(app, "ferry-store", settings.store_threads),
         dispatch_pool=BackgroundPool(app, "ferry-dispatch", celery_mode.DISPATCH_THREADS),
-        relay_server=celery_mode.RelayServer(app),
+        relay_server=RelayServer(app),
         purge_pool=BackgroundPool(app, "ferry-purge", deletion.PURGE_THREADS),
         sweeper=Sweeper(
             app,

@@ -18,10 +18,10 @@ if TYPE_CHECKING:  # Every layer above reaches its services through here: at run
     from database.engine import Database
     from lifecycle.changes import ChangePoller
     from lifecycle.leases import LeaseRenewer
-    from modes.celery_ import RelayServer
     from quotas.concurrency import ConcurrencyLimiter
     from quotas.rate_limits import RateLimiter
     from relay.relay import Relay
+    from relay.server import RelayServer
     from spool import Spool
     from storage.base import Storage
     from sweep.sweeper import Sweeper

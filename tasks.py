@@ -8,16 +8,15 @@ from typing import Any
 
 from celery import Celery, Task, shared_task
 from celery.signals import setup_logging, worker_process_init
-from celery.worker.consumer import consumer
 from flask import Flask
 from pybase64 import b64decode
 
 import file
 import logs
+from broker import patches, worker_probe
 from config import Config
 from models import db
 from problems import BytesDamaged
-from relay import transport, worker_probe
 from services import current_services
 
 log = logging.getLogger("ferry.tasks")
@@ -71,11 +70,6 @@ def _retry_after_lease(task: Task, id: str) -> None:
 def _args_repr(id: str) -> str:
     """The arguments without the bytes: by default Celery puts the start of them into headers and logs."""
     return f"({id!r}, ...)"
-
-
-def _body_size(message: Any, body: object) -> str:
-    """Replaces Celery's function, which logs the first kilobyte of an unknown or malformed task."""
-    return f"{len(message.body)} bytes"
 
 
 def _decode(text: str) -> Iterator[bytes]:
@@ -150,9 +144,9 @@ def create_celery(app: Flask, config: Config) -> Celery:
     def configure_logging(**_: Any) -> None:
         logs.configure(config.log_format)
         log.info("tasks.queue: %s of %s", config.redis.queue, config.redis.safe_url)
-        consumer.dump_body = _body_size
+        patches.hide_bodies()
 
-    transport.register()
+    patches.use_transport()
     celery = _Celery(app.name, task_cls=ContextTask)
     celery.config_from_object(settings(config))
     celery.set_default()

@@ -1,1 +1,1 @@
-"""Redis: the relay of bytes, Celery's transport, task messages, the worker probe."""
+"""The relay: bytes of spooled files over Redis, from the web process to a worker."""

@@ -7,8 +7,6 @@ bytes. The lists belong to one attempt, and every key expires after a minute.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import cast
 
 import redis
@@ -62,12 +60,3 @@ def push(client: redis.Redis, key: str, message: bytes | str) -> int:
         pipeline.rpush(key, message)
         pipeline.expire(key, TTL_SECONDS)
         return int(pipeline.execute()[0])
-
-
-@contextmanager
-def redis_errors() -> Iterator[None]:
-    """Raise RelayLost instead of Redis's errors."""
-    try:
-        yield
-    except redis.RedisError as error:
-        raise RelayLost from error

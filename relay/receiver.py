@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import redis
 from pybase64 import b64decode
 
+from broker.errors import redis_errors
 from problems import RelayLost
 from relay import channel
-from relay.channel import CREDIT, END, PIECE, PING, STOP, Channel, redis_errors
+from relay.channel import CREDIT, END, PIECE, PING, STOP, Channel
 
 log = logging.getLogger("ferry.relay")
 

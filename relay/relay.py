@@ -11,12 +11,13 @@ from uuid import uuid4
 
 import redis
 
+from broker.errors import redis_errors
+from broker.task_queue import TaskQueue
 from database.redis_options import RedisOptions
 from relay import requests
-from relay.channel import PIECE, Channel, redis_errors
+from relay.channel import PIECE, Channel
 from relay.receiver import Receiver
 from relay.sender import SlotLimiter, send_pieces
-from relay.task_queue import TaskQueue
 
 INLINE_BYTES = 256 << 10
 """Largest file that travels inside its task; larger ones are relayed in pieces."""

@@ -9,9 +9,10 @@ from typing import cast
 
 import redis
 
+from broker.errors import redis_errors
 from content.filenames import ID
 from relay import channel
-from relay.channel import push, redis_errors
+from relay.channel import push
 
 log = logging.getLogger("ferry.relay")
 

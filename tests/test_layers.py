@@ -19,13 +19,13 @@ PACKAGES = {name for name in LAYER if (ROOT / name).is_dir()}
 VENDORS = {
     "boto3": ("storage/s3/client.py",),
     "botocore": ("storage/s3/client.py",),
-    "celery": ("tasks.py", "relay/worker_probe.py"),
+    "celery": ("tasks.py", "broker"),
     "filetype": ("content",),
     "limits": ("quotas/rate_limits.py",),
     "gunicorn": ("server",),
     "multipart": ("api",),
     "psycopg": ("database/postgresql.py",),
-    "redis": ("relay",),
+    "redis": ("broker", "relay"),
     "urllib3": ("storage",),
     "zipstream": ("api/archives.py",),
 }

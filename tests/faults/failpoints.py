@@ -26,8 +26,8 @@ from flask import Flask
 
 import app
 import tasks
+from broker import transport
 from lifecycle import transitions
-from relay import transport
 from spool import Spool
 from storage.s3.multipart import MultipartUploads
 from storage.s3.object_client import ObjectClient

@@ -31,7 +31,7 @@ def test_a_crash_at_any_step_leaves_it_to_the_sweep(app: Flask, monkeypatch: pyt
     target = {
         "storage": (current_services().storage, "delete"),
         "spool": (current_services().spool, "delete"),
-        "row": (transitions, "purge"),
+        "row": (transitions, "delete_row"),
     }[step]
     with monkeypatch.context() as broken:
         broken.setattr(*target, crash)

@@ -11,8 +11,8 @@ from pybase64 import b64encode
 
 import config
 from database.redis_options import parse
-from modes import celery_ as mode
 from problems import RelayLost
+from relay import server
 from relay.channel import PIECE
 from relay.relay import Relay
 from tests.relay.conftest import ID, pieces_key, running
@@ -22,7 +22,7 @@ def test_forged_credit_does_not_fill_redis(app: Flask, redis_client: redis.Redis
     row = running(app, body=bytes(9 << 20))
     redis_client.rpush(pieces_key(row).replace("pieces", "credits"), *[b"1"] * 1000)
     with pytest.raises(RelayLost):
-        mode.send_bytes(row.id, row.attempt)
+        server.send_bytes(row.id, row.attempt)
 
     assert redis_client.memory_usage(pieces_key(row)) <= config.current().relay_file_bytes + (2 << 20)  # type: ignore[operator]
 

@@ -10,9 +10,8 @@ import redis
 from flask import Flask
 
 import config
-from modes import celery_ as mode
 from problems import RelayLost
-from relay import channel
+from relay import channel, server
 from relay.relay import Relay
 from relay.requests import parse_request
 from services import current_services
@@ -74,9 +73,9 @@ class RelayThread:
     def __init__(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         self.requests: list[tuple[str, int]] = []
         self.key = config.current().redis.key("requests", current_services().relay.name)
-        monkeypatch.setattr(mode, "_RETRY_SECONDS", 0.05)
+        monkeypatch.setattr(server, "_RETRY_SECONDS", 0.05)
         monkeypatch.setattr(channel, "PING_SECONDS", 0.2)
-        monkeypatch.setattr(mode, "send_bytes", lambda id, attempt: self.requests.append((id, attempt)))
+        monkeypatch.setattr(server, "send_bytes", lambda id, attempt: self.requests.append((id, attempt)))
         services_of(app).relay_server.start()
 
 

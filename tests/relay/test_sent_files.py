@@ -11,14 +11,14 @@ from pybase64 import b64encode
 
 import file
 from lifecycle import transitions
-from modes import celery_ as mode
+from relay import server
 from services import current_services
 from tests.relay.conftest import ID, pieces_key, running
 
 
 def test_the_file_of_a_running_attempt_is_sent(app: Flask, redis_client: redis.Redis) -> None:
     row = running(app)
-    mode.send_bytes(row.id, row.attempt)
+    server.send_bytes(row.id, row.attempt)
 
     assert redis_client.lrange(pieces_key(row), 0, -1) == [b64encode(b"body"), b"."]
 
@@ -75,7 +75,7 @@ def test_a_request_for_any_other_file_is_refused(
     request_from: Callable[[Flask], tuple[str, int]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    mode.send_bytes(*request_from(app))
+    server.send_bytes(*request_from(app))
 
     assert redis_client.keys("*:pieces:*") == []
     assert "relay.request_refused" in caplog.text

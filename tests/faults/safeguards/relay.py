@@ -10,34 +10,34 @@ _DEAF = "tests/faults/test_deaf_workers.py::"
 SAFEGUARDS = (
     Safeguard(
         "exit-of-a-deaf-worker",
-        "relay.worker_probe:init_app",
+        "broker.worker_probe:init_app",
         drop("_.connect(...)"),
         (_DEAF + "test_a_deaf_worker_exits_and_its_successor_stores_the_files[deaf]",),
     ),
     Safeguard(
         "one-task-per-waiting-file",
-        "relay.task_queue:_RESERVE_TASK",
+        "broker.task_queue:_RESERVE_TASK",
         replace_text("if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return false end", ""),
-        ("tests/relay/test_queued_tasks.py",),
+        ("tests/broker/test_queued_tasks.py",),
     ),
     Safeguard(
         "recall-of-lost-tasks",
         "modes.celery_:_requeue_lost_tasks",
         never(),
-        ("tests/relay/test_queued_tasks.py",),
+        ("tests/broker/test_queued_tasks.py",),
     ),
     Safeguard(
         "prefetch-slot-after-a-failed-ack",
-        "relay.transport:QoS.ack",
+        "broker.transport:QoS.ack",
         drop_finally(),
         (
-            "tests/relay/test_transport.py",
+            "tests/broker/test_transport.py",
             _REDIS + "test_a_worker_takes_tasks_after_redis_was_down_at_their_end",
         ),
     ),
     Safeguard(
         "relay-for-the-running-attempt",
-        "modes.celery_:is_running_attempt",
+        "relay.server:is_running_attempt",
         replace("_ and _", "True"),
         ("tests/relay/test_sent_files.py::test_a_request_for_any_other_file_is_refused",),
     ),
@@ -49,7 +49,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "relay-thread-survives-errors",
-        "modes.celery_:RelayServer._run",
+        "relay.server:RelayServer._run",
         replace("Exception", "ZeroDivisionError"),
         ("tests/relay/test_relay_requests.py::test_no_exception_ends_the_relay_thread",),
     ),
@@ -73,14 +73,14 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "malformed-task",
-        "relay.transport:_Client.parse_response",
+        "broker.transport:_Client.parse_response",
         never(),
-        ("tests/relay/test_task_messages.py::test_a_channel_drops_malformed_messages_and_continues",),
+        ("tests/broker/test_task_messages.py::test_a_channel_drops_malformed_messages_and_continues",),
     ),
     Safeguard(
         "malformed-unacknowledged-task",
-        "relay.transport:QoS.restore_by_tag",
+        "broker.transport:QoS.restore_by_tag",
         never(),
-        ("tests/relay/test_task_messages.py::test_a_channel_drops_malformed_unacknowledged_messages",),
+        ("tests/broker/test_task_messages.py::test_a_channel_drops_malformed_unacknowledged_messages",),
     ),
 )

@@ -16,7 +16,7 @@ from flask import Flask
 import config
 import file
 import tasks
-from relay.task_messages import is_task, is_unacknowledged
+from broker.task_messages import is_task, is_unacknowledged
 from tests.fakes import services_of
 from tests.relay.conftest import ID
 

@@ -17,7 +17,7 @@ from typing import Any
 from celery.signals import worker_ready
 from celery.worker import state as celery_state
 
-from relay.transport import QoS
+from broker.transport import QoS
 
 log = logging.getLogger("ferry.worker")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import redis
 
+from broker.errors import redis_errors
 from database.redis_options import RedisOptions
-from relay.channel import redis_errors
 
 _RESERVE_TASK = """
 local time = redis.call('TIME')

@@ -11,9 +11,9 @@ import logging
 from functools import partial
 from typing import Any
 
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import redis
 
-from relay.task_messages import is_task, is_unacknowledged
+from broker.task_messages import is_task, is_unacknowledged
 
 log = logging.getLogger("ferry.broker")
 
@@ -77,11 +77,6 @@ class TaskChannel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """The transport for `redis://` and `rediss://` URLs in this process, after `register`."""
+    """The transport for `redis://` and `rediss://` URLs in this process, after `patches.use_transport`."""
 
     Channel = TaskChannel
-
-
-def register() -> None:
-    """Make kombu use this transport for Redis. The names stay: kombu decides about TLS by them."""
-    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:Transport"))

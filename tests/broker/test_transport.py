@@ -10,8 +10,8 @@ from flask import Flask
 from kombu import Connection
 
 import tasks
+from broker import transport
 from config import Config
-from relay import transport
 from tests.fakes import services_of
 
 

@@ -12,8 +12,8 @@ import pytest
 from celery.worker import state
 from flask import Flask
 
-from relay import worker_probe
-from relay.worker_probe import StallDetector, WorkerState, sample, watch
+from broker import worker_probe
+from broker.worker_probe import StallDetector, WorkerState, sample, watch
 from tests.fakes import services_of
 
 IDLE = WorkerState(waiting=3, taken=7, active=0, connected=True)
