@@ -5,6 +5,7 @@ They only save repeated work. What must not happen twice is protected by the fen
 
 from __future__ import annotations
 
+import uuid
 from typing import cast
 
 from sqlalchemy import Double, String, Table, bindparam, insert, or_, select, update
@@ -34,6 +35,11 @@ def acquire(name: str, holder: str, seconds: float) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def first_within(name: str, seconds: float) -> bool:
+    """Return True for the first call of any process, and then for one call every `seconds`."""
+    return acquire(name, str(uuid.uuid4()), seconds)
 
 
 def current_holder(name: str) -> str | None:

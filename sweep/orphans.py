@@ -31,7 +31,8 @@ OWNER_MARKER = "ferry-owner"
 
 _PAGE = 500
 _RECENT = 3 * 3600.0
-"""Seconds for which the uploads of an ended file are listed by key, if no listing by prefix has any: several sweeps."""
+"""If the listing by prefix is empty, the multipart uploads of files that ended in the last `_RECENT` seconds are listed
+by key. That is long enough for several sweeps."""
 
 _BEFORE_ALL_IDS, _AFTER_ALL_IDS = "", "g"
 
@@ -100,14 +101,14 @@ def _now() -> float:
 
 
 def _owns_prefix(prefix: str, report: Report) -> bool:
-    """Whether the prefix belongs to this database; marks an unmarked one."""
+    """Return whether the prefix belongs to this database; marks an unmarked one."""
     locks.acquire("installation", str(uuid.uuid4()), 1e12)
     installation = (locks.current_holder("installation") or "").encode()
     try:
         owner = b"".join(current_services().storage.open(prefix + OWNER_MARKER))
     except StorageMissing:
-        # If the lock is taken, another process of this database is marking the prefix.
-        if report.dry or not locks.acquire("mark", str(uuid.uuid4()), 60):
+        # Otherwise another process of this database is marking the prefix.
+        if report.dry or not locks.first_within("mark", 60):
             return True
         current_services().storage.put(prefix + OWNER_MARKER, iter([installation]), content_type="text/plain")
         return True

@@ -71,14 +71,17 @@ class Sweeper:
         self._stop.set()
 
     def run_once(self) -> None:
-        """Run what is due and not run by another process. The lock on rows is kept; each job takes its own anew."""
-        spool = current_services().spool.identity
-        if locks.acquire(f"sweep {spool}", self._id, 2 * self._every):
+        """Run each job that no process has run within its interval.
+
+        One process sweeps the rows: it renews its lock at each run, until it ends.
+        """
+        spool_id = current_services().spool.identity
+        if locks.acquire(f"sweep {spool_id}", self._id, 2 * self._every):
             sweep_files(Report(), self._dispatch_unless_stopped)
             sweep_failed(Report())
             sweep_deleted(Report())
         for name, interval, job in self._jobs:
-            if locks.acquire(name.format(spool=spool), str(uuid.uuid4()), interval):
+            if locks.first_within(name.format(spool=spool_id), interval):
                 job(Report())
 
     def _dispatch_unless_stopped(self, row: File) -> object:
