@@ -42,8 +42,8 @@ class Key(Base):
 
 
 @dataclass(frozen=True)
-class _Reservation:
-    """A key reserved by this request. While it is renewed, the request counts as in progress."""
+class _KeyClaim:
+    """A key that this request has claimed. While it is renewed, the request counts as in progress."""
 
     digest: str
     id: str
@@ -55,7 +55,7 @@ class _Reservation:
 
 @contextmanager
 def idempotent(key: str | None, row: File) -> Iterator[File | None]:
-    """Reserve `key` for the new file `row` while the block creates it; yields None.
+    """Claim `key` for the new file `row` while the block creates it; yields None.
 
     If an earlier request with this key has created a file, yields that file instead. If the block raises, the key is
     released. Raises IdempotencyKeyInvalid; IdempotencyKeyInUse while an earlier request is in progress.
@@ -66,12 +66,12 @@ def idempotent(key: str | None, row: File) -> Iterator[File | None]:
     if not re.fullmatch(KEY_PATTERN, key):
         raise IdempotencyKeyInvalid
     digest = _key_digest(row.owner, key)
-    existing = _reserve(digest, row)
+    existing = _claim(digest, row)
     if existing is not None:
         yield existing
         return
     try:
-        with current_services().leases.renewing(_Reservation(digest, row.id)):
+        with current_services().leases.renewing(_KeyClaim(digest, row.id)):
             yield None
     except BaseException:
         # If the release fails too, the key is free once its lease has expired; the first error is the one to raise.
@@ -128,8 +128,8 @@ def _key_digest(owner: str | None, key: str) -> str:
     return hashlib.sha256(f"{owner or ''}\n{key}".encode()).hexdigest()
 
 
-def _reserve(digest: str, request: File) -> File | None:
-    """Reserve the key for the new file, or return the existing file of the same owner that the key stands for.
+def _claim(digest: str, request: File) -> File | None:
+    """Claim the key for the new file, or return the existing file of the same owner that the key stands for.
 
     A file that was deleted, or assigned to another owner, is unknown here as in every other query.
     """

@@ -163,7 +163,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "owner-of-a-replay",
-        "lifecycle.idempotency:_reserve",
+        "lifecycle.idempotency:_claim",
         replace("_1.get_owned(_, _2)", "_1.find(_2)"),
         ("tests/lifecycle/test_replays_of_adopted_files.py",),
     ),
