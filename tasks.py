@@ -37,25 +37,25 @@ def upload(self: Task, id: str, text: str) -> None:
 
 
 @shared_task(bind=True, name="ferry.upload_pieces", max_retries=None)  # type: ignore[untyped-decorator]
-def upload_pieces(self: Task, id: str, web_process: str) -> None:
-    """Store a file from the pieces that the web process `web_process` relays on request. Redelivered: see `upload`."""
+def upload_pieces(self: Task, id: str, web_process_id: str) -> None:
+    """Store a file from the pieces that a web process relays on request. Redelivered: see `upload`."""
     outcome = file.upload_file_from_stream(
-        id, lambda row: current_services().relay.receive(web_process, row.id, row.attempt, row.size)
+        id, lambda row: current_services().relay.receive(web_process_id, row.id, row.attempt, row.size)
     )
     if outcome == file.Outcome.HELD_ELSEWHERE:
         _retry_after_lease(self, id)
 
 
-def send_inline(id: str, turn: int = 0) -> None:
-    """Queue a task that contains the bytes of its file. `turn`: see `Relay.reserve_task`."""
+def send_inline(id: str, queued_at: int = 0) -> None:
+    """Queue a task that contains the bytes of its file. `queued_at`: see `Relay.mark_task_queued`."""
     text = file.process_file_to_stream(id, as_text=True)
-    upload.apply_async((id, text), argsrepr=_args_repr(id), headers={"ferry_turn": turn})
+    upload.apply_async((id, text), argsrepr=_args_repr(id), headers={"ferry_turn": queued_at})
 
 
-def send_relayed(id: str, turn: int = 0) -> None:
-    """Queue a task whose worker requests the bytes from this process. `turn`: see `Relay.reserve_task`."""
+def send_relayed(id: str, queued_at: int = 0) -> None:
+    """Queue a task whose worker requests the bytes from this process. `queued_at`: see `Relay.mark_task_queued`."""
     upload_pieces.apply_async(
-        (id, current_services().relay.name), argsrepr=_args_repr(id), headers={"ferry_turn": turn}
+        (id, current_services().relay.web_process_id), argsrepr=_args_repr(id), headers={"ferry_turn": queued_at}
     )
 
 

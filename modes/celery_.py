@@ -46,8 +46,8 @@ def enqueue(id: str) -> None:
         _record_lost_bytes(id)
         return
     try:
-        if (turn := current_services().relay.mark_task_queued(id)) is not None:
-            _queue(id, row.size, turn)
+        if (queued_at := current_services().relay.mark_task_queued(id)) is not None:
+            _queue(id, row.size, queued_at)
     except Exception:
         with suppress(RelayLost):
             current_services().relay.unmark_task_queued(id)
@@ -80,9 +80,9 @@ def _requeue_lost_tasks() -> None:
     services.relay.set_loss_marker()
 
 
-def _queue(id: str, size: int, turn: int) -> None:
+def _queue(id: str, size: int, queued_at: int) -> None:
     if current_services().relay.fits_in_message(size):
-        tasks.send_inline(id, turn)
+        tasks.send_inline(id, queued_at)
     else:
         current_services().relay_server.start()
-        tasks.send_relayed(id, turn)
+        tasks.send_relayed(id, queued_at)

@@ -35,19 +35,22 @@ class Channel:
         self.pings += message == PING
         return push(self._redis, self._outgoing, message)
 
-    def receive(self, seconds: float | None = None) -> bytes:
-        """Return the next message, or PING after `seconds` without one. Raises RelayLost if the other end is gone."""
+    def receive(self, seconds: float | None = None) -> bytes | None:
+        """Return the next message; None if it is a ping, or none arrives within `seconds`.
+
+        Raises RelayLost if the other end is gone.
+        """
         found = self._redis.blpop([self._incoming], timeout=PING_SECONDS if seconds is None else seconds)
         if found:
             self._received_at = time.monotonic()
             if found[1] == STOP:
                 raise RelayLost
-            return cast(bytes, found[1])
+            return cast(bytes, found[1]) if found[1] != PING else None
         if time.monotonic() - self._received_at > SILENCE_SECONDS:
             raise RelayLost
         if time.monotonic() - self._sent_at >= PING_SECONDS:
             self.send(PING)
-        return PING
+        return None
 
     def clear(self) -> None:
         """Delete the messages that were not received."""

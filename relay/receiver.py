@@ -56,7 +56,7 @@ class Receiver:
         try:
             with redis_errors():
                 while not self._stopped.is_set() and (message := self._channel.receive()) != END:
-                    if message != PING:
+                    if message is not None:
                         self._channel.send(CREDIT)
                         self._put(self._decode(message))
             self._put(None)

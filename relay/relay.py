@@ -41,8 +41,8 @@ class Relay:
         self._slots = SlotLimiter(self._redis, options.key("slots"), max(1, budget // 2 // size))
         self._credit = max(1, size // (PIECE * 4 // 3))
         self._inline_max, self._max_queued = inline_max, max(1, budget // 2 // (inline_max * 4 // 3))
-        self.name = str(uuid4())
-        """The name by which workers address this process."""
+        self.web_process_id = str(uuid4())
+        """The id by which workers address this web process."""
 
     def fits_in_message(self, size: int) -> bool:
         """Return whether a file of `size` bytes may travel inside its task: it is small, and the queue is short."""
@@ -50,15 +50,15 @@ class Relay:
             return size <= self._inline_max and self._tasks.length() < self._max_queued
 
     def mark_task_queued(self, id: str) -> int | None:
-        """Return the turn for this file's task, for its header `ferry_turn`; None if one is queued already."""
-        return self._tasks.reserve(id)
+        """Record that a task for this file is queued now; return the time, None if one is queued already."""
+        return self._tasks.mark_queued(id)
 
     def unmark_task_queued(self, id: str) -> None:
-        """Forget the turn of a task that could not be queued."""
-        self._tasks.release(id)
+        """Forget a task that could not be queued."""
+        self._tasks.unmark_queued(id)
 
     def is_queue_empty_or_lost(self) -> bool:
-        """Return whether no task is queued, or Redis has lost its data since `set_marker`."""
+        """Return whether no task is queued, or Redis has lost its data since `set_loss_marker`."""
         return self._tasks.is_empty_or_lost()
 
     def set_loss_marker(self) -> None:
@@ -67,11 +67,11 @@ class Relay:
 
     def requests(self) -> Iterator[tuple[str, int]]:
         """Yield the files (id, attempt) that workers request from this process. Ends after some idle seconds."""
-        return requests.receive_requests(self._redis, self._key("requests", self.name))
+        return requests.receive_requests(self._redis, self._key("requests", self.web_process_id))
 
     def wake(self) -> None:
         """End `requests` now."""
-        requests.wake(self._redis, self._key("requests", self.name))
+        requests.wake(self._redis, self._key("requests", self.web_process_id))
 
     def send(self, id: str, attempt: int, stream: Iterator[bytes]) -> None:
         """Send the stream to the worker of this attempt, as fast as it reads. Chunks have at most PIECE bytes.
@@ -82,8 +82,8 @@ class Relay:
         with redis_errors():
             send_pieces(channel, stream, self._slots, f"{id}:{attempt}", self._credit)
 
-    def receive(self, web: str, id: str, attempt: int, size: int | None = None) -> Iterator[bytes]:
-        """Request a file from the web process `web` and yield its bytes.
+    def receive(self, web_process_id: str, id: str, attempt: int, size: int | None = None) -> Iterator[bytes]:
+        """Request a file from a web process and yield its bytes.
 
         Raises RelayLost if they stop arriving, are malformed, or exceed `size`.
         """
@@ -91,7 +91,7 @@ class Relay:
         receiver = Receiver(channel, size)
         try:
             with redis_errors():
-                requests.send_request(self._redis, self._key("requests", web), id, attempt)
+                requests.send_request(self._redis, self._key("requests", web_process_id), id, attempt)
             receiver.start()
             yield from receiver.pieces()
         finally:

@@ -47,7 +47,7 @@ class SlotLimiter:
 def send_pieces(channel: Channel, stream: Iterator[bytes], slots: SlotLimiter, member: str, credit: int) -> None:
     """Send the stream's chunks as pieces in a slot of the budget. `credit`: pieces that may wait in Redis.
 
-    Raises RelayLost if the worker is gone. Also if more pieces wait than the credit allows: the credit was forged then.
+    Raises RelayLost if the worker is gone; also if more pieces wait than the credit allows, because credit was forged.
     """
     initial = credit
     with slots.slot(channel, member):

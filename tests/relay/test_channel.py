@@ -53,7 +53,7 @@ def carried(web: Relay, worker: Relay, body: bytes) -> bytes:
 
     with ThreadPoolExecutor(1) as threads:
         fed = threads.submit(feed)
-        out = b"".join(worker.receive(web.name, ID, 1))
+        out = b"".join(worker.receive(web.web_process_id, ID, 1))
         fed.result(5)
     return out
 
@@ -70,7 +70,7 @@ def test_bytes_arrive_unchanged(make: type[Relay], redis_client: redis.Redis, si
 def test_redis_never_holds_more_than_the_relay_size(make: type[Relay], redis_client: redis.Redis) -> None:
     """The worker receives no more than its own memory holds."""
     web, worker = make(), make()
-    stream = worker.receive(web.name, ID, 1)
+    stream = worker.receive(web.web_process_id, ID, 1)
     held = threading.Event()
 
     def body() -> Iterator[bytes]:
@@ -108,7 +108,7 @@ def test_a_web_process_that_dies_during_the_relay_is_noticed(make: type[Relay]) 
     with ThreadPoolExecutor(1) as threads:
         fed = threads.submit(feed)
         with pytest.raises(RelayLost):
-            list(worker.receive(web.name, ID, 1))
+            list(worker.receive(web.web_process_id, ID, 1))
         fed.result(5)
 
 
@@ -120,7 +120,7 @@ def test_a_worker_that_dies_during_the_relay_is_noticed(make: type[Relay]) -> No
 
 def test_a_worker_that_stops_notifies_the_web_process(make: type[Relay]) -> None:
     web, worker = make(), make()
-    stream = worker.receive(web.name, ID, 1)
+    stream = worker.receive(web.web_process_id, ID, 1)
 
     def feed() -> None:
         for id, attempt in web.requests():
@@ -142,7 +142,7 @@ def test_a_slow_worker_does_not_time_out(make: type[Relay]) -> None:
 
     with ThreadPoolExecutor(1) as threads:
         threads.submit(lambda: [web.send(*asked, iter([bytes(PIECE)] * 20)) for asked in web.requests()])
-        stream = worker.receive(web.name, ID, 1)
+        stream = worker.receive(web.web_process_id, ID, 1)
         taken = len(next(stream))
         pause.wait(2.5)
         assert taken + sum(map(len, stream)) == 20 * PIECE
@@ -155,7 +155,7 @@ def test_two_attempts_never_mix(make: type[Relay], redis_client: redis.Redis) ->
 
     with ThreadPoolExecutor(1) as threads:
         threads.submit(lambda: [web.send(*asked, iter([b"new"])) for asked in web.requests()])
-        assert b"".join(worker.receive(web.name, ID, 2)) == b"new"
+        assert b"".join(worker.receive(web.web_process_id, ID, 2)) == b"new"
         web.wake()
 
 

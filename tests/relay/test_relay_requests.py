@@ -72,7 +72,7 @@ class RelayThread:
 
     def __init__(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         self.requests: list[tuple[str, int]] = []
-        self.key = config.current().redis.key("requests", current_services().relay.name)
+        self.key = config.current().redis.key("requests", current_services().relay.web_process_id)
         monkeypatch.setattr(server, "_RETRY_SECONDS", 0.05)
         monkeypatch.setattr(channel, "PING_SECONDS", 0.2)
         monkeypatch.setattr(server, "send_bytes", lambda id, attempt: self.requests.append((id, attempt)))

@@ -16,7 +16,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "one-task-per-waiting-file",
-        "broker.task_queue:_RESERVE_TASK",
+        "broker.task_queue:_MARK_QUEUED",
         replace_text("if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return false end", ""),
         ("tests/broker/test_queued_tasks.py",),
     ),
