@@ -211,7 +211,10 @@ def _publish(candidate: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> bool:
-    """Sync a folder's entries to disk. False if the file system does not support it; it may keep their order or not."""
+    """Sync a folder's entries to disk.
+
+    Returns False if the file system cannot; a new name may then be lost in a power failure.
+    """
     entry = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(entry)

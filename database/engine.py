@@ -108,7 +108,7 @@ def describe(error: BaseException) -> str:
 
 
 def was_rolled_back(error: BaseException) -> bool:
-    """Whether the failed statement certainly changed nothing. A lost answer does not say."""
+    """Return whether the failed statement certainly changed nothing. A lost answer does not say."""
     if isinstance(error, TimeoutError):
         return True  # The pool had no connection.
     return postgresql.was_rolled_back(error) or sqlite.was_rolled_back(error)

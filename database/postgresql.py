@@ -50,7 +50,7 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def is_unusable(code: str | None) -> bool:
-    """Whether a connection must be discarded after this SQLSTATE.
+    """Return whether a connection must be discarded after this SQLSTATE.
 
     25006: the server was demoted and is read-only. 08, 57P, 25P03, 25P04: the session has ended or is about to.
     26000, 42P05, 0A000: behind a pooler, the session is another one.
@@ -68,13 +68,13 @@ def max_retries(error: BaseException) -> int:
 
 
 def was_rolled_back(error: BaseException) -> bool:
-    """Whether the server reports that it changed nothing. 40003: it does not know."""
+    """Return whether the server reports that it changed nothing. 40003: it does not know."""
     code = sqlstate(error)
     return code is not None and not code.startswith(_UNUSABLE_CLASSES) and code != "40003"
 
 
 def refuses_options(text: str) -> bool:
-    """Whether a connection may have been refused for its start-up options, and should be retried without them.
+    """Return whether a connection may have been refused for its start-up options, and should be retried without them.
 
     PgBouncer says "unsupported startup parameter", RDS Proxy "doesn't support command-line options".
     """
@@ -82,7 +82,7 @@ def refuses_options(text: str) -> bool:
 
 
 def is_pooled(connection: Checkout) -> bool:
-    """Whether a connection goes through a pooler, and so has no session of its own."""
+    """Return whether a connection goes through a pooler, and so has no session of its own."""
     return getattr(connection.connection.dbapi_connection, "is_pooled", False)
 
 

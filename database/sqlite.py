@@ -28,7 +28,7 @@ def error_name(error: BaseException) -> str | None:
 
 
 def was_rolled_back(error: BaseException) -> bool:
-    """Whether the failed statement certainly changed nothing."""
+    """Return whether the failed statement certainly changed nothing."""
     return (error_name(error) or "").startswith(_ROLLED_BACK)
 
 

@@ -43,7 +43,7 @@ def _split_hosts(url: str) -> str | None:
 
 
 def _can_connect(url: str) -> bool:
-    """Whether SQLAlchemy parses the URL and its ports are valid."""
+    """Return whether SQLAlchemy parses the URL and its ports are valid."""
     try:
         parsed = make_url(url)
         _, arguments = parsed.get_dialect()().create_connect_args(parsed)

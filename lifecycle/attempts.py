@@ -72,7 +72,7 @@ def fail(row: File, error: Exception) -> None:
         exc_info=not isinstance(error, Problem), extra=for_file(row.id),
     )  # fmt: skip
     if updated and delay is None and row.mode != "normal":
-        _abort_uploads(row)
+        _abort_multipart_uploads(row)
 
 
 def _update_failed(row: File, reason: str, detail: str | None, delay: float | None) -> bool:
@@ -172,7 +172,7 @@ def _delete_mismatched(row: File) -> None:
             current_services().storage.delete(row.key)
 
 
-def _abort_uploads(row: File) -> None:
+def _abort_multipart_uploads(row: File) -> None:
     """Abort the multipart uploads that earlier attempts left for a next one. If that fails, the sweep does."""
     with suppress(StorageError):
         for upload in current_services().storage.multipart_uploads(row.key):

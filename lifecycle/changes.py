@@ -25,12 +25,15 @@ _POLL_INTERVAL = 0.25
 
 
 def has_ended(row: File) -> bool:
-    """Whether the file is COMPLETE or in ERROR, and so will not change by itself."""
+    """Return whether the file is COMPLETE or in ERROR, and so will not change by itself."""
     return row.upload_status in (UploadStatus.COMPLETE, UploadStatus.ERROR)
 
 
 def has_capacity(subscribed: int, own: int, capacity: int) -> bool:
-    """Whether a client that has `own` of the `subscribed` subscriptions gets another: at most half of `capacity`."""
+    """Return whether a client that has `own` of the `subscribed` subscriptions gets another.
+
+    A client gets at most half of `capacity`.
+    """
     return subscribed < capacity and own < max(1, capacity // 2)
 
 

@@ -31,7 +31,7 @@ def created_at(id: str) -> float:
 
 
 def is_orphan_multipart_upload(row: File | None, age: float, grace: float, unchanged: float) -> bool:
-    """Whether no attempt will complete a multipart upload.
+    """Return whether no attempt will complete a multipart upload.
 
     `unchanged`: seconds since the row last changed. The storage may still be completing an upload although its answer
     was lost, so none is aborted within 15 minutes of its attempt.
@@ -43,12 +43,12 @@ def is_orphan_multipart_upload(row: File | None, age: float, grace: float, uncha
 
 
 def is_orphan_object(row: File | None, age: float, grace: float, *, can_retry: bool) -> bool:
-    """Whether an object belongs to no file. A file in ERROR has none, unless it can still be retried."""
+    """Return whether an object belongs to no file. A file in ERROR has none, unless it can still be retried."""
     return age > grace if row is None else row.upload_status == UploadStatus.ERROR and not can_retry
 
 
 def is_orphan_spool_file(row: File | None, age: float, grace: float, unchanged: float, retention: float) -> bool:
-    """Whether spooled bytes are needed no more: those of a file in ERROR stay `retention` seconds.
+    """Return whether spooled bytes are needed no more: those of a file in ERROR stay `retention` seconds.
 
     `unchanged`: seconds since the row last changed.
     """
