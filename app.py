@@ -19,7 +19,7 @@ import config
 import models
 import storage
 import tasks
-from api import any_path, pages, parameters, query_names, request_ids, responses
+from api import any_path, forwarded, pages, query_names, request_ids, responses
 from api.docs import api_docs
 from api.downloads import downloads
 from api.files import files
@@ -56,12 +56,15 @@ def create_app(overrides: Mapping[str, str] | None = None, services: Mapping[str
     app.config["FERRY"] = settings
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[EXTENSION] = replace(_services(app, settings), **(services or {}))
-    guards.init_app(app)
+    forwarded.init_app(app, settings.forwarded_hops)
     any_path.init_app(app)
+    # Checks run in this order: first the request id, so that every error has one; then host and origin, so that a
+    # request from a foreign site gets no other error; then the query. Hooks at the end of a request run in the reverse
+    # order: the log context is cleared last.
+    guards.init_log_context(app)
     request_ids.init_app(app)
-    trusted_hosts.init_app(app, settings.forwarded_hops)
+    trusted_hosts.init_app(app)
     cross_site.init_app(app)
-    parameters.init_app(app)
     query_names.init_app(app)
     headers.init_app(app)
     responses.init_app(app)

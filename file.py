@@ -107,7 +107,7 @@ def receive(row: File, stream: Iterator[bytes], max_bytes: int | None = None, cl
     if row.owner is None:
         ping()
     else:
-        quota = storage_quota.remaining(row.owner)
+        quota = storage_quota.unreserved_allowance(row.owner)
     hashing = HashingStream(stream, quota=quota)
     current_services().spool.write(row.id, hashing.chunks(), max_bytes, client)
     row.size, row.sha256, row.spool = hashing.size, hashing.sha256, current_services().spool.identity
@@ -192,11 +192,11 @@ def store(row: File, stream: Iterator[bytes], max_bytes: int | None = None) -> N
         raise
 
 
-def _reservation(row: File) -> storage_quota.QuotaReservation | None:
+def _reservation(row: File) -> storage_quota.QuotaAllowance | None:
     """The quota reservation of an upload of unknown size."""
     if row.owner is None or row.size is not None:
         return None
-    return storage_quota.QuotaReservation(row.owner, row.reserved, partial(_reserve_bytes, row))
+    return storage_quota.QuotaAllowance(row.owner, row.reserved, partial(_reserve_bytes, row))
 
 
 def _reserve_bytes(row: File, size: int) -> None:

@@ -147,21 +147,21 @@ def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
     """Accept the file of this request. `name` is its name in the path. PUT creates a new file each time, like POST."""
     settings = config.current()
     ttl = expires_in(request.args, settings.default_ttl)
-    key = request.headers.get("Idempotency-Key")
+    idempotency_key = request.headers.get("Idempotency-Key")
     with upload_slot() as principal:
-        if key is None:
+        if idempotency_key is None:
             _check_quota(principal)
         incoming = replace(parse(request, settings.max_file_size, name), client=principal.name)
-        ttl = expires_in(incoming.settings, ttl)
-        key = incoming.settings.get("idempotency_key", key)
+        ttl = expires_in(incoming.options, ttl)
+        idempotency_key = incoming.options.get("idempotency_key", idempotency_key)
         check_allowed(incoming.detected_type, incoming.content_type, settings.allowed_types, settings.denied_types)
         row = file.new_file(
             incoming.name, incoming.content_type, mode,
             detected_type=incoming.detected_type, owner=principal.owner, expires_in=ttl,
         )  # fmt: skip
-        with idempotency.idempotent(key, row) as existing:
+        with idempotency.idempotent(idempotency_key, row) as existing:
             if existing is None:
-                if key is not None:  # Only now: a replayed request needs no quota.
+                if idempotency_key is not None:  # Only now: a replayed request needs no quota.
                     _check_quota(principal)
                 UPLOADS[mode](row, incoming)
                 return negotiate_upload_response(row, status)
@@ -173,6 +173,6 @@ def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
 
 def _check_quota(principal: Principal) -> None:
     """Raise QuotaExceeded if the announced file exceeds the quota. Nothing is reserved yet."""
-    key = principal.key
-    if key and key.quota_bytes is not None and (quota := storage_quota.remaining(key.owner)):
+    api_key = principal.key
+    if api_key and api_key.quota_bytes is not None and (quota := storage_quota.unreserved_allowance(api_key.owner)):
         quota.check(min_file_size(request))

@@ -15,7 +15,7 @@ from api.archives import Member, zip_stream
 from api.conditional import if_range_matches, is_not_modified
 from api.limits import DEFAULT_LINK_TTL, MAX_ARCHIVE_FILES, MAX_LINK_TTL
 from api.lookup import get_file_or_404, get_files_or_404
-from api.objects import open_object, recheck_missing, require_object
+from api.missing_objects import open_object, recheck_missing, require_object
 from api.parameters import choice, name_prefix, number
 from api.ranges import parse_range
 from api.streaming import enforce_length, log_failures, rechunk, streaming_response

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from server.addresses import canonical
@@ -52,3 +53,8 @@ class Forwarded:
             if prefix := forwarded_prefix(environ.get("HTTP_X_FORWARDED_PREFIX", ""), self._hops):
                 environ["SCRIPT_NAME"] = prefix
         return self._app(environ, start_response)
+
+
+def init_app(app: Flask, hops: int) -> None:
+    """Trust the X-Forwarded-* headers of the last `hops` proxies only."""
+    app.wsgi_app = Forwarded(app.wsgi_app, hops)  # type: ignore[method-assign]

@@ -8,10 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from flask import Flask, request
-
 from api.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_TTL
-from content.filename_encoding import check_query
 from content.filenames import ID, MAX_CODE_POINTS
 from models import UploadStatus
 from problems import InvalidParameter
@@ -83,13 +80,3 @@ def _timestamp(args: Mapping[str, str], name: str) -> float | None:
     except (ValueError, OverflowError):
         pass
     raise InvalidParameter(f"{name} must be a time such as 2026-11-20T10:24:31Z (RFC 3339).", parameter=name)
-
-
-def _check_encoding() -> None:
-    """Raise BadEncoding, whatever the path: Werkzeug keeps an invalid escape and fails at a raw byte."""
-    check_query(request.query_string)
-
-
-def init_app(app: Flask) -> None:
-    """Reject queries that are not UTF-8."""
-    app.before_request(_check_encoding)

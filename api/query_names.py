@@ -1,4 +1,4 @@
-"""Reject query parameters that the OpenAPI document does not list, and repeated ones."""
+"""Reject queries that are not UTF-8, parameters that the OpenAPI document does not list, and repeated ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from functools import cache
 from flask import Flask, request
 from werkzeug.datastructures import MultiDict
 
-from api.chunked_uploads import check_no_chunk_parameters, check_not_chunked
 from api.openapi.components import UPLOAD
 from api.openapi.operations import OPERATIONS, Operation
+from api.partial_uploads import reject_chunk_parameters, reject_file_chunk
+from content.filename_encoding import check_query
 from problems import InvalidParameter
 
 _OPERATIONS = {(operation.method, operation.path): operation for operation in OPERATIONS}
@@ -30,7 +31,12 @@ def check_names(args: MultiDict[str, str], known: Collection[str]) -> None:
             raise InvalidParameter(f"{shown} is given more than once.", parameter=shown)
 
 
-def _check() -> None:
+def _check_encoding() -> None:
+    """Raise BadEncoding, whatever the path: Werkzeug keeps an invalid escape and fails at a raw byte."""
+    check_query(request.query_string)
+
+
+def _check_names() -> None:
     """Check the query of operations that need a scope. To the others load balancers and trackers add parameters.
 
     Chunk numbers in an upload's query raise ChunkedUpload instead, whose detail says what to switch off.
@@ -38,8 +44,8 @@ def _check() -> None:
     operation = _operation(request.method, request.url_rule.rule) if request.query_string and request.url_rule else None
     if operation and operation.scope:
         if operation.body is UPLOAD:
-            check_not_chunked(request.headers, request.args.items(multi=True))
-            check_no_chunk_parameters(request.args)
+            reject_file_chunk(request.headers, request.args.items(multi=True))
+            reject_chunk_parameters(request.args)
         check_names(request.args, [each["name"] for each in operation.parameters if each["in"] == "query"])
 
 
@@ -51,5 +57,6 @@ def _operation(method: str, rule: str) -> Operation | None:
 
 
 def init_app(app: Flask) -> None:
-    """Check the query parameters of every request."""
-    app.before_request(_check)
+    """Check the query of every request, its encoding first."""
+    app.before_request(_check_encoding)
+    app.before_request(_check_names)

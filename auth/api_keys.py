@@ -57,7 +57,7 @@ class ApiKey(Base):
 
 
 @dataclass(frozen=True)
-class Key:
+class LiveApiKey:
     """A live key: neither expired nor revoked when it was read."""
 
     id: str
@@ -85,7 +85,7 @@ def key_id_in_token(token: str) -> str | None:
     return match and match[1]
 
 
-def get_live(id: str) -> Key | None:
+def get_live(id: str) -> LiveApiKey | None:
     """The key with this id unless it is expired, by the database's clock, or revoked."""
     with connect() as connection:
         row = connection.execute(_SELECT_LIVE, {"key_id": id}).one_or_none()
@@ -94,7 +94,7 @@ def get_live(id: str) -> Key | None:
     digests = (row.digest, row.old_digest) if row.old_is_live else (row.digest,)
     quotas = (row.quota_bytes, row.quota_files, row.quota_uploads)
     scopes = frozenset(row.scopes.split(","))
-    return Key(id, row.owner, scopes, digests, *quotas, row.uploads_at_once, row.use_recorded)
+    return LiveApiKey(id, row.owner, scopes, digests, *quotas, row.uploads_at_once, row.use_recorded)
 
 
 def record_use(id: str) -> None:

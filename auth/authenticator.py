@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import config
-from auth.api_keys import Key
+from auth.api_keys import LiveApiKey
 from auth.key_cache import KeyCache
 from problems import Unauthorized
 from server.addresses import is_loopback, network
@@ -30,7 +30,7 @@ class Principal:
     """Whose files the client can access; None for anonymous clients."""
     name: str
     """The key for rate limits and slots: the owner's name, or the network of an anonymous client."""
-    key: Key | None
+    key: LiveApiKey | None
 
 
 class Authenticator:

@@ -95,6 +95,6 @@ def _is_forwarded() -> bool:
     return bool(config.current().forwarded_hops) or was_forwarded(headers.keys(), protocol, headers.get("Connection"))
 
 
-def init_app(app: Flask) -> None:
-    """Unbind a request's log context at its end."""
+def init_log_context(app: Flask) -> None:
+    """Remove owner and key from the log context at the end of each request."""
     app.teardown_request(_unbind_log_context)

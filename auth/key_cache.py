@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from auth import api_keys
-from auth.api_keys import Key
+from auth.api_keys import LiveApiKey
 
 TTL = 5.0
 """Seconds for which an entry is used without another query: a revoked key may be accepted for as long."""
@@ -23,7 +23,7 @@ _MAX_KEYS = 10_000
 class _Entry:
     """A key as it was read from the database."""
 
-    key: Key
+    key: LiveApiKey
     read_at: float
     mismatched_at: float
     """When it was last read and the client's token did not match."""
@@ -38,7 +38,7 @@ class KeyCache:
         self._any: bool | None = None
         self._any_read_at = 0.0
 
-    def lookup(self, token: str) -> Key | None:
+    def lookup(self, token: str) -> LiveApiKey | None:
         """The key that `token` belongs to; None for an unknown one.
 
         Accepts a new token at once, and one that was revoked or has expired for up to TTL seconds. Records the use of

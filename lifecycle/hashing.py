@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from lifecycle.leases import Lease
 from problems import BytesDamaged
-from quotas.storage_quota import QuotaReservation
+from quotas.storage_quota import QuotaAllowance
 from storage.parts import Part
 
 _THREAD_MIN_BYTES = 256 << 10
@@ -38,7 +38,7 @@ class HashingStream:
         sha256: str | None = None,
         *,
         lease: Lease | None = None,
-        quota: QuotaReservation | None = None,
+        quota: QuotaAllowance | None = None,
     ) -> None:
         self._stream, self._lease, self._quota = stream, lease, quota
         self._expected = (size, sha256)

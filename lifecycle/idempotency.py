@@ -30,7 +30,7 @@ KEY_PATTERN = f"[!-~]([ -~]{{0,{MAX_KEY_LENGTH - 2}}}[!-~])?"
 """1 to 255 printable ASCII characters without a space at either end. The OpenAPI document has the same pattern."""
 
 
-class Key(Base):
+class IdempotencyKey(Base):
     """A used key: its hash, its file, and the lease of the request that is still being processed."""
 
     __tablename__ = "idempotency_keys"
@@ -152,7 +152,7 @@ def _claim(digest: str, request: File) -> File | None:
     raise IdempotencyKeyInUse
 
 
-_KEYS = cast(Table, Key.__table__)
+_KEYS = cast(Table, IdempotencyKey.__table__)
 _NOW = DatabaseTime()
 _LEASE_END = _NOW + bindparam("lease", type_=Double())
 _EXPIRED = _KEYS.c.created_at < _NOW - RETENTION_SECONDS

@@ -35,14 +35,16 @@ RESERVATION_STEP = 64 << 20
 
 
 @dataclass
-class QuotaReservation:
-    """Bytes an owner may still upload."""
+class QuotaAllowance:
+    """Bytes that one upload may still take.
+
+    With `reserve_more` they are reserved, as one file, and grow by steps; without, they are a snapshot.
+    """
 
     owner: str
     size: int
     reserve_more: Callable[[int], None] | None = None
-    """Reserves further bytes, or raises QuotaExceeded. If given, `size` bytes are already reserved, as one file;
-    otherwise nothing is reserved."""
+    """Reserves further bytes, or raises QuotaExceeded."""
 
     def check(self, size: int) -> None:
         """Raises QuotaExceeded if `size` received bytes exceed the quota."""
@@ -59,12 +61,15 @@ class QuotaReservation:
         self.size += step
 
 
-def remaining(name: str) -> QuotaReservation | None:
-    """How much the owner may still upload; None if unlimited. Reserves nothing. Raises QuotaExceeded."""
+def unreserved_allowance(name: str) -> QuotaAllowance | None:
+    """How many bytes the owner may still upload; None if unlimited. Reserves nothing.
+
+    Raises QuotaExceeded if the owner has as many files as the quota allows.
+    """
     owner = get_owner(name)
     if allowed(owner.quota_files, owner.used_files, 1, all_or_nothing=True) is None:
         raise _exceeded(owner)
-    return None if owner.quota_bytes is None else QuotaReservation(name, max(owner.quota_bytes - owner.used_bytes, 0))
+    return None if owner.quota_bytes is None else QuotaAllowance(name, max(owner.quota_bytes - owner.used_bytes, 0))
 
 
 def allowed(quota: int | None, used: int, requested: int, *, all_or_nothing: bool) -> int | None:

@@ -1,4 +1,4 @@
-"""The host names that requests may be sent to, and the number of trusted proxies."""
+"""The host names that requests may be sent to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Collection
 from flask import Flask, request
 
 import config
-from api.forwarded import Forwarded
 from problems import BadRequest, UntrustedHost, quoted
 from server.addresses import canonical
 
@@ -54,7 +53,6 @@ def _check() -> None:
         raise UntrustedHost(_UNTRUSTED.format(quoted(request.headers.get("Host", ""))))
 
 
-def init_app(app: Flask, hops: int) -> None:
-    """Check the host of every request; trust the X-Forwarded-* headers of the last `hops` proxies only."""
+def init_app(app: Flask) -> None:
+    """Check the host of every request."""
     app.before_request(_check)
-    app.wsgi_app = Forwarded(app.wsgi_app, hops)  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ from typing import Any
 
 from api.limits import DEFAULT_PAGE_SIZE, MAX_ARCHIVE_FILES, MAX_PAGE_SIZE, MAX_TTL
 from api.openapi.schemas import ID, MODES, STATUS, TIME, Schema, ref
-from api.upload_request import FIELD
+from api.upload_request import FILE_FIELD_NAME
 from lifecycle.idempotency import KEY_PATTERN, MAX_KEY_LENGTH
 from server.request_ids import HEADER as REQUEST_ID
 
@@ -134,9 +134,9 @@ UPLOAD: Component = {
                     "name": _TEXT | {"description": "The file's name, instead of its part's filename."},
                     "expires_in": {"type": "integer", "minimum": 1, "maximum": MAX_TTL},
                     "idempotency_key": _TEXT | {"description": "Like the header Idempotency-Key."},
-                    FIELD: {"type": "string", "contentMediaType": "application/octet-stream"},
+                    FILE_FIELD_NAME: {"type": "string", "contentMediaType": "application/octet-stream"},
                 },
-                "required": [FIELD],
+                "required": [FILE_FIELD_NAME],
             }
         },
         "*/*": {"schema": {}},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.upload_request.form import FIELD
+from api.upload_request.form import FILE_FIELD_NAME
 from api.upload_request.request import IncomingFile, media_type, min_file_size, parse
 
-__all__ = ["FIELD", "IncomingFile", "media_type", "min_file_size", "parse"]
+__all__ = ["FILE_FIELD_NAME", "IncomingFile", "media_type", "min_file_size", "parse"]

@@ -14,11 +14,13 @@ from content.filename_encoding import decode_encoded_words
 from content.filenames import display_name
 from problems import InvalidParameter, UnsupportedMediaType
 
-FILE_FIELD = re.compile(r"files?(\[[0-9]*\])?|filepond")
+FILE_FIELD_PATTERN = re.compile(r"files?(\[[0-9]*\])?|filepond")
 """`file` and its variants, as PHP arrays, axios, Dropzone, Uppy and FilePond write them."""
 
-SETTINGS = ("expires_in", "idempotency_key")
-READ = ("name", *SETTINGS)
+OPTIONS = ("expires_in", "idempotency_key")
+"""Fields that a query parameter or header of the same meaning can replace."""
+
+RECOGNIZED = ("name", *OPTIONS)
 
 _PLAIN = ("", "7bit", "8bit", "binary")
 
@@ -35,9 +37,9 @@ def check_transfer_encoding(value: str) -> None:
 
 
 class Fields:
-    """Name and settings of one upload, from the request's head and the form's fields.
+    """Name and options of one upload, from the request's head and the form's fields.
 
-    `names` are the names in the head as (place, name); `from_head` the settings in the head.
+    `names` are the names in the head as (place, name); `from_head` the options in the head.
     """
 
     def __init__(self, names: Iterable[tuple[str, str]], from_head: Mapping[str, str]) -> None:
@@ -47,8 +49,8 @@ class Fields:
         self._file_name = ""
 
     @property
-    def settings(self) -> Mapping[str, str]:
-        """Values of SETTINGS from form fields, not yet validated."""
+    def options(self) -> Mapping[str, str]:
+        """Values of OPTIONS from form fields, not yet validated."""
         return self._from_form
 
     def add(self, field: str, text: str) -> None:
@@ -81,6 +83,6 @@ class Fields:
             applies = text == self._from_head.get(field, self._from_form.get(field))
         if not applies:
             raise InvalidParameter(
-                f"The form field {field} comes after the file, where it is not read: put it in front of the file.",
+                f"The form field {field} comes after the file and has no effect there: put it before the file.",
                 parameter=field,
             )

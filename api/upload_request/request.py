@@ -9,7 +9,7 @@ from itertools import chain
 
 from flask import Request
 
-from api.chunked_uploads import check_not_chunked
+from api.partial_uploads import reject_file_chunk
 from api.upload_request.filename import HOW_TO_NAME, declared_names, resolve_name
 from api.upload_request.form import MAX_FIELDS_BYTES, read_form
 from api.upload_request.parser import MAX_OVERHEAD
@@ -32,7 +32,7 @@ class IncomingFile:
     """The media type by the file's first bytes."""
     client: str = ""
     """The client whose share of the spool is charged during the upload."""
-    settings: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
     """`expires_in` and `idempotency_key` from form fields before the file, as text."""
 
 
@@ -44,7 +44,7 @@ def parse(request: Request, limit: int, path_name: str | None = None) -> Incomin
     stream raises IncompleteBody, TooLarge, and the errors of read_form if the rest of the form is invalid; a small file
     whose rest has already arrived raises them here.
     """
-    check_not_chunked(request.headers, request.args.items(multi=True))
+    reject_file_chunk(request.headers, request.args.items(multi=True))
     _check_framing(request)
     is_form, length = _is_form(request), request.content_length
     if length is not None and length > limit + (MAX_OVERHEAD if is_form else 0):
@@ -91,7 +91,7 @@ def _from_body(request: Request, name: str | None) -> IncomingFile:
 def _from_form(request: Request, names: Iterable[tuple[str, str]]) -> IncomingFile:
     form = read_form(request, iter_body(request), names)
     length = request.content_length
-    return IncomingFile(form.name, media_type(form.content_type), length, form.stream, settings=form.settings)
+    return IncomingFile(form.name, media_type(form.content_type), length, form.stream, options=form.options)
 
 
 def _limited(stream: Iterator[bytes], limit: int) -> Iterator[bytes]:

@@ -107,7 +107,7 @@ def test_an_option_after_the_file_is_refused_and_leaves_nothing(
     answer = send(client, mode, sent, *with_fields((field, value)))
 
     assert (answer.status_code, answer.get_json()["parameter"]) == (400, field)
-    assert "in front of the file" in answer.get_json()["detail"]
+    assert "before the file" in answer.get_json()["detail"]
     assert_nothing_is_stored(client)
 
 

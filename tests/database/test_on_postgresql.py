@@ -102,7 +102,7 @@ def test_the_remaining_quota(app: Flask) -> None:
     api_keys.create("erin", ["upload"], None)
     api_keys.set_quotas("erin", quota_bytes=5)
 
-    assert storage_quota.remaining("erin") == storage_quota.QuotaReservation("erin", 5)
+    assert storage_quota.unreserved_allowance("erin") == storage_quota.QuotaAllowance("erin", 5)
 
 
 def test_files_without_owner_are_adopted_once(app: Flask) -> None:

@@ -209,16 +209,16 @@ def test_a_file_without_an_owner_has_no_quota(app: Flask) -> None:
 
 
 def test_remaining_quota_is_none_if_unlimited_and_an_error_if_exceeded(alice: str) -> None:
-    assert storage_quota.remaining(alice) is None
+    assert storage_quota.unreserved_allowance(alice) is None
     api_keys.set_quotas(alice, quota_bytes=5, quota_files=1)
-    reservation = storage_quota.remaining(alice)
+    reservation = storage_quota.unreserved_allowance(alice)
     assert reservation is not None
     reservation.check(5)
     with pytest.raises(QuotaExceeded):
         reservation.check(6)
     accept(alice, 1)
     with pytest.raises(QuotaExceeded):
-        storage_quota.remaining(alice)
+        storage_quota.unreserved_allowance(alice)
 
 
 def test_a_discarded_file_counts_for_nothing(app: Flask, alice: str) -> None:

@@ -14,14 +14,14 @@ from gunicorn.http.message import Request as Message
 from werkzeug.datastructures import Headers
 
 import logs
-from api.chunked_uploads import check_no_chunk_parameters, check_not_chunked
 from api.conditional import if_range_matches, is_not_modified
 from api.json_bodies import parse_ids
 from api.parameters import parse_page
+from api.partial_uploads import reject_chunk_parameters, reject_file_chunk
 from api.query_names import check_names
 from api.ranges import parse_range
 from api.upload_request import media_type, parse
-from api.upload_request.fields import READ
+from api.upload_request.fields import RECOGNIZED
 from api.upload_request.filename import declared_names, resolve_name
 from auth.api_keys import key_id_in_token
 from content.filename_encoding import check_query
@@ -75,7 +75,7 @@ def names_in_head(text: str) -> None:
 
 def fields_of_a_form(text: str) -> None:
     """Each field that Ferry reads, before the file and after it."""
-    for field in READ:
+    for field in RECOGNIZED:
         made = part(field, text.encode("utf-8", "replace"))
         received(form(made, part("file", b"x", "a")))
         received(form(part("file", b"x", "a"), made))
@@ -126,7 +126,7 @@ def query(text: str) -> None:
     with suppress(Problem):
         check_names(args, ("name", "expires_in"))
     with suppress(Problem):
-        check_no_chunk_parameters(args)
+        reject_chunk_parameters(args)
     for name in ("limit", "sort", "prefix", "created_after", "cursor"):
         with suppress(Exception):
             parse_page({name: text})
@@ -161,4 +161,4 @@ def as_json(text: str) -> None:
 
 def of_chunks(text: str) -> None:
     headers = Headers([(f"X-{number}", text[:FIELD]) for number in range(4)])
-    check_not_chunked(headers, [("metadata", text), (text, "1")] * 10)
+    reject_file_chunk(headers, [("metadata", text), (text, "1")] * 10)

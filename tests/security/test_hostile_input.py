@@ -13,7 +13,7 @@ from flask import Flask, Request
 from werkzeug.http import parse_list_header
 
 from api.forwarded import forwarded_prefix
-from api.upload_request.fields import FILE_FIELD
+from api.upload_request.fields import FILE_FIELD_PATTERN
 from content.filename_encoding import decode_encoded_words, part_filename
 from content.filenames import archive_names, display_name, safe_name
 from content.policy import safe_headers
@@ -101,7 +101,7 @@ RULES = {
         names_in_head, FIELD, repeated(["", "attachment; filename=", 'attachment; filename="'], SIGNS + PARAMETERS)
     ),
     "name of a form's field": Rule(
-        FILE_FIELD.fullmatch, PART_HEAD, repeated(["file", "files["], [*SIGNS, "9", "[", "]"])
+        FILE_FIELD_PATTERN.fullmatch, PART_HEAD, repeated(["file", "files["], [*SIGNS, "9", "[", "]"])
     ),
     "fields of a form": Rule(fields_of_a_form, 60 << 10, repeated(["", "=?utf-8?q?"], [*WORDS, "9", "\xe9", "/"])),
     "encoded words": Rule(decode_encoded_words, PART_HEAD, repeated(["", "=?utf-8?b?", "=?utf-8?q?"], SIGNS + WORDS)),

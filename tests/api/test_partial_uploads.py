@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
-from api.chunked_uploads import check_not_chunked
+from api.partial_uploads import reject_file_chunk
 from lifecycle import queries
 from problems import ChunkedUpload
 from services import current_services
@@ -104,7 +104,7 @@ def test_fields_that_number_a_chunk_are_refused(row: str) -> None:
     fields, switch = CHUNKS[row]
     for order in (list(fields.items()), list(fields.items())[::-1]):
         with pytest.raises(ChunkedUpload) as refused:
-            check_not_chunked(Headers(), order)
+            reject_file_chunk(Headers(), order)
         assert switch in str(refused.value)
 
 
@@ -112,19 +112,19 @@ def test_fields_that_number_a_chunk_are_refused(row: str) -> None:
 def test_headers_that_announce_a_chunk_are_refused(row: str) -> None:
     headers, said = HEADERS[row]
     with pytest.raises(ChunkedUpload) as refused:
-        check_not_chunked(Headers(list(headers.items())), [])
+        reject_file_chunk(Headers(list(headers.items())), [])
     assert said in str(refused.value)
 
 
 @pytest.mark.parametrize("row", WHOLE)
 def test_a_whole_file_is_not_mistaken_for_a_chunk(row: str) -> None:
     fields, headers = WHOLE[row]
-    check_not_chunked(Headers(list(headers.items())), fields.items())
+    reject_file_chunk(Headers(list(headers.items())), fields.items())
 
 
 def test_one_count_among_several_is_enough() -> None:
     with pytest.raises(ChunkedUpload):
-        check_not_chunked(Headers(), [("chunks", "1"), ("chunk", "0"), ("chunks", "5")])
+        reject_file_chunk(Headers(), [("chunks", "1"), ("chunk", "0"), ("chunks", "5")])
 
 
 FILE = part("file", b"content", "a.txt", "text/plain")

@@ -1,4 +1,6 @@
-"""Detect requests that carry one chunk of a file, by the conventions of chunking uploaders. Pure rules.
+"""Reject requests that carry one chunk of a file, by the conventions of chunking uploaders. Pure rules.
+
+This is not Transfer-Encoding: chunked, which is accepted.
 
 A file must arrive in one request: a chunk mistaken for a file would be stored and reported as complete. A file sent as
 a single chunk is complete and is accepted.
@@ -46,7 +48,7 @@ _PRESENT = ("Tus-Resumable", "Content-Range", "X-Content-Range", "OC-Chunked", "
 """Headers that only chunks have. In a request Content-Range is for a partial PUT (RFC 9110 §14.5)."""
 
 
-def check_not_chunked(headers: Headers, fields: Iterable[tuple[str, str]]) -> None:
+def reject_file_chunk(headers: Headers, fields: Iterable[tuple[str, str]]) -> None:
     """Raise ChunkedUpload if headers, query or form fields show that the file is a chunk.
 
     `fields` are the query parameters and the form fields read so far. A chunk has an index, and a count above 1.
@@ -57,13 +59,13 @@ def check_not_chunked(headers: Headers, fields: Iterable[tuple[str, str]]) -> No
     _check_numbers([*headers.items(), *fields])
 
 
-def check_part_not_chunked(headers: Iterable[tuple[str, str]]) -> None:
+def reject_chunk_in_part(headers: Iterable[tuple[str, str]]) -> None:
     """Raise ChunkedUpload if the headers of a form part have a Content-Range."""
     if any(name.lower() == "content-range" for name, _ in headers):
         raise _error("Content-Range", "The part has a Content-Range: it is a chunk of a file.")
 
 
-def check_no_chunk_parameters(names: Iterable[str]) -> None:
+def reject_chunk_parameters(names: Iterable[str]) -> None:
     """Raise ChunkedUpload for a query parameter that numbers chunks, even without the other numbers."""
     for name in names:
         normalized = _normalized(name)
