@@ -93,7 +93,7 @@ def _reason(error: Exception) -> tuple[str, str | None, str]:
 
 
 def lease_lost_error(row: File) -> Problem:
-    """The error for a lost claim: Deleted if the file was deleted, else LeaseLost."""
+    """Return the error for a lost claim: Deleted if the file was deleted, else LeaseLost."""
     with suppress(*UNAVAILABLE):
         current = queries.get_many([row.id]).get(row.id)
         if current is None or current.deleted_at is not None:
@@ -146,7 +146,7 @@ def end_in_flight() -> None:
     for row in current_services().leases.revoke_all():
         reason = ServerStopped.slug()
         updated = transitions.set_error(row, reason) if row.mode == "normal" else transitions.requeue(row, reason, 0)
-        log.warning("attempt.requeued" if updated else "attempt.already_ended", extra=for_file(row.id))
+        log.warning("attempt.interrupted" if updated else "attempt.already_ended", extra=for_file(row.id))
 
 
 def retry(row: File) -> None:

@@ -40,7 +40,7 @@ def sweep_files(report: Report, dispatch: Callable[[File], object]) -> None:
 
 
 def sweep_deleted(report: Report) -> None:
-    """Delete expired and old failed files; remove the data of deleted ones."""
+    """Delete expired and old failed files; purge deleted ones."""
     settings = config.current()
     for row in queries.expired(_BATCH):
         report.act("expired", row.id, transitions.mark_deleted, row)
@@ -57,7 +57,7 @@ def sweep_deleted(report: Report) -> None:
 
 
 def sweep_failed(report: Report) -> None:
-    """Remove the oldest files in ERROR of owners over the limit, in bulk: one by one would be too slow."""
+    """Delete the rows of the oldest files in ERROR of owners over the limit, in bulk: one by one would be too slow."""
     retention = config.current().failed_retention
     for owner in queries.failed_over_limit(_MAX_FAILED, retention):
         subject = owner or "without an owner"

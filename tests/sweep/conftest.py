@@ -76,7 +76,7 @@ def found(row: File) -> File:
     return other
 
 
-def sweep(dispatch: Callable[[File], None] = lambda row: None, *, dry: bool = False) -> Report:
+def sweep(dispatch: Callable[[File], object] = lambda row: None, *, dry: bool = False) -> Report:
     report = Report(dry)
     sweep_files(report, dispatch)
     return report

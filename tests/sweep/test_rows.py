@@ -90,6 +90,13 @@ def test_a_dispatched_file_is_not_dispatched_again_at_once(app: Flask) -> None:
     assert sweep().counts["dispatched"] == 0
 
 
+def test_a_file_that_was_not_dispatched_is_not_reported(app: Flask) -> None:
+    row = claimed("celery", 30)
+    assert transitions.requeue(row, "relay-lost", 0)
+
+    assert sweep(lambda row: False).counts["dispatched"] == 0
+
+
 def test_an_unclaimed_file_is_dispatched_again_within_an_hour(app: Flask) -> None:
     row = claimed("celery", 30)
     assert transitions.requeue(row, "relay-lost", 0)
