@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from server.deadlines import Deadlines
+from server.waiting_connections import WaitingConnections
 
 LINGER_BYTES = 256 << 20
 """Bytes discarded of one connection before it is reset."""
@@ -23,7 +23,7 @@ class LingeringClose:
     """Connections that are closed once their clients have closed them. Used by one thread only."""
 
     def __init__(self, poller: selectors.BaseSelector, timeout: float, close: Callable[[Any], None]) -> None:
-        self._deadlines, self._close = Deadlines(poller, timeout), close
+        self._waiting, self._close = WaitingConnections(poller, timeout), close
         self._bytes_left: dict[Any, int] = {}
 
     def add(self, conn: Any) -> None:
@@ -31,27 +31,27 @@ class LingeringClose:
         try:
             conn.sock.setblocking(False)
             conn.sock.shutdown(socket.SHUT_WR)
-            self._deadlines.add(conn, self._discard)
+            self._waiting.add(conn, self._discard)
             self._bytes_left[conn] = LINGER_BYTES
         except OSError:
             self._close(conn)
 
     def remove(self, conn: Any) -> None:
         """Stop waiting for a connection, which stays open."""
-        self._deadlines.remove(conn)
+        self._waiting.remove(conn)
         self._bytes_left.pop(conn, None)
 
     def __iter__(self) -> Iterator[Any]:
         """All lingering connections, oldest first."""
-        return iter(self._deadlines)
+        return iter(self._waiting)
 
     def shorten(self, timeout: float) -> None:
         """Reduce the time-out from now on."""
-        self._deadlines.shorten(timeout)
+        self._waiting.shorten(timeout)
 
     def close_overdue(self) -> None:
         """Close the connections whose clients did not close them in time."""
-        for conn in self._deadlines.overdue():
+        for conn in self._waiting.overdue():
             self._bytes_left.pop(conn, None)
             self._close(conn)
 

@@ -11,8 +11,8 @@ MAX_HEAD_BYTES = 32 << 10
 class HeadState(Enum):
     """What the received bytes of a head mean for its connection."""
 
-    COMPLETE = auto()
-    """A parser can accept or reject it without waiting."""
+    PARSABLE = auto()
+    """Complete or invalid: a parser can accept or reject it without waiting."""
     INCOMPLETE = auto()
     TOO_LARGE = auto()
     DISCONNECTED = auto()
@@ -21,7 +21,7 @@ class HeadState(Enum):
 def head_state(head: bytes | bytearray | None, line_limit: int, scanned: int = 0) -> HeadState:
     """The state of `head`; None if the client disconnected before it was complete.
 
-    The first `scanned` bytes are known to be INCOMPLETE. An invalid head is COMPLETE as soon as a parser can reject it:
+    The first `scanned` bytes are known to be INCOMPLETE. An invalid head is PARSABLE as soon as a parser can reject it:
     if its first line is too long, or a line ends in a bare LF.
     """
     if head is None:
@@ -31,7 +31,7 @@ def head_state(head: bytes | bytearray | None, line_limit: int, scanned: int = 0
     lines = new.removeprefix(b"\n") if scanned else new
     bare_lf = lines.count(b"\n") != lines.count(b"\r\n")
     if b"\r\n\r\n" in new or bare_lf or _is_line_too_long(head, line_limit, scanned):
-        return HeadState.COMPLETE
+        return HeadState.PARSABLE
     return HeadState.INCOMPLETE if len(head) < MAX_HEAD_BYTES else HeadState.TOO_LARGE
 
 

@@ -24,16 +24,18 @@ from logs import for_request
 from problems import HeadersTooLarge, Problem, RequestTimeout
 from server import stop_signals
 from server.addresses import network, peer_address
-from server.body import ExpectedBody, Unreader, has_unread_body
-from server.deadlines import Deadlines
-from server.error_responses import BoundedResponse, error_response, to_problem
+from server.body import ExpectedBody, has_body_in_flight
+from server.error_responses import error_response, to_problem
 from server.eviction import HIGH_WATER, EvictionLog, index_to_evict
 from server.lingering import LingeringClose
 from server.min_rate import MinRate
 from server.outgoing import SendSlots
 from server.request_head import HeadState, head_state
 from server.request_ids import request_id
+from server.responses import LimitedResponse
 from server.sockets import defer_accept, is_readable, set_timeouts
+from server.unreader import Unreader
+from server.waiting_connections import WaitingConnections
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -45,7 +47,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     @override
     def init_process(self) -> None:
         # gunicorn creates these itself and has no setting for their classes.
-        wsgi.Response, parser.SocketUnreader = BoundedResponse, Unreader
+        wsgi.Response, parser.SocketUnreader = LimitedResponse, Unreader
         super().init_process()
 
     @override
@@ -59,9 +61,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         settings = self.wsgi.config["FERRY"]
         self._body_timeout, self._min_rate = settings.body_timeout, settings.min_upload_rate
         self._readable = bool(settings.cors_origins)
-        BoundedResponse.slots = SendSlots(max(1, min(settings.max_transfers, settings.web_threads - 1)))
-        BoundedResponse.new_min_rate = partial(MinRate, self._body_timeout, self._min_rate)
-        self._heads = Deadlines(self.poller, self._body_timeout)
+        LimitedResponse.slots = SendSlots(max(1, min(settings.max_transfers, settings.web_threads - 1)))
+        LimitedResponse.new_min_rate = partial(MinRate, self._body_timeout, self._min_rate)
+        self._heads = WaitingConnections(self.poller, self._body_timeout)
         self._lingering = LingeringClose(self.poller, self._body_timeout, self._close)
         self._tls_deadlines: dict[Any, float] = {}
         self._evictions = EvictionLog(self.log.warning)
@@ -147,7 +149,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._heads.add(conn, self._read_head)
             return
         self._heads.remove(conn)
-        if state is HeadState.COMPLETE:
+        if state is HeadState.PARSABLE:
             super().enqueue_req(conn)
         elif state is HeadState.TOO_LARGE:
             self._refuse(conn, HeadersTooLarge())
@@ -172,7 +174,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.sock.settimeout(self._body_timeout)
         if req._expected_100_continue:
             req._expected_100_continue = False
-            if has_unread_body(req.body):
+            if has_body_in_flight(req.body):
                 req.body = ExpectedBody(req.body.reader, conn.sock)
         try:
             return super().handle_request(req, conn)

@@ -29,9 +29,9 @@ from lifecycle.idempotency import idempotent
 from problems import Problem
 from security.cross_site import is_cross_site
 from security.trusted_hosts import is_trusted
-from server.body import Unreader
 from server.request_head import head_state
 from server.request_ids import request_id
+from server.unreader import Unreader
 from tests.fakes import BOUNDARY, form, part
 from tests.wsgi import request
 

@@ -20,12 +20,13 @@ from gunicorn.sock import TCPSocket
 from gunicorn.workers.gthread import TConn
 
 from dev.parts import ROOT
-from server.body import ExpectedBody, Unreader
-from server.error_responses import BoundedResponse
+from server.body import ExpectedBody
+from server.responses import LimitedResponse
+from server.unreader import Unreader
 from server.worker import Worker
 
 FILES = [*sorted((ROOT / "server").glob("*.py")), ROOT / "gunicorn.conf.py"]
-SUBCLASSES = {each.__name__: each for each in (Worker, BoundedResponse, Unreader, ExpectedBody)}
+SUBCLASSES = {each.__name__: each for each in (Worker, LimitedResponse, Unreader, ExpectedBody)}
 OBJECTS: dict[str, tuple[type, ...]] = {
     "body": (Body, ExpectedBody),
     "cfg": (Config,),
@@ -44,7 +45,7 @@ OBJECTS_IN = {
     "body.py": {"error": (ChunkMissingTerminator,)},
     "gunicorn.conf.py": {"listener": (TCPSocket,)},
 }
-REPLACED = {("BoundedResponse", "sock")}
+REPLACED = {("LimitedResponse", "sock")}
 """Attributes of gunicorn that Ferry's subclasses set."""
 
 Source = Callable[[Any], str]

@@ -15,9 +15,10 @@ from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.message import Request as Message
 
 from problems import BadRequest, IncompleteBody, RequestTimeout
-from server.body import READ_SIZE, ExpectedBody, Unreader, has_unread_body, iter_body
+from server.body import READ_SIZE, ExpectedBody, has_body_in_flight, iter_body
 from server.min_rate import MinRate
 from server.sockets import is_disconnected
+from server.unreader import Unreader
 
 NEXT = b"GET / HTTP/1.1\r\n\r\n"
 
@@ -137,14 +138,14 @@ def test_incomplete_and_malformed_chunks_are_refused(wire: bytes, error: type[Ex
                 list(iter_body(message.flask))
         else:
             assert b"".join(iter_body(message.flask)) == b"whole"
-        assert has_unread_body(message.body) == (error is not None)
+        assert has_body_in_flight(message.body) == (error is not None)
 
 
 @pytest.mark.parametrize(("buffered", "unread"), [(0, True), (7, True), (8, False), (9, False)])
 def test_a_body_is_unread_until_all_of_it_has_arrived(requests: list[Incoming], buffered: int, unread: bool) -> None:
     requests.append(incoming := Incoming(8, b"x" * buffered))
 
-    assert has_unread_body(incoming.body) is unread
+    assert has_body_in_flight(incoming.body) is unread
 
 
 def test_100_continue_is_sent_once(requests: list[Incoming]) -> None:

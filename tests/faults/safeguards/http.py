@@ -55,7 +55,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "close-after-an-unread-body",
-        "server.error_responses:BoundedResponse.should_close",
+        "server.responses:LimitedResponse.should_close",
         replace("_1 or _2", "_1"),
         ("tests/bad_input/test_early_answers.py",),
     ),

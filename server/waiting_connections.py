@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 
-class Deadlines:
+class WaitingConnections:
     """Waiting connections with one time-out for all, so that the oldest expires first. Used by one thread only."""
 
     def __init__(self, poller: selectors.BaseSelector, timeout: float) -> None:
