@@ -64,6 +64,10 @@ def top(path: Path) -> str:
 each_file = pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
 
 
+def test_there_are_at_most_ten_layers() -> None:
+    assert len(LAYERS) <= 10
+
+
 def test_every_module_has_a_layer() -> None:
     assert {top(path) for path in files()} == set(LAYER)
 
