@@ -124,7 +124,11 @@ class Config:
     request_rate_limit: Rate | None = _limits(
         "", types.rate, "Other requests per client, and 401s per address, like 6000/minute. Empty: unlimited."
     )
-    min_upload_rate: int = _limits("10KB", types.size, "Minimum bytes per second of a body, over twice BODY_TIMEOUT.")
+    min_upload_rate: int = _limits(
+        "10KB",
+        types.size,
+        "Minimum bytes per second of bodies, and responses except downloads, over twice BODY_TIMEOUT.",
+    )
     max_attempts: int = _limits(
         "20", types.integer(1, 1000), "Attempts to store a file before its status is ERROR; 20 last over three hours."
     )
@@ -142,7 +146,9 @@ class Config:
         "", types.list_of(types.origin), "Origins that may call the API from a browser, with commas. Empty: its own."
     )
 
-    body_timeout: int = _timing("15s", _up_to_1h, "Longest pause in a body, and limit for the request head.")
+    body_timeout: int = _timing(
+        "15s", _up_to_1h, "Limit for a request head, a pause in a body, an unread response, a closing connection."
+    )
     keepalive_timeout: int = _timing("75s", _up_to_1h, "Idle time of a connection; longer than that of proxies (60s).")
     shutdown_timeout: int = _timing(
         "60s", types.duration("2s", "1h"), "Time a stopped web process has to finish its requests and uploads."

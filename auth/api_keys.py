@@ -52,7 +52,7 @@ class ApiKey(Base):
     expires_at: Mapped[float | None] = mapped_column(Double)
     revoked_at: Mapped[float | None] = mapped_column(Double)
     used_at: Mapped[float | None] = mapped_column(Double)
-    uploads_at_once: Mapped[int | None]
+    max_transfers: Mapped[int | None] = mapped_column("uploads_at_once")
     created_at: Mapped[float] = mapped_column(Double)
 
 
@@ -67,8 +67,9 @@ class LiveApiKey:
     """SHA-256 of the token and, for a while after a rotation, of the one before."""
     quota_bytes: int | None
     quota_files: int | None
-    quota_uploads: int | None
-    uploads_at_once: int | None
+    max_uploads_per_host: int | None
+    """Concurrent uploads of the owner's keys on one host: the column `quota_uploads`."""
+    max_transfers: int | None
     """This key's concurrent transfers in a web process; None: the owner's keys share MAX_TRANSFERS_PER_CLIENT."""
     use_recorded: bool
     """Whether `used_at` was less than ten minutes old."""
@@ -113,7 +114,7 @@ def create(
     scopes: Sequence[str],
     ttl: float | None,
     *,
-    uploads_at_once: int | None = None,
+    max_transfers: int | None = None,
     **quotas: int | None,
 ) -> str:
     """Create a key, and its owner if there is none of this name, and return the token.
@@ -130,7 +131,7 @@ def create(
         "scopes": ",".join(scopes),
         "digest": _digest(token),
         "ttl": ttl,
-        "uploads_at_once": uploads_at_once,
+        "uploads_at_once": max_transfers,
     }
 
     def work(connection: Connection) -> None:
@@ -158,9 +159,9 @@ def revoke(id: str) -> bool:
     return bool(execute(_REVOKE, {"key_id": id}))
 
 
-def set_transfer_limit(id: str, uploads_at_once: int | None) -> bool:
+def set_transfer_limit(id: str, max_transfers: int | None) -> bool:
     """Set or, with None, remove a key's own limit of concurrent transfers. False if there is no live key of this id."""
-    return bool(execute(_SET_TRANSFER_LIMIT, {"key_id": id, "limit": uploads_at_once}))
+    return bool(execute(_SET_TRANSFER_LIMIT, {"key_id": id, "limit": max_transfers}))
 
 
 def set_quotas(owner: str, **quotas: int | None) -> bool:

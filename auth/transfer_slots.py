@@ -19,12 +19,12 @@ from services import current_services
 def upload_slot() -> Iterator[Principal]:
     """Hold an upload's slots while its bytes arrive. Raises TooManyUploads.
 
-    The slots: one of the client's in this process and, with a `quota_uploads`, one of its owner's on this host.
+    The slots: one of the client's in this process and, with a `max_uploads_per_host`, one of its owner's on this host.
     """
     principal: Principal = g.principal
     with ExitStack() as slots:
         slots.enter_context(body_slot())
-        if principal.key and (limit := principal.key.quota_uploads) is not None:
+        if principal.key and (limit := principal.key.max_uploads_per_host) is not None:
             detail = f"At most {limit} uploads of one owner at once on a host (flask keys quota, --quota-uploads)."
             error = TooManyUploads(detail, most=limit)
             slots.enter_context(current_services().transfers.acquire(f"owner {principal.owner}", limit, error))
@@ -67,12 +67,12 @@ class _TransferLimit:
 def _transfer_limit(principal: Principal) -> _TransferLimit:
     """A key's own limit, counted by key, or the general one, counted by owner or address."""
     settings, key = config.current(), principal.key
-    if key and key.uploads_at_once is not None:
-        slots = settings.key_max_transfers(key.uploads_at_once)
-        set_by = "flask keys change, --uploads-at-once; at most 7/8 of WEB_THREADS"
+    if key and key.max_transfers is not None:
+        slots = settings.key_max_transfers(key.max_transfers)
+        set_by = "flask keys change, --max-transfers; at most 7/8 of WEB_THREADS"
         return _TransferLimit(f"key {key.id}", slots, "key", set_by)
     if key:
-        set_by = "MAX_TRANSFERS_PER_CLIENT, or for one key: flask keys change, --uploads-at-once"
+        set_by = "MAX_TRANSFERS_PER_CLIENT, or for one key: flask keys change, --max-transfers"
         return _TransferLimit(principal.name, settings.max_transfers, "owner", set_by)
     set_by = "MAX_TRANSFERS_PER_CLIENT; a key can have a limit of its own; behind a proxy set FORWARDED_HOPS"
     return _TransferLimit(principal.name, settings.max_transfers, "address", set_by)

@@ -102,26 +102,26 @@ def keys() -> None:
     help="Comma-separated list of what the key permits.",
 )
 @click.option("--expires", type=Duration(), help="Time until the key expires, such as 90d. Default: never.")
-@click.option("--uploads-at-once", type=_LIMIT, help=f"{_LIMIT_HELP} Default: MAX_TRANSFERS_PER_CLIENT.")
+@click.option("--max-transfers", type=_LIMIT, help=f"{_LIMIT_HELP} Default: MAX_TRANSFERS_PER_CLIENT.")
 @_quotas
 @with_appcontext
 def create(
-    owner: str, scopes: list[str], expires: float | None, uploads_at_once: int | None, **quotas: int | str | None
+    owner: str, scopes: list[str], expires: float | None, max_transfers: int | None, **quotas: int | str | None
 ) -> None:
     """Create a key and print its token. It is not shown again."""
-    _warn_if_capped(uploads_at_once)
-    click.echo(api_keys.create(owner, scopes, expires, uploads_at_once=uploads_at_once, **_given(quotas)))
+    _warn_if_capped(max_transfers)
+    click.echo(api_keys.create(owner, scopes, expires, max_transfers=max_transfers, **_given(quotas)))
 
 
 @keys.command()
 @click.argument("id")
 @click.option(
-    "--uploads-at-once", type=TransferLimit(), required=True, help=f"{_LIMIT_HELP} `none`: MAX_TRANSFERS_PER_CLIENT."
+    "--max-transfers", type=TransferLimit(), required=True, help=f"{_LIMIT_HELP} `none`: MAX_TRANSFERS_PER_CLIENT."
 )
 @with_appcontext
-def change(id: str, uploads_at_once: int | str) -> None:
+def change(id: str, max_transfers: int | str) -> None:
     """Change a key. Web processes apply it within seconds."""
-    limit = uploads_at_once if isinstance(uploads_at_once, int) else None
+    limit = max_transfers if isinstance(max_transfers, int) else None
     _warn_if_capped(limit)
     if not api_keys.set_transfer_limit(id, limit):
         raise click.ClickException(f"There is no live key {id!r}.")

@@ -174,7 +174,7 @@ class Ferry:
 
         with_retries(send, self._max_retry_seconds)
 
-    def delete_all(self, ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    def delete_many(self, ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         """Delete the files of any number of ids. Returns the deleted and the unknown ids."""
         return self._in_batches("/files/delete", ids, "deleted")
 

@@ -115,35 +115,35 @@ def test_keys_quota_sets_and_removes_quotas(shell: FlaskCliRunner) -> None:
     assert shell.invoke(args=["keys", "quota", "alice", "--quota", "5", "--quota-uploads", "3"]).exit_code == 0
     key = api_keys.get_live(id)
     assert key is not None
-    assert (key.quota_bytes, key.quota_files, key.quota_uploads) == (5, None, 3)
+    assert (key.quota_bytes, key.quota_files, key.max_uploads_per_host) == (5, None, 3)
     shell.invoke(args=["keys", "quota", "alice", "--quota", "none"])
     key = api_keys.get_live(id)
     assert key is not None
-    assert (key.quota_bytes, key.quota_uploads) == (None, 3)
+    assert (key.quota_bytes, key.max_uploads_per_host) == (None, 3)
     assert shell.invoke(args=["keys", "quota", "unknown", "--quota", "5"]).exit_code == 1
 
 
 def test_keys_change_sets_and_removes_the_transfer_limit(shell: FlaskCliRunner) -> None:
-    args = ["keys", "create", "--owner", "alice", "--uploads-at-once", "13"]
+    args = ["keys", "create", "--owner", "alice", "--max-transfers", "13"]
     id = shell.invoke(args=args).output.split("_")[1]
 
     def limit() -> int | None:
         key = api_keys.get_live(id)
         assert key is not None
-        return key.uploads_at_once
+        return key.max_transfers
 
     assert limit() == 13
     assert re.search(r"AT ONCE.*\n.*  13 ", shell.invoke(args=["keys", "list"]).output)
-    assert shell.invoke(args=["keys", "change", id, "--uploads-at-once", "9"]).exit_code == 0
+    assert shell.invoke(args=["keys", "change", id, "--max-transfers", "9"]).exit_code == 0
     assert limit() == 9
     api_keys.rotate(id, 0)
     assert limit() == 9
-    assert shell.invoke(args=["keys", "change", id, "--uploads-at-once", "none"]).exit_code == 0
+    assert shell.invoke(args=["keys", "change", id, "--max-transfers", "none"]).exit_code == 0
     assert limit() is None
 
 
 def test_a_limit_above_the_threads_prints_a_warning(shell: FlaskCliRunner) -> None:
-    created = shell.invoke(args=["keys", "create", "--owner", "alice", "--uploads-at-once", "100"])
+    created = shell.invoke(args=["keys", "create", "--owner", "alice", "--max-transfers", "100"])
 
     assert created.stdout.startswith("ferry_")
     assert created.stderr == "With WEB_THREADS=16 it has 14 at once: raise WEB_THREADS.\n"
@@ -151,8 +151,8 @@ def test_a_limit_above_the_threads_prints_a_warning(shell: FlaskCliRunner) -> No
 
 @pytest.mark.parametrize(
     ("args", "code"),
-    [(["0" * 12, "--uploads-at-once", "3"], 1), (["x", "--uploads-at-once", "0"], 2),
-     (["x", "--uploads-at-once", "a"], 2), (["x"], 2)],
+    [(["0" * 12, "--max-transfers", "3"], 1), (["x", "--max-transfers", "0"], 2),
+     (["x", "--max-transfers", "a"], 2), (["x"], 2)],
 )  # fmt: skip
 def test_invalid_arguments_change_no_key(shell: FlaskCliRunner, args: list[str], code: int) -> None:
     assert shell.invoke(args=["keys", "change", *args]).exit_code == code
@@ -162,7 +162,7 @@ def test_invalid_arguments_change_no_key(shell: FlaskCliRunner, args: list[str],
     "args",
     [["--owner", "a b"], ["--owner", "a" * 65], ["--owner", "a", "--scopes", "admin"], ["--owner", "a", "--scopes", ""],
      ["--owner", "a", "--expires", "soon"], ["--owner", "a", "--quota", "-1"],
-     ["--owner", "a", "--uploads-at-once", "0"], ["--owner", "a", "--uploads-at-once", "none"],
+     ["--owner", "a", "--max-transfers", "0"], ["--owner", "a", "--max-transfers", "none"],
      ["--owner", "a", "--quota", "9999999999TiB"], []],
 )  # fmt: skip
 def test_invalid_arguments_create_no_key(shell: FlaskCliRunner, args: list[str]) -> None:

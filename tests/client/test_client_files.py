@@ -132,7 +132,7 @@ def test_ids_are_sent_in_batches_of_100(fake: FakeServer, ferry: Ferry) -> None:
     assert ([file.id for file in files], unknown) == (ids, ["unknown"])
     assert len(fake.requests) == 2
 
-    assert ferry.delete_all([*ids, "unknown"]) == (ids, ["unknown"])
+    assert ferry.delete_many([*ids, "unknown"]) == (ids, ["unknown"])
     assert ferry.statuses([]) == ([], [])
 
 

@@ -77,11 +77,11 @@ def slow_uploads(port: int, token: str, count: int) -> Iterator[list[socket.sock
 
 def test_a_keys_own_limit_is_larger_and_leaves_a_thread(app: Flask, port: int) -> None:
     default = api_keys.create("alice", api_keys.SCOPES, None)
-    large = api_keys.create("alice", api_keys.SCOPES, None, uploads_at_once=100)
+    large = api_keys.create("alice", api_keys.SCOPES, None, max_transfers=100)
     with slow_uploads(port, default, DEFAULT_SLOTS):
         refused = upload(port, default).json()
         assert (refused["type"], refused["most"]) == ("/problems/too-many-uploads", DEFAULT_SLOTS)
-        assert "flask keys change, --uploads-at-once" in refused["detail"]
+        assert "flask keys change, --max-transfers" in refused["detail"]
         assert upload(port, large).status_code == 201
 
     with slow_uploads(port, large, DEFAULT_SLOTS):
@@ -98,6 +98,6 @@ def test_a_changed_limit_takes_effect_in_the_running_service(app: Flask, port: i
     token = api_keys.create("alice", api_keys.SCOPES, None)
     with slow_uploads(port, token, DEFAULT_SLOTS):
         assert upload(port, token).status_code == 429
-        args = ["keys", "change", token.split("_")[1], "--uploads-at-once", str(MAX_SLOTS)]
+        args = ["keys", "change", token.split("_")[1], "--max-transfers", str(MAX_SLOTS)]
         assert app.test_cli_runner().invoke(args=args).exit_code == 0
         assert eventually(lambda: upload(port, token).status_code == 201)

@@ -66,7 +66,7 @@ def _delete(ferry: Ferry, targets: Sequence[Target], *, listed: bool) -> Iterato
     """Yield the outcome of each file. A `listed` file that is unknown now was deleted in between: not a failure."""
     for start in range(0, len(targets), _BATCH):
         batch = {target.id: target for target in targets[start : start + _BATCH]}
-        deleted, unknown = ferry.delete_all(list(batch))
+        deleted, unknown = ferry.delete_many(list(batch))
         yield from (_outcome("deleted", batch[id]) for id in deleted)
         yield from (_outcome("skipped", batch[id]) if listed else _not_found(id) for id in unknown)
 
