@@ -15,7 +15,7 @@ from dev.process import Process, free_port, is_free
 from tests.faults import sessions
 from tests.faults.checker import wait
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("default_sighup")]
 
 
 @pytest.fixture
