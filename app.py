@@ -30,6 +30,7 @@ from background import BackgroundPool
 from config import Config
 from lifecycle import deletion
 from lifecycle.changes import ChangePoller
+from lifecycle.delivery import Outbox
 from lifecycle.leases import LeaseRenewer
 from modes import celery_ as celery_mode
 from modes import dispatch
@@ -93,6 +94,7 @@ def _services(app: Flask, settings: Config) -> Services:
         dispatch_pool=BackgroundPool(app, "ferry-dispatch", celery_mode.DISPATCH_THREADS),
         relay_server=RelayServer(app),
         purge_pool=BackgroundPool(app, "ferry-purge", deletion.PURGE_THREADS),
+        outbox=Outbox(app),
         sweeper=Sweeper(
             app,
             dispatch,

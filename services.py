@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # Every layer above reaches its services through here: at run
     from background import BackgroundPool
     from database.engine import Database
     from lifecycle.changes import ChangePoller
+    from lifecycle.delivery import Outbox
     from lifecycle.leases import LeaseRenewer
     from quotas.concurrency import ConcurrencyLimiter
     from quotas.rate_limits import RateLimiter
@@ -61,12 +62,14 @@ class Services:
     """Threads that send the bytes of large files to Celery workers."""
     purge_pool: BackgroundPool
     """Threads that purge deleted files."""
+    outbox: Outbox
+    """Calls the subscribers of COMPLETE files."""
     sweeper: Sweeper
 
     @property
     def drainables(self) -> tuple[Drainable, ...]:
         """Every service with work of its own in the background, in the order of their shutdown."""
-        return self.store_pool, self.dispatch_pool, self.relay_server, self.purge_pool
+        return self.store_pool, self.dispatch_pool, self.relay_server, self.purge_pool, self.outbox
 
     def stop(self) -> None:
         """Start no further work and answer every waiting client. May be called by a signal handler."""

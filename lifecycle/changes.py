@@ -1,5 +1,7 @@
 """Push status changes to waiting clients: one thread a process polls all watched files with one query.
 
+A transition in the same process wakes the thread at once; changes by other processes are seen by the next poll.
+
 A waiting request occupies a thread of the server. So capacity is small, one client gets at most half of it, and an
 upload never waits for a client that only watches.
 """
@@ -87,7 +89,12 @@ class ChangePoller:
         self._lock = threading.Lock()
         self._subscriptions: list[Subscription] = []
         self._thread: threading.Thread | None = None
-        self._stopped = threading.Event()
+        self._stopped, self._woken = threading.Event(), threading.Event()
+
+    def wake(self, id: str) -> None:
+        """Poll at once if the file is watched: this process has just changed it. Call it after the commit."""
+        if any(subscription.id == id for subscription in tuple(self._subscriptions)):
+            self._woken.set()
 
     def subscribe(self, row: File, client: str, is_disconnected: Callable[[], bool] = lambda: False) -> Subscription:
         """Subscribe to a file until `unsubscribe`. Raises TooManyWatchers if there is no capacity left.
@@ -125,9 +132,12 @@ class ChangePoller:
     def stop(self) -> None:
         """Close every subscription and refuse new ones. May be called by a signal handler."""
         self._stopped.set()
+        self._woken.set()
 
     def _run(self) -> None:
-        while not self._stopped.wait(_POLL_INTERVAL):
+        while not self._stopped.is_set():
+            self._woken.wait(_POLL_INTERVAL)
+            self._woken.clear()
             with self._lock:
                 subscriptions = list(self._subscriptions)
                 if not subscriptions:

@@ -80,6 +80,7 @@ class Sweeper:
             sweep_files(Report(), self._dispatch_unless_stopped)
             sweep_failed(Report())
             sweep_deleted(Report())
+            current_services().outbox.deliver_due()
         for name, interval, job in self._jobs:
             if locks.first_within(name.format(spool=spool_id), interval):
                 job(Report())

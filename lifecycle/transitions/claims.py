@@ -12,6 +12,7 @@ from database.engine import execute, transaction
 from lifecycle.transitions.fencing import RENEW_WHILE_PROCESSING, SAME_ID, UPDATE_WHILE_PROCESSING, apply, update_lease
 from models import ABANDONED, FILES, NOT_DELETED, NOW, File, UploadStatus
 from quotas import storage_quota
+from services import current_services
 
 
 def insert(row: File, lease_seconds: float, *, status: UploadStatus = UploadStatus.PENDING) -> None:
@@ -53,6 +54,7 @@ def claim(row: File, lease_seconds: float) -> bool:
     claimed = execute(_CLAIM, {"file_id": row.id, "lease": lease_seconds})
     if claimed:
         vars(row).update(claimed[0]._mapping, upload_status=UploadStatus.PROCESSING)
+        current_services().changes.wake(row.id)
     return bool(claimed)
 
 

@@ -10,15 +10,17 @@ is an orphan, for the sweep.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Double, Row, Update, bindparam
 
 from database.engine import execute, transaction
+from lifecycle import outbox
 from models import FILES, NOW, File, UploadStatus
 from quotas import storage_quota
+from services import current_services
 
 # Statements are built once: building one takes longer than running it.
 SAME_ID = FILES.c.id == bindparam("file_id")
@@ -34,29 +36,42 @@ END_ATTEMPT = UPDATE_WHILE_PROCESSING.values(lease_until=None, due_at=None)
 
 
 def apply(
-    row: File, statement: Update, values: dict[str, Any], quota_change: tuple[int, int] = (0, 0), **intervals: float
+    row: File,
+    statement: Update,
+    values: dict[str, Any],
+    quota_change: tuple[int, int] = (0, 0),
+    entries: Sequence[Mapping[str, str]] = (),
+    **intervals: float,
 ) -> bool:
     """Run a transition; on success update `row` too. Returns False if the row no longer matches the statement.
 
-    `values`: the new values of columns, by name. `quota_change`: the bytes and files added to the owner's usage, in the
-    same transaction. `intervals`: seconds that the statement adds to the database's clock.
+    `values`: the new values of columns, by name. `intervals`: seconds that the statement adds to the database's clock.
+    In the same transaction `quota_change`, bytes and files, is added to the owner's usage, and `entries` to the outbox.
     """
     parameters = values | intervals | {"file_id": row.id, "expected_attempt": row.attempt}
-    if row.owner is None or quota_change == (0, 0):
-        updated = execute(statement, parameters)
-    else:
-        updated = transaction(partial(_update_with_quota, statement, parameters, row.owner, quota_change))
+    also: list[Callable[[Connection], object]] = []
+    if row.owner is not None and quota_change != (0, 0):
+        size, files = quota_change
+        also.append(partial(storage_quota.adjust, name=row.owner, size=size, files=files))
+    if entries:
+        also.append(partial(outbox.add, entries=entries))
+    updated = transaction(partial(_update_and, statement, parameters, also)) if also else execute(statement, parameters)
     if updated:
         vars(row).update(values, **updated[0]._mapping)
+        current_services().changes.wake(row.id)
     return bool(updated)
 
 
-def _update_with_quota(
-    statement: Update, parameters: dict[str, Any], owner: str, quota_change: tuple[int, int], connection: Connection
+def _update_and(
+    statement: Update,
+    parameters: dict[str, Any],
+    also: Sequence[Callable[[Connection], object]],
+    connection: Connection,
 ) -> Sequence[Row[Any]]:
     updated = connection.execute(statement, parameters).all()
     if updated:
-        storage_quota.adjust(connection, owner, *quota_change)
+        for change in also:
+            change(connection)
     return updated
 
 

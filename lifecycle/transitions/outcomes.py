@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from lifecycle import outbox
 from lifecycle.transitions.fencing import END_ATTEMPT, NOW_PLUS_DELAY, UPDATE_IF_CURRENT, UPDATE_WHILE_PROCESSING, apply
 from models import FILES, NOW, File, UploadStatus
+from services import current_services
 
 
 def set_complete(row: File, *, url: str, size: int, sha256: str, version_id: str | None = None) -> bool:
-    """End as COMPLETE, stored and verified. False: another attempt has the file."""
+    """End as COMPLETE, stored and verified. False: another attempt has the file.
+
+    The outbox gets an entry for every subscriber in the same transaction: what must follow is never lost.
+    """
+    followers = current_services().outbox
+    entries = outbox.new_entries(row.id, followers.subscribers)
     values = {"url": url, "size": size, "stored_bytes": size, "sha256": sha256, "error": None, "reserved": size}
     values |= {"error_detail": None}
     values |= {"received_bytes": size, "version_id": version_id}
     values |= {"upload_status": UploadStatus.COMPLETE}
-    return apply(row, END_ATTEMPT, values, quota_change=(size - row.reserved, 0))
+    completed = apply(row, END_ATTEMPT, values, quota_change=(size - row.reserved, 0), entries=entries)
+    if completed:
+        followers.deliver(entry["new_id"] for entry in entries)
+    return completed
 
 
 def set_error(row: File, reason: str, detail: str | None = None) -> bool:

@@ -14,11 +14,11 @@ from sqlalchemy.exc import OperationalError
 
 import file
 from config import Config
-from lifecycle import queries, transitions
+from lifecycle import changes, queries, transitions
 from lifecycle.changes import ChangePoller, Subscription, has_capacity, has_ended
 from models import File, UploadStatus, db
 from problems import TooManyWatchers
-from tests.fakes import eventually, reload
+from tests.fakes import eventually, reload, services_of
 
 LEASE = 30.0
 
@@ -90,13 +90,13 @@ def test_a_quarter_of_the_threads_may_wait_but_never_all(threads: int, capacity:
 def polls(poller: ChangePoller, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses before each poll, which are skipped."""
     pauses: list[float] = []
-    wait = poller._stopped.wait
+    wait = poller._woken.wait
 
     def pause(seconds: float) -> bool:
         pauses.append(seconds)
         return wait(0.001)
 
-    monkeypatch.setattr(poller._stopped, "wait", pause)
+    monkeypatch.setattr(poller._woken, "wait", pause)
     return pauses
 
 
@@ -109,6 +109,19 @@ def test_a_change_is_published_by_the_next_poll(poller: ChangePoller, row: File,
         assert processing(waiting.result(30))
 
     assert max(polls) <= 0.25
+
+
+def test_a_change_by_this_process_is_published_at_once(app: Flask, row: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "_POLL_INTERVAL", 3600.0)
+    with services_of(app).changes.subscription(row, "alice") as subscription:
+        claim(row)
+        assert processing(subscription.wait_until(processing, 30))
+
+
+def test_a_change_of_another_file_causes_no_poll(poller: ChangePoller, row: File) -> None:
+    with poller.subscription(row, "alice"):
+        poller.wake("another")
+        assert not poller._woken.is_set()
 
 
 def test_a_change_before_the_subscription_is_not_missed(poller: ChangePoller, row: File) -> None:

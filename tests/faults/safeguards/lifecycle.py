@@ -57,6 +57,12 @@ SAFEGUARDS = (
         (_FAULTS + "test_a_killed_web_process_loses_no_accepted_file",),
     ),
     Safeguard(
+        "entries-in-the-transaction",
+        "lifecycle.transitions.outcomes:set_complete",
+        drop_named("entries"),
+        ("tests/lifecycle/test_outbox.py::test_the_sweep_delivers_what_a_dead_process_left",),
+    ),
+    Safeguard(
         "live-uploads-spared",
         "sweep.rules:is_orphan_multipart_upload",
         replace("_ not in _", "True"),
