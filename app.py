@@ -34,12 +34,13 @@ from lifecycle.delivery import Outbox
 from lifecycle.leases import LeaseRenewer
 from modes import celery_ as celery_mode
 from modes import dispatch
-from quotas.concurrency import ConcurrencyLimiter
+from quotas.concurrency import HostSlots
 from quotas.rate_limits import RateLimiter
 from relay.relay import INLINE_BYTES, Relay
 from relay.server import RelayServer
 from routes import routes
 from security import cross_site, headers, trusted_hosts
+from server.slots import ProcessSlots
 from services import EXTENSION, Services, current_services
 from spool import Spool
 from sweep.sweeper import Sweeper
@@ -83,7 +84,8 @@ def _services(app: Flask, settings: Config) -> Services:
         database=models.init_app(app, settings.sqlalchemy_database_uri, settings.web_threads + settings.store_threads),
         storage=storage.from_config(settings),
         spool=Spool(settings.spool_dir, settings.spool_max_bytes),
-        transfers=ConcurrencyLimiter(settings.ferry_data / "slots"),
+        transfers=ProcessSlots(),
+        host_slots=HostSlots(settings.ferry_data / "slots"),
         rate_limits=RateLimiter(settings.redis),
         authenticator=Authenticator(KeyCache()),
         leases=LeaseRenewer(app, settings.lease_duration),

@@ -19,10 +19,11 @@ if TYPE_CHECKING:  # Every layer above reaches its services through here: at run
     from lifecycle.changes import ChangePoller
     from lifecycle.delivery import Outbox
     from lifecycle.leases import LeaseRenewer
-    from quotas.concurrency import ConcurrencyLimiter
+    from quotas.concurrency import HostSlots
     from quotas.rate_limits import RateLimiter
     from relay.relay import Relay
     from relay.server import RelayServer
+    from server.slots import ProcessSlots
     from spool import Spool
     from storage.base import Storage
     from sweep.sweeper import Sweeper
@@ -45,8 +46,10 @@ class Services:
     database: Database
     storage: Storage
     spool: Spool
-    transfers: ConcurrencyLimiter
-    """Slots for concurrent uploads and downloads, by client."""
+    transfers: ProcessSlots
+    """Slots for concurrent uploads and downloads in this process, by client."""
+    host_slots: HostSlots
+    """Slots for concurrent uploads in all processes of this host, by owner."""
     rate_limits: RateLimiter
     authenticator: Authenticator
     leases: LeaseRenewer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ def upload_slot() -> Iterator[Principal]:
         if principal.key and (limit := principal.key.max_uploads_per_host) is not None:
             detail = f"At most {limit} uploads of one owner at once on a host (flask keys quota, --quota-uploads)."
             error = TooManyUploads(detail, most=limit)
-            slots.enter_context(current_services().transfers.acquire(f"owner {principal.owner}", limit, error))
+            slots.enter_context(current_services().host_slots.acquire(f"owner {principal.owner}", limit, error))
         yield principal
 
 
@@ -80,4 +79,4 @@ def _transfer_limit(principal: Principal) -> _TransferLimit:
 
 def _transfer_slot(limit: _TransferLimit, error: Problem) -> AbstractContextManager[None]:
     """A slot of this process: one client can't occupy all of its threads, however slow the transfers are."""
-    return current_services().transfers.acquire(f"process {os.getpid()} {limit.name}", limit.slots, error)
+    return current_services().transfers.acquire(limit.name, limit.slots, error)

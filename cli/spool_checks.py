@@ -72,7 +72,7 @@ def _write() -> Check:
 
 
 def _lock() -> Check:
-    with current_services().transfers.acquire("doctor", 8):
+    with current_services().host_slots.acquire("doctor", 8, BlockingIOError("8 checks hold them")):
         return Check(f"locks {config.current().ferry_data}", True, "acquired and released")
 
 

@@ -1,4 +1,4 @@
-"""Slots: a limit of concurrent operations, counted across all processes of this host.
+"""Slots of a host: a limit of concurrent operations, counted across all of its processes.
 
 A slot is a lock on one byte of a file and belongs to the open file: the kernel releases it when the process ends,
 however it ends, so that the count is never wrong.
@@ -15,31 +15,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config_types import MAX_TRANSFERS
-from problems import Problem, TooManyUploads
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 _MAX_SLOTS = MAX_TRANSFERS
 """Slots of one name: the bytes between the first slots of two names."""
 
 
-class ConcurrencyLimiter:
+class HostSlots:
     """The slots of one host, as locks in the file `path`. It stays empty: locks may lie beyond its end."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @contextmanager
-    def acquire(self, name: str, limit: int, error: Problem | None = None) -> Iterator[None]:
-        """Hold one of the `limit` slots of `name`. Raises `error`, or TooManyUploads, if all are held.
+    def acquire(self, name: str, limit: int, error: Exception) -> Iterator[None]:
+        """Hold one of the `limit` slots of `name`. Raises `error` if all are held.
 
-        with limiter.acquire("owner alice", 4):
+        with slots.acquire("owner alice", 4, TooManyUploads()):
             receive()
         """
         file = self._open()
         try:
             first = _first_byte(name)
             if not any(_lock(file, first + number) for number in range(min(limit, _MAX_SLOTS))):
-                raise error or TooManyUploads(f"At most {limit} at once.", most=limit)
+                raise error
             yield
         finally:
             os.close(file)

@@ -4,38 +4,23 @@ from __future__ import annotations
 
 import errno
 import socket
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 
 from problems import RequestTimeout
 from server.min_rate import MinRate
+from server.slots import ProcessSlots
 
 
 class SendSlots:
     """Threads of this process that may wait until a client of one network reads."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._held: Counter[str] = Counter()
+        self._limit, self._slots = limit, ProcessSlots()
 
-    @contextmanager
-    def acquire(self, client: str) -> Iterator[None]:
+    def acquire(self, client: str) -> AbstractContextManager[None]:
         """Hold a slot. Raises ConnectionResetError if the client holds all of its slots."""
-        with self._lock:
-            if self._held[client] >= self._limit:
-                raise _reset("too many of its responses are unread")
-            self._held[client] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._held[client] -= 1
-                if not self._held[client]:
-                    del self._held[client]
+        return self._slots.acquire(client, self._limit, _reset("too many of its responses are unread"))
 
 
 class ResponseSocket:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,6 +11,7 @@ from werkzeug.test import TestResponse
 import file
 from lifecycle import transitions
 from models import File
+from problems import TooManyDownloads
 from services import current_services
 from storage.base import StorageError, Stream
 from storage.memory import MemoryStorage
@@ -80,4 +80,4 @@ def assert_all_slots_are_free(client: FlaskClient) -> None:
     most = client.application.config["FERRY"].max_transfers
     with ExitStack() as taken:
         for _ in range(most):
-            taken.enter_context(current_services().transfers.acquire(f"process {os.getpid()} 127.0.0.1", most))
+            taken.enter_context(current_services().transfers.acquire("127.0.0.1", most, TooManyDownloads()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from flask import Flask
 
 from api.json_bodies import parse_ids, pointer
-from problems import InvalidBody
+from problems import InvalidBody, TooManyUploads
 from services import current_services
 from tests.fakes import FORM
 
@@ -67,14 +66,10 @@ def operations(app: Flask) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream", FORM, "text/plain"])
 def test_no_byte_of_a_body_is_read_without_a_slot(app: Flask, content_type: str) -> None:
-    client, answers = app.test_client(), {}
+    client, answers, most = app.test_client(), {}, app.config["FERRY"].max_transfers
     with ExitStack() as slots:
-        for _ in range(app.config["FERRY"].max_transfers):
-            slots.enter_context(
-                current_services().transfers.acquire(
-                    f"process {os.getpid()} 127.0.0.1", app.config["FERRY"].max_transfers
-                )
-            )
+        for _ in range(most):
+            slots.enter_context(current_services().transfers.acquire("127.0.0.1", most, TooManyUploads()))
         for method, path in operations(app):
             answer = client.open(
                 f"{path}?name=a" if "_upload" in path else path,

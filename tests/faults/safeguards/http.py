@@ -34,7 +34,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "slots-of-unread-responses",
-        "server.outgoing:SendSlots.acquire",
+        "server.slots:ProcessSlots.acquire",
         never("_ >= _"),
         ("tests/bad_input/test_many_clients.py", "tests/bad_input/test_send_slots.py"),
     ),
