@@ -65,7 +65,7 @@ def create_app(overrides: Mapping[str, str] | None = None, services: Mapping[str
     # order: the log context is cleared last.
     guards.init_log_context(app)
     request_ids.init_app(app)
-    trusted_hosts.init_app(app)
+    trusted_hosts.init_app(app, settings)
     cross_site.init_app(app)
     query_names.init_app(app)
     headers.init_app(app)

@@ -57,7 +57,15 @@ def test_other_names_are_not_trusted(host: str) -> None:
     ],
 )  # fmt: skip
 def test_an_ipv6_address_is_trusted_in_any_spelling(host: str, expected: bool) -> None:
-    assert is_trusted(host, Config.from_env({"TRUSTED_HOSTS": "2001:db8:0::1"}).trusted_hosts) is expected
+    assert is_trusted(host, trusted_names(Config.from_env({"TRUSTED_HOSTS": "2001:db8:0::1"}))) is expected
+
+
+@pytest.mark.parametrize("setting", ["TRUSTED_HOSTS", "HOST"])
+def test_an_ipv4_mapped_address_is_trusted_in_any_spelling(setting: str) -> None:
+    names = trusted_names(Config.from_env({setting: "::ffff:127.0.0.9"}))
+
+    assert [is_trusted(host, names) for host in ("[::ffff:7f00:9]:80", "[::ffff:127.0.0.9]")] == [True, True]
+    assert not is_trusted("[::ffff:7f00:8]", names)
 
 
 @pytest.mark.parametrize(
