@@ -1,8 +1,8 @@
 """Rate limits by fixed windows, counted in Redis for all processes; by each process alone while Redis is down.
 
-A process reserves hits in Redis in batches of a hundredth of the limit and spends them locally: a round trip for each
-request would cost a third of the time of a status query. The limit is never exceeded; hits that a process has reserved
-and not spent are lost when the window ends.
+A process reserves hits in Redis in batches and spends them locally: with a round trip for each request a check takes
+five times the CPU. The limit is never exceeded; hits that are reserved and not spent are lost when the window ends, and
+so is what remains of a limit that is no multiple of its batch.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import RedisStorage
+from limits.strategies import FixedWindowRateLimiter
 
 from config_types import Rate
 from database.redis_options import RedisOptions
@@ -31,84 +34,76 @@ _RETRY_PAUSE = 10.0
 _MAX_CLIENTS = 100_000
 """Clients of one window that a process remembers. With more it forgets all of them; Redis keeps counting."""
 
+_EXHAUSTED = -1
+
 
 @dataclass
 class _Window:
-    """One client's rate-limit window in this process."""
+    """One action's current window in this process."""
 
-    remaining: int = 0
-    """Hits left of the current batch."""
-    local: int = 0
-    """Hits reserved while Redis was down, which it does not count."""
-    exhausted: bool = False
-    """Whether the limit is reached. Stays so until the next window."""
+    number: int
+    left: dict[str, int] = field(default_factory=dict)
+    """Hits left of each client's batch; `_EXHAUSTED` until the window ends if the limit is reached."""
+    uncounted: Counter[str] = field(default_factory=Counter)
+    """Hits that each client got while Redis was down."""
 
 
 class RateLimiter:
     """The rate limits of one process."""
 
     def __init__(self, redis: RedisOptions, clock: Callable[[], float] = time.time) -> None:
-        self._options, self._clock = redis, clock
+        self._shared, self._clock = _redis_limiter(redis), clock
         self._lock = threading.Lock()
-        self._redis: RedisStorage | None = None
         self._retry_at = 0.0
-        self._windows: dict[str, tuple[int, dict[str, _Window]]] = {}
+        self._windows: dict[str, _Window] = {}
 
     def hit(self, action: str, rate: Rate, client: str) -> None:
         """Count one `action` of `client`. Raises TooManyRequests if `rate` is exceeded."""
         now = self._clock()
         number = int(now // rate.seconds)
         with self._lock:
-            window = self._current_windows(action, number).setdefault(client, _Window())
-            if window.remaining == 0 and not window.exhausted:
-                self._reserve(window, f"{action}/{client}/{number}", rate)
-            if window.remaining == 0:
-                raise TooManyRequests(f"At most {rate.limit} in {rate.seconds} s.", (number + 1) * rate.seconds - now)
-            window.remaining -= 1
+            window = self._current_window(action, number)
+            left = window.left.get(client, 0) or self._reserve(window, rate, action, client)
+            window.left[client] = max(left - 1, _EXHAUSTED)
+        if left == _EXHAUSTED:
+            raise TooManyRequests(f"At most {rate.limit} in {rate.seconds} s.", (number + 1) * rate.seconds - now)
 
-    def _reserve(self, window: _Window, key: str, rate: Rate) -> None:
+    def _current_window(self, action: str, number: int) -> _Window:
+        """The action's window. The previous one is dropped with all its clients, which costs no request extra time."""
+        window = self._windows.get(action)
+        if window is None or window.number != number or len(window.left) >= _MAX_CLIENTS:
+            window = self._windows[action] = _Window(number)
+        return window
+
+    def _reserve(self, window: _Window, rate: Rate, action: str, client: str) -> int:
+        """The size of the client's next batch, or `_EXHAUSTED`."""
         batch = batch_size(rate.limit)
-        count = self._shared_count(key, rate.seconds, batch)
-        if count is None:
-            window.local += batch
-            count = window.local
-        window.remaining = allowed(rate.limit, count, batch)
-        window.exhausted = window.remaining == 0
-
-    def _shared_count(self, key: str, seconds: int, batch: int) -> int | None:
-        """The hits that all processes have reserved, this batch included; None while Redis is down."""
-        if self._clock() < self._retry_at:
-            return None
-        try:
-            self._redis = self._redis or RedisStorage(
-                self._options.url,
-                key_prefix=self._options.key("rates"),
-                wrap_exceptions=True,
-                socket_timeout=_REDIS_TIMEOUT,
-                socket_connect_timeout=_REDIS_TIMEOUT,
-                **self._options.tls,
-            )
-            return self._redis.incr(key, seconds, batch)
-        except StorageError as error:
-            self._retry_at = self._clock() + _RETRY_PAUSE
-            cause = type(error.args[0]).__name__
-            log.warning("rate_limits.redis_unavailable: %s, this process counts alone", cause)
-            return None
-
-    def _current_windows(self, action: str, number: int) -> dict[str, _Window]:
-        """The windows of all clients. The previous ones are dropped as a whole, which costs no request extra time."""
-        current, windows = self._windows.get(action, (number, {}))
-        if current != number or len(windows) >= _MAX_CLIENTS:
-            windows = {}
-        self._windows[action] = number, windows
-        return windows
+        if self._clock() >= self._retry_at:
+            try:
+                item = RateLimitItemPerSecond(rate.limit, rate.seconds)
+                granted = self._shared.hit(item, action, client, str(window.number), cost=batch)
+                return batch if granted else _EXHAUSTED
+            except StorageError as error:
+                self._retry_at = self._clock() + _RETRY_PAUSE
+                cause = type(error.args[0]).__name__
+                log.warning("rate_limits.redis_unavailable: %s, this process counts alone", cause)
+        window.uncounted[client] += batch
+        return batch if window.uncounted[client] <= rate.limit else _EXHAUSTED
 
 
 def batch_size(limit: int) -> int:
-    """How many hits a process reserves at a time."""
+    """How many hits a process reserves at a time: a hundredth of the limit."""
     return max(1, limit // 100)
 
 
-def allowed(limit: int, count: int, batch: int) -> int:
-    """How many hits of a `batch` may be spent if `count` are reserved by all processes, the batch included."""
-    return max(0, min(batch, limit - (count - batch)))
+def _redis_limiter(redis: RedisOptions) -> FixedWindowRateLimiter:
+    """Connects to nothing yet. Raises StorageError for every error of Redis."""
+    storage = RedisStorage(
+        redis.url,
+        key_prefix=redis.key("rates"),
+        wrap_exceptions=True,
+        socket_timeout=_REDIS_TIMEOUT,
+        socket_connect_timeout=_REDIS_TIMEOUT,
+        **redis.tls,
+    )
+    return FixedWindowRateLimiter(storage)

@@ -11,7 +11,7 @@ from config_types import Rate
 from database.redis_options import parse
 from dev.process import free_port
 from problems import TooManyRequests
-from quotas.rate_limits import RateLimiter, allowed, batch_size
+from quotas.rate_limits import RateLimiter, _redis_limiter, _Window, batch_size
 
 MINUTE = Rate(60, 60)
 
@@ -32,14 +32,6 @@ def clock() -> Clock:
 @pytest.mark.parametrize(("limit", "batch"), [(1, 1), (60, 1), (100, 1), (250, 2), (6000, 60)])
 def test_a_batch_is_a_hundredth_of_the_limit(limit: int, batch: int) -> None:
     assert batch_size(limit) == batch
-
-
-@pytest.mark.parametrize(
-    ("limit", "count", "batch", "spent"),
-    [(10, 1, 1, 1), (10, 10, 1, 1), (10, 11, 1, 0), (100, 103, 5, 2), (9, 99, 5, 0)],
-)
-def test_allowed_hits_never_exceed_the_limit(limit: int, count: int, batch: int, spent: int) -> None:
-    assert allowed(limit, count, batch) == spent
 
 
 def accepted(limiter: RateLimiter, rate: Rate, times: int, client: str = "alice") -> int:
@@ -63,6 +55,13 @@ def test_large_limits_are_shared_too(valkey: str, clock: Clock) -> None:
     processes = [RateLimiter(parse(valkey), clock) for _ in range(2)]
 
     assert sum(accepted(limiter, Rate(1000, 60), 800, "large") for limiter in processes) == 1000
+
+
+@pytest.mark.parametrize(("limit", "granted"), [(299, 298), (1234, 1224)])
+def test_a_limit_is_never_exceeded_by_part_of_a_batch(valkey: str, clock: Clock, limit: int, granted: int) -> None:
+    processes = [RateLimiter(parse(valkey), clock) for _ in range(2)]
+
+    assert sum(accepted(limiter, Rate(limit, 60), limit, f"part {limit}") for limiter in processes) == granted
 
 
 def test_retry_after_leads_to_the_next_window(valkey: str, clock: Clock) -> None:
@@ -97,14 +96,14 @@ def test_a_new_client_costs_the_same_with_any_number_of_clients(clock: Clock, mo
             return super().items()
 
     limiter = RateLimiter(parse(f"redis://127.0.0.1:{free_port()}/0"), clock)
-    limiter._windows["read"] = (int(clock.now // 60), Names())  # type: ignore[assignment]
+    limiter._windows["read"] = _Window(int(clock.now // 60), Names())  # type: ignore[arg-type]
     for number in range(1000):
         limiter.hit("read", MINUTE, str(number))
     assert visited == []
 
     clock.now += 60
     limiter.hit("read", MINUTE, "another")
-    assert {name for _, windows in limiter._windows.values() for name in windows} == {"another"}
+    assert [list(window.left) for window in limiter._windows.values()] == [["another"]]
 
 
 def test_remembered_clients_are_limited(valkey: str, clock: Clock, monkeypatch: Any) -> None:
@@ -114,7 +113,7 @@ def test_remembered_clients_are_limited(valkey: str, clock: Clock, monkeypatch: 
     assert accepted(limiter, Rate(3, 60), 2, "first") == 2
     for number in range(200):
         limiter.hit("read", MINUTE, f"many {number}")
-        assert all(len(windows) <= 50 for _, windows in limiter._windows.values())
+        assert all(len(window.left) <= 50 for window in limiter._windows.values())
     assert accepted(limiter, Rate(3, 60), 5, "first") == 1
 
 
@@ -122,12 +121,13 @@ def test_without_redis_each_process_counts_alone(clock: Clock) -> None:
     uri = f"redis://127.0.0.1:{free_port()}/0"
 
     assert [accepted(RateLimiter(parse(uri), clock), MINUTE, 99) for _ in range(2)] == [60, 60]
+    assert accepted(RateLimiter(parse(uri), clock), Rate(299, 60), 400) == 298
 
 
 def test_redis_is_tried_again_after_the_pause(valkey: str, clock: Clock) -> None:
     limiter = RateLimiter(parse(f"redis://127.0.0.1:{free_port()}/0"), clock)
     limiter.hit("read", MINUTE, "back")
-    limiter._options, limiter._redis = parse(valkey), None
+    limiter._shared = _redis_limiter(parse(valkey))
     clock.now += 10
 
     assert accepted(limiter, MINUTE, 99, "back") == 60
