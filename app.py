@@ -17,7 +17,6 @@ from flask import Flask
 import cli
 import config
 import models
-import storage
 import tasks
 from api import any_path, forwarded, pages, query_names, request_ids, responses
 from api.docs import api_docs
@@ -43,6 +42,7 @@ from security import cross_site, headers, trusted_hosts
 from server.slots import ProcessSlots
 from services import EXTENSION, Services, current_services
 from spool import Spool
+from storage import registry
 from sweep.sweeper import Sweeper
 
 
@@ -82,7 +82,7 @@ def create_app(overrides: Mapping[str, str] | None = None, services: Mapping[str
 def _services(app: Flask, settings: Config) -> Services:
     return Services(
         database=models.init_app(app, settings.sqlalchemy_database_uri, settings.web_threads + settings.store_threads),
-        storage=storage.from_config(settings),
+        storage=registry.create(settings.storage, settings.storage_settings),
         spool=Spool(settings.spool_dir, settings.spool_max_bytes),
         transfers=ProcessSlots(),
         host_slots=HostSlots(settings.ferry_data / "slots"),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from typing import Any
 from dotenv import load_dotenv
 from flask import current_app
 
+import config_fields
 import config_types as types
+from config_fields import declared, setting
 from config_types import RETIRED, Rate
 from database import redis_options, urls
 from database.redis_options import RedisOptions
+from storage import registry
 
 
 class ConfigError(ValueError):
@@ -31,19 +34,13 @@ def _broker_url(value: str) -> str:
     return value
 
 
-def _setting(theme: str, default: str, parse: Callable[[str], Any], help: str, *, secret: bool = False) -> Any:
-    """Declare a setting. `secret`: kept out of the repr and of errors."""
-    meta = {"theme": theme, "default": default, "parse": parse, "help": help, "secret": secret}
-    return field(repr=not secret, metadata=meta)
-
-
-_service = partial(_setting, "Web service")
-_storage = partial(_setting, "Storage")
-_spool = partial(_setting, "Database and spool")
-_queue = partial(_setting, "Queue")
-_limits = partial(_setting, "Limits")
-_security = partial(_setting, "Security")
-_timing = partial(_setting, "Timing")
+_service = partial(setting, "Web service")
+_storage = partial(setting, "Storage")
+_spool = partial(setting, "Database and spool")
+_queue = partial(setting, "Queue")
+_limits = partial(setting, "Limits")
+_security = partial(setting, "Security")
+_timing = partial(setting, "Timing")
 _up_to_1h, _up_to_100d = types.duration("1s", "1h"), types.duration("1s", "100d")
 
 
@@ -62,29 +59,11 @@ class Config:
     store_threads: int = _service("4", types.integer(1, 64), "Threads of each web process for async uploads.")
     log_format: str = _service("json", types.one_of("json", "text"), "Log lines.")
 
-    storage: str = _storage("s3", types.one_of("s3", "memory"), "Backend: s3, or memory (for tests; lost at exit).")
-    s3_bucket_name: str = _storage("ferry", types.bucket, "Bucket for the objects.")
-    s3_endpoint_url: str = _storage("", types.http_url, "URL of an S3-compatible server. Empty: AWS.")
-    s3_bucket_base_url: str = _storage(
-        "", types.http_url, "Public URL of the bucket or its CDN, in front of a file's key. Empty: the endpoint's."
+    storage: str = _storage(
+        registry.DEFAULT, types.one_of(*registry.BACKENDS), "Backend: s3, or memory (for tests; lost at exit)."
     )
-    aws_default_region: str = _storage("", types.region, "Region. Empty: AWS_REGION, ~/.aws or us-east-1.")
-    aws_region: str = _storage("", types.region, "Region if AWS_DEFAULT_REGION is empty.")
-    s3_prefix: str = _storage("", types.key_prefix, "Prefix of every key, such as uploads/")
-    s3_part_threads: int = _storage("4", types.integer(1, 64), "Concurrent parts of each process, 8 MiB each.")
-    s3_addressing: str = _storage(
-        "auto",
-        types.one_of("auto", "path", "virtual"),
-        "Bucket in URLs. auto: path with S3_ENDPOINT_URL or dotted name.",
-    )
-    s3_checksum: str = _storage(
-        "crc32", types.one_of("crc32", "md5", "none"), "Checksum of each part; the next one if the storage rejects it."
-    )
-    s3_sign_payload: bool = _storage("0", types.boolean, "Sign payloads too, at the cost of a SHA-256.")
-    s3_sse: str = _storage(
-        "", types.one_of("AES256", "aws:kms", "aws:kms:dsse"), "Server-side encryption. Empty: the bucket's default."
-    )
-    s3_sse_kms_key_id: str = _storage("", types.kms_key, "KMS key. S3_SSE defaults to aws:kms if this is set.")
+    storage_settings: Any
+    """The settings of that backend, as it declares them."""
 
     sqlalchemy_database_uri: str = _spool(
         "sqlite:///{ferry_data}/ferry.db",
@@ -177,22 +156,15 @@ class Config:
 
         Raises ConfigError with a line for every invalid or retired setting.
         """
-        values: dict[str, Any] = {}
         errors = [f"{name}: {RETIRED[name]}" for name in RETIRED if env.get(name, "").strip()]
-        for item in fields(cls):
-            name, meta = item.name.upper(), item.metadata
-            text = env.get(name, "").strip() or meta["default"]
-            text = text.replace("{ferry_data}", str(values.get("ferry_data", "")))
-            try:
-                values[item.name] = meta["parse"](text) if text else _empty(str(item.type))
-            except ValueError as error:
-                values[item.name] = ""
-                errors.append(f"{name}={'(hidden)' if meta['secret'] or '@' in text else text}: {error}")
-        if values["s3_sse_kms_key_id"] and values["s3_sse"] == "AES256":
-            errors.append("S3_SSE_KMS_KEY_ID: requires S3_SSE=aws:kms or aws:kms:dsse")
+        values = config_fields.read(cls, env, errors)
+        backends = {
+            name: config_fields.parse(backend.settings, env, errors, values)
+            for name, backend in registry.BACKENDS.items()
+        }
         if errors:
             raise ConfigError("Ferry can't start with these settings:\n  " + "\n  ".join(errors))
-        return cls(**values)
+        return cls(**values, storage_settings=backends[values["storage"]])
 
     @property
     def is_loopback(self) -> bool:
@@ -233,15 +205,16 @@ class Config:
         """Seconds between two listings of multipart uploads: a fifth of ORPHAN_GRACE, at most ten minutes."""
         return min(600, max(1, self.orphan_grace // 5))
 
-    @property
-    def encryption(self) -> str:
-        """Server-side encryption of new objects; empty: the bucket's default."""
-        return self.s3_sse or ("aws:kms" if self.s3_sse_kms_key_id else "")
+
+def _declared() -> dict[str, Mapping[str, Any]]:
+    found = [declared(Config), *(declared(backend.settings) for backend in registry.BACKENDS.values())]
+    settings = {name.upper(): meta for each in found for name, meta in each.items()}
+    themes = list(dict.fromkeys(meta["theme"] for meta in settings.values()))
+    return dict(sorted(settings.items(), key=lambda setting: themes.index(setting[1]["theme"])))
 
 
-def _empty(annotation: str) -> Any:
-    """The value of a setting without a text: None or () where the field's type has it, else an empty text."""
-    return None if annotation.endswith("| None") else () if annotation.startswith("tuple") else ""
+SETTINGS = _declared()
+"""The metadata of every setting, those of all backends too, by its name and grouped by theme."""
 
 
 def load(overrides: Mapping[str, str] | None = None) -> Config:

@@ -188,34 +188,6 @@ def media_types(value: str) -> tuple[str, ...]:
     raise ValueError("must be media types with commas between them, such as image/*, application/pdf")
 
 
-def key_prefix(value: str) -> str:
-    """Parse the prefix of all keys in the bucket."""
-    if re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*/)+", value) and len(value) <= 512:
-        return value
-    raise ValueError("must end with a slash and be of letters, digits, '.', '_', '-' (512 at most), such as uploads/")
-
-
-def bucket(value: str) -> str:
-    """Parse the name of a bucket."""
-    if re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
-        return value
-    raise ValueError("must be 3 to 63 lower-case letters, digits, '.' and '-', as S3 has it")
-
-
-def region(value: str) -> str:
-    """Parse the name of a region."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", value):
-        return value
-    raise ValueError("must be the name of a region, such as eu-central-1")
-
-
-def kms_key(value: str) -> str:
-    """Parse the id, alias or ARN of a KMS key."""
-    if re.fullmatch(r"[A-Za-z0-9:/_.-]{1,512}", value):
-        return value
-    raise ValueError("must be the id, the alias or the ARN of a KMS key")
-
-
 def http_url(value: str) -> str:
     """Parse an HTTP URL; a slash at its end is dropped."""
     if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value) and has_valid_port(value):

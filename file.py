@@ -79,12 +79,12 @@ def new_file(
     overwrites only its own object. The id comes first, so that `list_objects(prefix + id)` finds the object.
     Times are by this host's clock until `transitions.insert` replaces them with the database's.
     """
-    settings, now = config.current(), datetime.now(UTC)
+    now = datetime.now(UTC)
     id = str(uuid_utils.uuid7())
     return File(
         id=id,
         name=name,
-        key=f"{settings.s3_prefix}{id}--{rename_file(name, now)}",
+        key=f"{current_services().storage.prefix}{id}--{rename_file(name, now)}",
         content_type=content_type,
         detected_type=detected_type,
         owner=owner,

@@ -68,7 +68,6 @@ def doctor() -> None:
         *_database(),
         *_broker(),
         *_workers(),
-        *_region(),
         *current_services().storage.diagnose(),
         *spool_checks(),
     ]
@@ -102,14 +101,6 @@ def _database_clock() -> Iterator[Check]:
     if abs(skew) > _MAX_CLOCK_SKEW:
         offset = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this host's"
         yield Check("clock", False, f"the database's is {offset}. Set both by NTP: links are signed by this host's.")
-
-
-def _region() -> Iterator[Check]:
-    """Report AWS_DEFAULT_REGION and AWS_REGION that differ: boto3 reads the first, most other programs the second."""
-    settings = config.current()
-    used, other = settings.aws_default_region, settings.aws_region
-    if used and other and used != other:
-        yield Check("region", True, f"AWS_DEFAULT_REGION={used} counts, AWS_REGION={other} does not")
 
 
 def _broker() -> Iterator[Check]:

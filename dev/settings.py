@@ -1,18 +1,12 @@
-"""Generate docs/settings.md, README's table of settings and .env.example from config.py: `python -m dev.settings`."""
+"""Generate docs/settings.md, .env.example and README's table from the declared settings: `python -m dev.settings`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import fields
 from itertools import groupby
-from typing import Any
 
-from config import Config
+from config import SETTINGS
 from dev.parts import ROOT
-
-SETTINGS: dict[str, Mapping[str, Any]] = {item.name.upper(): item.metadata for item in fields(Config)}
-"""The metadata of each setting, by its name."""
 
 COMMON = (
     "FERRY_DATA", "HOST", "PORT", "SQLALCHEMY_DATABASE_URI", "CELERY_BROKER_URL", "S3_BUCKET_NAME", "S3_ENDPOINT_URL",

@@ -154,6 +154,9 @@ class Stream(Protocol):
 class Storage(ABC):
     """Objects by key. Thread-safe; every failure raises a StorageError."""
 
+    prefix = ""
+    """Prefix of the keys of new objects. Keys are passed and returned whole, with whatever prefix they have."""
+
     @abstractmethod
     def put(
         self,

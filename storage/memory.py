@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from storage.base import Check, MultipartUpload, Stat, Storage, StorageMismatch, StorageMissing, Stream
 from storage.parts import Buffers, Observer, part_sizes, split
@@ -11,14 +12,24 @@ from storage.parts import Buffers, Observer, part_sizes, split
 _CHUNK = 1 << 20
 
 
+@dataclass(frozen=True)
+class MemorySettings:
+    """None."""
+
+
 class MemoryStorage(Storage):
     """A dict of objects. Access to one entry is atomic, so threads need no lock."""
 
-    def __init__(self, base_url: str = "") -> None:
+    def __init__(self, base_url: str = "memory:") -> None:
         self._base_url = base_url
         self._objects: dict[str, bytes] = {}
         self.headers: dict[str, tuple[str, str | None]] = {}
         self._buffers = Buffers()
+
+    @classmethod
+    def from_settings(cls, settings: MemorySettings) -> MemoryStorage:
+        """Create an empty storage."""
+        return cls()
 
     def put(
         self,
@@ -70,7 +81,7 @@ class MemoryStorage(Storage):
         pass
 
     def url(self, key: str) -> str:
-        return f"{self._base_url or 'memory:'}/{key}"
+        return f"{self._base_url}/{key}"
 
     def presigned_url(self, key: str, expires: int, *, content_type: str, disposition: str) -> str:
         return f"memory:{key}"

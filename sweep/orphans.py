@@ -39,7 +39,7 @@ _BEFORE_ALL_IDS, _AFTER_ALL_IDS = "", "g"
 
 def sweep_multipart_uploads(report: Report) -> None:
     """Abort orphaned multipart uploads under the prefix."""
-    prefix = config.current().s3_prefix
+    prefix = current_services().storage.prefix
     grace = _grace(prefix, report)
     abort = current_services().storage.abort_multipart_upload
     for page in _pages(upload for upload in _multipart_uploads(prefix) if parse_file_id(upload.key, prefix)):
@@ -77,7 +77,7 @@ def _multipart_uploads(prefix: str) -> Iterator[MultipartUpload]:
 
 def sweep_objects(report: Report) -> None:
     """Remove orphaned objects under the prefix; flag COMPLETE files whose object is missing."""
-    prefix = config.current().s3_prefix
+    prefix = current_services().storage.prefix
     grace = _grace(prefix, report)
     after = _BEFORE_ALL_IDS
     stats = current_services().storage.list_objects(prefix)

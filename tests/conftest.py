@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 
 import shutdown
 from app import create_app
-from config import Config
+from config import SETTINGS
 from dev import parts
 from dev.process import Process, free_port
 from spool import Spool
@@ -27,8 +27,8 @@ from tests.stack import Stack
 
 # The developer's own settings must not reach the tests.
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
-for setting in Config.__dataclass_fields__:
-    os.environ.pop(setting.upper(), None)
+for setting in SETTINGS:
+    os.environ.pop(setting, None)
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +73,6 @@ def settings(tmp_path: Path, empty_database: Path, valkey: str) -> dict[str, str
         "FERRY_DATA": str(tmp_path),
         "STORAGE": "memory",
         "CELERY_BROKER_URL": valkey,
-        "S3_BUCKET_BASE_URL": "https://cdn.example.com",
         "MAX_FILE_SIZE": "10MiB",
         "LEASE_DURATION": "3",
         "MAX_ATTEMPTS": "5",

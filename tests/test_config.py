@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from app import create_app
-from config import Config, ConfigError
+from config import SETTINGS, Config, ConfigError
 from config_types import RETIRED
-from dev.settings import SETTINGS
 
 
 def test_an_empty_environment_gives_every_default() -> None:
@@ -67,6 +66,15 @@ def test_all_invalid_settings_are_reported_at_once() -> None:
 
     assert "PORT=x" in str(refused.value)
     assert "WEB_THREADS=0" in str(refused.value)
+
+
+def test_invalid_settings_of_a_backend_are_reported_with_the_others() -> None:
+    env = {"PORT": "x", "S3_PREFIX": "up", "S3_SSE": "AES256", "S3_SSE_KMS_KEY_ID": "alias/ferry", "STORAGE": "memory"}
+    with pytest.raises(ConfigError) as refused:
+        Config.from_env(env)
+
+    for line in ("PORT=x: ", "S3_PREFIX=up: ", "S3_SSE_KMS_KEY_ID: requires S3_SSE=aws:kms or aws:kms:dsse"):
+        assert f"\n  {line}" in str(refused.value)
 
 
 @pytest.mark.parametrize("name", RETIRED)

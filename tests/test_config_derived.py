@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from config import Config, ConfigError
+from config import Config
 
 
 @pytest.mark.parametrize(
@@ -40,24 +40,6 @@ def test_a_loopback_host_is_recognised(host: str, local: bool) -> None:
 )
 def test_an_ipv6_host_is_bound_in_brackets(host: str, bind: str) -> None:
     assert Config.from_env({"HOST": host}).bind == bind
-
-
-@pytest.mark.parametrize(
-    ("env", "encryption"),
-    [
-        ({}, ""),
-        ({"S3_SSE": "AES256"}, "AES256"),
-        ({"S3_SSE_KMS_KEY_ID": "alias/ferry"}, "aws:kms"),
-        ({"S3_SSE": "aws:kms:dsse", "S3_SSE_KMS_KEY_ID": "arn:aws:kms:eu-west-1:1:key/a-b"}, "aws:kms:dsse"),
-    ],
-)
-def test_a_kms_key_implies_kms_encryption(env: dict[str, str], encryption: str) -> None:
-    assert Config.from_env(env).encryption == encryption
-
-
-def test_an_unused_kms_key_stops_the_start() -> None:
-    with pytest.raises(ConfigError, match="S3_SSE_KMS_KEY_ID"):
-        Config.from_env({"S3_SSE": "AES256", "S3_SSE_KMS_KEY_ID": "alias/ferry"})
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,6 @@ HOSTS = types.list_of(types.trusted_host)
         (types.host, "localhost", "localhost"),
         (HOSTS, "Ferry.example.com, [::1],2001:DB8::0:1", ("ferry.example.com", "[::1]", "[2001:db8::1]")),
         (types.media_types, "Image/*, application/pdf", ("image/*", "application/pdf")),
-        (types.key_prefix, "uploads/", "uploads/"), (types.key_prefix, "a/b.c/", "a/b.c/"),
-        (types.bucket, "my.bucket-1", "my.bucket-1"), (types.region, "eu-central-1", "eu-central-1"),
-        (types.kms_key, "alias/ferry", "alias/ferry"),
         (types.http_url, "https://s3.example.com/base/", "https://s3.example.com/base"),
         (types.http_url, "http://[::1]:9000", "http://[::1]:9000"),
     ],
@@ -64,10 +61,6 @@ def test_an_accepted_text_has_its_value(parse: Callable[[str], Any], text: str, 
         *((types.host, text, "without port and zone") for text in ("127.0.0.1:5000", "fe80::1%eth0", "no such host")),
         *((HOSTS, text, "without ports") for text in ("*", "a.example.com,", "[::1]:5000", "[fe80::1%eth0]")),
         *((types.media_types, text, "media types with commas") for text in ("image", "*/*", "text/html,", "a/b; c=d")),
-        *((types.key_prefix, text, "must end with a slash") for text in ("uploads", "../up/", "a//", "a" * 512 + "/")),
-        *((types.bucket, text, "3 to 63 lower-case letters") for text in ("ab", "My Bucket", "a" * 64, "-abc")),
-        (types.region, "../x", "the name of a region"),
-        (types.kms_key, "no sense", "the id, the alias or the ARN"),
         *(
             (types.http_url, text, "an http:// or https:// address")
             for text in ("localhost:9000", "http://s3:port", "http://s3:0", "http://s3:99999", "http://u:p@s3", "http://s3?a")

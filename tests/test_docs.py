@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 import redis
 
+from config import SETTINGS
 from database.redis_options import parse
 from dev import parts, settings
 from dev.errors import page
 from dev.process import Process, free_port
-from dev.settings import SETTINGS, accepted
+from dev.settings import accepted
 from tests.stack import Stack
 
 

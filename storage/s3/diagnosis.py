@@ -37,6 +37,8 @@ class DiagnosedStorage(Protocol):
 
     def describe(self) -> str: ...
 
+    def describe_region(self) -> str: ...
+
     def describe_proxy(self) -> str: ...
 
 
@@ -44,6 +46,8 @@ def diagnose(storage: DiagnosedStorage, boto: Callable[[], Any]) -> Iterator[Che
     """Check reachability, clock, bucket and permissions, and describe the endpoint. Leaves nothing behind."""
     bucket = storage.bucket
     dates: list[str] = []
+    if region := storage.describe_region():
+        yield Check("region", True, region)
     # A malformed proxy variable keeps the client from being created, which the next check reports.
     with suppress(StorageError):
         if proxy := storage.describe_proxy():

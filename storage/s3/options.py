@@ -15,6 +15,8 @@ class S3Options:
     """S3_ADDRESSING: auto, path or virtual."""
     region: str = ""
     """Empty: boto3's own."""
+    ignored_region: str = ""
+    """AWS_REGION, if AWS_DEFAULT_REGION overrides it: boto3 reads that one, most other programs AWS_REGION."""
     checksum: str = "crc32"
     """S3_CHECKSUM: crc32, md5 or none."""
     encryption: str = ""

@@ -31,6 +31,7 @@ from storage.s3.options import S3Options
 from storage.s3.part_uploader import retry_mismatch
 from storage.s3.resources import LazyResources
 from storage.s3.resume import ListedPart
+from storage.s3.settings import S3Settings
 
 
 class S3Storage(Storage):
@@ -60,6 +61,19 @@ class S3Storage(Storage):
         )
         self._objects = ObjectClient(bucket, self._resources, self._options, sign_payload=sign_payload)
         self._multipart = MultipartUploads(self._objects)
+
+    @classmethod
+    def from_settings(cls, settings: S3Settings) -> S3Storage:
+        """Create the configured storage."""
+        return cls(
+            bucket=settings.s3_bucket_name,
+            prefix=settings.s3_prefix,
+            endpoint=settings.s3_endpoint_url,
+            part_threads=settings.s3_part_threads,
+            sign_payload=settings.s3_sign_payload,
+            base_url=settings.s3_bucket_base_url,
+            options=settings.options,
+        )
 
     def put(
         self,
@@ -140,6 +154,13 @@ class S3Storage(Storage):
         endpoint = f"region {client.region}, {style} addressing at {client.bucket_url}"
         encryption = f", encryption {self._options.encryption}" if self._options.encryption else ""
         return f"{endpoint}, checksums {self._objects.checksums.kind}{encryption}"
+
+    def describe_region(self) -> str:
+        """Return a line about two variables that name different regions; empty if they don't."""
+        used, ignored = self._options.region, self._options.ignored_region
+        if ignored in ("", used):
+            return ""
+        return f"AWS_DEFAULT_REGION={used} counts, AWS_REGION={ignored} does not"
 
     def describe_proxy(self) -> str:
         """Return a line about the proxy between this host and the storage; empty if no variable names one."""

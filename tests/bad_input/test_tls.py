@@ -53,7 +53,6 @@ def secure(tmp_path_factory: pytest.TempPathFactory, empty_database: Path, valke
         "FERRY_DATA": str(data),
         "PORT": str(port),
         "STORAGE": "memory",
-        "S3_BUCKET_BASE_URL": "https://cdn.example.com",
         "CELERY_BROKER_URL": valkey,
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{data}/ferry.db",
     }

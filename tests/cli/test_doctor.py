@@ -145,10 +145,3 @@ def test_clock_skew_is_reported(app: Flask, monkeypatch: pytest.MonkeyPatch, ske
 )
 def test_advice_depends_on_the_databases_message(message: str, advice: str) -> None:
     assert advice in next(remedy for pattern, remedy in _DATABASE_ADVICE if re.search(pattern, message))
-
-
-def test_the_region_in_use_is_reported_if_two_are_set(settings: dict[str, str]) -> None:
-    app = create_app(settings | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "eu-central-1"})
-    ran = app.test_cli_runner().invoke(args=["doctor"])
-
-    assert "AWS_DEFAULT_REGION=eu-west-1 counts, AWS_REGION=eu-central-1 does not" in ran.output

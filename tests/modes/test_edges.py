@@ -58,7 +58,7 @@ def test_a_file_of_any_size_is_stored_unchanged(client: FlaskClient, mode: str, 
         file = client.get(answer.headers["Location"]).get_json()
 
         assert (file["status"], file["size"]) == ("COMPLETE", size)
-        key = file["url"].removeprefix("https://cdn.example.com/")
+        key = file["url"].rpartition("/")[2]
         found = hashlib.sha256()
         for chunk in current_services().storage.open(key):
             found.update(chunk)

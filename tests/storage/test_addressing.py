@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config import Config
-from storage import from_config
+from storage import registry
 from storage.s3.options import S3Options
 from storage.s3.storage import S3Storage
 from tests.storage.tampered_s3 import s3
@@ -62,7 +62,8 @@ def test_the_region_is_boto3s_and_then_aws_region(
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    storage = from_config(Config.from_env(env | {"S3_ENDPOINT_URL": "http://127.0.0.1:1"}))
+    config = Config.from_env(env | {"S3_ENDPOINT_URL": "http://127.0.0.1:1"})
+    storage = registry.create(config.storage, config.storage_settings)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k" * 16)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s" * 16)
     assert isinstance(storage, S3Storage)

@@ -64,6 +64,9 @@ class Objects(MemoryStorage):
         self.removed.append((key, version))
         super().delete(key)
 
+    def describe_region(self) -> str:
+        return ""
+
     def describe_proxy(self) -> str:
         return ""
 

@@ -64,7 +64,8 @@ class TestStorage:
     ) -> None:
         """MinIO lists the uploads of a whole key, and in later versions of a whole bucket."""
         objects = kind()
-        app = create_app(settings | {"S3_PREFIX": "uploads/"}, {"storage": objects})
+        objects.prefix = "uploads/"
+        app = create_app(settings, {"storage": objects})
         with app.app_context():
             working, ended, twice = claimed("normal", 30), claimed("normal", 30), claimed("async", 30)
             assert transitions.set_error(ended, "server-stopped")
@@ -81,7 +82,8 @@ class TestStorage:
 
     def test_credentials_limited_to_the_prefix_do_not_end_the_sweep(self, settings: dict[str, str]) -> None:
         objects = LimitedToPrefix()
-        app = create_app(settings | {"S3_PREFIX": "uploads/"}, {"storage": objects})
+        objects.prefix = "uploads/"
+        app = create_app(settings, {"storage": objects})
         with app.app_context():
             ended = claimed("normal", 30)
             assert transitions.set_error(ended, "server-stopped")
