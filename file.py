@@ -25,15 +25,17 @@ from pybase64 import b64encode_as_string
 
 import config
 from content.filenames import safe_name
+from content.hashing import Hashing
 from content.policy import safe_headers
 from database.engine import UNAVAILABLE, ping, was_rolled_back
 from lifecycle import attempts, deletion, queries, transitions
-from lifecycle.hashing import HashingStream
+from lifecycle.leases import Lease
 from logs import for_file
 from models import File, UploadStatus
 from problems import AttemptsExhausted, LeaseLost, Problem, is_invalid_request
 from quotas import storage_quota
 from services import current_services
+from storage import Stat
 
 log = logging.getLogger("ferry.file")
 
@@ -108,8 +110,8 @@ def receive(row: File, stream: Iterator[bytes], max_bytes: int | None = None, cl
         ping()
     else:
         quota = storage_quota.unreserved_allowance(row.owner)
-    hashing = HashingStream(stream, quota=quota)
-    current_services().spool.write(row.id, hashing.chunks(), max_bytes, client)
+    with Hashing() as hashing:
+        current_services().spool.write(row.id, _hashed(stream, hashing, quota), max_bytes, client)
     row.size, row.sha256, row.spool = hashing.size, hashing.sha256, current_services().spool.identity
     row.reserved = hashing.size
     try:
@@ -123,6 +125,14 @@ def receive(row: File, stream: Iterator[bytes], max_bytes: int | None = None, cl
             current_services().spool.delete(row.id)
         raise
     log.info("upload.accepted: %d bytes", row.size, extra=for_file(row.id))
+
+
+def _hashed(stream: Iterator[bytes], hashing: Hashing, quota: storage_quota.QuotaAllowance | None) -> Iterator[bytes]:
+    for chunk in stream:
+        hashing.update(chunk)
+        if quota:
+            quota.check(hashing.size)
+        yield chunk
 
 
 def upload_file(id: str) -> None:
@@ -173,13 +183,9 @@ def store(row: File, stream: Iterator[bytes], max_bytes: int | None = None) -> N
     limit = config.current().max_file_size if max_bytes is None else max_bytes
     limit = limit if row.size is None else row.size
     try:
-        content_type, disposition = safe_headers(row.name, row.detected_type)
         with current_services().leases.renewing(row) as lease:
-            with HashingStream(stream, row.size, row.sha256, lease=lease, quota=_reservation(row)) as hashing:
-                stored = current_services().storage.put(
-                    row.key, hashing.raw(), max_bytes=limit, content_type=content_type, disposition=disposition,
-                    observer=hashing, attempt=0 if row.mode == "normal" else row.attempt,
-                )  # fmt: skip
+            with Hashing() as hashing:
+                stored = _send(row, _checked(stream, lease, _reservation(row)), limit, hashing, lease)
             lease.check()
             attempts.complete(row, hashing.size, hashing.sha256, stored.version)
     except LeaseLost as error:
@@ -190,6 +196,40 @@ def store(row: File, stream: Iterator[bytes], max_bytes: int | None = None) -> N
         else:
             attempts.fail(row, error)
         raise
+
+
+def _send(row: File, stream: Iterator[bytes], max_bytes: int, hashing: Hashing, lease: Lease) -> Stat:
+    """Store the stream part by part; verify size and digest, if the row has them, before the last part is sent."""
+    content_type, disposition = safe_headers(row.name, row.detected_type)
+    with current_services().storage.upload(
+        row.key,
+        content_type=content_type,
+        disposition=disposition,
+        max_bytes=max_bytes,
+        attempt=0 if row.mode == "normal" else row.attempt,
+    ) as upload:
+        lease.upload = upload
+        for part in upload.split(stream):
+            try:
+                part.retain()
+                hashing.update(part.body, part.release)
+                if part.last:
+                    hashing.verify(row.size, row.sha256)
+            except BaseException:
+                part.release()
+                raise
+            upload.write(part)
+        return upload.complete()
+
+
+def _checked(stream: Iterator[bytes], lease: Lease, quota: storage_quota.QuotaAllowance | None) -> Iterator[bytes]:
+    """The stream, until the lease is lost or the quota exhausted."""
+    for chunk in stream:
+        lease.check()
+        lease.received += len(chunk)
+        if quota:
+            quota.check(lease.received)
+        yield chunk
 
 
 def _reservation(row: File) -> storage_quota.QuotaAllowance | None:

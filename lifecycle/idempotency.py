@@ -16,9 +16,9 @@ from sqlalchemy import Double, String, Table, bindparam, delete, insert, select,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from content.hashing import Hashing
 from database.engine import UNAVAILABLE, Base, DatabaseTime, connect, execute
 from lifecycle import queries
-from lifecycle.hashing import HashingStream
 from models import File, UploadStatus
 from problems import IdempotencyKeyInUse, IdempotencyKeyInvalid, IdempotencyKeyReused
 from services import current_services
@@ -86,9 +86,9 @@ def require_same_request(existing: File, request: File, stream: Iterator[bytes])
     Raises IdempotencyKeyReused if the requests differ, IdempotencyKeyInUse if the existing file was deleted meanwhile:
     the next repetition creates a new one.
     """
-    hashing = HashingStream(stream)
-    for _ in hashing.chunks():
-        pass
+    with Hashing() as hashing:
+        for chunk in stream:
+            hashing.update(chunk)
     sent = (request.mode, request.name, hashing.size, hashing.sha256, _ttl(request))
     if sent != (existing.mode, existing.name, existing.size, existing.sha256, _ttl(existing)):
         raise IdempotencyKeyReused

@@ -19,6 +19,7 @@ from lifecycle import transitions
 from logs import for_file
 from models import File
 from problems import LeaseLost
+from storage.base import Upload
 
 log = logging.getLogger("ferry.lease")
 
@@ -43,8 +44,10 @@ class Lease:
     def __init__(self, now: float) -> None:
         """`now`: seconds of the renewer's clock."""
         self._lost = threading.Event()
-        self._lock = threading.Lock()
-        self.received = self.stored = 0
+        self.received = 0
+        """Bytes of the upload that have arrived here."""
+        self.upload: Upload | None = None
+        """The handle that knows how many are stored."""
         self.last_written = (0, 0)
         """Progress that the row has."""
         self.last_written_at = now
@@ -52,14 +55,9 @@ class Lease:
         self.failed = False
         """Whether that failed."""
 
-    def add_stored(self, size: int) -> None:
-        """Add `size` bytes that are stored."""
-        with self._lock:
-            self.stored += size
-
     def counts(self) -> tuple[int, int]:
         """Bytes received, and bytes stored."""
-        stored = self.stored  # Read first: `stored` must never exceed `received`.
+        stored = self.upload.stored if self.upload else 0  # Read first: it must never exceed `received`.
         return self.received, stored
 
     def revoke(self) -> None:

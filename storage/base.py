@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from problems import Problem
-from storage.parts import Observer
+from storage.upload import Stat as Stat
+from storage.upload import Upload as Upload
 
 
 class StorageError(Problem):
@@ -110,19 +111,6 @@ class StorageWrongRegion(StorageError):
 
 
 @dataclass(frozen=True)
-class Stat:
-    """An object as the storage describes it."""
-
-    key: str
-    size: int
-    """Bytes."""
-    etag: str
-    """The storage's digest, without quotes."""
-    version: str | None = None
-    """Only if the bucket keeps versions."""
-
-
-@dataclass(frozen=True)
 class MultipartUpload:
     """An unfinished multipart upload: the object's key and the storage's upload id."""
 
@@ -158,29 +146,30 @@ class Storage(ABC):
     """Prefix of the keys of new objects. Keys are passed and returned whole, with whatever prefix they have."""
 
     @abstractmethod
-    def put(
+    def upload(
         self,
         key: str,
-        stream: Iterator[bytes],
         *,
-        max_bytes: int | None = None,
         content_type: str,
         disposition: str | None = None,
-        observer: Observer | None = None,
+        max_bytes: int | None = None,
         attempt: int = 0,
-    ) -> Stat:
-        """Store the stream under `key` in constant memory, verify the object and return its Stat.
+    ) -> Upload:
+        """Return the handle of a new upload to `key`, in constant memory; `complete` replaces an existing object.
 
-        An existing object is replaced. Exceptions of `stream` and `observer` propagate unchanged and leave neither
-        object nor parts. Raises StorageMismatch if the stored object differs.
-
-        `max_bytes`: upper bound of the stream's length; None if unknown. `content_type`, `disposition`: headers of the
-        object, if the storage keeps them. `observer`: sees every part, and is notified when the storage has
-        acknowledged it.
+        `content_type`, `disposition`: headers of the object, if the storage keeps them. `max_bytes`: upper bound of its
+        length; None if unknown.
 
         `attempt`: number of this attempt, from 1 on, if another may follow; `max_bytes` is then the exact length. A
         temporary failure leaves the parts, and later attempts send only the missing ones. 0: a single attempt.
         """
+
+    def put(self, key: str, stream: Iterator[bytes], **options: Any) -> Stat:
+        """Upload a whole stream, with the options of `upload`."""
+        with self.upload(key, **options) as upload:
+            for part in upload.split(stream):
+                upload.write(part)
+            return upload.complete()
 
     @abstractmethod
     def stat(self, key: str) -> Stat:

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from storage.base import Check, MultipartUpload, Stat, Storage, StorageMismatch, StorageMissing, Stream
-from storage.parts import Buffers, Observer, part_sizes, split
+from storage.base import Check, MultipartUpload, Stat, Storage, StorageMismatch, StorageMissing, Stream, Upload
+from storage.parts import Buffers, Part, part_sizes
 
 _CHUNK = 1 << 20
 
@@ -17,6 +17,28 @@ class MemorySettings:
     """None."""
 
 
+class MemoryUpload(Upload):
+    """Collects the parts."""
+
+    def __init__(
+        self, storage: MemoryStorage, key: str, headers: tuple[str, str | None], max_bytes: int | None
+    ) -> None:
+        super().__init__(part_sizes(max_bytes), storage.buffers)
+        self._storage, self._key, self._headers = storage, key, headers
+        self._bodies: list[bytes] = []
+
+    def write(self, part: Part) -> None:
+        self._bodies.append(bytes(part.body))
+        self.stored += len(part.body)
+        part.release()
+
+    def complete(self) -> Stat:
+        return self._storage.store(self._key, b"".join(self._bodies), self._headers)
+
+    def close(self, error: BaseException | None = None) -> None:
+        self._bodies.clear()
+
+
 class MemoryStorage(Storage):
     """A dict of objects. Access to one entry is atomic, so threads need no lock."""
 
@@ -24,33 +46,27 @@ class MemoryStorage(Storage):
         self._base_url = base_url
         self._objects: dict[str, bytes] = {}
         self.headers: dict[str, tuple[str, str | None]] = {}
-        self._buffers = Buffers()
+        self.buffers = Buffers()
 
     @classmethod
     def from_settings(cls, settings: MemorySettings) -> MemoryStorage:
         """Create an empty storage."""
         return cls()
 
-    def put(
+    def upload(
         self,
         key: str,
-        stream: Iterator[bytes],
         *,
-        max_bytes: int | None = None,
         content_type: str,
         disposition: str | None = None,
-        observer: Observer | None = None,
+        max_bytes: int | None = None,
         attempt: int = 0,
-    ) -> Stat:
-        parts = split(stream, part_sizes(max_bytes), self._buffers, observer)
-        bodies = []
-        for part in parts:
-            bodies.append(bytes(part.body))
-            part.release()
-            if observer:
-                observer.on_stored(len(bodies[-1]))
-        self._objects[key] = b"".join(bodies)
-        self.headers[key] = content_type, disposition
+    ) -> MemoryUpload:
+        return MemoryUpload(self, key, (content_type, disposition), max_bytes)
+
+    def store(self, key: str, body: bytes, headers: tuple[str, str | None]) -> Stat:
+        """Create or replace an object."""
+        self._objects[key], self.headers[key] = body, headers
         return self.stat(key)
 
     def stat(self, key: str) -> Stat:

@@ -7,9 +7,8 @@ last, at most 5 GiB.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from itertools import chain, repeat
-from typing import Protocol
 
 MIB = 1 << 20
 MIN_PART, DEFAULT_PART = 5 * MIB, 8 * MIB
@@ -62,15 +61,18 @@ class Buffers:
 
 
 class Part:
-    """Bytes of one part, in a buffer or, if the stream was one chunk, in that chunk. Reference-counted."""
+    """Bytes of one part, in a buffer or, if the stream was one chunk, in that chunk.
+
+    It has one owner, who releases it or hands it on. `retain` keeps the bytes for a second reader.
+    """
 
     last = False
-    """Whether the stream ends with this part."""
+    """Whether no other part follows."""
 
     def __init__(self, size: int, buffers: Buffers | None = None, data: bytes = b"") -> None:
         """Create an empty part for at most `size` bytes in a buffer or, without `buffers`, a full one of `data`."""
         self._lock, self._references = threading.Lock(), 1
-        self._on_release: Callable[[], None] | None = None
+        self._slots: tuple[threading.Semaphore, ...] = ()
         self._buffers, self._capacity = buffers, size
         self._memory: bytearray | bytes = buffers.acquire(size) if buffers else data
         self._length = 0 if buffers else len(data)
@@ -93,18 +95,18 @@ class Part:
         return chunk[taken:]
 
     def retain(self) -> None:
-        """Add a reference; its holder calls `release`."""
+        """Keep the bytes beyond the owner's `release`, until a further one."""
         with self._lock:
             self._references += 1
 
-    def on_release(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once the last reference is released. One callback a part; the caller holds a reference."""
-        self._on_release = callback
+    def occupy(self, *slots: threading.Semaphore) -> None:
+        """Release these acquired slots when the memory is free. Once a part; the caller is the owner."""
+        self._slots = slots
 
     def release(self) -> None:
-        """Drop one reference; the last one returns the buffer. Every holder calls it exactly once.
+        """Free the memory and the slots, or leave that to the second reader.
 
-        Raises RuntimeError if all references are released already: a further call would free another holder's bytes.
+        Raises RuntimeError if they are free already: a further call would free the bytes of another part.
         """
         with self._lock:
             if self._references == 0:
@@ -114,61 +116,39 @@ class Part:
                 return
         if self._buffers and isinstance(self._memory, bytearray):
             self._buffers.release(self._memory)
-        if self._on_release:
-            self._on_release()
+        for slot in self._slots:
+            slot.release()
 
 
-class Observer(Protocol):
-    """Observes an upload: receives each part, verifies the whole, is notified when bytes are stored."""
-
-    def on_part(self, part: Part) -> None:
-        """Receive the next full part. Calls `part.retain` to keep it after returning."""
-
-    def verify(self) -> None:
-        """Raise to reject the object, after all parts were received and before the last one is sent."""
-
-    def on_stored(self, size: int) -> None:
-        """Count `size` more bytes that the storage has acknowledged. Called from any thread, in any order."""
-
-
-def split(
-    stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers, observer: Observer | None = None
-) -> Generator[Part, None, None]:
+def split(stream: Iterator[bytes], sizes: Iterator[int], buffers: Buffers) -> Iterator[Part]:
     """Yield the stream in parts of the given sizes; the last may be shorter. At least one part, which may be empty.
 
-    The observer receives each part before it is yielded, and verifies all before the last one is. The consumer releases
-    each yielded part; a part that is not yielded is released here.
+    The consumer owns each yielded part.
     """
     size = next(sizes)
     first, second = next(stream, b""), next(stream, None)
     if second is None and len(first) <= size:
-        only = Part(len(first), data=first)
-        _notify(observer, only, last=True)
-        yield only
-        return
-    part: Part | None = Part(size, buffers)
+        part = Part(len(first), data=first)
+    else:
+        part = yield from _fill(chain((first, second or b""), stream), Part(size, buffers), sizes, buffers)
+    part.last = True
+    yield part
+
+
+def _fill(stream: Iterator[bytes], part: Part, sizes: Iterator[int], buffers: Buffers) -> Generator[Part, None, Part]:
+    """Yield every part that is followed by another one, and return the last."""
+    filling: Part | None = part
     try:
-        for chunk in chain((first, second or b""), stream):
+        for chunk in stream:
             rest = memoryview(chunk)
             while rest:
-                if part and part.full:
-                    _notify(observer, part)
-                    full, part = part, None
-                    yield full
-                part = part or Part(next(sizes), buffers)
+                if part.full:
+                    filling = None
+                    yield part
+                    filling = part = Part(next(sizes), buffers)
                 rest = part.add(rest)
-        if part:
-            _notify(observer, part, last=True)
-            last, part = part, None
-            yield last
-    finally:
-        if part:
-            part.release()
-
-
-def _notify(observer: Observer | None, part: Part, *, last: bool = False) -> None:
-    part.last = last
-    if observer:
-        observer.on_part(part)
-        if last:
-            observer.verify()
+    except BaseException:
+        if filling:
+            filling.release()
+        raise
+    return part

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from flask import Flask
 
@@ -21,18 +20,16 @@ ID = "01990000-0000-7000-8000-00000000000a"
 
 
 class FailingStorage(MemoryStorage):
-    """Raises `error`, if there is one, from `put` after it has read the whole stream."""
+    """Raises `error`, if there is one, at the end of an upload."""
 
     def __init__(self, error: Exception | None = None) -> None:
         super().__init__("https://cdn.example.com")
         self.error = error
 
-    def put(self, key: str, stream: Iterator[bytes], **options: Any) -> Stat:
+    def store(self, key: str, body: bytes, headers: tuple[str, str | None]) -> Stat:
         if self.error:
-            for _ in stream:
-                pass
             raise self.error
-        return super().put(key, stream, **options)
+        return super().store(key, body, headers)
 
 
 def chunks(*sizes: int) -> Iterator[bytes]:

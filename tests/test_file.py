@@ -12,10 +12,12 @@ from sqlalchemy.exc import OperationalError
 
 import file
 from lifecycle import queries, transitions
+from lifecycle.leases import Lease
 from models import File, UploadStatus
 from problems import IncompleteBody, LeaseLost
 from services import current_services
 from storage.base import Stat
+from storage.memory import MemoryStorage
 from tests.fakes import breaking, chunks, reload
 
 BODY = b"what was sent"
@@ -181,14 +183,14 @@ def test_a_lease_lost_during_the_upload_is_noticed_before_the_end(
     """The file does not become COMPLETE even if the row would still allow it."""
 
     storage = current_services().storage
-    put = storage.put
+    assert isinstance(storage, MemoryStorage)
+    store = storage.store
 
-    def put_and_lose_lease(*args: Any, **options: Any) -> Stat:
-        stat = put(*args, **options)
+    def store_and_lose_lease(*args: Any) -> Stat:
         current_services().leases.revoke_all()
-        return stat
+        return store(*args)
 
-    monkeypatch.setattr(storage, "put", put_and_lose_lease)
+    monkeypatch.setattr(storage, "store", store_and_lose_lease)
     with pytest.raises(LeaseLost):
         file.store(claimed, iter([BODY]))
 
@@ -204,3 +206,36 @@ def test_chunks_of_any_size_are_stored(app: Flask, claimed: File) -> None:
     file.store(claimed, chunks(1, 0, 70_000, 3))
 
     assert reload(claimed).size == 70_004
+
+
+def test_a_lost_lease_stops_the_stream(app: Flask) -> None:
+    lease = Lease(0)
+    stream = file._checked(iter([b"1", b"2", b"3"]), lease, None)
+    assert next(stream) == b"1"
+    lease.revoke()
+
+    with pytest.raises(LeaseLost):
+        next(stream)
+
+
+def test_received_bytes_are_counted_in_the_lease(app: Flask) -> None:
+    lease = Lease(0)
+    stream = file._checked(iter([b"123", b"45"]), lease, None)
+    next(stream)
+    assert lease.counts() == (3, 0)
+    next(stream)
+
+    assert lease.counts() == (5, 0)
+
+
+@pytest.mark.parametrize("size", [5, 9_000_000])
+def test_bytes_that_differ_from_the_spooled_ones_free_their_memory(app: Flask, size: int) -> None:
+    row = file.new_file("a.txt", "text/plain", "async")
+    file.receive(row, iter([bytes(size)]))
+    file.upload_file_from_stream(row.id, lambda _: iter([bytes(size - 1), b"?"]))
+
+    storage = current_services().storage
+    assert isinstance(storage, MemoryStorage)
+    assert reload(row).error == "bytes-damaged"
+    assert list(storage.list_objects()) == []
+    assert storage.buffers.free == storage.buffers.made

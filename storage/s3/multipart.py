@@ -9,13 +9,13 @@ from itertools import count, islice
 from urllib.parse import quote
 
 from storage.base import MultipartUpload, Stat, StorageError, StorageNoUpload, StorageUnavailable
-from storage.parts import Observer, Part
+from storage.parts import Part
 from storage.s3.checksums import Digests, UploadedPart, expected_object
 from storage.s3.client import map_botocore_errors
 from storage.s3.object_client import ObjectClient
 from storage.s3.options import SSE, SSE_KEY
 from storage.s3.part_uploader import retry_mismatch
-from storage.s3.resume import ListedPart, is_resumable, reusable_part
+from storage.s3.resume import ListedPart, reusable_part
 from storage.s3.retries import ATTEMPTS, pause
 from storage.s3.xml import complete_body, element_text
 
@@ -77,38 +77,19 @@ class MultipartUploads:
                     best = upload, parts
         return best
 
-    def send(
-        self,
-        upload: MultipartUpload,
-        parts: Iterator[Part],
-        observer: Observer | None,
-        existing: Mapping[int, ListedPart],
-        *,
-        keep: bool,
-    ) -> Stat:
-        """Send the parts that are not `existing`, then complete. `keep`: a failure leaves parts for the next attempt.
-
-        Aborts the upload after any other failure. Releases the parts.
-        """
-
-        def send_part(number: int, part: Part) -> UploadedPart:
-            uploaded = self._send_part(upload, number, part, existing.get(number))
-            if observer:
-                observer.on_stored(uploaded.size)
+    def send_part(
+        self, upload: MultipartUpload, number: int, part: Part, existing: ListedPart | None = None
+    ) -> UploadedPart:
+        """Return the existing part if its digest matches; send the part otherwise."""
+        if existing and (uploaded := reusable_part(existing, Digests(part.body))):
             return uploaded
-
+        query = f"partNumber={number}&uploadId={quote(upload.id, safe='')}"
         try:
-            uploaded = self._objects.resources.uploader.upload(parts, send_part)
-        except BaseException as error:
-            if not (keep and is_resumable(error)):
-                self._abort_quietly(upload)
-            raise
-        try:
-            return self.complete(upload, uploaded)
+            return retry_mismatch(lambda: self._objects.put(upload.key, part, query=query))
         except StorageError as error:
-            # Without a response the storage may still be assembling the parts: the sweep aborts much later.
-            if not isinstance(error, StorageUnavailable):
-                self._abort_quietly(upload)
+            # Some storages refuse to replace a part: the next attempt starts anew.
+            if existing and error.permanent:
+                raise StorageNoUpload from error
             raise
 
     def complete(self, upload: MultipartUpload, parts: list[UploadedPart]) -> Stat:
@@ -143,19 +124,6 @@ class MultipartUploads:
                     listing[int(item["PartNumber"])] = part
         return listing
 
-    def _send_part(self, upload: MultipartUpload, number: int, part: Part, existing: ListedPart | None) -> UploadedPart:
-        """Return the existing part if its digest matches; send the part otherwise."""
-        if existing and (uploaded := reusable_part(existing, Digests(part.body))):
-            return uploaded
-        query = f"partNumber={number}&uploadId={quote(upload.id, safe='')}"
-        try:
-            return retry_mismatch(lambda: self._objects.put(upload.key, part, query=query))
-        except StorageError as error:
-            # Some storages refuse to replace a part: the next attempt starts anew.
-            if existing and error.permanent:
-                raise StorageNoUpload from error
-            raise
-
     def _complete_once(self, upload: MultipartUpload, parts: list[UploadedPart]) -> Stat:
         response = self._objects.request(
             "POST",
@@ -167,8 +135,3 @@ class MultipartUploads:
         )
         etag = element_text("ETag", response.body.decode(errors="replace")).strip('"')
         return self._objects.verify(upload.key, expected_object(etag, parts), of_parts=True)
-
-    def _abort_quietly(self, upload: MultipartUpload) -> None:
-        """Abort. If this fails too, the sweep finds the upload by its key; the first failure is the one to report."""
-        with suppress(StorageError):
-            self.abort(upload)

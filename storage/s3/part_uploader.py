@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from storage.base import StorageError, StorageMismatch
 from storage.parts import Part
@@ -37,54 +37,57 @@ def retry_mismatch(send: Callable[[], T]) -> T:
         raise first
 
 
-class PartUploader:
+class PartThreads:
     """Threads that send parts, shared by all uploads of the process."""
 
     def __init__(self, threads: int) -> None:
         """`threads`: parts in flight over all uploads. A part holds its slot until its memory is free."""
         self._threads = ThreadPoolExecutor(threads, "ferry-part")
-        self._slots = threading.Semaphore(threads)
-
-    def upload(self, parts: Iterator[Part], send: Callable[[int, Part], T]) -> list[T]:
-        """Call `send(number, part)` for each part, numbers from 1 on; return the results in the order of the parts.
-
-        Releases every part. Raises what `parts` or the first failed `send` raises, once no other is running.
-        """
-        running: list[Future[T]] = []
-        upload_slots, failed = threading.Semaphore(MAX_PARTS_PER_UPLOAD), threading.Event()
-
-        def run(number: int, part: Part) -> T:
-            try:
-                return send(number, part)
-            except BaseException:
-                failed.set()
-                raise
-            finally:
-                part.release()
-
-        def free_slots() -> None:
-            self._slots.release()
-            upload_slots.release()
-
-        try:
-            for number, part in enumerate(parts, 1):
-                upload_slots.acquire()
-                self._slots.acquire()
-                part.on_release(free_slots)
-                running.append(self._submit(run, number, part))
-                if failed.is_set():
-                    break
-            return [future.result() for future in running]
-        finally:
-            wait(running)
+        self.slots = threading.Semaphore(threads)
+        self.submit = self._threads.submit
 
     def close(self) -> None:
         """Wait for the threads to end."""
         self._threads.shutdown()
 
-    def _submit(self, run: Callable[[int, Part], T], number: int, part: Part) -> Future[T]:
+
+class PartUploader(Generic[T]):
+    """Sends the parts of one upload in parallel."""
+
+    def __init__(self, threads: PartThreads, send: Callable[[int, Part], T]) -> None:
+        """`send(number, part)` is called for each part, with numbers from 1 on."""
+        self._threads, self._send = threads, send
+        self._slots = threading.Semaphore(MAX_PARTS_PER_UPLOAD)
+        self._failed = threading.Event()
+        self._running: list[Future[T]] = []
+
+    def write(self, part: Part) -> None:
+        """Send the part and release it. Blocks while too many are in flight. Raises what `results` raises."""
+        self._slots.acquire()
+        self._threads.slots.acquire()
+        part.occupy(self._slots, self._threads.slots)
         try:
-            return self._threads.submit(run, number, part)
+            if self._failed.is_set():
+                self.results()
+            self._running.append(self._threads.submit(self._run, len(self._running) + 1, part))
         except BaseException:
             part.release()
             raise
+
+    def results(self) -> list[T]:
+        """Return the results in the order of the parts, or raise the first failure, once no part is in flight."""
+        self.wait()
+        return [future.result() for future in self._running]
+
+    def wait(self) -> None:
+        """Wait until no part is in flight."""
+        wait(self._running)
+
+    def _run(self, number: int, part: Part) -> T:
+        try:
+            return self._send(number, part)
+        except BaseException:
+            self._failed.set()
+            raise
+        finally:
+            part.release()

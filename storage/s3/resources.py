@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from storage.s3.client import S3Client
 from storage.s3.http import HttpClient
-from storage.s3.part_uploader import PartUploader
+from storage.s3.part_uploader import PartThreads
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Resources:
 
     client: S3Client
     http: HttpClient
-    uploader: PartUploader
+    part_threads: PartThreads
 
     def close(self) -> None:
         """Wait for the threads and close all connections."""
-        self.uploader.close()
+        self.part_threads.close()
         self.http.close()
         self.client.boto.close()
 
@@ -40,7 +40,7 @@ class LazyResources:
             if self._resources is None:
                 client = self._create_client()
                 http = HttpClient(client.scheme, client.netloc, client.ca_bundle, client.proxy)
-                self._resources = Resources(client, http, PartUploader(self._part_threads))
+                self._resources = Resources(client, http, PartThreads(self._part_threads))
             return self._resources
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from storage.base import StorageError, StorageMismatch, StorageNoUpload
+from storage.base import StorageError, StorageMismatch, StorageNoUpload, StorageUnavailable
 from storage.s3.checksums import Digests, UploadedPart
 
 
@@ -33,3 +33,8 @@ def is_resumable(error: BaseException) -> bool:
     if not isinstance(error, StorageError):
         return True
     return not error.permanent and not isinstance(error, (StorageMismatch, StorageNoUpload))
+
+
+def is_unanswered(error: BaseException | None) -> bool:
+    """Return whether the storage may still be assembling the parts: the sweep aborts such an upload much later."""
+    return not isinstance(error, StorageError) or isinstance(error, StorageUnavailable)

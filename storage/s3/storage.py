@@ -6,9 +6,7 @@ boto3 sends what is needed at most once an upload; the bytes, and the HEAD that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from itertools import chain
+from collections.abc import Iterator
 from typing import Any
 
 from storage.base import (
@@ -16,22 +14,19 @@ from storage.base import (
     MultipartUpload,
     Stat,
     Storage,
-    StorageError,
     StorageMissing,
-    StorageUnavailable,
     Stream,
 )
-from storage.parts import Buffers, Observer, Part, part_sizes, split
-from storage.s3.checksums import UploadedPart, expected_etags, is_md5_etag, md5
+from storage.parts import Buffers, part_sizes, split
+from storage.s3.checksums import expected_etags, is_md5_etag
 from storage.s3.client import S3Client, describe_proxy, map_botocore_errors
 from storage.s3.diagnosis import diagnose
 from storage.s3.multipart import MultipartUploads
 from storage.s3.object_client import ObjectClient, check_size
 from storage.s3.options import S3Options
-from storage.s3.part_uploader import retry_mismatch
 from storage.s3.resources import LazyResources
-from storage.s3.resume import ListedPart
 from storage.s3.settings import S3Settings
+from storage.s3.upload import S3Upload
 
 
 class S3Storage(Storage):
@@ -75,28 +70,18 @@ class S3Storage(Storage):
             options=settings.options,
         )
 
-    def put(
+    def upload(
         self,
         key: str,
-        stream: Iterator[bytes],
         *,
-        max_bytes: int | None = None,
         content_type: str,
         disposition: str | None = None,
-        observer: Observer | None = None,
+        max_bytes: int | None = None,
         attempt: int = 0,
-    ) -> Stat:
+    ) -> S3Upload:
         headers = {"Content-Type": content_type} | ({"Content-Disposition": disposition} if disposition else {})
         headers |= self._options.encryption_headers
-        parts = split(stream, part_sizes(max_bytes), self.buffers, observer)
-        try:
-            first = next(parts)
-            if first.last:
-                return self._put_object(key, first, headers, observer)
-            upload, existing = self._start_multipart(key, first, headers, attempt)
-            return self._multipart.send(upload, chain((first,), parts), observer, existing, keep=attempt > 0)
-        finally:
-            parts.close()
+        return S3Upload(self._objects, self._multipart, self.buffers, key, headers, max_bytes, attempt)
 
     def stat(self, key: str) -> Stat:
         return self._objects.stat(key)
@@ -170,34 +155,3 @@ class S3Storage(Storage):
     @property
     def _boto(self) -> Any:
         return self._objects.boto
-
-    def _put_object(self, key: str, part: Part, headers: Mapping[str, str], observer: Observer | None) -> Stat:
-        """Store an object in one request and verify it. Releases the part."""
-        try:
-            stored = self._put_verified(key, part, headers)
-            if observer:
-                observer.on_stored(stored.size)
-            return stored
-        finally:
-            part.release()
-
-    def _put_verified(self, key: str, part: Part, headers: Mapping[str, str]) -> Stat:
-        try:
-            return retry_mismatch(lambda: self._objects.verify(key, self._objects.put(key, part, headers=headers)))
-        except StorageUnavailable:
-            # A lost response says nothing about the object: it may exist nevertheless.
-            with suppress(StorageError):
-                sent = UploadedPart(len(part.body), md5(part.body), computed=True)
-                return self._objects.verify(key, sent, lost=True)
-            raise
-
-    def _start_multipart(
-        self, key: str, first: Part, headers: Mapping[str, str], attempt: int
-    ) -> tuple[MultipartUpload, Mapping[int, ListedPart]]:
-        """Return the upload of an earlier attempt with its parts, or a new one. Releases the part on failure."""
-        try:
-            upload, existing = self._multipart.find_resumable(key) if attempt > 1 else (None, {})
-            return upload or self._multipart.create(key, headers), existing
-        except BaseException:
-            first.release()
-            raise

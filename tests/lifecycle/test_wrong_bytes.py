@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import copy
-from typing import Any
 
 import pytest
 
@@ -20,8 +18,8 @@ from tests.lifecycle.conftest import BODY
 class CorruptingStorage(MemoryStorage):
     """Stores other bytes than it is given, and detects it."""
 
-    def put(self, key: str, stream: Iterator[bytes], **options: Any) -> Stat:
-        super().put(key, iter([b"".join(stream)[::-1]]), content_type="text/plain")
+    def store(self, key: str, body: bytes, headers: tuple[str, str | None]) -> Stat:
+        super().store(key, body[::-1], headers)
         raise StorageMismatch
 
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
+from typing import TypeVar
 
 import pytest
 
 from storage.parts import Buffers, Part, split
-from storage.s3.part_uploader import PartUploader
+from storage.s3.part_uploader import PartThreads, PartUploader
 from tests.fakes import eventually
+
+T = TypeVar("T")
 
 
 @pytest.fixture
-def sender() -> Iterator[PartUploader]:
-    sender = PartUploader(threads=4)
-    yield sender
-    sender.close()
+def threads() -> Iterator[PartThreads]:
+    threads = PartThreads(4)
+    yield threads
+    threads.close()
 
 
 class Gate:
@@ -40,26 +43,32 @@ class Gate:
         return number
 
 
-def parts(buffers: Buffers, number: int) -> Iterator[Part]:
-    return split(iter([b"x" * 10] * number), repeat(10), buffers)
+def upload(threads: PartThreads, buffers: Buffers, number: int, send: Callable[[int, Part], T]) -> list[T]:
+    uploader = PartUploader(threads, send)
+    try:
+        for part in split(iter([b"x" * 10] * number), repeat(10), buffers):
+            uploader.write(part)
+        return uploader.results()
+    finally:
+        uploader.wait()
 
 
-def test_results_come_in_the_order_of_the_parts(sender: PartUploader) -> None:
+def test_results_come_in_the_order_of_the_parts(threads: PartThreads) -> None:
     gate = Gate()
     gate.open.set()
 
-    assert sender.upload(parts(Buffers(), 20), gate.send) == list(range(1, 21))
+    assert upload(threads, Buffers(), 20, gate.send) == list(range(1, 21))
 
 
-def test_memory_is_bounded(sender: PartUploader) -> None:
+def test_memory_is_bounded(threads: PartThreads) -> None:
     """One upload: three parts being sent and one being filled. Many: four being sent, and one being filled for each."""
     buffers, gate = Buffers(), Gate()
 
-    with ThreadPoolExecutor(8) as threads:
+    with ThreadPoolExecutor(8) as clients:
         try:
-            uploads = [threads.submit(sender.upload, parts(buffers, 20), gate.send)]
+            uploads = [clients.submit(upload, threads, buffers, 20, gate.send)]
             assert eventually(lambda: (gate.waiting, buffers.made) == (3, 4))
-            uploads += [threads.submit(sender.upload, parts(buffers, 20), gate.send) for _ in range(7)]
+            uploads += [clients.submit(upload, threads, buffers, 20, gate.send) for _ in range(7)]
             assert eventually(lambda: gate.waiting == 4)
         finally:
             gate.open.set()
@@ -70,7 +79,7 @@ def test_memory_is_bounded(sender: PartUploader) -> None:
     assert buffers.free == buffers.made
 
 
-def test_a_failing_part_stops_the_others_and_is_raised(sender: PartUploader) -> None:
+def test_a_failing_part_stops_the_others_and_is_raised(threads: PartThreads) -> None:
     buffers, sent = Buffers(), []
 
     def send(number: int, part: Part) -> None:
@@ -78,6 +87,6 @@ def test_a_failing_part_stops_the_others_and_is_raised(sender: PartUploader) -> 
         raise OSError(f"part {number}")
 
     with pytest.raises(OSError, match="part 1"):
-        sender.upload(parts(buffers, 100), send)
+        upload(threads, buffers, 100, send)
     assert len(sent) < 10
     assert buffers.free == buffers.made

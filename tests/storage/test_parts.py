@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, islice, repeat
+from threading import BoundedSemaphore
 
 import pytest
 from hypothesis import given, settings
@@ -71,18 +72,19 @@ def test_buffers_are_reused() -> None:
 
 
 def test_a_part_is_released_once_by_each_holder() -> None:
-    buffers, released = Buffers(), []
+    buffers, slots = Buffers(), BoundedSemaphore(1)
     part = Part(MIN_PART, buffers)
     part.retain()
-    part.on_release(lambda: released.append(buffers.free))
+    slots.acquire()
+    part.occupy(slots)
 
     part.release()
-    assert (buffers.free, released) == (0, [])
+    assert (buffers.free, slots.acquire(blocking=False)) == (0, False)
     part.release()
-    assert (buffers.free, released) == (1, [1])
+    assert (buffers.free, slots.acquire(blocking=False)) == (1, True)
     with pytest.raises(RuntimeError):
         part.release()
-    assert (buffers.free, released) == (1, [1])
+    assert (buffers.free, slots.acquire(blocking=False)) == (1, False)
 
 
 @pytest.mark.parametrize("breaks_after", [0, 1, 7, 8, 9, 20])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from storage.base import Storage
+from storage.contract import StorageContract
 from storage.memory import MemoryStorage
-from tests.storage.contract import StorageContract
 
 
 class TestMemory(StorageContract):
     @pytest.fixture
-    def storage(self) -> Storage:
+    def storage(self) -> MemoryStorage:
         return MemoryStorage()
 
-    def headers_of(self, storage: MemoryStorage, key: str) -> tuple[str | None, str | None]:  # type: ignore[override]
+    def headers_of(self, storage: MemoryStorage, key: str) -> tuple[str | None, str | None]:
         return storage.headers[key]

@@ -10,11 +10,10 @@ import requests
 
 from dev import parts
 from storage.base import Storage, StorageDenied, StorageNoBucket
+from storage.contract import StorageContract
 from storage.parts import MIN_PART
 from storage.s3.storage import S3Storage
-from tests.fakes import breaking
-from tests.storage.contract import StorageContract
-from tests.storage.observers import Broken
+from storage.upload_contract import Broken, breaking
 from tests.storage.tampered_s3 import s3
 
 

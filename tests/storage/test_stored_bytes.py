@@ -1,4 +1,4 @@
-"""Observers are notified of bytes that the storage confirmed, and of no others."""
+"""An upload counts the bytes that the storage confirmed, and no others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dev import parts
 from storage.base import StorageError
 from storage.parts import MIN_PART
 from tests.fakes import chunks
-from tests.storage.observers import RecordingObserver
 from tests.storage.tampered_s3 import TamperedS3, lost_response, never_sent, s3, with_headers
 
 
@@ -24,34 +23,36 @@ from tests.storage.tampered_s3 import TamperedS3, lost_response, never_sent, s3,
     ],
 )
 def test_unconfirmed_bytes_are_not_reported_as_stored(moto: str, how: str, verbs: dict[str, Any]) -> None:
-    observer = RecordingObserver()
+    tampered = TamperedS3(moto, **verbs)
     with pytest.raises(StorageError):
-        TamperedS3(moto, **verbs).put(how, observer)
+        tampered.put(how)
 
-    assert observer.heard == []
+    assert tampered.upload.stored == 0
 
 
 def test_reported_bytes_never_exceed_the_listed_parts(moto: str) -> None:
     storage = s3(moto)
     reported: list[tuple[int, int]] = []
 
-    class Auditor(RecordingObserver):
-        def on_stored(self, size: int) -> None:
-            super().on_stored(size)
-            [upload] = storage.multipart_uploads("audited")
-            listed = storage._boto.list_parts(Bucket=parts.BUCKET, Key="audited", UploadId=upload.id)["Parts"]
-            reported.append((sum(self.heard), sum(part["Size"] for part in listed)))
+    def listed(id: str) -> int:
+        found = storage._boto.list_parts(Bucket=parts.BUCKET, Key="audited", UploadId=id)
+        return sum(part["Size"] for part in found.get("Parts", ()))
 
-    storage.put(
-        "audited", chunks(*[MIN_PART] * 4), max_bytes=5 * MIN_PART, content_type="text/plain", observer=Auditor()
-    )
+    with storage.upload("audited", max_bytes=5 * MIN_PART, content_type="text/plain") as upload:
+        for part in upload.split(chunks(*[MIN_PART] * 4)):
+            upload.write(part)
+            [found] = storage.multipart_uploads("audited")
+            stored = upload.stored
+            reported.append((stored, listed(found.id)))
+        upload.complete()
 
     assert len(reported) == 4
-    assert all(heard <= listed for heard, listed in reported)
+    assert all(stored <= arrived for stored, arrived in reported)
+    assert upload.stored == 4 * MIN_PART
 
 
 def test_an_object_with_a_lost_response_is_reported_as_stored(moto: str) -> None:
-    observer = RecordingObserver()
-    TamperedS3(moto, PUT=lost_response).put("whole", observer)
+    tampered = TamperedS3(moto, PUT=lost_response)
+    tampered.put("whole")
 
-    assert observer.heard == [4]
+    assert tampered.upload.stored == 4

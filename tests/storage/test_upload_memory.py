@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from storage.base import StorageDenied, StorageUnavailable
-from storage.parts import Part
-from tests.fakes import breaking
-from tests.storage.observers import Broken, RecordingObserver
+from storage.upload_contract import Broken, breaking
 from tests.storage.tampered_s3 import TamperedS3, never_sent, s3
 
 
@@ -32,31 +30,20 @@ def test_five_hundred_failed_uploads_free_all_memory(moto: str) -> None:
     assert storage.buffers.free == storage.buffers.made <= 1
 
 
-class Retaining(RecordingObserver):
-    """Retains every part, as a digest thread does that is slower than the storage."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[Part] = []
-
-    def on_part(self, part: Part) -> None:
-        part.retain()
-        self.parts.append(part)
-
-
 @pytest.mark.parametrize("fails_at", ["create", "part"])
-def test_a_failed_upload_does_not_free_parts_that_the_observer_retains(moto: str, fails_at: str) -> None:
+def test_a_failed_upload_does_not_free_parts_that_are_retained(moto: str, fails_at: str) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise StorageDenied
 
-    tampered, observer = TamperedS3(moto, PART=fail) if fails_at == "part" else TamperedS3(moto), Retaining()
+    tampered = TamperedS3(moto, PART=fail) if fails_at == "part" else TamperedS3(moto)
+    tampered.retained = []
     if fails_at == "create":
         tampered.boto._methods["create_multipart_upload"] = fail
     with pytest.raises(StorageDenied):
-        tampered.put_parts(observer=observer)
+        tampered.put_parts()
 
     buffers = tampered.storage.buffers
-    assert buffers.made - buffers.free == len(observer.parts) > 0
-    for part in observer.parts:
+    assert buffers.made - buffers.free == len(tampered.retained) > 0
+    for part in tampered.retained:
         part.release()
     assert buffers.free == buffers.made

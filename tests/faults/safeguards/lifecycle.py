@@ -40,7 +40,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "digest-of-spooled-bytes",
-        "lifecycle.hashing:HashingStream.verify",
+        "content.hashing:Hashing.verify",
         never(),
         (_CLIENT + "test_bytes_damaged_in_the_spool_are_never_stored[truncated]",),
     ),

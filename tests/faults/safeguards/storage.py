@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.mutations import Safeguard, always, drop, never, replace
+from tests.faults.mutations import Safeguard, drop, never, replace
 
 _FAULTS = "tests/faults/test_faults.py::"
 
@@ -40,7 +40,7 @@ SAFEGUARDS = (
     # Unnoticed with all of Ferry, since the sweep aborts what is left: the storage's own tests notice.
     Safeguard(
         "abort-of-a-failed-upload",
-        "storage.s3.multipart:MultipartUploads._abort_quietly",
+        "storage.s3.upload:S3Upload.close",
         drop("_.abort(...)"),
         ("tests/storage/test_storage_s3.py",),
     ),
@@ -52,8 +52,8 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "no-abort-after-an-unanswered-complete",
-        "storage.s3.multipart:MultipartUploads.send",
-        always("StorageUnavailable"),
+        "storage.s3.upload:S3Upload._keeps_parts",
+        replace("is_unanswered(_)", "False"),
         ("tests/storage/test_lost_responses.py::test_an_upload_whose_complete_got_no_response_is_not_aborted",),
     ),
     Safeguard(

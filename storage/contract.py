@@ -1,4 +1,11 @@
-"""The contract of every storage. A backend's tests inherit it and supply `storage`."""
+"""The contract of every storage, as pytest tests: with it the author of a backend proves it.
+
+    class TestFolder(StorageContract):
+        @pytest.fixture
+        def storage(self, tmp_path): return FolderStorage(tmp_path)
+
+Not imported by the service, which runs without pytest.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +15,7 @@ from itertools import islice
 import pytest
 
 from storage.base import Storage, StorageMismatch, StorageMissing
-from tests.storage.upload_contract import MIB, UploadContract, pieces
+from storage.upload_contract import MIB, UploadContract, pieces
 
 
 class StorageContract(UploadContract):

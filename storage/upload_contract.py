@@ -1,4 +1,4 @@
-"""The contract of `Storage.put`: stored objects, notifications of the observer, failures."""
+"""The contract of `Storage.upload`: stored objects, progress, failures."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from uuid import uuid4
 
 import pytest
 
-from storage.base import Storage, StorageMissing
-from storage.parts import DEFAULT_PART, MIN_PART
-from tests.fakes import breaking
-from tests.storage.observers import Broken, RecordingObserver
+from storage.base import Storage, StorageMissing, Upload
+from storage.parts import DEFAULT_PART, MIN_PART, Part
 
 MIB = 1 << 20
 EDGES = [0, 1, MIN_PART - 1, MIN_PART, MIN_PART + 1, DEFAULT_PART, 2 * MIN_PART, 2 * MIN_PART + 1, 21 * MIB + 3]
 
 
+class Broken(Exception):
+    """An arbitrary error of a stream."""
+
+
 class UploadContract:
-    """Promises of `Storage.put`."""
+    """Promises of `Storage.upload`."""
 
     @pytest.fixture
     def storage(self) -> Storage:
@@ -89,36 +91,75 @@ class UploadContract:
         assert list(storage.list_objects(key)) == []
 
     @pytest.mark.parametrize("size", [0, 10, MIN_PART, 3 * MIN_PART + 1])
-    def test_an_object_that_the_observer_rejects_leaves_nothing(self, storage: Storage, key: str, size: int) -> None:
-        rejecting = RecordingObserver(accepts=False)
+    def test_an_upload_that_is_left_before_its_last_part_leaves_nothing(
+        self, storage: Storage, key: str, size: int
+    ) -> None:
+        upload = storage.upload(key, max_bytes=10 * MIN_PART, content_type="text/plain")
         with pytest.raises(Broken):
-            storage.put(
-                key, pieces(bytes(size)), max_bytes=10 * MIN_PART, content_type="text/plain", observer=rejecting
-            )
+            _leave_before_the_last_part(upload, pieces(bytes(size)))
 
-        assert sum(rejecting.seen) == size
         assert list(storage.list_objects(key)) == []
+        assert list(storage.multipart_uploads(key)) == []
+
+    @pytest.mark.parametrize("size", [0, 10, 2 * MIN_PART + 1])
+    def test_an_upload_that_is_not_completed_leaves_nothing(self, storage: Storage, key: str, size: int) -> None:
+        with storage.upload(key, max_bytes=size, content_type="text/plain") as upload:
+            _write(upload, pieces(bytes(size)))
+
+        assert list(storage.list_objects(key)) == []
+        assert list(storage.multipart_uploads(key)) == []
 
     @pytest.mark.parametrize("max_bytes", ["known", "unknown"])
     @pytest.mark.parametrize("size", EDGES)
-    def test_an_observer_is_notified_of_every_stored_byte(
+    def test_every_stored_byte_is_counted_and_none_too_early(
         self, storage: Storage, key: str, size: int, max_bytes: str
     ) -> None:
-        observer = RecordingObserver()
-        known = size if max_bytes == "known" else None
-        storage.put(key, pieces(bytes(size)), max_bytes=known, content_type="text/plain", observer=observer)
+        known, written = size if max_bytes == "known" else None, 0
+        with storage.upload(key, max_bytes=known, content_type="text/plain") as upload:
+            for part in upload.split(pieces(bytes(size))):
+                written += len(part.body)
+                upload.write(part)
+                assert upload.stored <= written
+            upload.complete()
 
-        assert sum(observer.heard) == size
-        assert sorted(observer.heard) == sorted(observer.seen)
-        assert not observer.ran_ahead
+        assert upload.stored == written == size
 
-    def test_the_observer_of_a_failing_stream_is_notified_of_sent_bytes_only(self, storage: Storage, key: str) -> None:
-        observer = RecordingObserver()
-        stream = breaking(bytes(3 * MIN_PART), Broken())
-        with pytest.raises(Broken):
-            storage.put(key, stream, max_bytes=10 * MIN_PART, content_type="text/plain", observer=observer)
+    def test_only_sent_bytes_of_a_failing_stream_are_counted(self, storage: Storage, key: str) -> None:
+        upload = storage.upload(key, max_bytes=10 * MIN_PART, content_type="text/plain")
+        with pytest.raises(Broken), upload:
+            _write(upload, breaking(bytes(3 * MIN_PART), Broken()))
 
-        assert sum(observer.heard) <= sum(observer.seen) < 3 * MIN_PART
+        assert upload.stored < 3 * MIN_PART
+
+    def test_uploads_at_the_same_time_do_not_mix(self, storage: Storage, key: str) -> None:
+        first, second = os.urandom(2 * MIN_PART + 1), os.urandom(3 * MIN_PART)
+        with (
+            storage.upload(key, max_bytes=len(first), content_type="text/plain") as one,
+            storage.upload(f"{key}-2", max_bytes=len(second), content_type="text/plain") as two,
+        ):
+            for mine, other in zip(one.split(pieces(first)), two.split(pieces(second)), strict=True):
+                one.write(mine)
+                two.write(other)
+            two.complete()
+            one.complete()
+
+        assert digest(storage.open(key)) == hashlib.sha256(first).hexdigest()
+        assert digest(storage.open(f"{key}-2")) == hashlib.sha256(second).hexdigest()
+
+    def test_a_part_may_be_read_by_another_thread_while_it_is_sent(self, storage: Storage, key: str) -> None:
+        retained: list[Part] = []
+        with storage.upload(key, max_bytes=2 * MIN_PART, content_type="text/plain") as upload:
+            for part in upload.split(pieces(b"x" * (2 * MIN_PART))):
+                part.retain()
+                retained.append(part)
+                upload.write(part)
+            upload.complete()
+
+        for part in retained:
+            assert bytes(part.body) == b"x" * MIN_PART
+            part.release()
+            with pytest.raises(RuntimeError):
+                part.release()
 
     def test_a_failing_stream_keeps_the_existing_object(self, storage: Storage, key: str) -> None:
         storage.put(key, iter([b"first"]), content_type="text/plain")
@@ -128,6 +169,12 @@ class UploadContract:
             )
 
         assert b"".join(storage.open(key)) == b"first"
+
+
+def breaking(body: bytes, error: Exception) -> Iterator[bytes]:
+    """Yields `body`, then raises `error`."""
+    yield body
+    raise error
 
 
 def pieces(body: bytes, size: int = 700_001) -> Iterator[bytes]:
@@ -141,3 +188,17 @@ def digest(stream: Iterator[bytes]) -> str:
     for chunk in islice(stream, 1000):
         found.update(chunk)
     return found.hexdigest()
+
+
+def _write(upload: Upload, stream: Iterator[bytes]) -> None:
+    for part in upload.split(stream):
+        upload.write(part)
+
+
+def _leave_before_the_last_part(upload: Upload, stream: Iterator[bytes]) -> None:
+    with upload:
+        for part in upload.split(stream):
+            if part.last:
+                part.release()
+                raise Broken
+            upload.write(part)
