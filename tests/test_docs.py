@@ -131,6 +131,15 @@ def test_linked_headings_exist(name: str) -> None:
         assert anchor in headings(str(target.resolve())), f"{name} links to {linked}#{anchor}"
 
 
+def test_the_page_of_backends_shows_the_code_as_it_is() -> None:
+    page = read("docs/storage-backends.md")
+    registry, contract = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    example = '    "folder": Backend(FolderSettings, FolderStorage.from_settings),\n'
+
+    assert registry.replace(example, "") in read("storage/registry.py")
+    assert contract.partition("\n\n\n")[2] in read("tests/storage/test_storage_memory.py")
+
+
 def compose(**env: str) -> dict[str, Any]:
     argv = [str(parts.BIN / "docker-compose"), "--env-file", "/dev/null", "config", "--format", "json"]
     ran = subprocess.run(argv, cwd=parts.ROOT, env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True)
