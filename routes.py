@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from typing import Any
 
 from flask import Blueprint, Response, g, render_template, request
 
 import config
 import file
-from api.json_bodies import parse_ids, read_json
+from api.json_bodies import read_json
+from api.limits import MAX_IDS
 from api.lookup import get_file_or_404, get_files
-from api.parameters import expires_in, parse_page
-from api.responses import negotiate_upload_response, serialize, upload_response
+from api.openapi.components import IDS, response
+from api.openapi.operations import operation, upload_operation
+from api.openapi.problem_sets import JSON_BODY, SPOOL, STORE
+from api.parameters import expires_in, parse_query
+from api.query_schemas import ListQuery
+from api.responses import file_shape, json_response, negotiate_upload_response, upload_response
+from api.schemas import Deleted, File, FileList, Health, Ids, Readiness, Waiting
 from api.upload_request import min_file_size, parse
 from auth.authenticator import Principal
 from auth.guards import anonymous_allowed, public, requires_scope
@@ -23,7 +28,7 @@ from database.engine import ping
 from lifecycle import attempts, deletion, idempotency, queries
 from modes import UPLOADS
 from modes import celery_ as celery_mode
-from problems import NotFound, all_problems
+from problems import BytesGone, DatabaseUnavailable, NotFailed, NotFound, QuotaExceeded, all_problems
 from quotas import storage_quota
 
 routes = Blueprint("ferry", __name__)
@@ -38,10 +43,12 @@ _MODES = (
 )
 """The modes on the page: name, button label, hint."""
 
-Json = tuple[dict[str, Any], int, dict[str, str]]
-
 
 @routes.get("/")
+@operation(
+    "index", "Service", "A page with a form that uploads one file.",
+    {200: response("The page.", {"type": "string"}, "text/html")}, (DatabaseUnavailable,),
+)  # fmt: skip
 @public
 def index() -> str:
     """A page with a form that uploads one file."""
@@ -57,6 +64,7 @@ def index() -> str:
 
 @routes.route("/normal_upload", methods=_METHODS)
 @routes.route("/normal_upload/<any_path:name>", methods=_METHODS)
+@upload_operation("normal_upload", "Store the file while it arrives; respond when it is stored.", 201, STORE)
 @requires_scope("upload")
 def normal_upload(name: str | None = None) -> Response:
     """Store the file as it arrives; respond when it is stored."""
@@ -65,6 +73,7 @@ def normal_upload(name: str | None = None) -> Response:
 
 @routes.route("/async_upload", methods=_METHODS)
 @routes.route("/async_upload/<any_path:name>", methods=_METHODS)
+@upload_operation("async_upload", "Spool the file and respond; a thread stores it.", 202, SPOOL)
 @requires_scope("upload")
 def async_upload(name: str | None = None) -> Response:
     """Spool the file; a thread stores it after the response."""
@@ -73,6 +82,7 @@ def async_upload(name: str | None = None) -> Response:
 
 @routes.route("/celery_upload", methods=_METHODS)
 @routes.route("/celery_upload/<any_path:name>", methods=_METHODS)
+@upload_operation("celery_upload", "Spool the file and respond; a Celery worker stores it.", 202, SPOOL)
 @requires_scope("upload")
 def celery_upload(name: str | None = None) -> Response:
     """Spool the file; a Celery worker stores it after the response."""
@@ -80,15 +90,35 @@ def celery_upload(name: str | None = None) -> Response:
 
 
 @routes.post("/files/<id>/retry")
+@operation(
+    "retry_file", "Upload", "Retry a file with status ERROR whose bytes are still spooled.",
+    {202: response("The file, queued again.", File, headers=("Location",))},
+    (NotFound, NotFailed, BytesGone, QuotaExceeded),
+)  # fmt: skip
 @requires_scope("upload")
-def retry(id: str) -> Json:
+def retry(id: str) -> Response:
     """Retry a file with status ERROR whose bytes are still in the spool."""
     row = get_file_or_404(id)
     attempts.retry(row)
     return upload_response(row, 202)
 
 
+@routes.get("/files")
+@operation(
+    "list_files", "List and delete", "A page of files, newest first by default.",
+    {200: response("The page.", FileList)}, query=ListQuery,
+)  # fmt: skip
+@requires_scope("read")
+def files() -> Response:
+    """A page of files, newest first by default. `next` is the cursor of the next page, null on the last."""
+    query = parse_query(request.args, ListQuery)
+    rows = queries.page(g.principal.owner, query.limit + 1, **query.filters())
+    next = rows[query.limit - 1].id if len(rows) > query.limit else None
+    return json_response(FileList([file_shape(row) for row in rows[: query.limit]], next))
+
+
 @routes.delete("/files/<id>")
+@operation("delete_file", "List and delete", "Delete a file.", {204: response("The file is deleted.")}, (NotFound,))
 @requires_scope("delete")
 def delete(id: str) -> tuple[str, int]:
     """Delete a file."""
@@ -98,42 +128,45 @@ def delete(id: str) -> tuple[str, int]:
 
 
 @routes.post("/files/delete")
+@operation(
+    "delete_files", "List and delete", f"Delete up to {MAX_IDS} files.",
+    {200: response("The deleted and the unknown ids.", Deleted)}, JSON_BODY, body=IDS,
+)  # fmt: skip
 @requires_scope("delete")
-def delete_many() -> dict[str, list[str]]:
+def delete_many() -> Response:
     """Delete several files; report the ids that are unknown."""
-    ids = parse_ids(read_json(request))
+    ids = read_json(request, Ids).unique()
     rows = get_files(ids)
     deleted = [id for id in ids if id in rows and deletion.delete(rows[id])]
-    return {"deleted": deleted, "unknown": [id for id in ids if id not in deleted]}
-
-
-@routes.get("/files")
-@requires_scope("read")
-def files() -> dict[str, Any]:
-    """A page of files, newest first by default. `next` is the cursor of the next page, null on the last."""
-    limit, filters = parse_page(request.args)
-    rows = queries.page(g.principal.owner, limit + 1, **filters)
-    has_next = len(rows) > limit
-    return {"files": [serialize(row) for row in rows[:limit]], "next": rows[limit - 1].id if has_next else None}
+    return json_response(Deleted(deleted, [id for id in ids if id not in deleted]))
 
 
 @routes.get("/healthz")
+@operation("live", "Service", "Whether the process serves requests.", {200: response("It serves requests.", Health)})
 @public
-def healthz() -> dict[str, str]:
+def healthz() -> Response:
     """Liveness: the process serves requests."""
-    return {"status": "ok"}
+    return json_response(Health("ok"))
 
 
 @routes.get("/healthz/ready")
+@operation(
+    "ready", "Service", "Whether the process can accept files.",
+    {200: response("It can accept files.", Readiness)}, (DatabaseUnavailable,),
+)  # fmt: skip
 @public
-def ready() -> dict[str, Any]:
+def ready() -> Response:
     """Readiness: the database responds. Files that wait for a worker are reported, but do not make it fail."""
     ping()
     waiting, seconds = celery_mode.waiting()
-    return {"status": "ready", "celery": {"waiting": waiting, "oldest_seconds": int(seconds)}}
+    return json_response(Readiness("ready", Waiting(waiting, int(seconds))))
 
 
 @routes.get("/problems/<slug>")
+@operation(
+    "get_problem", "Service", "The cause and the remedy of a problem.",
+    {200: response("Cause and remedy.", {"type": "string"}, "text/plain")}, (NotFound,),
+)  # fmt: skip
 @public
 def problem_page(slug: str) -> Response:
     """The page at a problem's `type`: its cause and remedy."""

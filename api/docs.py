@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Flask, current_app, render_template, request
 
 from api.openapi import curl, document
-from api.openapi.operations import AUTH, COMMON, OPERATIONS, ROUTING, UNSAFE
+from api.openapi.components import response
+from api.openapi.operations import operation, operations
+from api.openapi.problem_sets import AUTH, COMMON, ROUTING, UNSAFE
 from api.openapi.schemas import Schema, shapes
 from auth.guards import public
 from problems import all_problems
@@ -24,27 +26,38 @@ _COMMON = (
 
 
 @api_docs.get("/openapi.json")
+@operation("get_openapi", "Service", "This document.", {200: response("OpenAPI 3.1.", {"type": "object"})})
 @public
 def openapi_json() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
-    return {**document(), "servers": [{"url": request.script_root or "/"}]}
+    return {**document(_app()), "servers": [{"url": request.script_root or "/"}]}
 
 
 @api_docs.get("/docs")
+@operation(
+    "get_docs", "Service", "The API reference as a page.",
+    {200: response("The page.", {"type": "string"}, "text/html")},
+)  # fmt: skip
 @public
 def docs() -> str:
     """The API reference as an HTML page."""
     return render_template(
         "docs.html",
-        document=document(),
-        chapters=[(tag, list(group)) for tag, group in groupby(OPERATIONS, lambda operation: operation.tag)],
+        document=document(_app()),
+        chapters=[(tag, list(group)) for tag, group in groupby(operations(_app()), lambda each: each.tag)],
         common=_COMMON,
         shapes=shapes(),
         fields=fields,
         schema_name=schema_name,
-        curl=lambda operation: curl(operation, request.url_root.rstrip("/")),
+        curl=lambda each: curl(each, request.url_root.rstrip("/")),
         problems=sorted(all_problems().items()),
     )
+
+
+def _app() -> Flask:
+    """The app itself: its proxy is no key of a cache."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return app
 
 
 def schema_name(schema: Schema) -> str | None:
@@ -65,10 +78,10 @@ def fields(schema: Schema, prefix: str = "") -> list[tuple[str, str, str]]:
 def _type(field: Schema) -> str:
     if "$ref" in field:
         return str(schema_name(field))
-    if "const" in field:
-        return "string"
+    if "anyOf" in field:
+        return " or ".join(_type(choice) for choice in field["anyOf"])
+    if "enum" in field:
+        return f"string: {', '.join(field['enum'])}"
     if field["type"] == "array":
         return f"list of {_type(field['items'])}"
-    kinds = " or ".join([field["type"]] if isinstance(field["type"], str) else field["type"])
-    choices = f": {', '.join(field['enum'])}" if "enum" in field else ""
-    return f"{kinds} ({field['format']})" if "format" in field else kinds + choices
+    return f"{field['type']} ({field['format']})" if "format" in field else str(field["type"])

@@ -6,18 +6,23 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import partial
-from typing import Any
 
 from flask import Blueprint, Response, g, request
 from werkzeug.http import http_date
 
 from api.archives import Member, zip_stream
 from api.conditional import if_range_matches, is_not_modified
-from api.limits import DEFAULT_LINK_TTL, MAX_ARCHIVE_FILES, MAX_LINK_TTL
+from api.limits import DEFAULT_LINK_TTL, MAX_ARCHIVE_FILES
 from api.lookup import get_file_or_404, get_files_or_404
 from api.missing_objects import open_object, recheck_missing, require_object
-from api.parameters import choice, name_prefix, number
+from api.openapi.components import CONDITIONS, RANGES, response
+from api.openapi.operations import operation
+from api.openapi.problem_sets import DOWNLOAD
+from api.parameters import parse_query
+from api.query_schemas import ArchiveQuery, ContentQuery, LinkQuery, normalized
 from api.ranges import parse_range
+from api.responses import json_response
+from api.schemas import Link
 from api.streaming import enforce_length, log_failures, rechunk, streaming_response
 from auth.guards import requires_scope
 from auth.transfer_slots import download_slot
@@ -25,13 +30,26 @@ from content.policy import safe_headers
 from lifecycle import queries
 from logs import rfc3339
 from models import File, UploadStatus
-from problems import InvalidParameter, NotFound, NotReady
+from problems import InvalidParameter, NotFound, NotReady, PreconditionFailed, RangeNotSatisfiable
 from services import current_services
 
 downloads = Blueprint("downloads", __name__)
 
 
 @downloads.get("/files/<id>/content")
+@operation(
+    "fetch_file", "Fetch", "The bytes of a file, or a range of them. HEAD is supported, and never redirected.",
+    {
+        200: response("All bytes.", {}, "*/*", RANGES),
+        206: response("The bytes of the range.", {}, "*/*", (*RANGES, "Content-Range")),
+        302: response(
+            f"With redirect=1: a presigned URL at the storage, valid for {DEFAULT_LINK_TTL} s.",
+            {}, "text/plain", ("Location",),
+        ),
+        304: response("Not modified.", headers=("ETag", "Accept-Ranges")),
+    },
+    (*DOWNLOAD, PreconditionFailed, RangeNotSatisfiable), query=ContentQuery, headers=CONDITIONS,
+)  # fmt: skip
 @requires_scope("read")
 def content(id: str) -> Response:
     """The bytes of a file; with `redirect=1` a redirect to a presigned URL.
@@ -40,7 +58,7 @@ def content(id: str) -> Response:
     """
     row = _require_complete([get_file_or_404(id)])[0]
     recheck_missing([row])
-    if choice(request.args, "redirect", ("0", "1"), "0") == "1" and request.method == "GET":
+    if parse_query(request.args, ContentQuery).redirect == "1" and request.method == "GET":
         return Response(status=302, headers={"Location": _presigned_url(row, DEFAULT_LINK_TTL)}, mimetype="text/plain")
     etag, modified = str(row.sha256), int(row.updated_at)
     validators = {"ETag": f'"{etag}"', "Last-Modified": http_date(modified), "Accept-Ranges": "bytes"}
@@ -53,16 +71,25 @@ def content(id: str) -> Response:
 
 
 @downloads.get("/files/<id>/link")
+@operation(
+    "get_link", "Fetch", "A presigned URL of the file at the storage, which needs no API key.",
+    {200: response("The URL.", Link)}, DOWNLOAD, query=LinkQuery,
+)  # fmt: skip
 @requires_scope("read")
-def link(id: str) -> dict[str, Any]:
+def link(id: str) -> Response:
     """A presigned URL of the file, which needs no API key."""
     row = _require_complete([get_file_or_404(id)])[0]
-    ttl = number(request.args, "expires", 1, MAX_LINK_TTL, DEFAULT_LINK_TTL)
+    ttl = parse_query(request.args, LinkQuery).expires
     expires_at = time.time() + ttl
-    return {"url": _presigned_url(row, ttl), "expires_at": rfc3339(expires_at)}
+    return json_response(Link(_presigned_url(row, ttl), rfc3339(expires_at)))
 
 
 @downloads.get("/files.zip")
+@operation(
+    "fetch_archive", "Fetch",
+    f"Up to {MAX_ARCHIVE_FILES} files as one zip archive, selected by ids or by prefix.",
+    {200: response("The archive.", {}, "application/zip", ("Content-Disposition",))}, DOWNLOAD, query=ArchiveQuery,
+)  # fmt: skip
 @requires_scope("read")
 def archive() -> Response:
     """Several files as one archive."""
@@ -117,20 +144,14 @@ def _require_complete(rows: Sequence[File]) -> Sequence[File]:
 
 def _requested_files() -> Sequence[File]:
     """The files selected by `ids` or `prefix`. Raises InvalidParameter, NotFound."""
-    ids, prefix = request.args.get("ids"), name_prefix(request.args)
-    if (ids is None) == (prefix is None):
+    query = parse_query(request.args, ArchiveQuery)
+    if (query.ids is None) == (query.prefix is None):
         raise InvalidParameter("Send either ids or prefix.", parameter="ids")
-    if ids is not None:
-        return get_files_or_404(_check_count(list(dict.fromkeys(ids.split(","))), "ids"))
-    if not prefix:
-        raise InvalidParameter("prefix must not be empty.", parameter="prefix")
-    rows = queries.with_prefix(g.principal.owner, prefix, MAX_ARCHIVE_FILES + 1)
+    if query.ids is not None:
+        return get_files_or_404(query.ids)
+    rows = queries.with_prefix(g.principal.owner, str(normalized(query.prefix)), MAX_ARCHIVE_FILES + 1)
     if not rows:
         raise NotFound
-    return _check_count(rows, "prefix")
-
-
-def _check_count(selected: Sequence[Any], parameter: str) -> Sequence[Any]:
-    if len(selected) > MAX_ARCHIVE_FILES:
-        raise InvalidParameter(f"An archive has at most {MAX_ARCHIVE_FILES} files.", parameter=parameter)
-    return selected
+    if len(rows) > MAX_ARCHIVE_FILES:
+        raise InvalidParameter(f"An archive has at most {MAX_ARCHIVE_FILES} files.", parameter="prefix")
+    return rows

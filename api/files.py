@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from flask import Blueprint, Response, g, request, stream_with_context
 from werkzeug.datastructures import ETags
 
+from api import schemas
 from api.events import event_stream, format_event
-from api.json_bodies import parse_ids, read_json
-from api.limits import MAX_WAIT
+from api.json_bodies import read_json
+from api.limits import MAX_IDS
 from api.lookup import get_file_or_404, get_files
+from api.openapi.components import IDS, LAST_EVENT_ID, STATE_CONDITIONS, html_or_json, response
+from api.openapi.operations import operation
+from api.openapi.problem_sets import JSON_BODY
 from api.pages import file_page
-from api.parameters import number
-from api.responses import etagged, prefers_html, serialize
+from api.parameters import parse_query
+from api.query_schemas import EventsQuery, FileQuery
+from api.responses import etagged, file_shape, json_response, prefers_html
+from api.schemas import Event, Ids, Statuses
 from auth.guards import requires_scope
 from lifecycle.changes import has_ended
 from models import File
@@ -28,12 +33,23 @@ files = Blueprint("files", __name__)
 
 
 @files.get("/files/<id>")
+@operation(
+    "get_file", "Watch", "The status of a file; with wait as soon as it has changed.",
+    {
+        200: html_or_json(response(
+            "The file; a page without an ETag for a client that prefers text/html.",
+            schemas.File, headers=("ETag", "Retry-After"),
+        )),
+        304: response("Not modified.", headers=("ETag", "Retry-After")),
+    },
+    (NotFound, PreconditionFailed), query=FileQuery, headers=STATE_CONDITIONS,
+)  # fmt: skip
 @requires_scope("read")
 def status(id: str) -> Response:
     """One file, as JSON or as a page; with `wait` as soon as it has changed."""
-    seconds, row = number(request.args, "wait", 1, MAX_WAIT, 0), get_file_or_404(id)
-    if seconds:
-        row = _long_poll(row, seconds)
+    wait, row = parse_query(request.args, FileQuery).wait, get_file_or_404(id)
+    if wait:
+        row = _long_poll(row, wait)
     response = file_page(row) if prefers_html() else _file_response(row)
     response.vary.add("Accept")
     if not has_ended(row):
@@ -54,11 +70,20 @@ def _file_response(row: File) -> Response:
 
 
 @files.get("/files/<id>/events")
+@operation(
+    "watch_file", "Watch",
+    "The changes of a file as server-sent events: event file, the file as JSON in data, its ETag as id.",
+    {
+        200: response("Events, until the file has ended.", Event, "text/event-stream"),
+        204: response("The file has ended, and its last event is Last-Event-ID."),
+    },
+    (NotFound, TooManyWatchers), query=EventsQuery, headers=LAST_EVENT_ID,
+)  # fmt: skip
 @requires_scope("read")
 def events(id: str) -> Response:
     """The changes of one file, as server-sent events."""
     row = get_file_or_404(id)
-    last = request.headers.get("Last-Event-ID") or request.args.get("lastEventId")
+    last = request.headers.get("Last-Event-ID") or parse_query(request.args, EventsQuery).last_event_id
     if has_ended(row):
         text, tag = etagged(row)
         return Response(status=204) if tag == last else _event_response([format_event(tag, text)])
@@ -72,15 +97,17 @@ def events(id: str) -> Response:
 
 
 @files.post("/files/status")
+@operation(
+    "get_statuses", "Watch", f"The status of up to {MAX_IDS} files.",
+    {200: response("The files found.", Statuses)}, JSON_BODY, body=IDS,
+)  # fmt: skip
 @requires_scope("read")
-def statuses() -> dict[str, Any]:
+def statuses() -> Response:
     """Several files, and the ids that are unknown."""
-    ids = parse_ids(read_json(request))
+    ids = read_json(request, Ids).unique()
     rows = get_files(ids)
-    return {
-        "files": [serialize(rows[id]) for id in ids if id in rows],
-        "unknown": [id for id in ids if id not in rows],
-    }
+    found = [file_shape(rows[id]) for id in ids if id in rows]
+    return json_response(Statuses(found, [id for id in ids if id not in rows]))
 
 
 def has_changed(row: File | None, tag: str, before: File, known: ETags) -> bool:

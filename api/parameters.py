@@ -3,80 +3,68 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar, cast
 
-from api.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_TTL
-from content.filenames import ID, MAX_CODE_POINTS
-from models import UploadStatus
+import msgspec
+from msgspec.inspect import DateTimeType, Field, IntType, ListType, StructType, type_info
+
+from api.expectations import expected, value_type
+from api.query_schemas import Query, UploadQuery
 from problems import InvalidParameter
 
-_MODES = ("normal", "async", "celery")
+Q = TypeVar("Q", bound=Query)
+
+_NUMBER = re.compile(r"[0-9]{1,12}")
 
 
-def parse_page(args: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    """The limit of a page, and the filters as keyword arguments of queries.page. Raises InvalidParameter."""
-    return number(args, "limit", 1, MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE), {
-        "after": _cursor(args),
-        "newest_first": choice(args, "sort", ("-created", "created"), "-created") == "-created",
-        "status": choice(args, "status", tuple(UploadStatus)),
-        "mode": choice(args, "mode", _MODES),
-        "prefix": name_prefix(args) or None,
-        "created_after": _timestamp(args, "created_after"),
-        "created_before": _timestamp(args, "created_before"),
-    }
+def parse_query(args: Mapping[str, str], shape: type[Q]) -> Q:
+    """The parameters of `shape` in `args`; others are ignored. Raises InvalidParameter for the first invalid value.
 
-
-def number(args: Mapping[str, str], name: str, low: int, high: int, default: int | None = None) -> Any:
-    """An integer from `low` to `high`; `default` if missing. Raises InvalidParameter."""
-    text = args.get(name)
-    if text is None:
-        return default
-    if re.fullmatch(r"[0-9]{1,12}", text, re.ASCII) and low <= int(text) <= high:
-        return int(text)
-    raise InvalidParameter(f"{name} must be a number from {low} to {high}.", parameter=name)
+    >>> parse_query(request.args, LinkQuery).expires
+    300
+    """
+    return shape(
+        **{
+            field.name: _converted(args[field.encode_name], field, kind)
+            for field, kind in _fields(shape)
+            if field.encode_name in args
+        }
+    )
 
 
 def expires_in(args: Mapping[str, str], default: int | None) -> int | None:
-    """Seconds until a file expires, from the query or form fields. Raises InvalidParameter."""
-    ttl: int | None = number(args, "expires_in", 1, MAX_TTL, default)
-    return ttl
+    """Seconds until a file expires, from the query or form fields; `default` if missing. Raises InvalidParameter."""
+    ttl = parse_query(args, UploadQuery).expires_in
+    return default if ttl is None else ttl
 
 
-def choice(args: Mapping[str, str], name: str, choices: tuple[str, ...], default: str | None = None) -> str | None:
-    """One of `choices`; `default` if missing. Raises InvalidParameter."""
-    text = args.get(name, default)
-    if text is None or text in choices:
-        return text
-    raise InvalidParameter(f"{name} must be one of {', '.join(choices)}.", parameter=name)
+@cache
+def _fields(shape: type[Query]) -> list[tuple[Field, Any]]:
+    """The fields of a shape, and the type of each. msgspec takes 60 µs to find them."""
+    fields = cast(StructType, type_info(shape)).fields
+    return list(zip(fields, (each.type for each in msgspec.structs.fields(shape)), strict=True))
 
 
-def name_prefix(args: Mapping[str, str]) -> str | None:
-    """The filename prefix, in NFC like every stored name. Raises InvalidParameter."""
-    text = args.get("prefix")
-    if text and ("\0" in text or len(text) > MAX_CODE_POINTS):
-        raise InvalidParameter("prefix is too long, or contains NUL.", parameter="prefix")
-    return text and unicodedata.normalize("NFC", text)
-
-
-def _cursor(args: Mapping[str, str]) -> str | None:
-    text = args.get("cursor")
-    if text is None or ID.fullmatch(text):
-        return text
-    raise InvalidParameter("cursor must be the value of next of the previous page.", parameter="cursor")
-
-
-def _timestamp(args: Mapping[str, str], name: str) -> float | None:
-    """An RFC 3339 time as seconds since the epoch. Raises InvalidParameter."""
-    text = args.get(name)
-    if text is None:
-        return None
+def _converted(text: str, field: Field, kind: Any) -> Any:
     try:
-        parsed = datetime.fromisoformat(text)
-        if parsed.tzinfo is not None:
-            return parsed.timestamp()
-    except (ValueError, OverflowError):
-        pass
-    raise InvalidParameter(f"{name} must be a time such as 2026-11-20T10:24:31Z (RFC 3339).", parameter=name)
+        return msgspec.convert(_parsed(text, field), kind)
+    except msgspec.ValidationError as error:
+        name = field.encode_name
+        raise InvalidParameter(f"{name} must be {expected(field.type)}.", parameter=name) from error
+
+
+def _parsed(text: str, field: Field) -> Any:
+    """The value in `text` by the field's type. A malformed one stays text, which is of the wrong type."""
+    match value_type(field.type):
+        case IntType() if _NUMBER.fullmatch(text):
+            return int(text)
+        case DateTimeType():
+            with suppress(ValueError):
+                return datetime.fromisoformat(text)
+        case ListType():
+            return list(dict.fromkeys(text.split(",")))
+    return text

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
-from functools import cache
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from werkzeug.datastructures import MultiDict
 
-from api.openapi.components import UPLOAD
-from api.openapi.operations import OPERATIONS, Operation
+from api.openapi.operations import metadata_of
 from api.partial_uploads import reject_chunk_parameters, reject_file_chunk
+from api.query_schemas import UploadQuery
 from content.filename_encoding import check_query
 from problems import InvalidParameter
 
-_OPERATIONS = {(operation.method, operation.path): operation for operation in OPERATIONS}
 _MAX_SHOWN = 64
 """Characters of an unknown name that are repeated to the client."""
 
@@ -41,19 +38,12 @@ def _check_names() -> None:
 
     Chunk numbers in an upload's query raise ChunkedUpload instead, whose detail says what to switch off.
     """
-    operation = _operation(request.method, request.url_rule.rule) if request.query_string and request.url_rule else None
-    if operation and operation.scope:
-        if operation.body is UPLOAD:
+    metadata = metadata_of(current_app.view_functions.get(request.endpoint or ""))
+    if request.query_string and metadata and metadata.scope and request.method != "OPTIONS":
+        if metadata.query is UploadQuery:
             reject_file_chunk(request.headers, request.args.items(multi=True))
             reject_chunk_parameters(request.args)
-        check_names(request.args, [each["name"] for each in operation.parameters if each["in"] == "query"])
-
-
-@cache
-def _operation(method: str, rule: str) -> Operation | None:
-    """The operation of a Flask URL rule; None for OPTIONS and routes that the document does not list."""
-    path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
-    return _OPERATIONS.get(("get" if method == "HEAD" else method.lower(), path))
+        check_names(request.args, metadata.query.__struct_encode_fields__ if metadata.query else ())
 
 
 def init_app(app: Flask) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from typing import Any
+from collections.abc import Mapping
 
-from flask import Flask, Response, json, make_response, request
+import msgspec
+from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from api import schemas
 from content.redaction import redact_tokens
 from database.engine import UNAVAILABLE, describe
-from logs import request_id, rfc3339, truncate
+from logs import request_id, truncate
 from models import File
 from problems import (
     BadRequest,
@@ -33,35 +35,27 @@ _BY_STATUS: dict[int, type[Problem]] = {
 }
 
 
-def serialize(row: File) -> dict[str, Any]:
-    """A file as JSON, the same at every endpoint. Times are RFC 3339 UTC, sizes bytes."""
-    path = f"{request.script_root}/files/{row.id}"
-    return {
-        "id": row.id,
-        "name": row.name,
-        "status": row.upload_status,
-        "mode": row.mode,
-        "size": row.size,
-        "content_type": row.content_type,
-        "detected_type": row.detected_type,
-        "sha256": row.sha256,
-        "url": row.url,
-        "received_bytes": row.received_bytes,
-        "stored_bytes": row.stored_bytes,
-        "error": row.error,
-        "error_detail": row.error_detail,
-        "version_id": row.version_id,
-        "expires_at": rfc3339(row.expires_at) if row.expires_at else None,
-        "created_at": rfc3339(row.created_at),
-        "updated_at": rfc3339(row.updated_at),
-        "links": {"self": path, "content": f"{path}/content", "events": f"{path}/events"},
-    }
+def file_shape(row: File) -> schemas.File:
+    """A file as every endpoint shows it."""
+    return schemas.File.from_row(row, request.script_root)
 
 
 def etagged(row: File) -> tuple[str, str]:
     """A file as one line of JSON, and its ETag: a digest of that line."""
-    text = json.dumps(serialize(row), separators=(",", ":"))
-    return text, hashlib.sha256(text.encode()).hexdigest()[:32]
+    line = msgspec.json.encode(file_shape(row))
+    return line.decode(), hashlib.sha256(line).hexdigest()[:32]
+
+
+def json_response(shape: msgspec.Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`shape` as application/json."""
+    return Response(_encode(shape) + b"\n", status, headers, mimetype="application/json")
+
+
+def _encode(shape: msgspec.Struct) -> bytes:
+    try:
+        return msgspec.json.encode(shape)
+    except UnicodeEncodeError:  # Half a surrogate pair, in an unknown id that the client sent. UTF-8 has none.
+        return json.dumps(msgspec.to_builtins(shape), separators=(",", ":")).encode()
 
 
 def prefers_html() -> bool:
@@ -77,16 +71,17 @@ def negotiate_upload_response(row: File, status: int) -> Response:
 
     After the redirect a reload of the page does not send the form again. `status`: as in upload_response.
     """
-    body, status, headers = upload_response(row, status)
-    response = Response(status=303, headers=headers) if prefers_html() else make_response(body, status, headers)
+    response = upload_response(row, status)
+    if prefers_html():
+        response = Response(status=303, headers={"Location": response.headers["Location"]})
     response.vary.add("Accept")
     return response
 
 
-def upload_response(row: File, status: int) -> tuple[dict[str, Any], int, dict[str, str]]:
+def upload_response(row: File, status: int) -> Response:
     """The response to an upload as JSON. `status` is 201 for a stored file, 202 for an accepted one."""
-    body = serialize(row)
-    return body, status, {"Location": body["links"]["self"]}
+    shape = file_shape(row)
+    return json_response(shape, status, {"Location": shape.links.self})
 
 
 def problem(error: Problem) -> Response:

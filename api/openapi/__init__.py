@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from functools import cache
+from functools import lru_cache
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any
 
+from flask import Flask
+
 from api.openapi.components import HEADERS
-from api.openapi.operations import AUTH, COMMON, OPERATIONS, ROUTING, UNSAFE, Operation
+from api.openapi.operations import TAGS, Operation, operations
+from api.openapi.problem_sets import AUTH, COMMON, ROUTING, UNSAFE
 from api.openapi.schemas import ref, schemas
 from problems import Problem, RangeNotSatisfiable, Unauthorized, UntrustedHost
 from server.request_ids import HEADER as REQUEST_ID
@@ -35,11 +38,11 @@ _CURL_UPLOADS = {
 """curl options of an upload by method and whether the path contains the filename."""
 
 
-@cache
-def document() -> dict[str, Any]:
-    """The whole document. Cached: callers must not modify it."""
+@lru_cache(maxsize=1)
+def document(app: Flask) -> dict[str, Any]:
+    """The document of an app. Cached, because it takes 20 ms and a process has one app: callers must not modify it."""
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
-    for operation in OPERATIONS:
+    for operation in operations(app):
         paths[operation.path][operation.method] = _operation(operation)
     return {
         "openapi": "3.1.0",
@@ -49,7 +52,7 @@ def document() -> dict[str, Any]:
             "description": _DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in OPERATIONS)],
+        "tags": [{"name": tag} for tag in TAGS],
         "paths": dict(paths),
         "components": {
             "schemas": schemas(),

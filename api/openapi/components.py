@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.limits import DEFAULT_PAGE_SIZE, MAX_ARCHIVE_FILES, MAX_PAGE_SIZE, MAX_TTL
-from api.openapi.schemas import ID, MODES, STATUS, TIME, Schema, ref
-from api.upload_request import FILE_FIELD_NAME
+from api.openapi.schemas import Schema, Shape, properties, ref
+from api.query_schemas import Query, UploadForm
+from api.schemas import EXAMPLE_ID, File, Ids
 from lifecycle.idempotency import KEY_PATTERN, MAX_KEY_LENGTH
 from server.request_ids import HEADER as REQUEST_ID
 
@@ -18,25 +18,20 @@ def _parameter(location: str, name: str, schema: Schema, description: str) -> Co
     return {"name": name, "in": location, "description": description, "schema": schema}
 
 
-def query(name: str, schema: Schema, description: str) -> Component:
-    """A query parameter."""
-    return _parameter("query", name, schema, description)
+def query_parameters(shape: type[Query]) -> tuple[Component, ...]:
+    """The fields of a query as parameters. Lists are sent with commas."""
+    return tuple(_query_parameter(name, schema) for name, schema in properties(shape).items())
 
 
-def number(name: str, low: int, high: int, description: str, default: int | None = None) -> Component:
-    """An integer query parameter from `low` to `high`."""
-    schema = {"type": "integer", "minimum": low, "maximum": high}
-    return query(name, schema | ({} if default is None else {"default": default}), description)
-
-
-def flag(name: str, description: str) -> Component:
-    """A query parameter that is 1 or 0."""
-    return query(name, {"type": "string", "enum": ["0", "1"], "default": "0"}, description)
+def _query_parameter(name: str, schema: Schema) -> Component:
+    own = {key: value for key, value in schema.items() if key != "description"}
+    style = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
+    return _parameter("query", name, own, schema["description"]) | style
 
 
 def response(
     description: str,
-    schema: Schema | None = None,
+    body: Shape | Schema | None = None,
     content_type: str = "application/json",
     headers: tuple[str, ...] = (),
     *,
@@ -44,6 +39,7 @@ def response(
 ) -> Component:
     """A success response. `links_to_file`: its body contains a file id; add OpenAPI links."""
     links = {} if not links_to_file else {name: _LINK | {"operationId": name} for name in _FILE_OPERATIONS}
+    schema = ref(body.__name__) if isinstance(body, type) else body
     return {
         "description": description,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in (*headers, REQUEST_ID)},
@@ -64,14 +60,19 @@ def html_or_json(json: Component) -> Component:
 _FILE_OPERATIONS = ("get_file", "watch_file", "fetch_file", "get_link", "retry_file", "delete_file")
 _LINK: Component = {"parameters": {"id": "$response.body#/id"}}
 
-ID_IN_PATH = _parameter("path", "id", ID, "The file's id, from the response to its upload.") | {"required": True}
-SLUG_IN_PATH = _parameter(
-    "path", "slug", _TEXT | {"examples": ["too-large"]}, "The last segment of the problem's type."
-) | {"required": True}
-NAME_IN_PATH = _parameter("path", "name", _TEXT, "The file's name. Leading folders are removed.") | {"required": True}
-UPLOAD_PARAMETERS = (
-    query("name", _TEXT, "The file's name, if neither the path nor a form has it."),
-    number("expires_in", 1, MAX_TTL, "Seconds until the file is deleted automatically."),
+_ID: Schema = {"type": "string", "format": "uuid", "examples": [EXAMPLE_ID]}
+_SLUG: Schema = _TEXT | {"examples": ["too-large"]}
+PATH_PARAMETERS = {
+    name: _parameter("path", name, schema, description) | {"required": True}
+    for name, schema, description in (
+        ("id", _ID, "The file's id, from the response to its upload."),
+        ("slug", _SLUG, "The last segment of the problem's type."),
+        ("name", _TEXT, "The file's name. Leading folders are removed."),
+    )
+}
+"""The parameters of paths, by the name of the URL rule's variable."""
+
+UPLOAD_HEADERS = (
     _parameter(
         "header",
         "Idempotency-Key",
@@ -85,16 +86,7 @@ UPLOAD_PARAMETERS = (
         "The file's name as filename or filename* (RFC 6266).",
     ),
 )
-LAST_EVENT_ID = (
-    _parameter("header", "Last-Event-ID", _TEXT, "The last event received: it is not sent again."),
-    query("lastEventId", _TEXT, "The same, as EventSource polyfills send it."),
-)
-IDS_IN_QUERY = query(
-    "ids", {"type": "array", "items": ID, "maxItems": MAX_ARCHIVE_FILES}, "Ids, separated by commas."
-) | {
-    "style": "form",
-    "explode": False,
-}
+LAST_EVENT_ID = (_parameter("header", "Last-Event-ID", _TEXT, "The last event received: it is not sent again."),)
 
 _DATE = {"type": "string", "examples": ["Fri, 20 Nov 2026 10:24:31 GMT"]}
 _IF_MATCH = _parameter("header", "If-Match", _TEXT, "ETags: 412 unless one of them matches.")
@@ -109,40 +101,23 @@ CONDITIONS = (
     _parameter("header", "If-Unmodified-Since", _DATE, "412 if the file was modified after this date."),
 )
 
-PAGE = (
-    number("limit", 1, MAX_PAGE_SIZE, "Maximum number of files per page.", DEFAULT_PAGE_SIZE),
-    query("cursor", ID, "The value of next of the previous page."),
-    query("status", STATUS, "Only files with this status."),
-    query("mode", MODES, "Only files uploaded in this mode."),
-    query("prefix", _TEXT, "Only files whose names start with this text; case-sensitive."),
-    query("created_after", TIME, "Only files created after this time."),
-    query("created_before", TIME, "Only files created before this time."),
-    query(
-        "sort", {"type": "string", "enum": ["-created", "created"], "default": "-created"}, "Newest or oldest first."
-    ),
-)
-
-UPLOAD: Component = {
+UPLOAD_BODY: Component = {
     "required": True,
     "description": "A form with one file and the fields below before it; or bytes of any type,"
     " with the name in the path, in name or in Content-Disposition.",
     "content": {
         "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "name": _TEXT | {"description": "The file's name, instead of its part's filename."},
-                    "expires_in": {"type": "integer", "minimum": 1, "maximum": MAX_TTL},
-                    "idempotency_key": _TEXT | {"description": "Like the header Idempotency-Key."},
-                    FILE_FIELD_NAME: {"type": "string", "contentMediaType": "application/octet-stream"},
-                },
-                "required": [FILE_FIELD_NAME],
-            }
+            "schema": {"type": "object", "properties": properties(UploadForm), "required": ["file"]},
         },
         "*/*": {"schema": {}},
     },
 }
-IDS: Component = {"required": True, "content": {"application/json": {"schema": ref("Ids")}}}
+UPLOAD_ANSWER = response("The file.", File, headers=("Location", "Idempotency-Replayed"), links_to_file=True)
+UPLOAD_REDIRECT = response(
+    "For a client that prefers text/html, such as a browser's form: the file's page is at Location.",
+    headers=("Location", "Idempotency-Replayed"),
+)
+IDS: Component = {"required": True, "content": {"application/json": {"schema": ref(Ids.__name__)}}}
 
 RANGES = ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition")
 HEADERS: dict[str, Component] = {

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from api.json_bodies import parse_ids, pointer
+from api.json_bodies import parse_body, pointer
+from api.schemas import Ids
 from problems import InvalidBody, TooManyUploads
 from services import current_services
 from tests.fakes import FORM
@@ -21,7 +22,7 @@ from tests.fakes import FORM
      ([str(number) for number in range(100)], [str(number) for number in range(100)])],
 )  # fmt: skip
 def test_ids_are_deduplicated_in_order(ids: list[str], expected: list[str]) -> None:
-    assert parse_ids({"ids": ids}) == expected
+    assert parse_body({"ids": ids}, Ids).unique() == expected
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_ids_are_deduplicated_in_order(ids: list[str], expected: list[str]) -> N
 )  # fmt: skip
 def test_an_invalid_member_is_located_by_a_json_pointer(body: Any, where: str) -> None:
     with pytest.raises(InvalidBody) as raised:
-        parse_ids(body)
+        parse_body(body, Ids)
 
     assert raised.value.fields == {"pointer": where}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from api.openapi.operations import OPERATIONS, Operation
 from lifecycle import queries
+from tests.api.operations import OPERATIONS, Operation
 
 GUARDED = [operation for operation in OPERATIONS if operation.scope]
 OPEN = [operation for operation in OPERATIONS if not operation.scope]

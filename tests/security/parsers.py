@@ -15,11 +15,13 @@ from werkzeug.datastructures import Headers
 
 import logs
 from api.conditional import if_range_matches, is_not_modified
-from api.json_bodies import parse_ids
-from api.parameters import parse_page
+from api.json_bodies import parse_body
+from api.parameters import parse_query
 from api.partial_uploads import reject_chunk_parameters, reject_file_chunk
 from api.query_names import check_names
+from api.query_schemas import ListQuery
 from api.ranges import parse_range
+from api.schemas import Ids
 from api.upload_request import media_type, parse
 from api.upload_request.fields import RECOGNIZED
 from api.upload_request.filename import declared_names, resolve_name
@@ -129,7 +131,7 @@ def query(text: str) -> None:
         reject_chunk_parameters(args)
     for name in ("limit", "sort", "prefix", "created_after", "cursor"):
         with suppress(Exception):
-            parse_page({name: text})
+            parse_query({name: text}, ListQuery).filters()
     list(args.items(multi=True))
 
 
@@ -156,7 +158,7 @@ def small_headers(value: str) -> None:
 
 
 def as_json(text: str) -> None:
-    parse_ids(json.loads(text))
+    parse_body(json.loads(text), Ids)
 
 
 def of_chunks(text: str) -> None:
