@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from ferry_client.errors import FerryError
@@ -34,8 +33,7 @@ def parse_page(response: Response) -> tuple[Sequence[File], str | None]:
 def parse_link(response: Response) -> Link:
     """Return the link in a response."""
     try:
-        members = parse_object(response)
-        return Link(str(members["url"]), datetime.fromisoformat(members["expires_at"]))
+        return Link.from_json(parse_object(response))
     except _MALFORMED:
         raise not_ferry_error(response) from None
 
