@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 
 from flask import Flask
 
-from lifecycle import queries
-from models import File
 from services import Services, current_services
 from storage.base import Stat
 from storage.memory import MemoryStorage
@@ -71,13 +69,6 @@ def eventually(condition: Callable[[], bool], seconds: float = 8) -> bool:
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)
     return condition()
-
-
-def reload(row: File) -> File:
-    """The current state of a file."""
-    current = queries.get(row.id)
-    assert current is not None
-    return current
 
 
 def services_of(app: Flask) -> Services:

@@ -18,29 +18,24 @@ from problems import IncompleteBody, LeaseLost
 from services import current_services
 from storage.base import Stat
 from storage.memory import MemoryStorage
-from tests.fakes import breaking, chunks, reload
-
-BODY = b"what was sent"
+from tests.fakes import breaking, chunks
+from tests.harness.factories import BODY, EXPIRED, claim, claimed_file, pending_file, reload, unsaved_file
 
 
 @pytest.fixture
 def pending(app: Flask) -> File:
     """A spooled file of mode `async`."""
-    row = file.new_file("a.txt", "text/plain", "async")
-    file.receive(row, iter([BODY[:4], BODY[4:]]))
-    return row
+    return pending_file(body=[BODY[:4], BODY[4:]])
 
 
 @pytest.fixture
 def claimed(app: Flask) -> File:
     """A file of mode `normal`, claimed by this test."""
-    row = file.new_file("a.txt", "text/plain", "normal")
-    transitions.insert(row, 30, status=UploadStatus.PROCESSING)
-    return row
+    return claimed_file()
 
 
 def test_files_of_one_name_and_second_have_different_keys(app: Flask) -> None:
-    rows = [file.new_file("a.pdf", "application/pdf", "normal") for _ in range(100)]
+    rows = [unsaved_file("normal", "a.pdf") for _ in range(100)]
 
     assert len({row.key for row in rows}) == 100
     assert all(row.key.startswith(row.id) and row.key.endswith("--a.pdf") for row in rows)
@@ -55,7 +50,7 @@ def test_receiving_leaves_the_bytes_in_the_spool_and_the_row_waiting(pending: Fi
 
 
 def test_an_incomplete_body_leaves_no_row_and_no_spool_file(app: Flask) -> None:
-    row = file.new_file("a.txt", "text/plain", "async")
+    row = unsaved_file()
     with pytest.raises(IncompleteBody):
         file.receive(row, breaking(b"half", IncompleteBody()))
 
@@ -75,7 +70,7 @@ def test_bytes_whose_row_may_have_been_committed_stay(
         raise OperationalError("INSERT", {}, Exception("the server closed the connection"))
 
     monkeypatch.setattr(transitions, "insert", lost_answer)
-    row = file.new_file("a.txt", "text/plain", "async")
+    row = unsaved_file()
     with pytest.raises(OperationalError):
         file.receive(row, iter([BODY]))
 
@@ -91,7 +86,7 @@ def test_bytes_whose_row_was_committed_stay_after_any_exception(app: Flask, monk
         raise RuntimeError
 
     monkeypatch.setattr(transitions, "insert", interrupted)
-    row = file.new_file("a.txt", "text/plain", "async")
+    row = unsaved_file()
     with pytest.raises(RuntimeError):
         file.receive(row, iter([BODY]))
 
@@ -105,7 +100,7 @@ def test_an_unavailable_database_raises_before_the_bytes_are_read(app: Flask, mo
     monkeypatch.setattr(file, "ping", unavailable)
     stream = iter([BODY])
     with pytest.raises(OperationalError):
-        file.receive(file.new_file("a.txt", "text/plain", "async"), stream)
+        file.receive(unsaved_file(), stream)
 
     assert next(stream) == BODY
 
@@ -116,7 +111,7 @@ def test_a_row_that_cannot_be_inserted_leaves_no_spool_file(app: Flask, monkeypa
 
     monkeypatch.setattr(transitions, "insert", unavailable)
     with pytest.raises(OSError, match="unavailable"):
-        file.receive(file.new_file("a.txt", "text/plain", "async"), iter([BODY]))
+        file.receive(unsaved_file(), iter([BODY]))
 
     assert list(current_services().spool.files()) == []
 
@@ -165,10 +160,8 @@ def test_the_row_is_committed_before_the_first_byte_is_stored(app: Flask, claime
 
 def test_a_worker_that_lost_its_claim_changes_nothing(app: Flask, pending: File) -> None:
     """Its lease expires during the upload, and another worker claims the file."""
-    stale = reload(pending)
-    assert transitions.claim(stale, -1)
-    rival = reload(pending)
-    assert transitions.claim(rival, 30)
+    stale = claim(pending, EXPIRED)
+    claim(pending)
 
     with pytest.raises(LeaseLost):
         file.store(stale, iter([BODY]))
@@ -230,8 +223,7 @@ def test_received_bytes_are_counted_in_the_lease(app: Flask) -> None:
 
 @pytest.mark.parametrize("size", [5, 9_000_000])
 def test_bytes_that_differ_from_the_spooled_ones_free_their_memory(app: Flask, size: int) -> None:
-    row = file.new_file("a.txt", "text/plain", "async")
-    file.receive(row, iter([bytes(size)]))
+    row = pending_file(body=bytes(size))
     file.upload_file_from_stream(row.id, lambda _: iter([bytes(size - 1), b"?"]))
 
     storage = current_services().storage

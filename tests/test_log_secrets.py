@@ -10,10 +10,10 @@ import redis
 from flask import Flask
 
 import config
-import file
 import logs
 import tasks
 from tests.fakes import services_of
+from tests.harness.factories import pending_file
 from tests.log_records import SECRET, TOKEN, failed, record
 
 
@@ -55,8 +55,7 @@ def test_the_head_of_a_queued_task_holds_no_bytes(app: Flask) -> None:
     celery.conf.task_always_eager = False
     options = config.current().redis
     queue = redis.Redis.from_url(options.url)
-    row = file.new_file("a.bin", "application/octet-stream", "celery")
-    file.receive(row, iter([b"%" * 9000]))
+    row = pending_file("celery", b"%" * 9000)
     try:
         tasks.send_inline(row.id)
         [message] = [json.loads(each) for each in queue.lrange(options.key(options.queue), 0, -1)]

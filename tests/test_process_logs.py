@@ -17,15 +17,14 @@ import requests
 from flask import Flask
 
 import config
-import file
 import tasks
 from app import create_app
 from auth import api_keys
 from dev import parts
 from dev.process import free_port
-from lifecycle import transitions
 from models import File, db
 from tests.fakes import FORM, form, part, services_of
+from tests.harness.factories import claimed_file
 from tests.log_records import SECRET, TOKEN
 
 WITH_A_TOKEN = (
@@ -160,9 +159,7 @@ def test_a_workers_log_and_the_head_of_a_message_hold_no_byte_of_a_file(
     queue = redis.Redis.from_url(settings["CELERY_BROKER_URL"])
     worker.until(lambda line: line["message"].endswith("ready."))
     with app.app_context():
-        row = file.new_file("a.bin", "application/octet-stream", "celery")
-        file.receive(row, iter([body]))
-        assert transitions.claim(row, 6)
+        row = claimed_file("celery", 6, body=body)
         tasks.send_inline(row.id)
         worker.until(lambda line: "retry: Retry in" in line["message"])
         taken = queue.hvals(config.current().redis.key("unacked"))

@@ -5,20 +5,15 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-import file
-from lifecycle import transitions
 from models import File
 from services import current_services
-from tests.api.watching import LEASE
+from tests.harness.factories import pending_row
 
 
 @pytest.fixture
 def row(app: Flask) -> File:
     """A file in PENDING."""
-    row = file.new_file("a.txt", "text/plain", "async")
-    row.size, row.sha256 = 3, "0" * 64
-    transitions.insert(row, LEASE)
-    return row
+    return pending_row()
 
 
 @pytest.fixture

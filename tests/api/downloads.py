@@ -8,9 +8,6 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-import file
-from lifecycle import transitions
-from models import File
 from problems import TooManyDownloads
 from services import current_services
 from storage.base import StorageError, Stream
@@ -37,14 +34,6 @@ def store(client: FlaskClient, body: bytes = BODY, name: str = "a.bin", **header
     )
     assert answer.status_code == 201
     return answer.get_json()["id"]  # type: ignore[no-any-return]
-
-
-def insert_pending(name: str = "a.bin") -> File:
-    """Insert the row of a file that is accepted and not stored yet."""
-    row = file.new_file(name, "text/plain", "async")
-    row.size = 3
-    transitions.insert(row, 60)
-    return row
 
 
 def get(client: FlaskClient, id: str, **headers: str) -> TestResponse:

@@ -15,12 +15,12 @@ from werkzeug.test import TestResponse
 from api.archives import Member, zip_stream
 from app import create_app
 from auth import api_keys
-from lifecycle import transitions
 from storage.base import StorageMismatch, StorageUnavailable
-from tests.api.downloads import FILE_HEADERS, FailingDownloads, assert_all_slots_are_free, insert_pending, store
+from tests.api.downloads import FILE_HEADERS, FailingDownloads, assert_all_slots_are_free, store
 from tests.api.helpers import UNKNOWN, assert_problem
 from tests.auth.helpers import bearer
 from tests.fakes import breaking
+from tests.harness.factories import failed_file, pending_row
 
 GIB = 1 << 30
 
@@ -155,14 +155,12 @@ def test_an_archive_contains_the_files_in_the_requested_order(client: FlaskClien
 def test_an_archive_by_prefix_contains_the_files_whose_names_start_with_it(client: FlaskClient) -> None:
     for name in ("jan-1.txt", "jan-2.txt", "JAN-3.txt", "jan_4.txt", "feb.txt", "ä%.txt", "ab.txt"):
         store(client, b"x", name)
-    failed = insert_pending("jan-9.txt")
-    transitions.claim(failed, 60)
-    transitions.set_error(failed, "storage-denied")
+    failed_file(name="jan-9.txt")
 
     assert set(unzipped(client.get("/files.zip?prefix=jan-"))) == {"jan-1.txt", "jan-2.txt"}
     assert set(unzipped(client.get("/files.zip?prefix=a%CC%88%25"))) == {"ä%.txt"}
     assert_problem(client.get("/files.zip?prefix=%25"), 404, "not-found")
-    late = insert_pending("feb-2.txt")
+    late = pending_row(name="feb-2.txt")
     assert client.get("/files.zip?prefix=feb").get_json()["ids"] == [late.id]
 
 
@@ -175,7 +173,7 @@ def test_an_archive_by_prefix_contains_only_the_owners_files(client: FlaskClient
 
 
 def test_a_refused_archive_lists_the_missing_files(client: FlaskClient) -> None:
-    there, late = store(client), insert_pending()
+    there, late = store(client), pending_row()
 
     unknown = client.get(f"/files.zip?ids={there},{UNKNOWN},abc,{late.id}")
     assert_problem(unknown, 404, "not-found")

@@ -13,9 +13,10 @@ import models
 from auth import api_keys
 from lifecycle import transitions
 from problems import NotFailed
-from tests.api.downloads import BODY, FILE_HEADERS, get, insert_pending, store
+from tests.api.downloads import BODY, FILE_HEADERS, get, store
 from tests.api.helpers import UNKNOWN, assert_problem
 from tests.auth.helpers import bearer
+from tests.harness.factories import claim, pending_row
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
 
@@ -67,13 +68,13 @@ def test_a_file_has_its_detected_type_and_its_uploaded_name(
 )
 def test_a_file_that_is_not_stored_is_not_ready(client: FlaskClient, path: str) -> None:
     """Retry-After is sent as long as the file may still be stored."""
-    row = insert_pending()
+    row = pending_row()
     answer = client.get(path.format(row.id))
     assert_problem(answer, 409, "not-ready")
     assert (answer.get_json()["file_status"], answer.get_json()["ids"]) == ("PENDING", [row.id])
     assert answer.headers["Retry-After"] == "1"
 
-    transitions.claim(row, 60)
+    row = claim(row)
     assert client.get(path.format(row.id)).get_json()["file_status"] == "PROCESSING"
     transitions.set_error(row, NotFailed.slug())
     answer = client.get(path.format(row.id))

@@ -10,6 +10,7 @@ import pytest
 from api.events import KEEPALIVE, event_stream, format_event
 from lifecycle.changes import Subscription
 from models import File, UploadStatus
+from tests.harness.factories import file_value
 
 PENDING, PROCESSING, COMPLETE, ERROR = UploadStatus
 
@@ -20,7 +21,7 @@ class ScriptedSubscription(Subscription):
     closed = False
 
     def __init__(self, *states: UploadStatus | None, seconds: float = 1.0, over_at: float = 1e9) -> None:
-        self._rows = [state and File(upload_status=state) for state in states]
+        self._rows = [state and file_value(state) for state in states]
         self._seconds, self._over_at, self.now = seconds, over_at, 0.0
         self.waits: list[float] = []
 

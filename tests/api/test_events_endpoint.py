@@ -12,7 +12,8 @@ from lifecycle import transitions
 from models import File
 from services import current_services
 from tests.api.helpers import assert_problem, upload
-from tests.api.watching import LEASE, apply_soon, events
+from tests.api.watching import apply_soon, events
+from tests.harness.factories import LEASE, SHA256, claim, reload
 
 
 @pytest.fixture
@@ -26,11 +27,11 @@ class TestEvents:
         self, app: Flask, client: FlaskClient, row: File
     ) -> None:
         life = [
-            lambda: transitions.claim(row, LEASE),
-            lambda: transitions.progress(row, LEASE, 3, 1),
-            lambda: transitions.requeue(row, "storage-unavailable", 0),
-            lambda: transitions.claim(row, LEASE),
-            lambda: transitions.set_complete(row, url="u", size=3, sha256="0" * 64),
+            lambda: claim(row),
+            lambda: transitions.progress(reload(row), LEASE, 3, 1),
+            lambda: transitions.requeue(reload(row), "storage-unavailable", 0),
+            lambda: claim(row),
+            lambda: transitions.set_complete(reload(row), url="u", size=3, sha256=SHA256),
         ]
 
         def live() -> None:
@@ -52,8 +53,7 @@ class TestEvents:
         assert current_services().changes._subscriptions == []
 
     def test_its_headers_prevent_buffering_and_caching(self, client: FlaskClient, row: File) -> None:
-        transitions.claim(row, LEASE)
-        transitions.set_error(row, "storage-denied")
+        transitions.set_error(claim(row), "storage-denied")
         headers = client.get(f"/files/{row.id}/events").headers
 
         assert headers["Content-Type"] == "text/event-stream"
@@ -74,7 +74,7 @@ class TestEvents:
 
     def test_a_reconnect_gets_only_new_events(self, app: Flask, client: FlaskClient, row: File) -> None:
         tag = client.get(f"/files/{row.id}").headers["ETag"].strip('"')
-        thread = apply_soon(app, lambda: transitions.claim(row, LEASE) and transitions.set_error(row, "storage-denied"))
+        thread = apply_soon(app, lambda: transitions.set_error(claim(row), "storage-denied"))
         with client.get(f"/files/{row.id}/events", headers={"Last-Event-ID": tag}) as answer:
             received = events(answer)
         thread.join()

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from lifecycle import transitions
 from models import File
 from tests.api.helpers import assert_problem, upload
-from tests.api.watching import LEASE
+from tests.harness.factories import LEASE, claim, complete, reload
 
 
 class TestStatus:
@@ -42,11 +42,11 @@ class TestStatus:
         tags = []
         for transition in (
             lambda: None,
-            lambda: transitions.claim(row, LEASE),
-            lambda: transitions.heartbeat(row, LEASE),
-            lambda: transitions.progress(row, LEASE, 3, 1),
-            lambda: transitions.progress(row, LEASE, 3, 2),
-            lambda: transitions.requeue(row, "storage-unavailable", 0),
+            lambda: claim(row),
+            lambda: transitions.heartbeat(reload(row), LEASE),
+            lambda: transitions.progress(reload(row), LEASE, 3, 1),
+            lambda: transitions.progress(reload(row), LEASE, 3, 2),
+            lambda: transitions.requeue(reload(row), "storage-unavailable", 0),
         ):
             transition()
             tags.append(client.get(f"/files/{row.id}").headers["ETag"])
@@ -59,9 +59,9 @@ class TestStatus:
         tag = client.get(path).headers["ETag"]
         assert client.get(path).headers["Retry-After"] == "1"
         assert client.get(path, headers={"If-None-Match": tag}).headers["Retry-After"] == "1"
-        transitions.claim(row, LEASE)
+        row = claim(row)
         assert client.get(path).headers["Retry-After"] == "1"
-        transitions.set_complete(row, url="u", size=3, sha256="0" * 64)
+        complete(row)
 
         assert "Retry-After" not in client.get(path).headers
 

@@ -9,10 +9,11 @@ from werkzeug.datastructures import ETags
 
 from api.files import has_changed
 from lifecycle import queries, transitions
-from models import File, UploadStatus
+from models import File
 from services import current_services
 from tests.api.helpers import assert_problem, upload
-from tests.api.watching import LEASE, apply_soon, timed
+from tests.api.watching import apply_soon, timed
+from tests.harness.factories import LEASE, claim, file_value
 
 
 @pytest.fixture
@@ -38,9 +39,9 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 )
 def test_a_wait_ends_on_a_new_status_or_etag(before: str, now: str | None, known: str, ends: bool) -> None:
     tags = {"": ETags(), "*": ETags(star_tag=True), "weak": ETags(weak_etags=["now"])}.get(known, ETags([known]))
-    row = now and File(upload_status=UploadStatus(now))
+    row = file_value(now) if now else None
 
-    assert has_changed(row or None, "now", File(upload_status=UploadStatus(before)), tags) == ends
+    assert has_changed(row, "now", file_value(before), tags) == ends
 
 
 class TestWait:
@@ -53,14 +54,14 @@ class TestWait:
 
     @pytest.mark.usefixtures("frozen_clock")
     def test_it_ends_as_soon_as_the_status_changes(self, app: Flask, client: FlaskClient, row: File) -> None:
-        thread = apply_soon(app, lambda: transitions.claim(row, LEASE))
+        thread = apply_soon(app, lambda: claim(row))
         answer = client.get(f"/files/{row.id}?wait=20")
         thread.join()
 
         assert answer.get_json()["status"] == "PROCESSING"
 
     def test_progress_does_not_end_it(self, app: Flask, client: FlaskClient, row: File) -> None:
-        transitions.claim(row, LEASE)
+        row = claim(row)
         thread = apply_soon(app, lambda: transitions.progress(row, LEASE, 3, 2))
         answer, seconds = timed(lambda: client.get(f"/files/{row.id}?wait=1"))
         thread.join()
@@ -70,7 +71,7 @@ class TestWait:
 
     @pytest.mark.usefixtures("frozen_clock")
     def test_progress_ends_a_wait_with_an_etag(self, app: Flask, client: FlaskClient, row: File) -> None:
-        transitions.claim(row, LEASE)
+        row = claim(row)
         tag = client.get(f"/files/{row.id}").headers["ETag"]
         thread = apply_soon(app, lambda: transitions.progress(row, LEASE, 3, 2))
         answer = client.get(f"/files/{row.id}?wait=20", headers={"If-None-Match": tag})

@@ -17,7 +17,7 @@ from storage.base import ObjectMissing, StorageUnavailable, Stream
 from storage.memory import MemoryStorage
 from tests.api.downloads import BODY, assert_all_slots_are_free, store
 from tests.api.helpers import assert_problem
-from tests.fakes import reload
+from tests.harness.factories import reload
 
 ASKED = [
     ("GET", "/files/{}/content", {}),

@@ -14,11 +14,11 @@ from api.pages import status_text
 from app import create_app
 from auth import api_keys
 from database import engine
-from models import File, UploadStatus
 from problems import all_problems
 from storage.base import StorageDenied
 from tests.conftest import drain
 from tests.fakes import FORM, form, part
+from tests.harness.factories import file_value
 
 NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 """The Accept header of Chromium and Firefox for navigation and forms."""
@@ -151,7 +151,7 @@ def test_a_type_that_browsers_show_has_an_open_link(client: FlaskClient) -> None
     ],
 )
 def test_a_status_has_a_text(status: str, values: dict[str, Any], words: str) -> None:
-    assert status_text(File(upload_status=UploadStatus(status), **values)) == words
+    assert status_text(file_value(status, **values)) == words
 
 
 def test_there_is_an_icon(client: FlaskClient) -> None:

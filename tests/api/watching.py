@@ -11,8 +11,6 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-LEASE = 30.0
-
 
 def apply_soon(app: Flask, transition: Callable[[], object]) -> threading.Thread:
     """Apply the transition in a thread, 0.3 seconds from now."""

@@ -6,12 +6,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-import file
 from auth import api_keys
 from lifecycle import transitions
 from models import File
 from quotas import storage_quota
-from tests.fakes import reload
+from tests.harness.factories import failed_file, reload, stored_file, uploading_file
 
 
 @pytest.fixture
@@ -23,13 +22,7 @@ def shell(app: Flask) -> FlaskCliRunner:
 @pytest.fixture
 def unowned(shell: FlaskCliRunner) -> list[File]:
     """Four files without an owner: two stored, one failed, one being processed."""
-    rows = [file.new_file("a", "text/plain", "normal") for _ in range(4)]
-    for row in rows:
-        file.insert_claimed(row, 4)
-    for row in rows[:2]:
-        file.store(row, iter([b"1234"]))
-    transitions.set_error(rows[2], "storage-denied")
-    return rows
+    return [stored_file(b"1234"), stored_file(b"1234"), failed_file(), uploading_file(4)]
 
 
 def test_the_owner_gets_all_ended_files(shell: FlaskCliRunner, unowned: list[File]) -> None:

@@ -12,7 +12,6 @@ from flask import Flask
 from sqlalchemy import text
 
 import config
-import file
 from database import engine
 from lifecycle import queries, transitions
 from models import File
@@ -20,6 +19,7 @@ from modes import celery_ as celery_mode
 from problems import RelayLost
 from services import current_services
 from tests.fakes import services_of
+from tests.harness.factories import claim, pending_file
 
 
 class Queue:
@@ -50,15 +50,9 @@ def queue(app: Flask, valkey: str) -> Iterator[Queue]:
         client.delete(queue.name, options.key("queued"), options.key("memory"))
 
 
-def a_file(size: int = 1) -> File:
-    row = file.new_file("a.txt", "text/plain", "celery")
-    file.receive(row, iter([b"x" * size]))
-    return row
-
-
 @pytest.mark.parametrize("size", [1, 300_000], ids=["whole", "pieces"])
 def test_a_file_that_is_dispatched_again_has_one_task(queue: Queue, size: int) -> None:
-    rows = [a_file(size) for _ in range(3)]
+    rows = [pending_file("celery", b"x" * size) for _ in range(3)]
     for _ in range(4):
         for row in rows:
             celery_mode.enqueue(row.id)
@@ -67,7 +61,7 @@ def test_a_file_that_is_dispatched_again_has_one_task(queue: Queue, size: int) -
 
 
 def test_a_taken_task_allows_the_next_one(queue: Queue) -> None:
-    rows = [a_file() for _ in range(3)]
+    rows = [pending_file("celery") for _ in range(3)]
     for row in rows:
         celery_mode.enqueue(row.id)
     queue.client.rpop(queue.name)
@@ -79,7 +73,7 @@ def test_a_taken_task_allows_the_next_one(queue: Queue) -> None:
 
 @pytest.mark.parametrize("lost", [[], ["queued"]], ids=["queue", "everything"])
 def test_a_queue_lost_by_redis_is_refilled(queue: Queue, lost: list[str]) -> None:
-    rows = [a_file() for _ in range(3)]
+    rows = [pending_file("celery") for _ in range(3)]
     for row in rows:
         celery_mode.enqueue(row.id)
     queue.revoke()
@@ -93,7 +87,7 @@ def test_a_queue_lost_by_redis_is_refilled(queue: Queue, lost: list[str]) -> Non
 @pytest.mark.parametrize("oldest", [b"no JSON", b"[]", b"{}", b'{"headers": []}', b'{"headers": {"ferry_turn": "9"}}'])
 def test_a_message_without_a_turn_only_delays_the_next_task(queue: Queue, oldest: bytes) -> None:
     """A message of another program hides the turns of the tasks behind it until it is taken."""
-    row = a_file()
+    row = pending_file("celery")
     queue.client.rpush(queue.name, oldest)
     celery_mode.enqueue(row.id)
     celery_mode.enqueue(row.id)
@@ -112,7 +106,7 @@ def test_a_reserved_task_is_not_lost_while_the_queue_is_empty(queue: Queue) -> N
 
 
 def test_a_task_that_could_not_be_queued_leaves_no_turn(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, row = a_file(), a_file()
+    first, row = pending_file("celery"), pending_file("celery")
     celery_mode.enqueue(first.id)
 
     def unreachable(*_: Any) -> None:
@@ -133,7 +127,7 @@ class TestRecall:
     @pytest.fixture
     def waiting(self, queue: Queue) -> File:
         """A file that has waited for an hour, and is due again in an hour."""
-        row = a_file()
+        row = pending_file("celery")
         engine.execute(text("UPDATE files SET updated_at = updated_at - 3600, due_at = due_at + 3600"))
         return row
 
@@ -149,7 +143,7 @@ class TestRecall:
         assert self.is_due(waiting)
 
     def test_a_file_whose_task_may_be_queued_is_not_due(self, queue: Queue, waiting: File) -> None:
-        celery_mode.enqueue(a_file().id)
+        celery_mode.enqueue(pending_file("celery").id)
         current_services().relay.set_loss_marker()
         celery_mode._requeue_lost_tasks()
 
@@ -158,30 +152,28 @@ class TestRecall:
     def test_data_loss_is_noticed_even_after_new_tasks(self, queue: Queue, waiting: File) -> None:
         current_services().relay.set_loss_marker()
         queue.client.delete(queue.key("memory"))
-        celery_mode.enqueue(a_file().id)
+        celery_mode.enqueue(pending_file("celery").id)
         celery_mode._requeue_lost_tasks()
 
         assert self.is_due(waiting)
         assert queue.client.exists(queue.key("memory"))
 
     def test_a_new_file_is_not_due(self, queue: Queue) -> None:
-        row = a_file()
+        row = pending_file("celery")
 
         assert transitions.make_due(6) == 0
         assert not self.is_due(row)
 
     def test_a_file_that_waits_for_its_next_attempt_is_not_due(self, queue: Queue) -> None:
-        row = a_file()
-        assert transitions.claim(row, 3)
-        assert transitions.requeue(row, "storage-unavailable", 900)
+        row = pending_file("celery")
+        assert transitions.requeue(claim(row), "storage-unavailable", 900)
         engine.execute(text("UPDATE files SET updated_at = updated_at - 600"))
 
         assert transitions.make_due(6) == 0
         assert not self.is_due(row)
 
     def test_a_file_of_another_mode_is_not_due(self, queue: Queue) -> None:
-        row = file.new_file("a.txt", "text/plain", "async")
-        file.receive(row, iter([b"x"]))
+        pending_file("async")
         engine.execute(text("UPDATE files SET updated_at = updated_at - 600"))
 
         assert transitions.make_due(6) == 0

@@ -14,10 +14,10 @@ import redis
 from flask import Flask
 
 import config
-import file
 import tasks
 from broker.task_messages import is_task, is_unacknowledged
 from tests.fakes import services_of
+from tests.harness.factories import pending_file
 from tests.relay.conftest import ID
 
 NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -169,8 +169,7 @@ def test_a_channel_drops_malformed_messages_and_continues(
 ) -> None:
     options = config.current().redis
     queue.lpush(options.key(options.queue), *MALFORMED.values())
-    row = file.new_file("a.txt", "text/plain", "celery")
-    file.receive(row, iter([b"x"]))
+    row = pending_file("celery")
     tasks.send_inline(row.id)
 
     with services_of(app).celery.connection_for_read() as connection:

@@ -17,6 +17,7 @@ from problems import FilenameTooLong
 from services import current_services
 from tests.conftest import drain
 from tests.content.uploads import MODES, PAGE, PNG, PROGRAM, SVG, send
+from tests.harness.factories import pending_file
 
 GIF_AND_SCRIPT = b"GIF89a/*" + bytes(20) + b"*/=1;alert(1);"
 
@@ -112,8 +113,7 @@ def test_the_declared_type_does_not_change_the_safe_headers(
 
 def test_a_file_without_a_detected_type_is_an_attachment(app: Flask) -> None:
     """As rows of the first version have none."""
-    row = file.new_file("a.png", "image/png", "async")
-    file.receive(row, iter([PNG]))
+    row = pending_file(body=PNG, name="a.png", content_type="image/png")
     file.upload_file(row.id)
 
     assert current_services().storage.headers == {  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from database import engine
 from database.engine import retry_while_unavailable
 from services import current_services
 from tests.fakes import FORM, form, part
+from tests.harness.factories import pending_file
 
 
 class UnavailableDatabase:
@@ -69,7 +70,7 @@ def test_bytes_are_deleted_if_sqlite_refuses_the_row(app: Flask, monkeypatch: py
         connection.exec_driver_sql("PRAGMA query_only = ON")
     try:
         with pytest.raises(OperationalError):
-            file.receive(file.new_file("a", "text/plain", "async"), iter([b"x"]))
+            pending_file()
     finally:
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA query_only = OFF")

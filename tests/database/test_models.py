@@ -11,13 +11,11 @@ from alembic.migration import MigrationContext
 from flask import Flask
 from sqlalchemy import text
 
-import file
 from app import create_app
 from dev import parts
 from lifecycle import transitions
 from models import UploadStatus, db
-
-LEASE = 30.0
+from tests.harness.factories import claim, pending_row
 
 
 def test_there_are_four_statuses() -> None:
@@ -29,12 +27,11 @@ def test_concurrent_sqlite_writers_do_not_fail(app: Flask) -> None:
 
     def upload(number: int) -> bool:
         with app.app_context():
-            row = file.new_file(f"{number}", "text/plain", "async")
-            transitions.insert(row, LEASE)
+            row = pending_row(name=f"{number}")
             with db.engine.begin() as connection:
                 connection.execute(text("SELECT count(*) FROM files"))
                 connection.execute(text("UPDATE files SET name = 'seen' WHERE id = :id"), {"id": row.id})
-            return transitions.claim(row, LEASE) and transitions.set_complete(row, url="u", size=0, sha256="")
+            return transitions.set_complete(claim(row), url="u", size=0, sha256="")
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(upload, range(80)))

@@ -13,11 +13,9 @@ from auth import api_keys
 from database.engine import now
 from lifecycle import queries, transitions
 from quotas import storage_quota
-from tests.fakes import reload
+from tests.harness.factories import claim, complete_row, pending_row, reload, uploading_file
 from tests.lifecycle.test_clocks import set_clock
-from tests.quotas.test_storage_quota import accept_concurrently, hold, usage
-
-LEASE = 30.0
+from tests.quotas.test_storage_quota import accept_concurrently, usage
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ def test_concurrent_uploads_never_exceed_a_quota(app: Flask, quota: dict[str, in
 
 def test_concurrent_transitions_count_towards_the_quota_once(app: Flask) -> None:
     api_keys.create("carol", ["upload"], None)
-    rows = [hold("carol", 10) for _ in range(12)]
+    rows = [uploading_file(10, owner="carol") for _ in range(12)]
 
     def end(number: int) -> None:
         with app.app_context():
@@ -69,12 +67,10 @@ def test_the_lifecycle_of_a_key(app: Flask) -> None:
 
 
 def test_a_deleted_file_is_found_by_the_sweep_only(app: Flask) -> None:
-    row = file.new_file("a", "text/plain", "async", expires_in=-5)
-    row.size, row.sha256 = 1, "0" * 64
-    transitions.insert(row, LEASE)
+    row = pending_row(expires_in=-5)
     assert [one.id for one in queries.expired(9)] == [row.id]
 
-    transitions.claim(row, LEASE)
+    row = claim(row)
     transitions.mark_deleted(row)
     assert (queries.get(row.id), queries.page(None, 9, prefix="a"), queries.expired(9)) == (None, [], [])
     assert queries.deleted("", 9, -1) == []
@@ -83,7 +79,7 @@ def test_a_deleted_file_is_found_by_the_sweep_only(app: Flask) -> None:
 
 def test_files_in_error_are_removed_by_age_and_number(app: Flask) -> None:
     api_keys.create("ivan", ["upload"], None)
-    rows = [hold("ivan", 1) for _ in range(5)]
+    rows = [uploading_file(1, owner="ivan") for _ in range(5)]
     for row in rows:
         transitions.set_error(row, "incomplete-body")
     assert [row.id for row in queries.failed(9, -1, -1) if row.owner == "ivan"] == [row.id for row in rows]
@@ -109,9 +105,7 @@ def test_files_without_owner_are_adopted_once(app: Flask) -> None:
     for owner in ("gina", "hank"):
         api_keys.create(owner, ["read"], None)
     for _ in range(20):
-        row = file.new_file("a", "text/plain", "normal")
-        file.insert_claimed(row, 4)
-        transitions.set_complete(row, url="", size=4, sha256="0" * 64)
+        complete_row(4)
 
     def adopt(number: int) -> int:
         with app.app_context():
@@ -128,10 +122,8 @@ def test_an_upload_of_unknown_size_reserves_quota_in_steps(app: Flask, monkeypat
     monkeypatch.setattr(storage_quota, "RESERVATION_STEP", 10)
     api_keys.create("frank", ["upload"], None)
     api_keys.set_quotas("frank", quota_bytes=34)
-    row = file.new_file("a", "text/plain", "normal", owner="frank")
 
-    file.insert_claimed(row, None)
-    file.store(row, iter([b"12345"] * 6))
+    file.store(uploading_file(owner="frank"), iter([b"12345"] * 6))
     assert usage("frank") == (30, 1)
 
 
@@ -143,10 +135,8 @@ def test_times_use_the_databases_clock(
     if owner:
         api_keys.create(owner, ["upload"], None)
     set_clock(monkeypatch, seconds)
-    row = file.new_file("a", "text/plain", "normal", owner=owner, expires_in=60)
-    file.insert_claimed(row, 1)
-    endless = file.new_file("a", "text/plain", "normal", owner=owner)
-    file.insert_claimed(endless, 1)
+    row = uploading_file(1, owner=owner, expires_in=60)
+    endless = uploading_file(1, owner=owner)
 
     assert row.created_at == pytest.approx(now(), abs=5)
     assert row.updated_at == pytest.approx(row.created_at, abs=0.01)

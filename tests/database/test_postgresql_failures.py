@@ -20,7 +20,8 @@ from database import postgresql
 from database.engine import UNAVAILABLE, connect, execute, ping, retry_while_unavailable, transaction
 from lifecycle import attempts
 from services import current_services
-from tests.fakes import FORM, eventually, form, part, reload
+from tests.fakes import FORM, eventually, form, part
+from tests.harness.factories import pending_file, reload, uploading_file
 
 MODES = ["normal", "async", "celery"]
 
@@ -104,14 +105,13 @@ def test_bytes_are_deleted_if_the_server_refuses_the_row(
 ) -> None:
     monkeypatch.setattr(file, "ping", lambda: None)  # It is demoted while the bytes are received.
     with read_only(postgresql_server), pytest.raises(OperationalError):
-        file.receive(file.new_file("a", "text/plain", "async"), iter([b"x"]))
+        pending_file()
 
     assert list(current_services().spool.files()) == []
 
 
 def test_the_end_of_an_upload_waits_for_a_writable_server(app: Flask, postgresql_server: str) -> None:
-    row = file.new_file("a", "text/plain", "normal")
-    file.insert_claimed(row, 1)
+    row = uploading_file(1)
     tried = threading.Event()
 
     def complete() -> None:

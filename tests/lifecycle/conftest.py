@@ -7,14 +7,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-import file
-from lifecycle import transitions
-from models import File, UploadStatus
+from models import File
 from storage.memory import MemoryStorage
 from tests.fakes import FailingStorage
-
-BODY = b"what was sent"
-"""The content of `pending`."""
+from tests.harness.factories import BODY, claimed_file, pending_file
 
 
 @pytest.fixture
@@ -31,14 +27,10 @@ def services(storage: MemoryStorage) -> dict[str, Any]:
 @pytest.fixture
 def pending(app: Flask) -> File:
     """A spooled file of mode `async`."""
-    row = file.new_file("a.txt", "text/plain", "async")
-    file.receive(row, iter([BODY[:4], BODY[4:]]))
-    return row
+    return pending_file(body=[BODY[:4], BODY[4:]])
 
 
 @pytest.fixture
 def claimed(app: Flask) -> File:
     """A file of mode `normal`, claimed by this test."""
-    row = file.new_file("a.txt", "text/plain", "normal")
-    transitions.insert(row, 30, status=UploadStatus.PROCESSING)
-    return row
+    return claimed_file()

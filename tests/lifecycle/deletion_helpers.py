@@ -7,9 +7,7 @@ from typing import Any
 from flask import current_app
 from flask.testing import FlaskClient
 
-import file
 from lifecycle import queries
-from models import File
 from services import current_services
 from sweep.report import Report
 from sweep.rows import sweep_deleted
@@ -23,13 +21,6 @@ def upload(client: FlaskClient, mode: str = "normal", query: str = "", headers: 
     answer = client.post(f"/{mode}_upload{query}", data=data, content_type=FORM, headers=headers)
     drain(client.application)
     return answer.headers["Location"]
-
-
-def pending(mode: file.Mode = "async") -> File:
-    """A spooled file."""
-    row = file.new_file("a.txt", "text/plain", mode)
-    file.receive(row, iter([b"1234"]))
-    return row
 
 
 def remaining() -> tuple[int, int, int]:

@@ -6,13 +6,13 @@ import pytest
 from flask import Flask
 
 import file
-from lifecycle import attempts, transitions
+from lifecycle import attempts
 from models import File, UploadStatus
 from problems import IncompleteBody, LeaseLost, Problem
 from services import current_services
 from storage.base import StorageDenied, StorageUnavailable
-from tests.fakes import FailingStorage, breaking, reload
-from tests.lifecycle.conftest import BODY
+from tests.fakes import FailingStorage, breaking
+from tests.harness.factories import BODY, claimed_file, reload
 
 
 def test_a_missing_spool_file_ends_the_file(pending: File) -> None:
@@ -78,8 +78,7 @@ def test_normal_mode_fails_with_its_request(
 
 @pytest.mark.parametrize(("mode", "status"), [("normal", UploadStatus.ERROR), ("async", UploadStatus.PENDING)])
 def test_files_in_flight_are_requeued_at_shutdown(app: Flask, mode: file.Mode, status: str) -> None:
-    row = file.new_file("a.txt", "text/plain", mode)
-    transitions.insert(row, 30, status=UploadStatus.PROCESSING)
+    row = claimed_file(mode)
     with current_services().leases.renewing(row) as lease:
         attempts.end_in_flight()
         with pytest.raises(LeaseLost):

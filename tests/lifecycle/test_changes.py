@@ -12,23 +12,18 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-import file
 from config import Config
 from lifecycle import changes, queries, transitions
 from lifecycle.changes import ChangePoller, Subscription, has_capacity, has_ended
 from models import File, UploadStatus, db
 from problems import TooManyWatchers
-from tests.fakes import eventually, reload, services_of
-
-LEASE = 30.0
+from tests.fakes import eventually, services_of
+from tests.harness.factories import LEASE, claim, file_value, pending_row
 
 
 @pytest.fixture
 def row(app: Flask) -> File:
-    row = file.new_file("a", "text/plain", "async")
-    row.size, row.sha256 = 3, "0" * 64
-    transitions.insert(row, LEASE)
-    return row
+    return pending_row()
 
 
 @pytest.fixture
@@ -46,13 +41,6 @@ def never(row: File | None) -> bool:
     return False
 
 
-def claim(row: File) -> File:
-    """Claim the file, without a change to `row`."""
-    claimed = reload(row)
-    assert transitions.claim(claimed, LEASE)
-    return claimed
-
-
 def processing(row: File | None) -> bool:
     return row is not None and row.upload_status == UploadStatus.PROCESSING
 
@@ -61,7 +49,7 @@ def processing(row: File | None) -> bool:
     ("status", "ended"), [("PENDING", False), ("PROCESSING", False), ("COMPLETE", True), ("ERROR", True)]
 )
 def test_complete_and_failed_files_have_ended(status: str, ended: bool) -> None:
-    assert has_ended(File(upload_status=UploadStatus(status))) == ended
+    assert has_ended(file_value(status)) == ended
 
 
 @pytest.mark.parametrize(
@@ -175,8 +163,7 @@ def test_a_heartbeat_wakes_no_subscription(poller: ChangePoller, row: File, poll
 def test_one_query_reads_all_subscribed_files(
     app: Flask, poller: ChangePoller, row: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = file.new_file("b", "text/plain", "async")
-    transitions.insert(other, LEASE)
+    other = pending_row()
     queried: list[set[str]] = []
     polled = threading.Semaphore(0)
     monkeypatch.setattr(queries, "get_many", lambda ids: queried.append(set(ids)) or polled.release() or {})

@@ -16,7 +16,8 @@ from models import File
 from sweep import orphans
 from sweep.report import Report
 from sweep.rows import sweep_deleted
-from tests.fakes import FORM, form, part, reload
+from tests.fakes import FORM, form, part
+from tests.harness.factories import EXPIRED, pending_file, pending_row, reload, uploading_file
 
 HOUR = 3600.0
 
@@ -38,9 +39,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 def insert(ttl: float | None, mode: file.Mode = "async") -> File:
-    row = file.new_file("a.txt", "text/plain", mode, expires_in=ttl)
-    file.receive(row, iter([b"1"])) if mode == "async" else file.insert_claimed(row, 1)
-    return row
+    return pending_file(mode, expires_in=ttl) if mode == "async" else uploading_file(1, expires_in=ttl)
 
 
 @pytest.mark.parametrize("mode", ["async", "normal"])
@@ -49,7 +48,7 @@ def test_times_of_a_row_are_by_the_databases_clock(app: Flask, skew: float, mode
 
     assert [abs(at - now) < 5 for at in (row.created_at, row.updated_at)] == [True, True]
     assert row.expires_at == pytest.approx(row.created_at + HOUR, abs=0.001)
-    assert vars(reload(row)).items() >= {key: vars(row)[key] for key in ("created_at", "expires_at")}.items()
+    assert (reload(row).created_at, reload(row).expires_at) == (row.created_at, row.expires_at)
 
 
 def test_a_file_expires_neither_early_nor_late(app: Flask, skew: float) -> None:
@@ -64,9 +63,7 @@ def test_a_file_without_a_ttl_does_not_expire(app: Flask, skew: float) -> None:
 
 
 def test_a_dispatched_file_is_due_again_after_a_lease(app: Flask, skew: float) -> None:
-    row = file.new_file("a.txt", "text/plain", "async")
-    row.size = 1
-    transitions.insert(row, -1.0)
+    row = pending_row(lease=EXPIRED)
 
     assert transitions.mark_dispatched(row, 30.0)
     due = reload(row).due_at

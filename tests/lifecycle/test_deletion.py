@@ -15,7 +15,8 @@ from lifecycle import deletion, queries, transitions
 from models import UploadStatus
 from quotas import storage_quota
 from services import current_services
-from tests.lifecycle.deletion_helpers import pending, remaining, upload
+from tests.harness.factories import pending_file
+from tests.lifecycle.deletion_helpers import remaining, upload
 
 
 @pytest.mark.parametrize("mode", ["normal", "async", "celery"])
@@ -48,7 +49,7 @@ def test_deleting_does_not_wait_for_a_storage_that_hangs(
 
 
 def test_a_deleted_pending_file_is_never_stored(app: Flask) -> None:
-    row = pending()
+    row = pending_file()
     assert deletion.delete(row)
 
     file.upload_file(row.id)
@@ -85,7 +86,7 @@ def test_deleting_needs_the_scope_and_the_owner(client: FlaskClient) -> None:
 
 
 def test_deleting_does_not_change_the_status(app: Flask) -> None:
-    row = pending()
+    row = pending_file()
     transitions.mark_deleted(row)
 
     assert queries.get_many([row.id])[row.id].upload_status == UploadStatus.PENDING

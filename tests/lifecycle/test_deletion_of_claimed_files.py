@@ -14,18 +14,13 @@ from problems import Deleted
 from services import current_services
 from sweep.report import Report
 from sweep.rows import sweep_files
-from tests.fakes import reload
-from tests.lifecycle.deletion_helpers import pending, remaining, sweep
-
-LEASE = 30.0
-EXPIRED = -1.0
+from tests.harness.factories import EXPIRED, LEASE, claimed_file, reload
+from tests.lifecycle.deletion_helpers import remaining, sweep
 
 
 @pytest.fixture
 def claimed(app: Flask) -> File:
-    row = pending()
-    assert transitions.claim(row, LEASE)
-    return row
+    return claimed_file("async", body=b"1234")
 
 
 def test_a_worker_cannot_end_a_deleted_file(claimed: File) -> None:
@@ -39,8 +34,7 @@ def test_a_worker_cannot_end_a_deleted_file(claimed: File) -> None:
 
 
 def test_deletion_stops_an_upload_in_progress_and_leaves_nothing(app: Flask) -> None:
-    row = pending()
-    transitions.claim(row, LEASE)
+    row = claimed_file("async", body=b"1234")
 
     def body() -> Iterator[bytes]:
         yield b"12"
@@ -53,8 +47,7 @@ def test_deletion_stops_an_upload_in_progress_and_leaves_nothing(app: Flask) -> 
 
 
 def test_the_object_of_a_claimed_file_is_removed_once_the_lease_has_expired(app: Flask) -> None:
-    row = pending()
-    transitions.claim(row, 0.2)
+    row = claimed_file("async", 0.2, body=b"1234")
     deletion.delete(reload(row))
     assert sweep().counts["removed"] == 0
 
@@ -66,8 +59,7 @@ def test_the_object_of_a_claimed_file_is_removed_once_the_lease_has_expired(app:
 
 
 def test_the_sweep_does_not_reclaim_a_deleted_file(app: Flask) -> None:
-    row = pending()
-    transitions.claim(row, EXPIRED)
+    row = claimed_file("async", EXPIRED)
     deletion.delete(reload(row))
     report = Report()
     sweep_files(report, lambda row: pytest.fail("dispatched"))

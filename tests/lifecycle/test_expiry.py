@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-import file
 from app import create_app
 from lifecycle import queries
 from tests.fakes import FORM, form, part
+from tests.harness.factories import pending_file
 from tests.lifecycle.deletion_helpers import remaining, sweep, upload
 
 
@@ -18,8 +18,7 @@ def test_a_file_expires_after_its_ttl(client: FlaskClient) -> None:
     assert soon["expires_at"] > soon["created_at"]
     assert sweep().counts["expired"] == 0
 
-    row = file.new_file("b.txt", "text/plain", "async", expires_in=-5)
-    file.receive(row, iter([b"1"]))
+    row = pending_file(expires_in=-5)
     report = sweep()
     assert (report.counts["expired"], queries.get(row.id)) == (1, None)
     sweep()

@@ -18,6 +18,7 @@ from services import current_services
 from storage.base import StorageUnavailable
 from tests.conftest import drain
 from tests.fakes import FailingStorage
+from tests.harness.factories import pending_file, unsaved_file
 from tests.lifecycle.idempotent_uploads import MODES, files, send
 
 
@@ -57,7 +58,7 @@ def test_a_request_is_refused_while_the_first_is_in_progress(client: FlaskClient
         assert int(answer.headers["Retry-After"]) > 0
         yield b"second half"
 
-    row = file.new_file("a", "text/plain", "async")
+    row = unsaved_file()
     with idempotent("k-1", row) as existing:
         assert existing is None
         file.receive(row, slow())
@@ -97,12 +98,11 @@ def test_a_refused_body_frees_its_key(client: FlaskClient) -> None:
 
 
 def test_a_replay_returns_the_file_as_it_is_at_the_end_of_the_body(client: FlaskClient) -> None:
-    row = file.new_file("a", "text/plain", "async")
-    file.receive(row, iter([b"x"]))
+    row = pending_file(body=b"x", name="a")
 
     def body() -> Iterator[bytes]:
         yield b"x"
         file.upload_file(row.id)
 
-    replay = file.new_file("a", "text/plain", "async")
+    replay = unsaved_file(name="a")
     assert require_same_request(row, replay, body()).upload_status == UploadStatus.COMPLETE

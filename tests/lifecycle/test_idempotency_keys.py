@@ -6,10 +6,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-import file
 from lifecycle.idempotency import delete_expired, idempotent, key_state
-from models import File, UploadStatus
+from models import File
 from problems import IdempotencyKeyInUse
+from tests.harness.factories import file_value, unsaved_file
 from tests.lifecycle.idempotent_uploads import files, send, shift
 
 
@@ -26,23 +26,19 @@ def test_any_other_key_is_accepted(client: FlaskClient, key: str) -> None:
     assert send(client, "async", key=key).status_code == 202
 
 
-def row_in(mode: str, status: UploadStatus) -> File:
-    return File(mode=mode, upload_status=status)
-
-
 @pytest.mark.parametrize(
     ("row", "live", "expired", "expected"),
     [
         (None, True, False, "busy"),
         (None, False, False, "free"),
         (None, True, True, "free"),
-        (row_in("normal", UploadStatus.PROCESSING), False, False, "busy"),
-        (row_in("normal", UploadStatus.COMPLETE), False, False, "done"),
-        (row_in("normal", UploadStatus.ERROR), True, False, "free"),
-        (row_in("async", UploadStatus.PENDING), True, False, "done"),
-        (row_in("async", UploadStatus.PROCESSING), False, False, "done"),
-        (row_in("celery", UploadStatus.ERROR), False, False, "done"),
-        (row_in("celery", UploadStatus.COMPLETE), False, True, "free"),
+        (file_value("PROCESSING", mode="normal"), False, False, "busy"),
+        (file_value("COMPLETE", mode="normal"), False, False, "done"),
+        (file_value("ERROR", mode="normal"), True, False, "free"),
+        (file_value("PENDING", mode="async"), True, False, "done"),
+        (file_value("PROCESSING", mode="async"), False, False, "done"),
+        (file_value("ERROR", mode="celery"), False, False, "done"),
+        (file_value("COMPLETE", mode="celery"), False, True, "free"),
     ],
 )
 def test_the_state_of_a_used_key(row: File | None, live: bool, expired: bool, expected: str) -> None:
@@ -50,7 +46,7 @@ def test_the_state_of_a_used_key(row: File | None, live: bool, expired: bool, ex
 
 
 def test_a_key_of_a_crashed_process_is_free_once_its_lease_has_expired(app: Flask, client: FlaskClient) -> None:
-    crashed = idempotent("k-1", file.new_file("a", "text/plain", "async"))
+    crashed = idempotent("k-1", unsaved_file())
     crashed.__enter__()
     assert send(client, "async").status_code == 409
     shift("lease_until", -1000)
@@ -61,10 +57,10 @@ def test_a_key_of_a_crashed_process_is_free_once_its_lease_has_expired(app: Flas
 
 
 def test_an_abandoned_key_is_taken_over_once(app: Flask) -> None:
-    idempotent("k-1", file.new_file("a", "text/plain", "async")).__enter__()
+    idempotent("k-1", unsaved_file()).__enter__()
     shift("lease_until", -1000)
-    with idempotent("k-1", file.new_file("b", "text/plain", "async")), pytest.raises(IdempotencyKeyInUse):
-        idempotent("k-1", file.new_file("c", "text/plain", "async")).__enter__()
+    with idempotent("k-1", unsaved_file()), pytest.raises(IdempotencyKeyInUse):
+        idempotent("k-1", unsaved_file()).__enter__()
 
 
 def test_a_key_is_kept_for_a_day(app: Flask, client: FlaskClient) -> None:

@@ -8,14 +8,13 @@ import time
 import pytest
 from flask import Flask
 
-import file
 from lifecycle import queries, transitions
 from lifecycle.leases import Lease, LeaseRenewer, is_due
-from models import File, UploadStatus
+from models import File
 from problems import LeaseLost
 from storage.base import Upload
 from storage.memory import MemoryStorage
-from tests.fakes import reload
+from tests.harness.factories import claimed_file, reload, replace
 
 SECONDS = 0.3
 
@@ -60,9 +59,7 @@ def test_one_failed_heartbeat_loses_nothing(app: Flask) -> None:
 
 
 def test_work_may_take_longer_than_the_lease(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = file.new_file("slow", "text/plain", "async")
-    transitions.insert(row, 1.0)
-    assert transitions.claim(row, 1.0)
+    row = claimed_file(lease=1.0)
     heartbeats = threading.Semaphore(0)
     renew = transitions.heartbeat
     monkeypatch.setattr(transitions, "heartbeat", lambda row, seconds: (renew(row, seconds), heartbeats.release())[0])  # type: ignore[func-returns-value]
@@ -92,9 +89,7 @@ def test_when_a_lease_is_written(elapsed: float, lease: float, changed: bool, du
 @pytest.fixture
 def uploading(app: Flask) -> File:
     """A file that is being uploaded, under a lease that needs no renewal during the test."""
-    row = file.new_file("a", "text/plain", "normal")
-    transitions.insert(row, 600, status=UploadStatus.PROCESSING)
-    return row
+    return claimed_file(lease=600)
 
 
 def stored(size: int) -> Upload:
@@ -122,8 +117,7 @@ def test_the_row_shows_the_progress(app: Flask, uploading: File) -> None:
 
 
 def test_a_spooled_file_is_fully_received(app: Flask, uploading: File) -> None:
-    uploading.size = 100
-    with LeaseRenewer(app, 600).renewing(uploading) as lease:
+    with LeaseRenewer(app, 600).renewing(replace(uploading, size=100)) as lease:
         lease.received = 7
         lease.upload = stored(5)
         wait_for(uploading, 100, 5)

@@ -9,14 +9,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-import file
 from lifecycle import attempts, outbox, transitions
 from lifecycle.delivery import MAX_ATTEMPTS, Outbox, retry_delay
 from models import File, UploadStatus, db
 from tests.conftest import drain
-from tests.fakes import reload, services_of
-
-LEASE = 30.0
+from tests.fakes import services_of
+from tests.harness.factories import BODY, EXPIRED, claim, claimed_file, complete, reload
 
 
 class Recorder:
@@ -40,18 +38,6 @@ def recorder(app: Flask) -> Recorder:
     return recorder
 
 
-def claimed() -> File:
-    row = file.new_file("a", "text/plain", "async")
-    row.size, row.sha256 = 3, "0" * 64
-    transitions.insert(row, LEASE)
-    assert transitions.claim(row, LEASE)
-    return row
-
-
-def complete(row: File) -> bool:
-    return transitions.set_complete(row, url="memory:/a", size=3, sha256="0" * 64)
-
-
 def entries() -> list[Any]:
     with db.engine.connect() as connection:
         return list(connection.execute(text("SELECT subscriber, file_id, attempt FROM outbox")))
@@ -72,7 +58,7 @@ class Crash(BaseException):
 @pytest.fixture
 def left_behind(app: Flask, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> File:
     """A COMPLETE file whose process died between the commit and the calls."""
-    row = claimed()
+    row = claimed_file()
     with monkeypatch.context() as patch:
         patch.setattr(Outbox, "deliver", lambda self, ids: None)
         assert complete(row)
@@ -80,7 +66,7 @@ def left_behind(app: Flask, recorder: Recorder, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_subscriber_is_called_for_a_complete_file_and_its_entry_removed(app: Flask, recorder: Recorder) -> None:
-    row = claimed()
+    row = claimed_file()
 
     assert complete(row)
     drain(app)
@@ -90,10 +76,8 @@ def test_a_subscriber_is_called_for_a_complete_file_and_its_entry_removed(app: F
 
 
 def test_an_object_that_an_earlier_attempt_stored_is_followed_too(app: Flask, recorder: Recorder) -> None:
-    row = file.new_file("a", "text/plain", "async")
-    file.receive(row, iter([b"abc"]))
-    transitions.claim(row, -1.0)
-    services_of(app).storage.put(row.key, iter([b"abc"]), content_type="text/plain")
+    row = claimed_file("async", EXPIRED)
+    services_of(app).storage.put(row.key, iter([BODY]), content_type="text/plain")
     assert attempts.recover_if_stored(reload(row))
     drain(app)
 
@@ -101,14 +85,14 @@ def test_an_object_that_an_earlier_attempt_stored_is_followed_too(app: Flask, re
 
 
 def test_a_file_without_subscribers_costs_no_entry(app: Flask) -> None:
-    assert complete(claimed())
+    assert complete(claimed_file())
     assert entries() == []
 
 
 def test_an_entry_is_written_if_and_only_if_the_file_becomes_complete(
     app: Flask, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = claimed()
+    row = claimed_file()
     monkeypatch.setattr(outbox, "add", Mock(side_effect=Crash))
     with pytest.raises(Crash):
         complete(row)
@@ -117,10 +101,9 @@ def test_an_entry_is_written_if_and_only_if_the_file_becomes_complete(
 
 
 def test_an_attempt_that_lost_its_file_adds_no_entry(app: Flask, recorder: Recorder) -> None:
-    row = claimed()
-    other = reload(row)
-    assert transitions.requeue(other, "storage-unavailable", 0)
-    assert transitions.claim(other, LEASE)
+    row = claimed_file()
+    assert transitions.requeue(reload(row), "storage-unavailable", 0)
+    claim(row)
 
     assert not complete(row)
     drain(app)
@@ -140,7 +123,7 @@ def test_the_sweep_delivers_what_a_dead_process_left(app: Flask, recorder: Recor
 
 
 def test_a_failed_call_is_repeated_until_it_succeeds(app: Flask, recorder: Recorder) -> None:
-    row, recorder.failures = claimed(), 2
+    row, recorder.failures = claimed_file(), 2
     assert complete(row)
     drain(app)
     assert entries() == [("recorder", row.id, 1)]
@@ -155,7 +138,7 @@ def test_a_failed_call_is_repeated_until_it_succeeds(app: Flask, recorder: Recor
 
 def test_a_failed_call_is_not_repeated_before_its_delay(app: Flask, recorder: Recorder) -> None:
     recorder.failures = 1
-    assert complete(claimed())
+    assert complete(claimed_file())
     drain(app)
 
     services_of(app).outbox.deliver_due()
@@ -165,7 +148,7 @@ def test_a_failed_call_is_not_repeated_before_its_delay(app: Flask, recorder: Re
 
 
 def test_the_number_of_attempts_is_bounded(app: Flask, recorder: Recorder) -> None:
-    row, recorder.failures = claimed(), 1000
+    row, recorder.failures = claimed_file(), 1000
     assert complete(row)
     drain(app)
     for _ in range(MAX_ATTEMPTS + 2):
@@ -176,10 +159,10 @@ def test_the_number_of_attempts_is_bounded(app: Flask, recorder: Recorder) -> No
 
 
 def test_an_entry_that_was_given_up_is_pruned_after_its_retention(app: Flask, recorder: Recorder) -> None:
-    assert complete(claimed())
+    assert complete(claimed_file())
     drain(app)
     recorder.failures = 1000
-    assert complete(claimed())
+    assert complete(claimed_file())
     drain(app)
     for _ in range(MAX_ATTEMPTS):
         deliver_due(app)

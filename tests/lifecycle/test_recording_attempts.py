@@ -14,8 +14,8 @@ from models import File, UploadStatus
 from services import current_services
 from storage.base import StorageDenied, StorageUnavailable
 from storage.s3.errors import storage_error
-from tests.fakes import FailingStorage, reload
-from tests.lifecycle.conftest import BODY
+from tests.fakes import FailingStorage
+from tests.harness.factories import BODY, claimed_file, reload
 
 
 @pytest.mark.parametrize("mode", ["normal", "async"])
@@ -29,8 +29,7 @@ def test_a_failure_that_cannot_be_recorded_is_raised_unchanged(
     monkeypatch.setattr(transitions, "set_error", unavailable)
     monkeypatch.setattr(transitions, "requeue", unavailable)
     storage.error = StorageUnavailable()
-    row = file.new_file("a.txt", "text/plain", mode)
-    transitions.insert(row, 30, status=UploadStatus.PROCESSING)
+    row = claimed_file(mode)
     with pytest.raises(StorageUnavailable):
         file.store(row, iter([BODY]))
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-import file
 from auth import api_keys
 from lifecycle import deletion, queries, transitions
 from lifecycle.idempotency import require_same_request
 from problems import IdempotencyKeyInUse
 from tests.conftest import drain
+from tests.harness.factories import unsaved_file
 from tests.lifecycle.idempotent_uploads import MODES, send, shift
 
 
@@ -63,6 +63,6 @@ def test_a_file_that_is_adopted_or_deleted_during_a_replay_is_not_returned(clien
         yield b"x"
         assert transitions.assign_owner("alice", 10) if event == "adopted" else deletion.delete(existing)
 
-    again = file.new_file("a", "text/plain", "async")
+    again = unsaved_file(name="a")
     with pytest.raises(IdempotencyKeyInUse):
         require_same_request(existing, again, body())

@@ -10,21 +10,14 @@ from datetime import UTC, datetime
 import pytest
 from flask import Flask
 
-import file
 from lifecycle import transitions
 from models import File, UploadStatus
-from tests.fakes import reload
-
-LEASE = 30.0
-PAST = -1.0
+from tests.harness.factories import EXPIRED, LEASE, claim, claimed_file, columns, pending_row, reload
 
 
 @pytest.fixture
 def pending(app: Flask) -> File:
-    row = file.new_file("a.pdf", "application/pdf", "async")
-    row.size, row.sha256 = 3, "0" * 64
-    transitions.insert(row, LEASE)
-    return row
+    return pending_row(name="a.pdf")
 
 
 def test_an_inserted_file_is_pending(pending: File) -> None:
@@ -36,8 +29,7 @@ def test_an_inserted_file_is_pending(pending: File) -> None:
 
 
 def test_a_file_can_be_inserted_as_claimed(app: Flask) -> None:
-    row = file.new_file("a.pdf", "application/pdf", "normal")
-    transitions.insert(row, LEASE, status=UploadStatus.PROCESSING)
+    row = claimed_file()
 
     assert (reload(row).upload_status, reload(row).attempt) == (UploadStatus.PROCESSING, 1)
     assert not transitions.claim(reload(row), LEASE)
@@ -45,8 +37,7 @@ def test_a_file_can_be_inserted_as_claimed(app: Flask) -> None:
 
 def test_the_key_is_the_same_for_every_attempt(pending: File) -> None:
     for _ in range(3):
-        assert transitions.claim(pending, LEASE)
-        assert transitions.requeue(pending, "storage-unavailable", 0)
+        assert transitions.requeue(claim(pending), "storage-unavailable", 0)
 
     assert reload(pending).key == pending.key
     assert reload(pending).attempt == 3
@@ -71,10 +62,9 @@ def test_one_of_many_concurrent_claims_wins(app: Flask, pending: File) -> None:
 
 
 def test_a_file_can_be_claimed_once_its_lease_has_expired(pending: File) -> None:
-    first, second = reload(pending), reload(pending)
-    assert transitions.claim(first, PAST)
+    first = claim(pending, EXPIRED)
+    second = claim(pending)
 
-    assert transitions.claim(second, LEASE)
     assert (first.attempt, second.attempt) == (1, 2)
 
 
@@ -88,28 +78,26 @@ def test_leases_use_the_databases_clock(pending: File, monkeypatch: pytest.Monke
 
 
 def test_a_heartbeat_renews_the_lease(pending: File) -> None:
-    assert transitions.claim(pending, PAST)
-    assert transitions.heartbeat(pending, LEASE)
+    assert transitions.heartbeat(claim(pending, EXPIRED), LEASE)
 
     assert not transitions.claim(reload(pending), LEASE)
 
 
 def test_a_heartbeat_changes_nothing_but_the_lease(pending: File) -> None:
-    assert transitions.claim(pending, LEASE)
-    before = reload(pending)
+    claimed = claim(pending)
+    before = columns(reload(pending))
     time.sleep(0.01)
-    assert transitions.heartbeat(pending, 2 * LEASE)
+    assert transitions.heartbeat(claimed, 2 * LEASE)
 
-    after = reload(pending)
-    changed = {name for name, value in vars(after).items() if value != vars(before)[name]}
-    assert changed == {"lease_until", "_sa_instance_state"}
+    after = columns(reload(pending))
+    assert {name for name, value in after.items() if value != before[name]} == {"lease_until"}
 
 
 def test_progress_renews_the_lease_and_updates_the_row(pending: File) -> None:
-    assert transitions.claim(pending, PAST)
+    claimed = claim(pending, EXPIRED)
     before = reload(pending)
     time.sleep(0.01)
-    assert transitions.progress(pending, LEASE, 3, 2)
+    assert transitions.progress(claimed, LEASE, 3, 2)
 
     after = reload(pending)
     assert (after.received_bytes, after.stored_bytes) == (3, 2)
@@ -119,54 +107,51 @@ def test_progress_renews_the_lease_and_updates_the_row(pending: File) -> None:
 
 def test_progress_and_heartbeats_do_not_change_the_value(pending: File) -> None:
     """A different thread may be ending the file at the same time."""
-    assert transitions.claim(pending, LEASE)
-    before = dict(vars(pending))
-    assert transitions.progress(pending, LEASE, 3, 2)
-    assert transitions.heartbeat(pending, LEASE)
+    claimed = claim(pending)
+    before = columns(claimed)
+    assert transitions.progress(claimed, LEASE, 3, 2)
+    assert transitions.heartbeat(claimed, LEASE)
 
-    assert vars(pending) == before
+    assert columns(claimed) == before
 
 
 def test_a_claim_resets_the_stored_bytes(pending: File) -> None:
-    for end in (lambda: transitions.requeue(pending, "storage-unavailable", 0), lambda: True):
-        assert transitions.claim(pending, PAST)
-        assert transitions.progress(pending, PAST, 3, 2)
-        assert end()
-    assert transitions.claim(pending, LEASE)
+    for end in (lambda row: transitions.requeue(row, "storage-unavailable", 0), lambda row: True):
+        claimed = claim(pending, EXPIRED)
+        assert transitions.progress(claimed, EXPIRED, 3, 2)
+        assert end(claimed)
+    claimed = claim(pending)
 
-    assert (pending.stored_bytes, reload(pending).stored_bytes) == (0, 0)
+    assert (claimed.stored_bytes, reload(pending).stored_bytes) == (0, 0)
 
 
 @pytest.mark.parametrize("transition", ["heartbeat", "progress", "complete", "fail", "requeue"])
 def test_a_worker_that_lost_its_claim_changes_nothing(pending: File, transition: str) -> None:
     """Fencing: the attempt number decides, not the order of the updates."""
-    stale, rival = reload(pending), reload(pending)
-    assert transitions.claim(stale, PAST)
-    assert transitions.claim(rival, LEASE)
-    before = vars(reload(pending)) | {"_sa_instance_state": None}
+    stale = claim(pending, EXPIRED)
+    claim(pending)
+    before = columns(reload(pending))
 
     assert not apply(stale, transition)
 
-    assert vars(reload(pending)) | {"_sa_instance_state": None} == before
+    assert columns(reload(pending)) == before
 
 
 @pytest.mark.parametrize("end", ["complete", "fail"])
 @pytest.mark.parametrize("transition", ["heartbeat", "progress", "complete", "fail", "requeue"])
 def test_an_ended_file_does_not_change(pending: File, end: str, transition: str) -> None:
-    assert transitions.claim(pending, LEASE)
-    assert apply(pending, end)
+    claimed = claim(pending)
+    assert apply(claimed, end)
     status = reload(pending).upload_status
 
-    assert not apply(pending, transition)
+    assert not apply(claimed, transition)
     assert not transitions.claim(reload(pending), LEASE)
     assert reload(pending).upload_status == status
 
 
 def test_a_complete_file_has_its_url_and_no_error(pending: File) -> None:
-    transitions.claim(pending, LEASE)
-    transitions.requeue(pending, "storage-unavailable", 0)
-    transitions.claim(pending, LEASE)
-    assert transitions.set_complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
+    transitions.requeue(claim(pending), "storage-unavailable", 0)
+    assert transitions.set_complete(claim(pending), url="https://cdn/x", size=3, sha256="1" * 64)
 
     row = reload(pending)
     assert (row.upload_status, row.url, row.error) == (UploadStatus.COMPLETE, "https://cdn/x", None)
@@ -174,8 +159,7 @@ def test_a_complete_file_has_its_url_and_no_error(pending: File) -> None:
 
 
 def test_a_requeued_file_is_pending_with_its_reason(pending: File) -> None:
-    transitions.claim(pending, LEASE)
-    transitions.requeue(pending, "storage-unavailable", 60)
+    transitions.requeue(claim(pending), "storage-unavailable", 60)
 
     row = reload(pending)
     assert (row.upload_status, row.error, row.lease_until) == (UploadStatus.PENDING, "storage-unavailable", None)
@@ -184,11 +168,11 @@ def test_a_requeued_file_is_pending_with_its_reason(pending: File) -> None:
 
 
 def test_a_transition_updates_the_value_like_the_row(pending: File) -> None:
-    transitions.claim(pending, LEASE)
-    transitions.set_complete(pending, url="https://cdn/x", size=3, sha256="1" * 64)
+    claimed = claim(pending)
+    transitions.set_complete(claimed, url="https://cdn/x", size=3, sha256="1" * 64)
 
-    names = [column.name for column in File.__table__.columns if column.name not in ("due_at", "lease_until")]
-    assert [getattr(pending, name) for name in names] == [getattr(reload(pending), name) for name in names]
+    times = {"due_at": None, "lease_until": None}
+    assert columns(claimed) | times == columns(reload(pending)) | times
 
 
 def apply(row: File, transition: str) -> bool:

@@ -15,13 +15,13 @@ from models import File
 from services import current_services
 from storage.base import MultipartUpload, StorageDenied, StorageUnavailable
 from tests.conftest import drain
-from tests.fakes import reload
-from tests.lifecycle.deletion_helpers import pending, remaining, sweep
+from tests.harness.factories import pending_file, reload
+from tests.lifecycle.deletion_helpers import remaining, sweep
 
 
 @pytest.mark.parametrize("step", ["storage", "spool", "row"])
 def test_a_crash_at_any_step_leaves_it_to_the_sweep(app: Flask, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    row = pending()
+    row = pending_file()
     file.upload_file(row.id)
     row = reload(row)
 
@@ -44,7 +44,7 @@ def test_a_crash_at_any_step_leaves_it_to_the_sweep(app: Flask, monkeypatch: pyt
 
 
 def test_an_unavailable_storage_delays_the_removal(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = pending()
+    row = pending_file()
 
     def unavailable(*_: object) -> None:
         raise StorageUnavailable
@@ -60,7 +60,7 @@ def test_an_unavailable_storage_delays_the_removal(app: Flask, monkeypatch: pyte
 def test_an_object_that_cannot_be_deleted_is_retried_less_and_less_often_and_delays_no_other(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    denied, other, asked = pending(), pending(), []
+    denied, other, asked = pending_file(), pending_file(), []
     remove = current_services().storage.delete
 
     def refuse(key: str, *version: Any) -> None:
@@ -87,7 +87,7 @@ def due_in(row: File) -> float:
 
 
 def test_multipart_uploads_of_a_deleted_file_are_aborted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = pending()
+    row = pending_file()
     aborted: list[MultipartUpload] = []
     monkeypatch.setattr(
         current_services().storage, "multipart_uploads", lambda prefix: iter([MultipartUpload(prefix, "1")])
@@ -100,7 +100,7 @@ def test_multipart_uploads_of_a_deleted_file_are_aborted(app: Flask, monkeypatch
 
 
 def test_bytes_in_another_hosts_spool_are_left_to_it_for_the_grace_period(app: Flask) -> None:
-    row = pending()
+    row = pending_file()
     transitions.mark_deleted(row)
 
     assert queries.deleted("another", 9, 3600) == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
-
 import pytest
 
 import file
@@ -11,8 +9,7 @@ from lifecycle import attempts, transitions
 from models import File, UploadStatus
 from storage.base import Stat, StorageMismatch
 from storage.memory import MemoryStorage
-from tests.fakes import reload
-from tests.lifecycle.conftest import BODY
+from tests.harness.factories import BODY, reload
 
 
 class CorruptingStorage(MemoryStorage):
@@ -49,8 +46,7 @@ def test_wrong_bytes_stay_for_the_next_attempt_and_are_deleted_after_the_last(
 def test_a_worker_that_lost_its_claim_deletes_no_object(storage: CorruptingStorage, claimed: File) -> None:
     """The object may be the correct one of the next attempt by now."""
     storage._objects[claimed.key] = BODY
-    stale = copy(claimed)
-    transitions.set_error(claimed, "server-stopped")
-    attempts.fail(stale, StorageMismatch())
+    transitions.set_error(reload(claimed), "server-stopped")
+    attempts.fail(claimed, StorageMismatch())
 
     assert [stat.key for stat in storage.list_objects()] == [claimed.key]

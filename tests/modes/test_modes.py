@@ -14,7 +14,6 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 import config
-import file
 import tasks
 from database import engine
 from lifecycle import queries
@@ -24,6 +23,7 @@ from storage.base import StorageDenied, StorageUnavailable
 from storage.parts import DEFAULT_PART, MIN_PART
 from tests.conftest import drain
 from tests.fakes import FORM, FailingStorage, form, part, services_of
+from tests.harness.factories import pending_file
 
 ENDED = ("COMPLETE", "ERROR")
 
@@ -220,8 +220,7 @@ class TestCelery(SpooledContract):
 
     def test_a_message_carries_the_bytes_in_its_body_and_not_in_its_headers(self, app: Flask) -> None:
         services_of(app).celery.conf.task_always_eager = False
-        row = file.new_file("a.txt", "text/plain", "celery")
-        file.receive(row, iter([b"secret bytes"]))
+        row = pending_file("celery", b"secret bytes")
         tasks.send_inline(row.id)
 
         with services_of(app).celery.connection() as connection:

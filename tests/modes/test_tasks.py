@@ -8,10 +8,9 @@ import pytest
 from celery.exceptions import Retry
 from flask import Flask
 
-import file
 import tasks
-from lifecycle import queries, transitions
 from tests.fakes import services_of
+from tests.harness.factories import claimed_file, failed_file, reload
 
 REQUIRED: dict[str, Any] = {
     "task_acks_late": True,
@@ -40,9 +39,7 @@ def test_redis_redelivers_no_task_that_may_still_run(app: Flask) -> None:
 
 def test_a_task_whose_file_is_claimed_is_retried_after_the_lease(app: Flask) -> None:
     """The worker may have crashed: Redis redelivers its task long before the row shows that."""
-    row = file.new_file("a.txt", "text/plain", "celery")
-    file.receive(row, iter([b"x"]))
-    assert transitions.claim(row, 30)
+    row = claimed_file("celery")
     services_of(app).celery.conf.task_always_eager = False
 
     for task in (tasks.upload, tasks.upload_pieces):
@@ -54,10 +51,7 @@ def test_a_task_whose_file_is_claimed_is_retried_after_the_lease(app: Flask) -> 
 
 
 def test_a_task_whose_file_has_ended_is_not_retried(app: Flask) -> None:
-    row = file.new_file("a.txt", "text/plain", "celery")
-    file.receive(row, iter([b"x"]))
-    assert transitions.claim(row, 30)
-    assert transitions.set_error(row, "storage-denied")
+    row = failed_file("celery")
 
     tasks.upload(row.id, "eA==")
-    assert queries.get(row.id).attempt == 1  # type: ignore[union-attr]
+    assert reload(row).attempt == 1

@@ -8,18 +8,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-import file
 from database import engine
 from lifecycle import attempts, queries, transitions
-from models import File
+from tests.harness.factories import claimed_file, failed_file, pending_file
 
 PAUSE = attempts.MAX_RETRY_DELAY
-
-
-def a_file(mode: file.Mode = "celery") -> File:
-    row = file.new_file("a.txt", "text/plain", mode)
-    file.receive(row, iter([b"x"]))
-    return row
 
 
 def later(seconds: float) -> None:
@@ -35,10 +28,10 @@ def ready(app: Flask) -> Any:
 
 
 def test_a_file_that_has_waited_for_two_leases_is_named(app: Flask) -> None:
-    a_file()
+    pending_file("celery")
     later(5)
     assert ready(app) == {"waiting": 0, "oldest_seconds": 0}
-    a_file()
+    pending_file("celery")
     later(2)
 
     assert ready(app) == {"waiting": 1, "oldest_seconds": 7}
@@ -47,7 +40,7 @@ def test_a_file_that_has_waited_for_two_leases_is_named(app: Flask) -> None:
 
 
 def test_another_dispatch_does_not_reset_its_waiting_time(app: Flask) -> None:
-    row = a_file()
+    row = pending_file("celery")
     later(100)
     assert transitions.mark_dispatched(row, 3)
 
@@ -56,12 +49,10 @@ def test_another_dispatch_does_not_reset_its_waiting_time(app: Flask) -> None:
 
 def test_other_files_are_not_counted_as_waiting(app: Flask) -> None:
     """Files of another mode, in PROCESSING, in ERROR, and deleted."""
-    a_file("async")
-    claimed, failed, deleted = a_file(), a_file(), a_file()
-    for row in (claimed, failed):
-        assert transitions.claim(row, 1e6)
-    assert transitions.set_error(failed, "storage-denied")
-    assert transitions.mark_deleted(deleted)
+    pending_file("async")
+    claimed_file("celery", 1e6)
+    failed_file("celery")
+    assert transitions.mark_deleted(pending_file("celery"))
     later(100)
 
     assert ready(app) == {"waiting": 0, "oldest_seconds": 0}
@@ -70,9 +61,7 @@ def test_other_files_are_not_counted_as_waiting(app: Flask) -> None:
 
 @pytest.mark.parametrize(("age", "waiting"), [(100, 0), (PAUSE + 5, 0), (PAUSE + 8, 1)])
 def test_the_pause_after_a_failed_attempt_does_not_count(app: Flask, age: float, waiting: int) -> None:
-    row = a_file()
-    assert transitions.claim(row, 3)
-    assert transitions.requeue(row, "storage-unavailable", 900)
+    assert transitions.requeue(claimed_file("celery", 3), "storage-unavailable", 900)
     later(age)
 
     assert ready(app) == {"waiting": waiting, "oldest_seconds": 8 * waiting}
@@ -86,7 +75,7 @@ def test_no_pause_exceeds_the_maximum() -> None:
 
 def test_waiting_files_are_counted_on_postgresql(app_on_postgresql: Flask) -> None:
     assert queries.waiting_for_workers(6, PAUSE) == (0, 0)
-    row = a_file()
+    row = pending_file("celery")
     later(100)
 
     count, seconds = queries.waiting_for_workers(6, PAUSE)

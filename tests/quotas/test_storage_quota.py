@@ -11,12 +11,10 @@ from flask import Flask
 import file
 from auth import api_keys
 from lifecycle import queries, transitions
-from models import File, UploadStatus
 from problems import Problem, QuotaExceeded
 from quotas import storage_quota
 from quotas.storage_quota import allowed
-
-LEASE = 30.0
+from tests.harness.factories import EXPIRED, claim, claimed_file, pending_row, replace, uploading_file
 
 
 @pytest.mark.parametrize(
@@ -50,28 +48,13 @@ def usage(name: str) -> tuple[int, int]:
     return owner.used_bytes, owner.used_files
 
 
-def accept(owner: str, size: int) -> File:
-    """A PENDING file of this size, as `receive` inserts it."""
-    row = file.new_file("a", "text/plain", "async", owner=owner)
-    row.size = row.reserved = size
-    row.sha256 = "0" * 64
-    transitions.insert(row, LEASE)
-    return row
-
-
-def hold(owner: str, max_bytes: int) -> File:
-    row = file.new_file("a", "text/plain", "normal", owner=owner)
-    file.insert_claimed(row, max_bytes)
-    return row
-
-
 def accept_concurrently(app: Flask, owner: str) -> int:
     """How many of twelve files of 5 bytes are accepted, eight at a time."""
 
     def attempt(_: int) -> int:
         with app.app_context():
             try:
-                accept(owner, 5)
+                pending_row(5, owner=owner)
             except QuotaExceeded:
                 return 0
             return 1
@@ -81,23 +64,22 @@ def accept_concurrently(app: Flask, owner: str) -> int:
 
 
 def test_a_file_counts_from_its_acceptance_until_it_fails(alice: str) -> None:
-    row = accept(alice, 5)
+    row = pending_row(5, owner=alice)
     assert usage(alice) == (5, 1)
 
-    transitions.claim(row, LEASE)
-    transitions.set_error(row, "storage-denied")
+    transitions.set_error(claim(row), "storage-denied")
 
     assert usage(alice) == (0, 0)
 
 
 def test_a_retried_file_counts_again_if_it_fits(alice: str) -> None:
-    row = accept(alice, 5)
-    transitions.claim(row, LEASE)
+    row = pending_row(5, owner=alice)
+    row = claim(row)
     transitions.set_error(row, "storage-denied")
 
     assert transitions.set_pending(row)
     assert usage(alice) == (5, 1)
-    transitions.claim(row, LEASE)
+    row = claim(row)
     transitions.set_error(row, "storage-denied")
     api_keys.set_quotas(alice, quota_bytes=4)
     with pytest.raises(QuotaExceeded):
@@ -114,24 +96,22 @@ class TestUnknownLength:
 
     def test_other_uploads_are_accepted_meanwhile(self, alice: str) -> None:
         api_keys.set_quotas(alice, quota_bytes=100)
-        row, used = file.new_file("a", "text/plain", "normal", owner=alice), []
+        used = []
 
         def body() -> Iterator[bytes]:
             for _ in range(5):
                 yield b"12345"
                 used.append(usage(alice)[0])
-            accept(alice, 60)
+            pending_row(60, owner=alice)
 
-        file.insert_claimed(row, None)
-        file.store(row, body())
+        file.store(uploading_file(owner=alice), body())
         assert used == [10, 10, 20, 20, 30]
         assert usage(alice) == (85, 2)
 
     def test_an_exceeded_quota_ends_the_upload_and_frees_its_bytes(self, alice: str) -> None:
         api_keys.set_quotas(alice, quota_bytes=34)
-        row = file.new_file("a", "text/plain", "normal", owner=alice)
+        row = uploading_file(owner=alice)
 
-        file.insert_claimed(row, None)
         with pytest.raises(QuotaExceeded) as raised:
             file.store(row, iter([b"12345"] * 7))
         assert usage(alice) == (0, 0)
@@ -139,15 +119,13 @@ class TestUnknownLength:
 
     def test_an_upload_of_unknown_length_may_fill_the_quota(self, alice: str) -> None:
         api_keys.set_quotas(alice, quota_bytes=34)
-        row = file.new_file("a", "text/plain", "normal", owner=alice)
+        row = uploading_file(owner=alice)
 
-        file.insert_claimed(row, None)
         file.store(row, iter([b"1" * 34]))
         assert usage(alice) == (34, 1)
 
     def test_a_deleted_file_reserves_nothing(self, alice: str) -> None:
-        row = file.new_file("a", "text/plain", "normal", owner=alice)
-        file.insert_claimed(row, None)
+        row = uploading_file(owner=alice)
         transitions.mark_deleted(row)
 
         with pytest.raises(Problem):
@@ -158,7 +136,7 @@ class TestUnknownLength:
 def test_a_file_of_unknown_size_reserves_the_remaining_quota_and_releases_the_rest(alice: str) -> None:
     api_keys.set_quotas(alice, quota_bytes=10)
 
-    row = hold(alice, 100)
+    row = uploading_file(100, owner=alice)
     assert (row.reserved, usage(alice)) == (10, (10, 1))
     transitions.set_complete(row, url="", size=3, sha256="0" * 64)
 
@@ -166,29 +144,25 @@ def test_a_file_of_unknown_size_reserves_the_remaining_quota_and_releases_the_re
 
 
 def test_an_abandoned_file_releases_its_reservation(alice: str) -> None:
-    row = file.new_file("a", "text/plain", "normal", owner=alice)
-    row.reserved = 7
-    transitions.insert(row, -1.0, status=UploadStatus.PROCESSING)
+    row = claimed_file(lease=EXPIRED, reserved=7, owner=alice)
 
     assert transitions.fail_abandoned(row, "server-stopped")
     assert usage(alice) == (0, 0)
 
 
 def test_a_transition_of_an_old_attempt_changes_no_usage(alice: str) -> None:
-    row = accept(alice, 5)
-    transitions.claim(row, LEASE)
-    row.attempt += 1
+    row = claim(pending_row(5, owner=alice))
 
-    assert not transitions.set_error(row, "storage-denied")
+    assert not transitions.set_error(replace(row, attempt=2), "storage-denied")
     assert usage(alice) == (5, 1)
 
 
 def test_an_exceeded_quota_inserts_no_row_and_reports_the_numbers(alice: str) -> None:
     api_keys.set_quotas(alice, quota_bytes=9)
-    accept(alice, 5)
+    pending_row(5, owner=alice)
 
     with pytest.raises(QuotaExceeded) as raised:
-        accept(alice, 5)
+        pending_row(5, owner=alice)
     assert raised.value.fields == {"quota_bytes": 9, "used_bytes": 5, "quota_files": None, "used_files": 1}
     assert len(queries.page(alice, 9)) == 1
 
@@ -202,8 +176,7 @@ def test_concurrent_uploads_never_exceed_a_quota(app: Flask, alice: str, quota: 
 
 
 def test_a_file_without_an_owner_has_no_quota(app: Flask) -> None:
-    row = file.new_file("a", "text/plain", "normal")
-    file.insert_claimed(row, 5)
+    row = uploading_file(5)
 
     assert transitions.set_error(row, "storage-denied")
 
@@ -216,14 +189,13 @@ def test_remaining_quota_is_none_if_unlimited_and_an_error_if_exceeded(alice: st
     reservation.check(5)
     with pytest.raises(QuotaExceeded):
         reservation.check(6)
-    accept(alice, 1)
+    pending_row(1, owner=alice)
     with pytest.raises(QuotaExceeded):
         storage_quota.unreserved_allowance(alice)
 
 
 def test_a_discarded_file_counts_for_nothing(app: Flask, alice: str) -> None:
-    row = file.new_file("a", "text/plain", "normal", owner=alice)
-    file.insert_claimed(row, 9)
+    row = uploading_file(9, owner=alice)
     assert usage(alice) == (9, 1)
 
     assert transitions.set_error_and_deleted(row, "too-many-files")

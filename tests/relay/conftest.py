@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from flask import Flask
 
 import config
-import file
-from lifecycle import transitions
 from models import File
 
 ID = "01a1f87c-8038-72c3-a4d1-740c5f09daa4"
@@ -24,14 +21,6 @@ def redis_client(valkey: str) -> Iterator[redis.Redis]:
     yield client
     client.flushall()
     client.close()
-
-
-def running(app: Flask, mode: str = "celery", body: bytes = b"body") -> File:
-    """A file whose attempt is running."""
-    row = file.new_file("a.txt", "text/plain", mode)  # type: ignore[arg-type]
-    file.receive(row, iter([body]))
-    assert transitions.claim(row, 30)
-    return row
 
 
 def pieces_key(row: File) -> str:

@@ -15,11 +15,12 @@ from problems import RelayLost
 from relay import server
 from relay.channel import PIECE
 from relay.relay import Relay
-from tests.relay.conftest import ID, pieces_key, running
+from tests.harness.factories import claimed_file
+from tests.relay.conftest import ID, pieces_key
 
 
 def test_forged_credit_does_not_fill_redis(app: Flask, redis_client: redis.Redis) -> None:
-    row = running(app, body=bytes(9 << 20))
+    row = claimed_file("celery", body=bytes(9 << 20))
     redis_client.rpush(pieces_key(row).replace("pieces", "credits"), *[b"1"] * 1000)
     with pytest.raises(RelayLost):
         server.send_bytes(row.id, row.attempt)

@@ -9,47 +9,45 @@ import redis
 from flask import Flask
 from pybase64 import b64encode
 
-import file
 from lifecycle import transitions
 from relay import server
 from services import current_services
-from tests.relay.conftest import ID, pieces_key, running
+from tests.harness.factories import BODY, claimed_file, pending_file
+from tests.relay.conftest import ID, pieces_key
 
 
 def test_the_file_of_a_running_attempt_is_sent(app: Flask, redis_client: redis.Redis) -> None:
-    row = running(app)
+    row = claimed_file("celery")
     server.send_bytes(row.id, row.attempt)
 
-    assert redis_client.lrange(pieces_key(row), 0, -1) == [b64encode(b"body"), b"."]
+    assert redis_client.lrange(pieces_key(row), 0, -1) == [b64encode(BODY), b"."]
 
 
 def waiting(app: Flask) -> tuple[str, int]:
-    row = file.new_file("a.txt", "text/plain", "celery")
-    file.receive(row, iter([b"body"]))
-    return row.id, 1
+    return pending_file("celery").id, 1
 
 
 def ended(app: Flask) -> tuple[str, int]:
-    row = running(app)
+    row = claimed_file("celery")
     assert transitions.set_error(row, "storage-denied")
     return row.id, row.attempt
 
 
 def of_another_attempt(step: int) -> Callable[[Flask], tuple[str, int]]:
     def build(app: Flask) -> tuple[str, int]:
-        row = running(app)
+        row = claimed_file("celery")
         return row.id, row.attempt + step
 
     return build
 
 
 def of_another_mode(app: Flask) -> tuple[str, int]:
-    row = running(app, "async")
+    row = claimed_file("async")
     return row.id, row.attempt
 
 
 def of_another_spool(app: Flask) -> tuple[str, int]:
-    row = running(app)
+    row = claimed_file("celery")
     vars(current_services().spool)["identity"] = "another"
     return row.id, row.attempt
 

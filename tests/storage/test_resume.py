@@ -28,7 +28,8 @@ from storage.s3.http import Response
 from storage.s3.resume import ListedPart, is_resumable, reusable_part
 from storage.s3.storage import S3Storage
 from storage.upload_contract import Broken, pieces
-from tests.fakes import breaking, reload
+from tests.fakes import breaking
+from tests.harness.factories import pending_file, reload
 from tests.storage.tampered_s3 import TamperedS3, never_sent
 
 BODY = os.urandom(3 * MIN_PART + 9)
@@ -189,8 +190,7 @@ def test_the_first_attempt_lists_nothing(moto: str) -> None:
 def test_a_pending_file_keeps_its_parts_and_an_ended_one_does_not(settings: dict[str, str], moto: str) -> None:
     cut = Cut(moto)
     with create_app(settings, {"storage": cut.storage}).app_context():
-        row = file.new_file("a.bin", "text/plain", "async")
-        file.receive(row, pieces(BODY))
+        row = pending_file(body=pieces(BODY))
         cut.key = row.key
         for attempt in range(1, 6):
             file.upload_file(row.id)
@@ -202,8 +202,7 @@ def test_a_pending_file_keeps_its_parts_and_an_ended_one_does_not(settings: dict
 def test_a_file_is_stored_by_two_attempts_that_share_the_work(settings: dict[str, str], moto: str) -> None:
     cut = Cut(moto)
     with create_app(settings, {"storage": cut.storage}).app_context():
-        row = file.new_file("a.bin", "text/plain", "async")
-        file.receive(row, pieces(BODY))
+        row = pending_file(body=pieces(BODY))
         file.upload_file(row.id)
         cut.heal()
         file.upload_file(row.id)

@@ -8,20 +8,13 @@ from typing import Any
 
 import pytest
 
-import file
 from database import engine
-from lifecycle import queries, transitions
-from models import File, UploadStatus
+from models import File
 from storage.base import MultipartUpload
 from sweep.orphans import sweep_multipart_uploads, sweep_objects, sweep_spool
 from sweep.report import Report
 from sweep.rows import sweep_files
 from tests.fakes import FailingStorage
-
-EXPIRED = -1.0
-"""A lease that has expired."""
-
-BODY = b"bytes that must not be lost"
 
 
 class MemoryStorageWithUploads(FailingStorage):
@@ -51,29 +44,6 @@ def objects() -> MemoryStorageWithUploads:
 @pytest.fixture
 def services(objects: MemoryStorageWithUploads) -> dict[str, Any]:
     return {"storage": objects}
-
-
-def pending(mode: file.Mode = "async") -> File:
-    row = file.new_file("a.bin", "application/octet-stream", mode)
-    file.receive(row, iter([BODY]))
-    return row
-
-
-def claimed(mode: file.Mode, lease: float) -> File:
-    """A file in its first attempt, under a lease of so many seconds."""
-    if mode == "normal":
-        row = file.new_file("a.bin", "application/octet-stream", mode)
-        transitions.insert(row, lease, status=UploadStatus.PROCESSING)
-        return row
-    row = pending(mode)
-    assert transitions.claim(row, lease)
-    return row
-
-
-def found(row: File) -> File:
-    other = queries.get(row.id)
-    assert other is not None
-    return other
 
 
 def sweep(dispatch: Callable[[File], object] = lambda row: None, *, dry: bool = False) -> Report:

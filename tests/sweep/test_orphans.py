@@ -19,8 +19,8 @@ from models import UploadStatus
 from services import current_services
 from storage.base import MultipartUpload, StorageDenied
 from sweep.orphans import OWNER_MARKER
-from tests.fakes import reload
-from tests.sweep.conftest import BODY, MemoryStorageWithUploads, advance_clocks, claimed, pending, sweep_orphans
+from tests.harness.factories import BODY, claim, claimed_file, pending_file, reload, unsaved_file
+from tests.sweep.conftest import MemoryStorageWithUploads, advance_clocks, sweep_orphans
 
 
 class ListedByKey(MemoryStorageWithUploads):
@@ -47,7 +47,7 @@ class LimitedToPrefix(ListedByKey):
 
 class TestStorage:
     def test_orphaned_multipart_uploads_are_aborted(self, app: Flask, objects: MemoryStorageWithUploads) -> None:
-        working, waiting, ended = claimed("normal", 30), claimed("async", 30), claimed("normal", 30)
+        working, waiting, ended = claimed_file("normal"), claimed_file("async"), claimed_file("normal")
         assert transitions.requeue(waiting, "storage-unavailable", 0)
         assert transitions.set_error(ended, "client-disconnected")
         uploads = {row.id: MultipartUpload(row.key, "1") for row in (working, waiting, ended)}
@@ -67,10 +67,10 @@ class TestStorage:
         objects.prefix = "uploads/"
         app = create_app(settings, {"storage": objects})
         with app.app_context():
-            working, ended, twice = claimed("normal", 30), claimed("normal", 30), claimed("async", 30)
+            working, ended, twice = claimed_file("normal"), claimed_file("normal"), claimed_file("async")
             assert transitions.set_error(ended, "server-stopped")
             assert transitions.requeue(twice, "storage-unavailable", 0)
-            assert transitions.claim(twice, 30)
+            twice = claim(twice)
             assert transitions.set_complete(twice, url="u", size=1, sha256="s")
             uploads = {row.id: MultipartUpload(row.key, "1") for row in (working, ended, twice)}
             foreign = MultipartUpload("elsewhere/" + ended.key.removeprefix("uploads/"), "1")
@@ -85,7 +85,7 @@ class TestStorage:
         objects.prefix = "uploads/"
         app = create_app(settings, {"storage": objects})
         with app.app_context():
-            ended = claimed("normal", 30)
+            ended = claimed_file("normal")
             assert transitions.set_error(ended, "server-stopped")
             objects.open_uploads = {MultipartUpload(ended.key, "1")}
 
@@ -105,7 +105,7 @@ class TestStorage:
     def test_an_object_without_a_row_is_removed_after_the_grace_period(
         self, app: Flask, objects: MemoryStorageWithUploads, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        row = file.new_file("a.bin", "text/plain", "normal")
+        row = unsaved_file("normal")
         objects.put(row.key, iter([b"x"]), content_type="text/plain")
 
         assert sweep_orphans().counts["objects_removed"] == 0
@@ -117,7 +117,7 @@ class TestStorage:
     def test_objects_without_a_row_stay_if_the_prefix_belongs_to_another_database(
         self, app: Flask, objects: MemoryStorageWithUploads, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        row = file.new_file("a.bin", "text/plain", "normal")
+        row = unsaved_file("normal")
         objects.put(OWNER_MARKER, iter([b"another database"]), content_type="text/plain")
         objects.put(row.key, iter([b"foreign"]), content_type="text/plain")
         objects.open_uploads = {MultipartUpload(row.key, "1")}
@@ -130,7 +130,7 @@ class TestStorage:
     def test_an_object_of_a_failed_file_is_removed_if_the_file_cannot_be_retried(
         self, app: Flask, objects: MemoryStorageWithUploads
     ) -> None:
-        retryable, lost, normal = claimed("async", 30), claimed("async", 30), claimed("normal", 30)
+        retryable, lost, normal = claimed_file("async"), claimed_file("async"), claimed_file("normal")
         for row in (retryable, lost, normal):
             objects.put(row.key, iter([b"half"]), content_type="text/plain")
             assert transitions.set_error(row, "storage-mismatch")
@@ -142,7 +142,7 @@ class TestStorage:
     def test_objects_of_unfinished_and_complete_files_stay(
         self, app: Flask, objects: MemoryStorageWithUploads, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        rows = [pending(), claimed("async", 30), claimed("normal", 30), pending()]
+        rows = [pending_file(), claimed_file("async"), claimed_file("normal"), pending_file()]
         file.upload_file(rows[-1].id)
         for row in rows[:-1]:
             objects.put(row.key, iter([b"x"]), content_type="text/plain")
@@ -154,7 +154,7 @@ class TestStorage:
     def test_a_complete_file_is_flagged_while_its_object_is_missing(
         self, app: Flask, objects: MemoryStorageWithUploads
     ) -> None:
-        rows = [pending() for _ in range(5)]
+        rows = [pending_file() for _ in range(5)]
         for row in rows:
             file.upload_file(row.id)
         for row in (rows[0], rows[2], rows[4]):
@@ -170,18 +170,18 @@ class TestStorage:
 
 class TestSpool:
     def test_bytes_of_complete_files_are_removed(self, app: Flask) -> None:
-        waiting, stored, failed = pending(), pending(), pending()
+        waiting, stored, failed = pending_file(), pending_file(), pending_file()
         current_services().spool.delete, delete = lambda id: None, current_services().spool.delete  # type: ignore[method-assign]
         file.upload_file(stored.id)
         current_services().spool.delete = delete  # type: ignore[method-assign]
-        assert transitions.claim(failed, 30)
+        failed = claim(failed)
         assert transitions.set_error(failed, "storage-denied")
 
         assert sweep_orphans().counts["spool_removed"] == 1
         assert {spooled.id for spooled in current_services().spool.files()} == {waiting.id, failed.id}
 
     def test_bytes_of_a_failed_file_have_a_retention(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-        row = claimed("async", 30)
+        row = claimed_file("async")
         assert transitions.set_error(row, "storage-denied")
         sweep_orphans()
         assert current_services().spool.has(row.id)

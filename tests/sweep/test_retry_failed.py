@@ -12,15 +12,16 @@ from lifecycle import transitions
 from models import UploadStatus
 from services import current_services
 from storage.base import StorageUnavailable
-from tests.fakes import FailingStorage, reload
-from tests.sweep.conftest import claimed, pending, sweep
+from tests.fakes import FailingStorage
+from tests.harness.factories import claimed_file, pending_file, reload
+from tests.sweep.conftest import sweep
 
 
 def test_a_failed_file_can_be_retried_with_all_attempts(
     app: Flask, client: FlaskClient, objects: FailingStorage
 ) -> None:
     objects.error = StorageUnavailable()
-    row = pending()
+    row = pending_file()
     for _ in range(5):
         file.upload_file(row.id)
     assert reload(row).upload_status == UploadStatus.ERROR
@@ -37,7 +38,7 @@ def test_a_failed_file_can_be_retried_with_all_attempts(
 
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_file_that_has_not_failed_cannot_be_retried(app: Flask, client: FlaskClient, ended: bool) -> None:
-    row = pending()
+    row = pending_file()
     if ended:
         file.upload_file(row.id)
     answer = client.post(f"/files/{row.id}/retry")
@@ -47,7 +48,7 @@ def test_a_file_that_has_not_failed_cannot_be_retried(app: Flask, client: FlaskC
 
 @pytest.mark.parametrize("mode", ["normal", "async"])
 def test_a_file_without_bytes_cannot_be_retried(app: Flask, client: FlaskClient, mode: file.Mode) -> None:
-    row = claimed(mode, 30)
+    row = claimed_file(mode)
     assert transitions.set_error(row, "storage-denied")
     current_services().spool.delete(row.id)
     answer = client.post(f"/files/{row.id}/retry")

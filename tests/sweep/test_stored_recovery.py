@@ -10,12 +10,13 @@ from lifecycle import attempts
 from models import UploadStatus
 from services import current_services
 from storage.base import Stat, StorageUnavailable
-from tests.fakes import FailingStorage, reload
-from tests.sweep.conftest import BODY, EXPIRED, claimed, pending, sweep
+from tests.fakes import FailingStorage
+from tests.harness.factories import BODY, EXPIRED, claimed_file, pending_file, reload
+from tests.sweep.conftest import sweep
 
 
 def test_a_file_whose_object_exists_is_completed_without_another_upload(app: Flask) -> None:
-    row = claimed("async", EXPIRED)
+    row = claimed_file("async", EXPIRED)
     current_services().storage.put(row.key, iter([BODY]), content_type="text/plain")
     current_services().storage.put = None  # type: ignore[assignment, method-assign]
     sweep(lambda row: file.upload_file(row.id))
@@ -25,16 +26,16 @@ def test_a_file_whose_object_exists_is_completed_without_another_upload(app: Fla
 
 
 def test_the_version_of_the_object_is_recorded(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = claimed("async", EXPIRED)
+    row = claimed_file("async", EXPIRED)
     monkeypatch.setattr(current_services().storage, "matches", lambda key, size, _: Stat(key, size, "", "v7"))
     sweep(lambda row: file.upload_file(row.id))
 
     assert (reload(row).upload_status, reload(row).version_id) == ("COMPLETE", "v7")
 
 
-@pytest.mark.parametrize("there", [b"", b"bytes that must not be lOst", BODY + b"!"])
+@pytest.mark.parametrize("there", [b"", b"what was sEnt", BODY + b"!"])
 def test_an_object_with_other_bytes_is_replaced(app: Flask, there: bytes) -> None:
-    row = claimed("async", EXPIRED)
+    row = claimed_file("async", EXPIRED)
     current_services().storage.put(row.key, iter([there]), content_type="text/plain")
     sweep(lambda row: file.upload_file(row.id))
 
@@ -45,7 +46,7 @@ def test_an_object_with_other_bytes_is_replaced(app: Flask, there: bytes) -> Non
 def test_an_unavailable_storage_costs_an_attempt(
     app: Flask, objects: FailingStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = claimed("async", EXPIRED)
+    row = claimed_file("async", EXPIRED)
     objects.error = StorageUnavailable()
     monkeypatch.setattr(objects, "matches", lambda *_: (_ for _ in ()).throw(StorageUnavailable()))
     sweep(lambda row: file.upload_file(row.id))
@@ -55,4 +56,4 @@ def test_an_unavailable_storage_costs_an_attempt(
 
 
 def test_a_file_without_an_attempt_is_not_looked_up(app: Flask) -> None:
-    assert not attempts.recover_if_stored(pending())
+    assert not attempts.recover_if_stored(pending_file())

@@ -10,8 +10,7 @@ from flask import Flask
 from models import UploadStatus
 from services import current_services
 from sweep.report import KINDS
-from tests.fakes import reload
-from tests.sweep.conftest import EXPIRED, claimed
+from tests.harness.factories import EXPIRED, claimed_file, reload
 
 
 def run(app: Flask, *args: str) -> Any:
@@ -21,7 +20,7 @@ def run(app: Flask, *args: str) -> Any:
 
 
 def test_the_command_stores_pending_files_without_web_service_or_redis(app: Flask) -> None:
-    rows = [claimed("async", EXPIRED), claimed("celery", EXPIRED)]
+    rows = [claimed_file("async", EXPIRED), claimed_file("celery", EXPIRED)]
     output = json.loads(run(app, "--once", "--json"))
 
     assert [reload(row).upload_status for row in rows] == ["COMPLETE", "COMPLETE"]
@@ -29,7 +28,7 @@ def test_the_command_stores_pending_files_without_web_service_or_redis(app: Flas
 
 
 def test_a_dry_run_of_the_command_only_reports(app: Flask) -> None:
-    row = claimed("async", EXPIRED)
+    row = claimed_file("async", EXPIRED)
     output = run(app, "--dry-run")
 
     assert reload(row).upload_status == UploadStatus.PROCESSING

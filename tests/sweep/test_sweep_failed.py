@@ -18,24 +18,23 @@ from services import current_services
 from sweep import rows as row_sweep
 from sweep.report import Report
 from sweep.rows import sweep_deleted, sweep_failed
-from tests.fakes import reload, services_of
-from tests.sweep.conftest import claimed, pending, sweep_orphans
+from tests.fakes import services_of
+from tests.harness.factories import (
+    claim,
+    claimed_file,
+    complete,
+    complete_row,
+    failed_file,
+    pending_file,
+    reload,
+)
+from tests.sweep.conftest import sweep_orphans
 
 
 @pytest.fixture
 def settings(settings: dict[str, str]) -> dict[str, str]:
     """A file in ERROR stays 100 s, its bytes (FAILED_RETENTION) 50."""
     return settings | {"FAILED_ROW_RETENTION": "100"}
-
-
-def failed(mode: file.Mode = "normal", owner: str | None = None) -> File:
-    if mode != "normal":
-        row = claimed(mode, 30)
-    else:
-        row = file.new_file("a.bin", "application/octet-stream", mode, owner=owner)
-        file.insert_claimed(row, 7)
-    assert transitions.set_error(row, "incomplete-body")
-    return row
 
 
 def age(seconds: float, *rows: File) -> None:
@@ -58,7 +57,7 @@ def rows(owner: str | None = None) -> list[str]:
 
 class TestRetention:
     def test_a_file_in_error_is_removed_with_its_object_after_its_retention(self, app: Flask) -> None:
-        young, old = failed(), failed()
+        young, old = failed_file(), failed_file()
         current_services().storage.put(old.key, iter([b"left"]), content_type="text/plain")
         age(99, young)
         age(101, old)
@@ -71,16 +70,16 @@ class TestRetention:
 
     @pytest.mark.parametrize("mode", ["normal", "async"])
     def test_files_of_another_status_stay(self, app: Flask, mode: file.Mode) -> None:
-        stored = claimed(mode, 30)
-        transitions.set_complete(stored, url="u", size=0, sha256="0" * 64)
-        stay = [stored, claimed(mode, 30), *([pending(mode)] if mode != "normal" else [])]
+        stored = claimed_file(mode)
+        complete(stored, 0)
+        stay = [stored, claimed_file(mode), *([pending_file(mode)] if mode != "normal" else [])]
         age(10_000, *stay)
 
         assert sweep().found == []
         assert set(rows()) == {row.id for row in stay}
 
     def test_a_file_retried_during_the_sweep_stays(self, app: Flask) -> None:
-        row = failed("async")
+        row = failed_file("async")
         age(101, row)
         [seen] = queries.failed(9, 100, 50)
         assert transitions.set_pending(reload(row))
@@ -90,16 +89,16 @@ class TestRetention:
         assert not transitions.mark_failed_deleted(reload(row))
 
     def test_a_file_retried_and_failed_during_the_sweep_stays(self, app: Flask) -> None:
-        row = failed("async")
+        row = failed_file("async")
         [seen] = queries.failed(9, -1, -1)
         assert transitions.set_pending(row)
-        assert transitions.claim(row, 30)
+        row = claim(row)
         assert transitions.set_error(row, "storage-denied")
 
         assert not transitions.mark_failed_deleted(seen)
 
     def test_a_dry_run_keeps_expired_rows(self, app: Flask) -> None:
-        row = failed()
+        row = failed_file()
         age(101, row)
 
         assert sweep(dry=True).counts["failed_removed"] == 1
@@ -113,14 +112,14 @@ class TestLongerSpoolRetention:
 
     @pytest.mark.parametrize("mode", ["async", "celery"])
     def test_the_row_of_a_failed_file_is_kept_as_long_as_its_bytes(self, app: Flask, mode: file.Mode) -> None:
-        row = failed(mode)
+        row = failed_file(mode)
         age(999, row)
         sweep()
         sweep_orphans()
         assert current_services().spool.has(reload(row).id)
         assert transitions.set_pending(reload(row))
 
-        again = failed(mode)
+        again = failed_file(mode)
         age(1001, again)
         sweep()
         assert rows() == [row.id]
@@ -136,11 +135,9 @@ class TestLimit:
     def test_the_oldest_of_an_owner_over_the_limit_are_removed(self, app: Flask, owner: str | None) -> None:
         for name in ("alice", "bob"):
             api_keys.create(name, api_keys.SCOPES, None)
-        others = {other: [failed(owner=other) for _ in range(3)] for other in {"alice", "bob", None} - {owner}}
-        own = [failed(owner=owner) for _ in range(8)]
-        stored = file.new_file("a", "text/plain", "normal", owner=owner)
-        file.insert_claimed(stored, 0)
-        transitions.set_complete(stored, url="u", size=0, sha256="0" * 64)
+        others = {other: [failed_file(owner=other) for _ in range(3)] for other in {"alice", "bob", None} - {owner}}
+        own = [failed_file(owner=owner) for _ in range(8)]
+        stored = complete_row(0, owner=owner)
         report = sweep()
 
         assert report.counts["failed_purged"] == 1
@@ -149,8 +146,8 @@ class TestLimit:
         assert sweep().found == []
 
     def test_files_that_can_be_retried_do_not_count(self, app: Flask) -> None:
-        waiting = [failed("async") for _ in range(5)]
-        gone = [failed() for _ in range(3)]
+        waiting = [failed_file("async") for _ in range(5)]
+        gone = [failed_file() for _ in range(3)]
         assert sweep().found == []
 
         age(51, *waiting[:2])
@@ -173,7 +170,7 @@ class TestLimit:
         assert len(ids(client, key)) == 3
 
     def test_a_dry_run_keeps_rows_over_the_limit(self, app: Flask) -> None:
-        made = [failed() for _ in range(5)]
+        made = [failed_file() for _ in range(5)]
 
         assert sweep(dry=True).counts["failed_purged"] == 1
         assert rows() == [row.id for row in made]

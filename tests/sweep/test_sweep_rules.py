@@ -7,7 +7,6 @@ import time
 import pytest
 from flask import Flask
 
-import file
 from lifecycle.attempts import is_exhausted
 from models import File, UploadStatus
 from sweep.rules import (
@@ -17,13 +16,9 @@ from sweep.rules import (
     is_orphan_spool_file,
     parse_file_id,
 )
+from tests.harness.factories import file_value, unsaved_file
 
-
-def row_in(status: UploadStatus, mode: str = "async", attempt: int = 1, before: int = 0) -> File:
-    return File(upload_status=status, mode=mode, attempt=attempt, attempts_before=before)
-
-
-PENDING, PROCESSING, COMPLETE, ERROR = (row_in(status) for status in UploadStatus)
+PENDING, PROCESSING, COMPLETE, ERROR = (file_value(status) for status in UploadStatus)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +79,11 @@ def test_orphan_spool_files(row: File | None, age: float, unchanged: float, orph
 @pytest.mark.parametrize(
     ("row", "exhausted"),
     [
-        (row_in(PROCESSING.upload_status, "normal"), True),
-        (row_in(PROCESSING.upload_status, attempt=4), False),
-        (row_in(PROCESSING.upload_status, attempt=5), True),
-        (row_in(PROCESSING.upload_status, attempt=9, before=5), False),
-        (row_in(PROCESSING.upload_status, attempt=10, before=5), True),
+        (file_value("PROCESSING", mode="normal", attempt=1), True),
+        (file_value("PROCESSING", attempt=4), False),
+        (file_value("PROCESSING", attempt=5), True),
+        (file_value("PROCESSING", attempt=9, attempts_before=5), False),
+        (file_value("PROCESSING", attempt=10, attempts_before=5), True),
     ],
 )
 def test_exhausted_files(row: File, exhausted: bool) -> None:
@@ -96,7 +91,7 @@ def test_exhausted_files(row: File, exhausted: bool) -> None:
 
 
 def test_ids_are_parsed_only_from_keys_that_ferry_makes(app: Flask) -> None:
-    row = file.new_file("a b.pdf", "text/plain", "async")
+    row = unsaved_file(name="a b.pdf")
     assert parse_file_id(row.key, "") == row.id
     assert parse_file_id(f"p/{row.key}", "p/") == row.id
     assert parse_file_id(row.key, "p/") is None

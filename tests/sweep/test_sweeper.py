@@ -8,11 +8,10 @@ import pytest
 from flask import Flask
 
 from database import locks
-from lifecycle import transitions
 from models import File
 from storage.base import StorageUnavailable
 from sweep.sweeper import Sweeper
-from tests.sweep.conftest import EXPIRED, claimed, pending
+from tests.harness.factories import EXPIRED, claim, claimed_file, pending_file
 
 
 def make_sweeper(app: Flask, dispatch: Callable[[File], None], every: float = 30) -> Sweeper:
@@ -30,9 +29,9 @@ def make_sweeper(app: Flask, dispatch: Callable[[File], None], every: float = 30
 def test_one_process_sweeps_at_a_time(app: Flask) -> None:
     dispatched: list[str] = []
     sweepers = [make_sweeper(app, lambda row: dispatched.append(row.id)) for _ in range(2)]
-    row = pending()
+    row = pending_file()
     sweepers[0].run_once()
-    assert transitions.claim(row, EXPIRED)
+    claim(row, EXPIRED)
     sweepers[1].run_once()
     assert dispatched == []
     sweepers[0].run_once()
@@ -43,7 +42,7 @@ def test_a_stopped_sweep_dispatches_nothing(app: Flask) -> None:
     dispatched: list[str] = []
     sweeper = make_sweeper(app, lambda row: dispatched.append(row.id))
     sweeper.stop()
-    claimed("async", EXPIRED)
+    claimed_file("async", EXPIRED)
     sweeper.run_once()
 
     assert dispatched == []
