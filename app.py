@@ -22,7 +22,6 @@ from api import any_path, forwarded, pages, query_names, request_ids, responses
 from api.docs import api_docs
 from api.downloads import downloads
 from api.files import files
-from auth import guards
 from auth.authenticator import Authenticator
 from auth.key_cache import KeyCache
 from background import BackgroundPool
@@ -63,7 +62,6 @@ def create_app(overrides: Mapping[str, str] | None = None, services: Mapping[str
     # Checks run in this order: first the request id, so that every error has one; then host and origin, so that a
     # request from a foreign site gets no other error; then the query. Hooks at the end of a request run in the reverse
     # order: the log context is cleared last.
-    guards.init_log_context(app)
     request_ids.init_app(app)
     trusted_hosts.init_app(app, settings)
     cross_site.init_app(app)

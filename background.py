@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from flask import Flask
 
-from logs import file_context
+from logs import bound
 from problems import Problem
 
 log = logging.getLogger("ferry.pool")
@@ -64,7 +64,7 @@ class BackgroundPool:
             self._keys.discard(key)
 
     def _run(self, job: Callable[[], object], file_id: str | None) -> None:
-        with file_context(file_id):
+        with bound(file_id=file_id):
             try:
                 with self._app.app_context():
                     job()

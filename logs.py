@@ -15,22 +15,23 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.config import dictConfig
+from types import MappingProxyType
 from typing import Any, TextIO
 
 from content.redaction import redact_secrets
 
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-principal: ContextVar[Mapping[str, str] | None] = ContextVar("principal", default=None)
-"""`owner` and `key` (its public id) of the current request; None without a key."""
-
 PRINCIPAL = "ferry.principal"
-"""The same in the WSGI environment, for the access log line, which is written after the request context has ended."""
+"""`owner` and `key` (its public id) of a request in its WSGI environment: the access log line is written after the
+request's end."""
 
-_file_id: ContextVar[str | None] = ContextVar("file_id", default=None)
+_context: ContextVar[Mapping[str, str | None]] = ContextVar("log_context", default=MappingProxyType({}))
+"""The fields of every line of this request or background job."""
 
 _ACCESS_LOG = "gunicorn.access"
 _MAX_JSON_CHARACTERS = 1024
+_MAX_JSON_PER_CHARACTER = len(r"\ud83d\ude00")
 _TRUSTED_FIELDS = ("time", "level", "logger")
+_EXTRA_FIELDS = ("request_id", "file_id")
 
 
 def rfc3339(seconds: float) -> str:
@@ -52,14 +53,28 @@ def for_request(id: str) -> dict[str, str]:
     return {"request_id": id}
 
 
+def bind(**fields: str) -> None:
+    """Add fields to the lines of this request. Its end calls `clear`."""
+    _context.set({**_context.get(), **fields})
+
+
+def clear() -> None:
+    """Remove the fields that `bind` added."""
+    _context.set({})
+
+
 @contextmanager
-def file_context(id: str | None) -> Iterator[None]:
-    """Add the file's id to all lines of this thread."""
-    token = _file_id.set(id)
+def bound(**fields: str | None) -> Iterator[None]:
+    """Add fields to the lines of a block.
+
+    with bound(file_id=row.id):
+        store(row)
+    """
+    token = _context.set({**_context.get(), **fields})
     try:
         yield
     finally:
-        _file_id.reset(token)
+        _context.reset(token)
 
 
 def record_fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -69,9 +84,8 @@ def record_fields(record: logging.LogRecord) -> dict[str, Any]:
         "level": record.levelname.lower(),
         "logger": record.name,
         "message": _message(record),
-        "request_id": getattr(record, "request_id", None) or request_id.get(),
-        **(principal.get() or {}),
-        "file_id": getattr(record, "file_id", None) or _file_id.get(),
+        **_context.get(),
+        **{name: value for name in _EXTRA_FIELDS if (value := getattr(record, name, None))},
         "pid": record.process,
         **(_access(record.args) if record.name == _ACCESS_LOG and isinstance(record.args, Mapping) else {}),
         "exception": _exception(record),
@@ -86,7 +100,7 @@ def _safe(name: str, value: Any) -> Any:
 
 def truncate(text: str) -> str:
     """Cut a client's text to at most 1024 characters of JSON."""
-    if len(json.dumps(text)) <= _MAX_JSON_CHARACTERS:
+    if _MAX_JSON_PER_CHARACTER * len(text) < _MAX_JSON_CHARACTERS or len(json.dumps(text)) <= _MAX_JSON_CHARACTERS:
         return text
     size = 0
     for index, char in enumerate(text):

@@ -134,7 +134,7 @@ def create_celery(app: Flask, config: Config) -> Celery:
 
     class ContextTask(Task):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            with logs.file_context(next(iter(args), None)), app.app_context():
+            with logs.bound(file_id=next(iter(args), None)), app.app_context():
                 return self.run(*args, **kwargs)
 
     def discard_connections(**_: Any) -> None:

@@ -7,14 +7,14 @@ import logging
 from collections.abc import Mapping
 
 import msgspec
-from flask import Flask, Response, json, request
+from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from api import schemas
 from content.redaction import redact_tokens
 from database.engine import UNAVAILABLE, describe
-from logs import request_id, truncate
+from logs import truncate
 from models import File
 from problems import (
     BadRequest,
@@ -86,7 +86,7 @@ def upload_response(row: File, status: int) -> Response:
 
 def problem(error: Problem) -> Response:
     """The problem details (RFC 9457) of `error`."""
-    members = error.members(request.script_root + request.path, request.script_root) | {"request_id": request_id.get()}
+    members = error.members(request.script_root + request.path, request.script_root) | {"request_id": g.request_id}
     # A token in the wrong place, such as the path, must not end up in the client's log.
     response = Response(redact_tokens(json.dumps(members)), error.status, mimetype="application/problem+json")
     response.headers.extend(error.headers)

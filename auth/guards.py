@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Literal, TypeVar
 
-from flask import Flask, g, request
+from flask import g, request
 
 import config
 import logs
@@ -70,12 +70,8 @@ def _bind_log_context(principal: Principal) -> None:
     """Add owner and key to the log lines of this request, the access log's included."""
     if principal.key:
         context = {"owner": principal.key.owner, "key": principal.key.id}
-        logs.principal.set(context)
+        logs.bind(**context)
         request.environ[logs.PRINCIPAL] = context
-
-
-def _unbind_log_context(error: BaseException | None) -> None:
-    logs.principal.set(None)
 
 
 def anonymous_allowed() -> bool:
@@ -93,8 +89,3 @@ def _is_forwarded() -> bool:
     """Whether a proxy is configured (FORWARDED_HOPS) or detected."""
     headers, protocol = request.headers, request.environ.get("SERVER_PROTOCOL", "")
     return bool(config.current().forwarded_hops) or was_forwarded(headers.keys(), protocol, headers.get("Connection"))
-
-
-def init_log_context(app: Flask) -> None:
-    """Remove owner and key from the log context at the end of each request."""
-    app.teardown_request(_unbind_log_context)

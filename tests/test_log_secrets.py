@@ -42,7 +42,7 @@ def test_a_token_is_redacted_in_every_field(style: type[logging.Formatter]) -> N
         record("%s and %r", TOKEN, TOKEN, **logs.for_file(TOKEN), **logs.for_request(TOKEN)),
         failed(ValueError(TOKEN)),
     ]
-    with logs.file_context(TOKEN):
+    with logs.bound(file_id=TOKEN):
         text = "\n".join(style().format(line) for line in lines)
 
     assert TOKEN[19:] not in text

@@ -19,7 +19,7 @@ from tests.log_records import SECRET, failed, record
 
 
 def test_a_line_of_json_has_its_fields() -> None:
-    with logs.file_context("other"):
+    with logs.bound(file_id="other"):
         line = json.loads(logs.JsonFormatter().format(record("accepted, %d bytes", 7, **logs.for_file("01a1"))))
 
     assert line.pop("time").endswith("Z")
@@ -48,15 +48,14 @@ def test_a_line_about_a_request_outside_of_the_app_has_its_request_id() -> None:
 
 def test_a_line_of_text_names_the_principal() -> None:
     def line() -> str:
-        logs.request_id.set("abc")
-        logs.principal.set({"owner": "alice", "key": "0123456789ab"})
+        logs.bind(request_id="abc", owner="alice", key="0123456789ab")
         return logs.TextFormatter().format(record("accepted"))
 
     assert copy_context().run(line).endswith(" info ferry.file [abc alice/0123456789ab]: accepted")
 
 
 def test_lines_of_a_thread_have_its_file_id() -> None:
-    with logs.file_context("01a1"):
+    with logs.bound(file_id="01a1"):
         assert logs.record_fields(record("slow"))["file_id"] == "01a1"
 
     assert "file_id" not in logs.record_fields(record("slow"))

@@ -8,9 +8,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-import logs
+from auth import api_keys
 from lifecycle import queries
+from logs import record_fields
 from server.request_ids import request_id
+from tests.log_records import record
 
 TOKEN = f"ferry_0123456789ab_{'a' * 43}"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -42,7 +44,13 @@ def test_requests_have_different_ids(client: FlaskClient) -> None:
     ids = {client.get("/healthz").headers["X-Request-ID"] for _ in range(2)}
 
     assert len(ids) == 2
-    assert logs.request_id.get() is None
+
+
+def test_no_line_after_a_request_has_its_id_or_its_key(client: FlaskClient) -> None:
+    key = {"Authorization": f"Bearer {api_keys.create('alice', ['read'], None)}"}
+
+    assert client.get("/files", headers=key).status_code == 200
+    assert {"request_id", "owner", "key"} & set(record_fields(record("later"))) == set()
 
 
 def test_a_problem_has_the_id_of_its_request(client: FlaskClient) -> None:
