@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 from storage.base import Check, MultipartUpload, Stat, Storage, StorageMismatch, StorageMissing, Stream, Upload
-from storage.parts import Buffers, Part, part_sizes
+from storage.parts import DEFAULT_PART, Buffers, Part
 
 _CHUNK = 1 << 20
 
@@ -20,10 +21,8 @@ class MemorySettings:
 class MemoryUpload(Upload):
     """Collects the parts."""
 
-    def __init__(
-        self, storage: MemoryStorage, key: str, headers: tuple[str, str | None], max_bytes: int | None
-    ) -> None:
-        super().__init__(part_sizes(max_bytes), storage.buffers)
+    def __init__(self, storage: MemoryStorage, key: str, headers: tuple[str, str | None]) -> None:
+        super().__init__(repeat(DEFAULT_PART), storage.buffers)
         self._storage, self._key, self._headers = storage, key, headers
         self._bodies: list[bytes] = []
 
@@ -62,12 +61,7 @@ class MemoryStorage(Storage):
         max_bytes: int | None = None,
         attempt: int = 0,
     ) -> MemoryUpload:
-        return MemoryUpload(self, key, (content_type, disposition), max_bytes)
-
-    def store(self, key: str, body: bytes, headers: tuple[str, str | None]) -> Stat:
-        """Create or replace an object."""
-        self._objects[key], self.headers[key] = body, headers
-        return self.stat(key)
+        return MemoryUpload(self, key, (content_type, disposition))
 
     def stat(self, key: str) -> Stat:
         body = self._get(key)
@@ -104,6 +98,11 @@ class MemoryStorage(Storage):
 
     def diagnose(self) -> Iterator[Check]:
         yield Check("storage", True, "in memory: everything is lost when the process ends")
+
+    def store(self, key: str, body: bytes, headers: tuple[str, str | None]) -> Stat:
+        """Create or replace an object."""
+        self._objects[key], self.headers[key] = body, headers
+        return self.stat(key)
 
     def _get(self, key: str) -> bytes:
         try:

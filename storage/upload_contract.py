@@ -65,6 +65,16 @@ class UploadContract:
         assert b"".join(storage.open(key)) == b"second"
         assert [found.key for found in storage.list_objects(key)] == [key]
 
+    @pytest.mark.parametrize("size", [1, 2 * MIN_PART + 1], ids=["whole", "in parts"])
+    def test_a_key_may_have_a_prefix(self, storage: Storage, key: str, size: int) -> None:
+        key = f"uploads/2026/{key}"
+        stat = storage.put(key, pieces(bytes(size)), max_bytes=size, content_type="text/plain")
+
+        assert [stat] == list(storage.list_objects("uploads/2026/"))
+        assert b"".join(storage.open(key)) == bytes(size)
+        storage.delete(key)
+        assert list(storage.list_objects("uploads/")) == []
+
     @pytest.mark.parametrize("size", [0, 1, MIN_PART, 2 * MIN_PART + 1, 21 * MIB + 3])
     def test_an_object_matches_its_bytes(self, storage: Storage, key: str, size: int) -> None:
         body = os.urandom(size)
@@ -147,16 +157,16 @@ class UploadContract:
         assert digest(storage.open(f"{key}-2")) == hashlib.sha256(second).hexdigest()
 
     def test_a_part_may_be_read_by_another_thread_while_it_is_sent(self, storage: Storage, key: str) -> None:
-        retained: list[Part] = []
+        retained: list[tuple[Part, bytes]] = []
         with storage.upload(key, max_bytes=2 * MIN_PART, content_type="text/plain") as upload:
-            for part in upload.split(pieces(b"x" * (2 * MIN_PART))):
+            for part in upload.split(pieces(os.urandom(2 * MIN_PART))):
                 part.retain()
-                retained.append(part)
+                retained.append((part, bytes(part.body)))
                 upload.write(part)
             upload.complete()
 
-        for part in retained:
-            assert bytes(part.body) == b"x" * MIN_PART
+        for part, body in retained:
+            assert part.body == body
             part.release()
             with pytest.raises(RuntimeError):
                 part.release()

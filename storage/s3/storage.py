@@ -17,13 +17,14 @@ from storage.base import (
     StorageMissing,
     Stream,
 )
-from storage.parts import Buffers, part_sizes, split
+from storage.parts import Buffers, split
 from storage.s3.checksums import expected_etags, is_md5_etag
 from storage.s3.client import S3Client, describe_proxy, map_botocore_errors
 from storage.s3.diagnosis import diagnose
 from storage.s3.multipart import MultipartUploads
 from storage.s3.object_client import ObjectClient, check_size
 from storage.s3.options import S3Options
+from storage.s3.part_sizes import part_sizes
 from storage.s3.resources import LazyResources
 from storage.s3.settings import S3Settings
 from storage.s3.upload import S3Upload

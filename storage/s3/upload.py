@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from storage.base import MultipartUpload, Stat, StorageError, StorageUnavailable, Upload
-from storage.parts import Buffers, Part, part_sizes
+from storage.parts import Buffers, Part
 from storage.s3.checksums import UploadedPart, md5
 from storage.s3.multipart import MultipartUploads
 from storage.s3.object_client import ObjectClient
+from storage.s3.part_sizes import part_sizes
 from storage.s3.part_uploader import PartUploader, retry_mismatch
 from storage.s3.resume import ListedPart, is_resumable, is_unanswered
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.parts import DEFAULT_PART, MIB, MIN_PART, Buffers, Part, part_sizes, split
+from storage.parts import DEFAULT_PART, MIB, MIN_PART, Buffers, Part, split
+from storage.s3.part_sizes import part_sizes
 from tests.fakes import breaking, chunks
 
 TIB = 1 << 40
