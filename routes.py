@@ -13,7 +13,7 @@ from api.json_bodies import read_json
 from api.limits import MAX_IDS
 from api.lookup import get_file_or_404, get_files
 from api.openapi.components import IDS, response
-from api.openapi.operations import operation, upload_operation
+from api.openapi.operations import Operation, upload_operation
 from api.openapi.problem_sets import JSON_BODY, SPOOL, STORE
 from api.parameters import expires_in, parse_query
 from api.query_schemas import ListQuery
@@ -45,7 +45,7 @@ _MODES = (
 
 
 @routes.get("/")
-@operation(
+@Operation(
     "index", "Service", "A page with a form that uploads one file.",
     {200: response("The page.", {"type": "string"}, "text/html")}, (DatabaseUnavailable,),
 )  # fmt: skip
@@ -90,7 +90,7 @@ def celery_upload(name: str | None = None) -> Response:
 
 
 @routes.post("/files/<id>/retry")
-@operation(
+@Operation(
     "retry_file", "Upload", "Retry a file with status ERROR whose bytes are still spooled.",
     {202: response("The file, queued again.", File, headers=("Location",))},
     (NotFound, NotFailed, BytesGone, QuotaExceeded),
@@ -104,7 +104,7 @@ def retry(id: str) -> Response:
 
 
 @routes.get("/files")
-@operation(
+@Operation(
     "list_files", "List and delete", "A page of files, newest first by default.",
     {200: response("The page.", FileList)}, query=ListQuery,
 )  # fmt: skip
@@ -118,7 +118,7 @@ def files() -> Response:
 
 
 @routes.delete("/files/<id>")
-@operation("delete_file", "List and delete", "Delete a file.", {204: response("The file is deleted.")}, (NotFound,))
+@Operation("delete_file", "List and delete", "Delete a file.", {204: response("The file is deleted.")}, (NotFound,))
 @requires_scope("delete")
 def delete(id: str) -> tuple[str, int]:
     """Delete a file."""
@@ -128,7 +128,7 @@ def delete(id: str) -> tuple[str, int]:
 
 
 @routes.post("/files/delete")
-@operation(
+@Operation(
     "delete_files", "List and delete", f"Delete up to {MAX_IDS} files.",
     {200: response("The deleted and the unknown ids.", Deleted)}, JSON_BODY, body=IDS,
 )  # fmt: skip
@@ -142,7 +142,7 @@ def delete_many() -> Response:
 
 
 @routes.get("/healthz")
-@operation("live", "Service", "Whether the process serves requests.", {200: response("It serves requests.", Health)})
+@Operation("live", "Service", "Whether the process serves requests.", {200: response("It serves requests.", Health)})
 @public
 def healthz() -> Response:
     """Liveness: the process serves requests."""
@@ -150,7 +150,7 @@ def healthz() -> Response:
 
 
 @routes.get("/healthz/ready")
-@operation(
+@Operation(
     "ready", "Service", "Whether the process can accept files.",
     {200: response("It can accept files.", Readiness)}, (DatabaseUnavailable,),
 )  # fmt: skip
@@ -163,7 +163,7 @@ def ready() -> Response:
 
 
 @routes.get("/problems/<slug>")
-@operation(
+@Operation(
     "get_problem", "Service", "The cause and the remedy of a problem.",
     {200: response("Cause and remedy.", {"type": "string"}, "text/plain")}, (NotFound,),
 )  # fmt: skip

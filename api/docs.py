@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, current_app, render_template, request
 
 from api.openapi import curl, document
 from api.openapi.components import response
-from api.openapi.operations import operation, operations
+from api.openapi.operations import Operation, operations
 from api.openapi.problem_sets import AUTH, COMMON, ROUTING, UNSAFE
 from api.openapi.schemas import Schema, shapes
 from auth.guards import public
@@ -26,7 +26,7 @@ _COMMON = (
 
 
 @api_docs.get("/openapi.json")
-@operation("get_openapi", "Service", "This document.", {200: response("OpenAPI 3.1.", {"type": "object"})})
+@Operation("get_openapi", "Service", "This document.", {200: response("OpenAPI 3.1.", {"type": "object"})})
 @public
 def openapi_json() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
@@ -34,7 +34,7 @@ def openapi_json() -> dict[str, Any]:
 
 
 @api_docs.get("/docs")
-@operation(
+@Operation(
     "get_docs", "Service", "The API reference as a page.",
     {200: response("The page.", {"type": "string"}, "text/html")},
 )  # fmt: skip

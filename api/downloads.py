@@ -16,7 +16,7 @@ from api.limits import DEFAULT_LINK_TTL, MAX_ARCHIVE_FILES
 from api.lookup import get_file_or_404, get_files_or_404
 from api.missing_objects import open_object, recheck_missing, require_object
 from api.openapi.components import CONDITIONS, RANGES, response
-from api.openapi.operations import operation
+from api.openapi.operations import Operation
 from api.openapi.problem_sets import DOWNLOAD
 from api.parameters import parse_query
 from api.query_schemas import ArchiveQuery, ContentQuery, LinkQuery, normalized
@@ -37,7 +37,7 @@ downloads = Blueprint("downloads", __name__)
 
 
 @downloads.get("/files/<id>/content")
-@operation(
+@Operation(
     "fetch_file", "Fetch", "The bytes of a file, or a range of them. HEAD is supported, and never redirected.",
     {
         200: response("All bytes.", {}, "*/*", RANGES),
@@ -71,7 +71,7 @@ def content(id: str) -> Response:
 
 
 @downloads.get("/files/<id>/link")
-@operation(
+@Operation(
     "get_link", "Fetch", "A presigned URL of the file at the storage, which needs no API key.",
     {200: response("The URL.", Link)}, DOWNLOAD, query=LinkQuery,
 )  # fmt: skip
@@ -85,7 +85,7 @@ def link(id: str) -> Response:
 
 
 @downloads.get("/files.zip")
-@operation(
+@Operation(
     "fetch_archive", "Fetch",
     f"Up to {MAX_ARCHIVE_FILES} files as one zip archive, selected by ids or by prefix.",
     {200: response("The archive.", {}, "application/zip", ("Content-Disposition",))}, DOWNLOAD, query=ArchiveQuery,

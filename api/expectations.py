@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec.inspect import (
     DateTimeType,
     EnumType,
@@ -21,24 +19,16 @@ def value_type(kind: Type) -> Type:
     """`kind` without metadata and without null."""
     if isinstance(kind, Metadata):
         return value_type(kind.type)
-    if isinstance(kind, UnionType):
-        [kind] = (each for each in kind.types if not isinstance(each, NoneType))
-        return value_type(kind)
-    return kind
+    return value_type(_not_none(kind)) if isinstance(kind, UnionType) else kind
 
 
 def expected(kind: Type) -> str:
     """What a value must be: "a number from 1 to 60", "one of a, b". `Meta(extra={"expected": …})` has precedence."""
-    if isinstance(kind, Metadata):
-        return str(kind.extra["expected"]) if kind.extra else expected(kind.type)
-    if isinstance(kind, UnionType):
-        [kind] = (each for each in kind.types if not isinstance(each, NoneType))
-        return expected(kind)
-    return _words(kind)
-
-
-def _words(kind: Any) -> str:
     match kind:
+        case Metadata():
+            return str(kind.extra["expected"]) if kind.extra else expected(kind.type)
+        case UnionType():
+            return expected(_not_none(kind))
         case IntType():
             return f"a number from {kind.ge} to {kind.le}"
         case LiteralType():
@@ -50,3 +40,8 @@ def _words(kind: Any) -> str:
         case ListType():
             return f"a list of {kind.min_length or 0} to {kind.max_length} strings"
     return "a string"
+
+
+def _not_none(union: UnionType) -> Type:
+    [kind] = (each for each in union.types if not isinstance(each, NoneType))
+    return kind

@@ -15,7 +15,7 @@ from api.json_bodies import read_json
 from api.limits import MAX_IDS
 from api.lookup import get_file_or_404, get_files
 from api.openapi.components import IDS, LAST_EVENT_ID, STATE_CONDITIONS, html_or_json, response
-from api.openapi.operations import operation
+from api.openapi.operations import Operation
 from api.openapi.problem_sets import JSON_BODY
 from api.pages import file_page
 from api.parameters import parse_query
@@ -33,7 +33,7 @@ files = Blueprint("files", __name__)
 
 
 @files.get("/files/<id>")
-@operation(
+@Operation(
     "get_file", "Watch", "The status of a file; with wait as soon as it has changed.",
     {
         200: html_or_json(response(
@@ -70,7 +70,7 @@ def _file_response(row: File) -> Response:
 
 
 @files.get("/files/<id>/events")
-@operation(
+@Operation(
     "watch_file", "Watch",
     "The changes of a file as server-sent events: event file, the file as JSON in data, its ETag as id.",
     {
@@ -97,7 +97,7 @@ def events(id: str) -> Response:
 
 
 @files.post("/files/status")
-@operation(
+@Operation(
     "get_statuses", "Watch", f"The status of up to {MAX_IDS} files.",
     {200: response("The files found.", Statuses)}, JSON_BODY, body=IDS,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The members of problems (RFC 9457): those of all, and those that some kinds add."""
+"""The members of problem details (RFC 9457), and which kinds of problems have more than the common ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from storage.base import ObjectMissing
 _Limit = Annotated[int, Meta(ge=1)]
 
 
-class ProblemDetails(Struct, frozen=True):
-    """The members of every problem."""
+class ProblemDetails(Struct, frozen=True, kw_only=True):
+    """A problem. Those after `request_id` are members of the kinds in MEMBERS, which may leave them out."""
 
     type: Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
     title: str
@@ -23,88 +23,40 @@ class ProblemDetails(Struct, frozen=True):
     detail: str
     instance: str
     request_id: str | UnsetType = UNSET
+    allowed_types: Annotated[list[str], Meta(description="Accepted types and families. Empty: all.")] | UnsetType = (
+        UNSET
+    )
+    declared_type: str | UnsetType = UNSET
+    denied_type: (
+        Annotated[str | None, Meta(description="The denied type or family that the file matches.")] | UnsetType
+    ) = UNSET
+    detected_type: str | UnsetType = UNSET
+    file_status: UploadStatus | UnsetType = UNSET
+    ids: list[str] | UnsetType = UNSET
+    max_bytes: Bytes | UnsetType = UNSET
+    most: _Limit | UnsetType = UNSET
+    parameter: str | UnsetType = UNSET
+    pointer: str | UnsetType = UNSET
+    quota_bytes: int | UnsetType | None = UNSET
+    quota_files: int | UnsetType | None = UNSET
+    scope: str | UnsetType = UNSET
+    size: Bytes | UnsetType = UNSET
+    used_bytes: int | UnsetType = UNSET
+    used_files: int | UnsetType = UNSET
 
 
-class TooLong(Struct, frozen=True):
-    """The limit in bytes."""
-
-    max_bytes: Bytes
-
-
-class InBody(Struct, frozen=True):
-    """A JSON Pointer (RFC 6901)."""
-
-    pointer: str
-
-
-class InQuery(Struct, frozen=True):
-    """The name of a query parameter or form field."""
-
-    parameter: str
-
-
-class OfFiles(Struct, frozen=True):
-    """The ids of the files."""
-
-    ids: list[str]
-
-
-class Incomplete(Struct, frozen=True):
-    """The ids of the files that are not COMPLETE, and the status of the first."""
-
-    file_status: UploadStatus
-    ids: list[str]
-
-
-class Quota(Struct, frozen=True):
-    """An owner's quota, and what counts towards it."""
-
-    quota_bytes: int | None
-    used_bytes: int
-    quota_files: int | None
-    used_files: int
-
-
-class OfSize(Struct, frozen=True):
-    """The size of the file."""
-
-    size: Bytes
-
-
-class OfScope(Struct, frozen=True):
-    """The scope that the key lacks."""
-
-    scope: str
-
-
-class AtOnce(Struct, frozen=True):
-    """How many transfers a client may have at once."""
-
-    most: _Limit
-
-
-class Types(Struct, frozen=True):
-    """The types of a refused file, and the rule."""
-
-    detected_type: str
-    declared_type: str
-    allowed_types: Annotated[list[str], Meta(description="Accepted types and families. Empty: all.")]
-    denied_type: Annotated[str | None, Meta(description="The denied type or family that the file matches.")]
-
-
-MEMBERS: dict[type[p.Problem], type[Struct]] = {
-    p.FilenameTooLong: TooLong,
-    p.InvalidBody: InBody,
-    p.InvalidParameter: InQuery,
-    p.NotFound: OfFiles,
-    p.NotReady: Incomplete,
-    p.QuotaExceeded: Quota,
-    p.RangeNotSatisfiable: OfSize,
-    p.ScopeMissing: OfScope,
-    p.TooLarge: TooLong,
-    p.TooManyDownloads: AtOnce,
-    p.TooManyUploads: AtOnce,
-    p.TypeNotAllowed: Types,
-    ObjectMissing: OfFiles,
+MEMBERS: dict[type[p.Problem], tuple[str, ...]] = {
+    p.FilenameTooLong: ("max_bytes",),
+    p.InvalidBody: ("pointer",),
+    p.InvalidParameter: ("parameter",),
+    p.NotFound: ("ids",),
+    p.NotReady: ("file_status", "ids"),
+    p.QuotaExceeded: ("quota_bytes", "used_bytes", "quota_files", "used_files"),
+    p.RangeNotSatisfiable: ("size",),
+    p.ScopeMissing: ("scope",),
+    p.TooLarge: ("max_bytes",),
+    p.TooManyDownloads: ("most",),
+    p.TooManyUploads: ("most",),
+    p.TypeNotAllowed: ("detected_type", "declared_type", "allowed_types", "denied_type"),
+    ObjectMissing: ("ids",),
 }
-"""What some kinds add to ProblemDetails. Each of these members may be absent."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from flask import Flask, current_app, request
 from werkzeug.datastructures import MultiDict
 
-from api.openapi.operations import metadata_of
+from api.openapi.operations import operation_of
 from api.partial_uploads import reject_chunk_parameters, reject_file_chunk
 from api.query_schemas import UploadQuery
 from content.filename_encoding import check_query
@@ -38,12 +38,12 @@ def _check_names() -> None:
 
     Chunk numbers in an upload's query raise ChunkedUpload instead, whose detail says what to switch off.
     """
-    metadata = metadata_of(current_app.view_functions.get(request.endpoint or ""))
-    if request.query_string and metadata and metadata.scope and request.method != "OPTIONS":
-        if metadata.query is UploadQuery:
+    operation = operation_of(current_app.view_functions.get(request.endpoint or ""))
+    if request.query_string and operation and operation.scope and request.method != "OPTIONS":
+        if operation.query is UploadQuery:
             reject_file_chunk(request.headers, request.args.items(multi=True))
             reject_chunk_parameters(request.args)
-        check_names(request.args, metadata.query.__struct_encode_fields__ if metadata.query else ())
+        check_names(request.args, operation.query.__struct_encode_fields__ if operation.query else ())
 
 
 def init_app(app: Flask) -> None:

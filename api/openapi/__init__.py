@@ -96,7 +96,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         **({"parameters": list(operation.parameters)} if operation.parameters else {}),
         **({"requestBody": operation.body} if operation.body else {}),
-        "responses": operation.answers | {str(status): _error_response(list(kinds)) for status, kinds in by_status},
+        "responses": {str(status): answer for status, answer in operation.answers.items()}
+        | {str(status): _error_response(list(kinds)) for status, kinds in by_status},
         "security": [{"key": [operation.scope]}, {}] if operation.scope else [],
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from flask import Flask
@@ -30,107 +30,65 @@ TAGS = ("Upload", "Watch", "Fetch", "List and delete", "Service")
 
 
 @dataclass(frozen=True)
-class Metadata:
-    """What a view declares. Method and path are known from its route."""
-
-    id: str
-    """Of PUT and of a path with the file's name: with the prefix `put_`, with the suffix `_named`."""
-    scope: Scope | None
-    """The scope that the view's guard requires."""
-    tag: str
-    summary: str
-    answers: Mapping[int, Component]
-    problems: Kinds
-    """In addition to COMMON, AUTH and UNSAFE."""
-    query: type[Query] | None
-    headers: tuple[Component, ...]
-    body: Component | None
-
-
-@dataclass(frozen=True)
 class Operation:
-    """One method of one path."""
-
-    id: str
-    method: str
-    path: str
-    scope: Scope | None
-    tag: str
-    summary: str
-    answers: dict[str, Component]
-    problems: Kinds
-    parameters: tuple[Component, ...]
-    body: Component | None
-
-
-def operation(
-    id: str,
-    tag: str,
-    summary: str,
-    answers: Mapping[int, Component],
-    problems: Kinds = (),
-    *,
-    query: type[Query] | None = None,
-    headers: tuple[Component, ...] = (),
-    body: Component | None = None,
-) -> Callable[[View], View]:
-    """Declare the operation of a view, above its guard. `query`: the only parameters that a view with a scope accepts.
+    """What a view does, declared above its guard. `operations` adds method, path and scope.
 
     @files.get("/files/<id>")
-    @operation("get_file", "Watch", "What has become of a file.", {200: response("The file.", File)}, (NotFound,))
+    @Operation("get_file", "Watch", "The status of a file.", {200: response("The file.", File)}, (NotFound,))
     @requires_scope("read")
     def status(id): ...
     """
 
-    def decorate(view: View) -> View:
-        scope: Scope | None = view.access  # type: ignore[attr-defined]
-        view.operation = Metadata(  # type: ignore[attr-defined]
-            id, scope, tag, summary, answers, problems, query, headers, body
-        )
+    id: str
+    """The document prefixes it with `put_` for PUT, and appends `_named` if the path has the file's name."""
+    tag: str
+    summary: str
+    answers: Mapping[int, Component]
+    problems: Kinds = ()
+    """In addition to COMMON, AUTH and UNSAFE."""
+    query: type[Query] | None = None
+    """The parameters. If the view needs a scope, others are rejected (api/query_names.py)."""
+    headers: tuple[Component, ...] = ()
+    body: Component | None = None
+    scope: Scope | None = None
+    method: str = ""
+    path: str = ""
+
+    def __call__(self, view: View) -> View:
+        """Attach the operation to its view."""
+        view.operation = replace(self, scope=view.access)  # type: ignore[attr-defined]
         return view
 
-    return decorate
+    @property
+    def parameters(self) -> tuple[Component, ...]:
+        """The parameters in path, query and headers."""
+        in_path = (PATH_PARAMETERS[name] for name in re.findall(r"{(\w+)}", self.path))
+        return (*in_path, *(query_parameters(self.query) if self.query else ()), *self.headers)
 
 
-def upload_operation(id: str, summary: str, status: int, problems: Kinds) -> Callable[[View], View]:
-    """Declare the operation of an upload endpoint, which answers with `status`."""
+def upload_operation(id: str, summary: str, status: int, problems: Kinds) -> Operation:
+    """The operation of an upload endpoint, which answers with `status`."""
     answers = {status: UPLOAD_ANSWER, 303: UPLOAD_REDIRECT}
-    return operation(
-        id, "Upload", summary, answers, problems, query=UploadQuery, headers=UPLOAD_HEADERS, body=UPLOAD_BODY
-    )
+    return Operation(id, "Upload", summary, answers, problems, UploadQuery, UPLOAD_HEADERS, UPLOAD_BODY)
 
 
-def metadata_of(view: Callable[..., Any] | None) -> Metadata | None:
-    """What a view declares; None for one that the document does not list."""
-    metadata: Metadata | None = getattr(view, "operation", None)
-    return metadata
+def operation_of(view: Callable[..., Any] | None) -> Operation | None:
+    """The operation of a view, without method and path; None for a view that the document does not list."""
+    operation: Operation | None = getattr(view, "operation", None)
+    return operation
 
 
 def operations(app: Flask) -> list[Operation]:
     """The operations of an app's views, by tag and in the order of their registration."""
     views = list(app.view_functions)
     rules = sorted(app.url_map.iter_rules(), key=lambda rule: (views.index(rule.endpoint), rule.rule))
-    found = [each for rule in rules for each in _of_rule(rule, app.view_functions[rule.endpoint])]
+    declared = ((rule, operation_of(app.view_functions[rule.endpoint])) for rule in rules)
+    found = [each for rule, operation in declared if operation for each in _of_rule(rule, operation)]
     return sorted(found, key=lambda each: TAGS.index(each.tag))
 
 
-def _of_rule(rule: Rule, view: Callable[..., Any]) -> Iterator[Operation]:
-    metadata = metadata_of(view)
-    if metadata is None:
-        return
+def _of_rule(rule: Rule, operation: Operation) -> Iterator[Operation]:
     path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
-    in_path = tuple(PATH_PARAMETERS[name] for name in sorted(rule.arguments))
-    in_query = query_parameters(metadata.query) if metadata.query else ()
     for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-        yield Operation(
-            id=f"{'put_' if method == 'PUT' else ''}{metadata.id}{'_named' if 'name' in rule.arguments else ''}",
-            method=method.lower(),
-            path=path,
-            scope=metadata.scope,
-            tag=metadata.tag,
-            summary=metadata.summary,
-            answers={str(status): answer for status, answer in metadata.answers.items()},
-            problems=metadata.problems,
-            parameters=(*in_path, *in_query, *metadata.headers),
-            body=metadata.body,
-        )
+        id = f"{'put_' if method == 'PUT' else ''}{operation.id}{'_named' if 'name' in rule.arguments else ''}"
+        yield replace(operation, id=id, method=method.lower(), path=path)

@@ -87,23 +87,24 @@ def _without_null(field: Schema) -> Schema:
 
 
 @cache
-def _members() -> dict[str, Schema]:
-    return _generated(ProblemDetails, *MEMBERS.values())
+def _details() -> Schema:
+    return _generated(ProblemDetails)[ProblemDetails.__name__]
 
 
 def _problem(slug: str, kind: type[Problem]) -> Schema:
-    common = _members()[ProblemDetails.__name__]
-    own = _members()[MEMBERS[kind].__name__]["properties"] if kind in MEMBERS else {}
+    members = _details()["properties"]
+    required = _details()["required"]
     known = {
         # Not const: behind a proxy with a path prefix, the prefix comes first.
-        "type": common["properties"]["type"] | {"pattern": f"/problems/{slug}$"},
+        "type": members["type"] | {"pattern": f"/problems/{slug}$"},
         "title": {"const": kind.title},
         "status": {"const": kind.status},
     }
+    names = (*required, "request_id", *MEMBERS.get(kind, ()))
     return {
         "type": "object",
         "title": kind.title,
         "description": inspect.cleandoc(kind.__doc__ or ""),
-        "properties": common["properties"] | known | own,
-        "required": common["required"],
+        "properties": {name: known.get(name, members[name]) for name in names},
+        "required": required,
     }

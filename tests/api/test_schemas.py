@@ -11,7 +11,8 @@ from api.openapi.schemas import shapes
 from api.query_schemas import UploadForm
 from api.schemas import Deleted, Event, File, FileList, Health, Ids, Link, Readiness, Statuses
 from api.upload_request.fields import RECOGNIZED
-from tests.api.downloads import insert_pending, store
+from tests.api.downloads import store
+from tests.harness.factories import pending_row
 
 ANSWERS: dict[str, tuple[str, str, type[Struct]]] = {
     "a file": ("GET", "/files/{id}", File),
@@ -29,7 +30,7 @@ ANSWERS: dict[str, tuple[str, str, type[Struct]]] = {
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_has_exactly_the_fields_of_its_shape(client: FlaskClient, answer: str) -> None:
     method, path, shape = ANSWERS[answer]
-    ids = {"id": store(client), "pending": insert_pending().id}
+    ids = {"id": store(client), "pending": pending_row().id}
     body = {"ids": [*ids.values(), "unknown"]} if method == "POST" else None
     response = client.open(path.format(**ids), method=method, json=body)
 
