@@ -10,11 +10,12 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+from dev.polling import eventually
 
 _PR_SET_PDEATHSIG = 1
 
@@ -53,14 +54,15 @@ class Process:
 
     def wait_for(self, port: int, seconds: float = 60, host: str = "127.0.0.1") -> None:
         """Return once the port accepts connections. Raises StartError if the process ends, or after `seconds`."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.ended is not None:
-                raise StartError(f"{self.name} ended with code {self.ended}.{self.log_tail()}")
-            with suppress(OSError), socket.create_connection((host, port)):
-                return
-            time.sleep(0.02)
-        raise StartError(f"{self.name} did not serve within {seconds:.0f} s.{self.log_tail()}")
+        self.wait_until(lambda: is_served(port, host), seconds)
+
+    def wait_until(self, ready: Callable[[], object], seconds: float = 60) -> None:
+        """Return once `ready()` is true. Raises StartError if the process ends before, or after `seconds`."""
+        done = eventually(lambda: self.ended is not None or ready(), seconds=seconds, every=0.02)
+        if self.ended is not None:
+            raise StartError(f"{self.name} ended with code {self.ended}.{self.log_tail()}")
+        if not done:
+            raise StartError(f"{self.name} did not serve within {seconds:.0f} s.{self.log_tail()}")
 
     def stop(self, seconds: float = 30) -> int:
         """Send SIGTERM, and SIGKILL to the session after `seconds`. Return the exit code."""
@@ -111,6 +113,13 @@ def free_port(in_a_row: int = 1) -> int:
             if _reserved_ports.isdisjoint(ports) and all(is_free(port) for port in ports):
                 _reserved_ports.update(ports)
                 return first
+
+
+def is_served(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether the port accepts connections now."""
+    with suppress(OSError), socket.create_connection((host, port), timeout=5):
+        return True
+    return False
 
 
 def is_free(port: int) -> bool:

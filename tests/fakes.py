@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from flask import Flask
 
@@ -61,14 +60,6 @@ def form(*parts: bytes, end: bytes = b"--\r\n") -> bytes:
 
 
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 8) -> bool:
-    """Whether the condition becomes true within some seconds. For conditions without an event to wait for."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return condition()
 
 
 def services_of(app: Flask) -> Services:

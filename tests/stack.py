@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import requests
 
 from dev import parts
+from dev.polling import eventually
 from dev.process import Process, free_port
 from storage.s3.storage import S3Storage
 from sweep.orphans import OWNER_MARKER
@@ -78,12 +78,8 @@ class Stack:
         return self.until(id, lambda file: file["status"] in ENDED, seconds)
 
     def until(self, id: str, done: Any, seconds: float = 60) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
-        file = self.status(id)
-        while not done(file) and time.monotonic() < deadline:
-            time.sleep(0.05)
-            file = self.status(id)
-        return file
+        """The file once `done(file)` is true, or its last state after `seconds`."""
+        return eventually(lambda: self.status(id), done, seconds=seconds, every=0.05)
 
     def objects(self) -> dict[str, Path]:
         """The objects in the bucket by key, without the sweep's marker."""

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import tasks
 from app import create_app
 from auth import api_keys
 from dev import parts
+from dev.polling import eventually
 from dev.process import free_port
 from models import File, db
 from tests.fakes import FORM, form, part, services_of
@@ -58,13 +58,9 @@ class Running:
 
     def until(self, found: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """The first line for which `found` is true. Waits for it."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            for line in self.lines():
-                if found(line):
-                    return line
-            time.sleep(0.02)
-        raise AssertionError(self.log.read_text())
+        line = eventually(lambda: next(filter(found, self.lines()), None), seconds=20)
+        assert line, self.log.read_text()
+        return line
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from database.engine import execute
+from dev.polling import eventually
 from models import File
 from services import current_services
 from tests.conftest import drain
-from tests.fakes import FORM, eventually, form, part
+from tests.fakes import FORM, form, part
 
 MODES = ("normal", "async", "celery")
 FILE = part("file", b"content", "a.txt", "text/plain")

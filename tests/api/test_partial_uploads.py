@@ -10,11 +10,12 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
 from api.partial_uploads import reject_file_chunk
+from dev.polling import eventually
 from lifecycle import queries
 from problems import ChunkedUpload
 from services import current_services
 from tests.conftest import drain
-from tests.fakes import FORM, eventually, form, part
+from tests.fakes import FORM, form, part
 
 MODES = ("normal", "async", "celery")
 DROPZONE = {

@@ -18,8 +18,9 @@ from auth import api_keys
 from auth.exposure import check_exposure
 from config import ConfigError
 from dev import parts
+from dev.polling import eventually
 from dev.process import Process, free_port
-from tests.fakes import FORM, eventually, form, part
+from tests.fakes import FORM, form, part
 
 BODY = {"data": form(part("file", b"x", "a.txt")), "timeout": 10}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from operator import not_
 from pathlib import Path
 
 import pytest
 
+from dev.polling import eventually
 from tests.bad_input.wire import Reply, Wire, get, post
 from tests.stack import Stack
 
@@ -35,10 +36,7 @@ class Ferry(Stack):
 
     def assert_clean(self) -> None:
         """No file is unfinished, no bytes are left behind, and the next valid upload is served."""
-        deadline = time.monotonic() + 10
-        while self._unended() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert self._unended() == []
+        assert eventually(self._unended, not_, seconds=10) == []
         assert self.spooled() == []
         assert set(self.objects()) == self.expected
 

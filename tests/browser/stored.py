@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from dev.polling import eventually
 from tests.browser.recipes import Place
 
 
@@ -31,9 +32,8 @@ def found(place: Place, path: Path) -> list[dict[str, Any]]:
 def check_stored(place: Place, paths: list[Path]) -> None:
     """Each file is stored once, with its bytes. Waits up to 15 seconds for that."""
     for path in paths:
-        deadline = time.monotonic() + 15
-        while (rows := found(place, path)) and rows[0]["status"] != "COMPLETE" and time.monotonic() < deadline:
-            time.sleep(0.1)
+        read = partial(found, place, path)
+        rows = eventually(read, lambda rows: not rows or rows[0]["status"] == "COMPLETE", seconds=15, every=0.1)
         assert [row["status"] for row in rows] == ["COMPLETE"], (path.name, rows)
         assert rows[0]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -10,6 +10,7 @@ import pytest
 from ferry_client import Ferry
 from ferry_client.watchdog import ResponseWatchdog
 
+from dev.polling import eventually
 from tests.client.conftest import Shell
 from tests.client.fake_server import FakeServer, Handler
 
@@ -25,16 +26,9 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return lambda: [record.getMessage() for record in caplog.records]
 
 
-def _eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
-
-
 def test_a_slow_response_is_logged_once(logged: Callable[[], list[str]]) -> None:
     with ResponseWatchdog("http://a", 0.01, 120):
-        assert _eventually(lambda: bool(logged()))
+        assert eventually(lambda: bool(logged()))
         time.sleep(0.05)
 
     assert logged() == [f"http://a {_LINE} s at most"]

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from database.group_commit import GroupCommit
-from tests.fakes import eventually
+from dev.polling import eventually
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ import file
 import models
 from database import postgresql
 from database.engine import UNAVAILABLE, connect, execute, ping, retry_while_unavailable, transaction
+from dev.polling import eventually
 from lifecycle import attempts
 from services import current_services
-from tests.fakes import FORM, eventually, form, part
+from tests.fakes import FORM, form, part
 from tests.harness.factories import pending_file, reload, uploading_file
 
 MODES = ["normal", "async", "celery"]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from operator import not_
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import requests
 
 from config import Config
 from dev import parts
+from dev.polling import eventually
 from dev.process import Process, free_port
 from dev.run import _host_notice
 from tests.stack import Stack, printed
@@ -40,9 +42,7 @@ class TestRun:
         port = free_port(4)
         first = self.run(data, port)
         try:
-            deadline = time.monotonic() + 10
-            while not (lines := re.findall(r"curl -F \S+ \S+", printed(first))) and time.monotonic() < deadline:
-                time.sleep(0.05)
+            lines = eventually(lambda: re.findall(r"curl -F \S+ \S+", printed(first)))
             assert len(lines) == 3
             for line in lines:
                 line = line.replace("README.md", "pyproject.toml")
@@ -62,10 +62,7 @@ class TestRun:
         finally:
             second.kill()
         assert open_to_others(data) == []
-        deadline = time.monotonic() + 10
-        while children_of(data) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert children_of(data) == []
+        assert eventually(lambda: children_of(data), not_) == []
 
     def test_nothing_starts_once_make_has_ended(self, data: Path) -> None:
         make = subprocess.Popen(["true"])

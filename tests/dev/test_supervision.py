@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from dev.polling import wait_until
 from dev.process import Process, StartError
 from dev.supervision import Supervised, is_ending, restart_pause
-from tests.faults.checker import wait
 
 
 class Clock:
@@ -91,11 +91,11 @@ def test_a_make_that_handles_a_signal_is_detected(tmp_path: Path) -> None:
     make = Process("make", ["make", "-s", "-C", str(tmp_path)])
     children = Path(f"/proc/{make.pid}/task/{make.pid}/children")
     try:
-        wait(lambda: children.read_text())
+        wait_until(lambda: children.read_text())
         # make also blocks these signals while it starts its child.
-        wait(lambda: not is_ending(make.pid))
+        wait_until(lambda: not is_ending(make.pid))
         make.signal(signal.SIGHUP)
-        wait(lambda: is_ending(make.pid))
+        wait_until(lambda: is_ending(make.pid))
     finally:
         for child in children.read_text().split():
             os.kill(int(child), signal.SIGKILL)

@@ -6,10 +6,10 @@ import logging
 import os
 import socket
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import IncompleteRead
+from operator import not_
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ import requests
 
 from api.streaming import SEND_TIMEOUT
 from benchmarks.measure import peak_rss, reset_peak, rss
+from dev.polling import eventually
 from tests.e2e.downloads import LARGE, MIB, open_slots, start_download, stored
 from tests.stack import Stack, children
 
@@ -36,10 +37,7 @@ def test_a_hundred_disconnected_clients_leave_no_connection(stack: Stack, large:
             connection.sock.shutdown(socket.SHUT_RDWR)
 
     def settled() -> list[tuple[int, int]]:
-        deadline, seen = time.monotonic() + 20, []
-        while time.monotonic() < deadline and (seen := open_slots(stack)):
-            time.sleep(0.05)
-        assert seen == []
+        assert eventually(lambda: open_slots(stack), not_, seconds=20) == []
         return fds_and_threads(stack)
 
     with ThreadPoolExecutor(8) as threads:
@@ -72,10 +70,7 @@ def test_one_client_does_not_take_all_threads(tmp_path: Path) -> None:
 def test_a_client_that_stops_reading_is_disconnected(stack: Stack, large: str) -> None:
     connection, answer = start_download(stack, f"/files/{large}/content")
     with closing(connection):
-        deadline = time.monotonic() + SEND_TIMEOUT + 20
-        while open_slots(stack) and time.monotonic() < deadline:
-            time.sleep(0.5)
-        assert open_slots(stack) == []
+        assert eventually(lambda: open_slots(stack), not_, seconds=SEND_TIMEOUT + 20, every=0.5) == []
         with pytest.raises((IncompleteRead, ConnectionResetError)):
             answer.read()
 

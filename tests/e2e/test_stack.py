@@ -11,7 +11,6 @@ import re
 import socket
 import subprocess
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import takewhile
@@ -23,6 +22,7 @@ import requests
 
 from config import Config
 from dev import parts
+from dev.polling import eventually
 from tests.fakes import FORM, form, part
 from tests.stack import MODES, Stack, storage_of
 
@@ -172,10 +172,7 @@ def test_a_gigabyte_is_stored_unchanged(own_stack: Stack, mode: str, tmp_path: P
 def test_requests_are_logged_without_their_query(stack: Stack) -> None:
     requests.get(f"{stack.url}/files?limit=7", timeout=30)
 
-    deadline = time.monotonic() + 5
-    while '"GET /files" 200' not in stack.log("web").read_text() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert '"GET /files" 200' in stack.log("web").read_text()
+    assert eventually(lambda: '"GET /files" 200' in stack.log("web").read_text())
     assert "limit=7" not in stack.log("web").read_text()
 
 

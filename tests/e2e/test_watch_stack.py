@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from dev import parts
+from dev.polling import eventually
 from tests.faults.proxy import Proxy
 from tests.stack import Stack
 
@@ -64,13 +65,9 @@ def events_of(url: str, **headers: str) -> Iterator[dict[str, Any]]:
 
 def newest(stack: Stack, name: str) -> str:
     """Wait for the file of this name. Returns its id."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for file in requests.get(f"{stack.url}/files?limit=5", timeout=30).json()["files"]:
-            if file["name"] == name:
-                return str(file["id"])
-        time.sleep(0.02)
-    raise AssertionError("no file")
+    listing = lambda: requests.get(f"{stack.url}/files?limit=5", timeout=30).json()["files"]  # noqa: E731
+    [id] = eventually(lambda: [file["id"] for file in listing() if file["name"] == name], seconds=20)
+    return str(id)
 
 
 @pytest.mark.parametrize("mode", ["normal", "async", "celery"])

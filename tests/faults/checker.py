@@ -10,16 +10,15 @@ import functools
 import hashlib
 import os
 import re
-import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 
 from dev import parts
+from dev.polling import eventually, wait_until
 from tests.faults.client import MODES, Upload
 from tests.faults.cluster import Cluster
 
@@ -67,28 +66,14 @@ def check(cluster: Cluster, seconds: float = 60, *, probe: bool = True) -> dict[
 
 def settle(cluster: Cluster, seconds: float) -> Findings:
     """The findings once all invariants hold, or after `seconds`."""
-    deadline = time.monotonic() + seconds
-    s3 = cluster.s3()
-    try:
-        while True:
-            findings = _look(cluster, s3)
-            if findings is not None and not findings.bad:
-                _compare_bytes(cluster, s3, findings)
-                return findings
-            if time.monotonic() > deadline:
-                assert findings is not None, "the service does not answer"
-                return findings
-            time.sleep(0.1)
-    finally:
-        s3.close()
-
-
-def wait(done: Callable[[], Any], seconds: float = 60, what: str = "") -> None:
-    """Return when `done()` is true."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what or done}"
-        time.sleep(0.02)
+    with closing(cluster.s3()) as s3:
+        findings = eventually(
+            lambda: _look(cluster, s3), lambda found: found and not found.bad, seconds=seconds, every=0.1
+        )
+        assert findings is not None, "the service does not answer"
+        if not findings.bad:
+            _compare_bytes(cluster, s3, findings)
+        return findings
 
 
 def _look(cluster: Cluster, s3: Any) -> Findings | None:
@@ -176,7 +161,7 @@ def _probe(cluster: Cluster) -> None:
 
     assert [upload.status for upload in uploads] == list(MODES.values())
     for upload in uploads:
-        wait(functools.partial(_is_complete, cluster, upload), 10, upload.mode)
+        wait_until(functools.partial(_is_complete, cluster, upload), 10, upload.mode)
 
 
 def _is_complete(cluster: Cluster, upload: Upload) -> bool:

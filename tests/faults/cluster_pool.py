@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dev.polling import wait_until
 from tests.faults import checker, inspection
 from tests.faults.cluster import Cluster
 
@@ -25,7 +26,7 @@ class ClusterPool:
             cluster = Cluster(self._factory.mktemp(database), database=database, settings=_ATTEMPTS)
             self._running[database] = cluster.__enter__()
             # The first sweep writes its marker: from then on, only files are sent.
-            checker.wait(lambda: inspection.objects(cluster, checker.MARK))
+            wait_until(lambda: inspection.objects(cluster, checker.MARK))
         cluster = self._running[database]
         cluster.client.uploads.clear()
         cluster.client.malformed.clear()

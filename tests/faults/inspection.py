@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import requests
 from sqlalchemy import NullPool, create_engine, text
 
+from dev.polling import wait_until
 from tests.faults import sessions
-from tests.faults.checker import wait
 from tests.faults.client import Upload
 from tests.faults.cluster import Cluster
 
@@ -46,7 +46,7 @@ def has_status(cluster: Cluster, upload: Upload, status: str) -> bool:
 def ends_as(cluster: Cluster, upload: Upload, status: str, seconds: float = 60) -> Any:
     """Wait until a file has ended, and assert its status. Returns the row."""
     assert upload.id, f"answered {upload.status} {upload.slug}"
-    wait(lambda: row(cluster, upload.id).upload_status in ("COMPLETE", "ERROR"), seconds, "the end of a file")
+    wait_until(lambda: row(cluster, upload.id).upload_status in ("COMPLETE", "ERROR"), seconds, "the end of a file")
     found = row(cluster, upload.id)
     assert (found.upload_status, found.error is None) == (status, status == "COMPLETE"), found.error
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import requests
 
 from dev import parts
 from dev.process import Process
-from tests.faults import sessions
 
 _FACTORY = "tests.faults.failpoints"
 
@@ -63,9 +61,5 @@ def size(log: Path) -> int:
 
 
 def wait_for_words(process: Process, log: Path, begin: int, words: bytes, seconds: float = 60) -> None:
-    """Return when a process has logged these words after offset `begin`. Raises RuntimeError."""
-    deadline = time.monotonic() + seconds
-    while words not in log.read_bytes()[begin:]:
-        if sessions.has_ended(process.pid) or time.monotonic() > deadline:
-            raise RuntimeError(f"{process.name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
-        time.sleep(0.02)
+    """Return when a process has logged these words after offset `begin`. Raises StartError."""
+    process.wait_until(lambda: words in log.read_bytes()[begin:], seconds)

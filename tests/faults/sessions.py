@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from dev.polling import eventually, wait_until
 from dev.process import Process
 
 _THREADS = 17
@@ -45,9 +46,7 @@ def tell(leader: int, number: int) -> None:
 
 def end(process: Process, seconds: float = 0) -> int:
     """Wait `seconds` for the leader, then SIGKILL the rest of its session. Returns the leader's exit code."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not has_ended(process.pid):
-        time.sleep(0.02)
+    eventually(lambda: has_ended(process.pid), seconds=seconds, every=0.02)
     while left := [pid for pid in members(process.pid) if not has_ended(pid)]:
         for pid in left:
             with suppress(ProcessLookupError):
@@ -71,11 +70,8 @@ def state(pid: int) -> str:
 
 
 def wait_until_ended(pid: int, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not has_ended(pid):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"process {pid} still runs after {seconds} s")
-        time.sleep(0.01)
+    """Raises TimeoutError if the process still runs after `seconds`."""
+    wait_until(lambda: has_ended(pid), seconds, f"the end of process {pid}")
 
 
 def _fields(pid: int) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from config import Config
-from tests.faults.checker import wait
+from dev.polling import wait_until
 from tests.faults.cluster import Cluster
 from tests.faults.inspection import ends_as, has_status
 
@@ -37,7 +37,7 @@ def test_a_redis_that_dies_loses_no_file(cluster: Cluster, forgets: bool) -> Non
     uploads = [cluster.client.upload("celery", os.urandom(size)) for size in (SMALL, SMALL, LARGE)]
     with talking_to_redis(cluster) as client:
         redis_ = Config.from_env({**cluster.env, "FERRY_DATA": str(cluster.data)}).redis
-        wait(
+        wait_until(
             lambda: client.llen(redis_.key(redis_.queue)) >= 3
         )  # More if the sweep has dispatched one again meanwhile.
     cluster.kill("redis")
@@ -97,7 +97,7 @@ def test_a_worker_that_loses_its_connection_stores_the_file_once(cluster: Cluste
     """Redis runs, but every connection is cut during a task."""
     slow = cluster.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
     upload = cluster.client.upload("celery", os.urandom(size))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     with talking_to_redis(cluster) as client:
         client.client_kill_filter(_type="normal")
     slow.released.set()
@@ -108,7 +108,7 @@ def test_a_worker_that_loses_its_connection_stores_the_file_once(cluster: Cluste
 def test_a_redis_that_dies_between_two_pieces_delays_a_file(cluster: Cluster) -> None:
     slow = cluster.proxy.inject("upload_part", "stall")
     upload = cluster.client.upload("celery", os.urandom(40 << 20))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     cluster.kill("redis")
     cluster.start("redis")
     slow.released.set()

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 import requests
 
+from dev.polling import wait_until
 from tests.faults import inspection
-from tests.faults.checker import wait
 from tests.faults.client import MODES
 from tests.faults.cluster import Cluster
 from tests.faults.inspection import ends_as, in_background, row, rows
@@ -26,7 +26,7 @@ SMALL, LARGE = 100_000, 9 << 20
 def test_bytes_damaged_in_the_spool_are_never_stored(cluster: Cluster, damage: str) -> None:
     cluster.kill("s3")
     upload = cluster.client.upload("async", os.urandom(SMALL))
-    wait(lambda: row(cluster, upload.id).error == "storage-unavailable")
+    wait_until(lambda: row(cluster, upload.id).error == "storage-unavailable")
     spooled = cluster.data / "spool" / str(upload.id)
     if damage == "removed":
         spooled.unlink()
@@ -45,7 +45,7 @@ def test_a_file_whose_request_failed_after_its_row_was_committed_is_stored(clust
     cluster.fail("row_committed", "raise")
 
     assert cluster.client.upload(mode, os.urandom(SMALL)).status == 500
-    wait(lambda: row(cluster).upload_status == "COMPLETE", 10)
+    wait_until(lambda: row(cluster).upload_status == "COMPLETE", 10)
     cluster.client.malformed.clear()
 
 
@@ -59,12 +59,12 @@ def test_a_client_that_resets_its_connection_leaves_nothing(cluster: Cluster, mo
     with inspection.connect(cluster) as client:
         client.sendall(inspection.head(mode, LARGE) + bytes(sent))
         if has_row:
-            wait(lambda: len(rows(cluster)) > before)
+            wait_until(lambda: len(rows(cluster)) > before)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    wait(lambda: cluster.spooled() == [])
+    wait_until(lambda: cluster.spooled() == [])
     if has_row:
-        wait(lambda: (row(cluster).upload_status, row(cluster).error) == ("ERROR", "client-disconnected"))
+        wait_until(lambda: (row(cluster).upload_status, row(cluster).error) == ("ERROR", "client-disconnected"))
     else:
         assert len(rows(cluster)) == before
 
@@ -81,9 +81,9 @@ def test_a_disconnected_client_finds_its_file_by_its_key(cluster: Cluster, mode:
             requests.post(f"{cluster.client.url}/{mode}_upload?name=a", data=body, headers=headers, timeout=1)
     else:
         requests.post(f"{cluster.client.url}/{mode}_upload?name=a", data=body, headers=headers, timeout=5)
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     slow.released.set()
-    wait(lambda: row(cluster).upload_status == "COMPLETE")
+    wait_until(lambda: row(cluster).upload_status == "COMPLETE")
     again = requests.post(f"{cluster.client.url}/{mode}_upload?name=a", data=body, headers=headers, timeout=5)
     other = requests.post(f"{cluster.client.url}/{mode}_upload?name=a", data=body + b"!", headers=headers, timeout=5)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from dev.polling import wait_until
 from tests.faults import programs, sessions
-from tests.faults.checker import wait
 from tests.faults.cluster import Cluster
 
 pytestmark = pytest.mark.faults
@@ -36,7 +36,7 @@ def test_files_are_stored_through_the_proxy(cluster: Cluster, mode: str) -> None
     upload = cluster.client.upload(mode, os.urandom(6_000_000))
     assert upload.id
 
-    wait(lambda: (cluster.client.file(upload.id or "") or {})["status"] == "COMPLETE")
+    wait_until(lambda: (cluster.client.file(upload.id or "") or {})["status"] == "COMPLETE")
     s3 = cluster.s3()
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket="ferry")["Contents"]]
     s3.close()
@@ -51,7 +51,7 @@ def test_a_killed_child_is_replaced(cluster: Cluster, name: str) -> None:
     killed = cluster.kill_child(name)
 
     assert killed in before
-    wait(lambda: replaced(before, cluster.children(name)) == {killed})
+    wait_until(lambda: replaced(before, cluster.children(name)) == {killed})
 
 
 @pytest.mark.parametrize("name", ["s3", "redis", "database", "web", "worker2"])
@@ -87,7 +87,7 @@ def test_a_failpoint_acts_once(cluster: Cluster) -> None:
     assert cluster.client.upload("async", b"x").status == 0
     assert cluster.triggered()
     # A killed process counts as running until its last thread has ended, and its successor may be there before that.
-    wait(lambda: len(replaced(before, cluster.children("web"))) == 1)
+    wait_until(lambda: len(replaced(before, cluster.children("web"))) == 1)
     successors = cluster.children("web")
     assert cluster.client.upload("normal", b"x").status == 201
     assert cluster.children("web") == successors
@@ -98,7 +98,7 @@ def test_a_failpoint_of_the_worker_acts_in_the_worker(cluster: Cluster) -> None:
 
     cluster.client.upload("celery", b"x")
 
-    wait(cluster.triggered)
-    wait(
+    wait_until(cluster.triggered)
+    wait_until(
         lambda: "a failpoint was triggered" in (cluster.log("worker").read_text() + cluster.log("worker2").read_text())
     )

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from dev.polling import wait_until
 from tests.faults import checker
-from tests.faults.checker import wait
 from tests.faults.client import MODES, Upload
 from tests.faults.cluster import Cluster
 from tests.faults.cluster_pool import ClusterPool
@@ -60,17 +60,17 @@ def crashed(cluster: Cluster, mode: str, point: str, action: str) -> Future[Uplo
     alive = set(cluster.children(where))
     cluster.fail(point, action)
     sending = send(cluster, mode, point)
-    wait(lambda: cluster.triggered() or sending.done(), 20, f"{mode} {point}")
+    wait_until(lambda: cluster.triggered() or sending.done(), 20, f"{mode} {point}")
     if not cluster.triggered():
         # Its server was still exiting after the previous case.
         sending = send(cluster, mode, point)
-    wait(cluster.triggered, 20, f"{mode} {point} {sending}")
+    wait_until(cluster.triggered, 20, f"{mode} {point} {sending}")
     if action == "hang":
         # A process that hangs while it renews its lease is ended from outside only.
         cluster.restart(where)
     if action == "kill9":
         # Its successor starts at once; requests before that get no response.
-        wait(lambda: set(cluster.children(where)) - alive, 15, f"a new process after {point}")
+        wait_until(lambda: set(cluster.children(where)) - alive, 15, f"a new process after {point}")
     return sending
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.faults.checker import wait
+from dev.polling import wait_until
 from tests.faults.client import MODES
 from tests.faults.cluster import Cluster
 from tests.faults.inspection import bodies_sent, ends_as, in_background, problem
@@ -25,7 +25,7 @@ def test_an_upload_waits_for_a_database_that_was_killed(postgres_cluster: Cluste
     slow = cluster.proxy.inject("put_object", "stall")
     looks = cluster.proxy.seen("head_object")
     sending = in_background(cluster.client.upload, mode, os.urandom(SMALL))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     cluster.kill("database")
     slow.released.set()
     cluster.proxy.wait_for("head_object", looks + 1)
@@ -44,7 +44,7 @@ def test_an_upload_waits_for_a_frozen_database(postgres_cluster: Cluster, mode: 
     cluster = postgres_cluster
     slow = cluster.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
     upload = cluster.client.upload(mode, os.urandom(size))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     cluster.freeze("database")
     slow.released.set()
     time.sleep(5)
@@ -109,7 +109,7 @@ def test_an_upload_waits_for_a_locked_database(cluster: Cluster, mode: str) -> N
     """Another program holds SQLite's write lock at the end of an upload."""
     slow = cluster.proxy.inject("put_object", "stall")
     sending: Any = in_background(cluster.client.upload, mode, os.urandom(SMALL))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     other = sqlite3.connect(cluster.data / "ferry.db", timeout=10, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     slow.released.set()

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from dev.polling import wait_until
 from tests.faults import inspection, sessions
-from tests.faults.checker import wait
 from tests.faults.client import MODES, Upload
 from tests.faults.cluster import Cluster
 from tests.faults.inspection import bodies_sent, ends_as, has_status, in_background, objects, row, rows
@@ -70,9 +70,9 @@ def test_a_killed_web_process_loses_no_accepted_file(cluster: Cluster) -> None:
     slow = cluster.proxy.inject("upload_part", "stall", times=None)
     with ThreadPoolExecutor(1) as threads:
         lost = threads.submit(cluster.client.upload, "normal", os.urandom(LARGE))
-        wait(lambda: slow.triggered == 2)
+        wait_until(lambda: slow.triggered == 2)
         upload = cluster.client.upload("async", os.urandom(LARGE))
-        wait(lambda: slow.triggered == 4)
+        wait_until(lambda: slow.triggered == 4)
         for pid in cluster.children("web"):
             os.kill(pid, signal.SIGKILL)
         assert not lost.result(30).accepted
@@ -90,11 +90,11 @@ def test_an_attempt_resumed_after_its_lease_changes_nothing(postgres_cluster: Cl
     cluster = postgres_cluster
     cluster.fail("claimed", "freeze")
     upload = cluster.client.upload(mode, os.urandom(SMALL))
-    wait(lambda: inspection.frozen(cluster))
+    wait_until(lambda: inspection.frozen(cluster))
     successors = cluster.proxy.inject("put_object", "stall")
-    wait(lambda: successors.triggered)
+    wait_until(lambda: successors.triggered)
     inspection.thaw(cluster)
-    wait(lambda: _has_lost_its_lease(cluster, upload) or not has_status(cluster, upload, "PROCESSING"))
+    wait_until(lambda: _has_lost_its_lease(cluster, upload) or not has_status(cluster, upload, "PROCESSING"))
 
     assert row(cluster, upload.id).attempt == 2
     assert has_status(cluster, upload, "PROCESSING")
@@ -114,7 +114,7 @@ def test_an_upload_longer_than_its_lease_keeps_it(cluster: Cluster, mode: str) -
     aborted = cluster.proxy.seen("abort_multipart")
     slow = cluster.proxy.inject("upload_part", "stall")
     sending = in_background(cluster.client.upload, mode, os.urandom(LARGE))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     looks = cluster.proxy.seen("list_uploads")
     cluster.proxy.wait_for("list_uploads", looks + 4)
     slow.released.set()
@@ -175,7 +175,7 @@ def test_a_stopping_process_requeues_files_in_flight(cluster: Cluster) -> None:
     """The storage hangs for longer than SHUTDOWN_TIMEOUT."""
     slow = cluster.proxy.inject("put_object", "stall")
     upload = cluster.client.upload("async", os.urandom(SMALL))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     pids = sessions.members(cluster.running["web"].pid)
     cluster.stop("web", 10)
 
@@ -188,7 +188,7 @@ def test_the_row_is_committed_before_a_byte_leaves(cluster: Cluster) -> None:
     """So that objects left by a crash can be distinguished from those in use."""
     slow = cluster.proxy.inject("put_object", "stall")
     sending = in_background(cluster.client.upload, "normal", os.urandom(SMALL))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     found = requests.get(f"{cluster.client.url}/files?limit=1", timeout=30).json()["files"][0]
     slow.released.set()
 

@@ -11,10 +11,10 @@ import pytest
 
 from app import create_app
 from dev import parts
+from dev.polling import wait_until
 from tasks import send_inline
 from tests.fakes import services_of
 from tests.faults import inspection, sessions
-from tests.faults.checker import wait
 from tests.faults.client import Upload
 from tests.faults.cluster import Cluster
 from tests.faults.injected import Fault
@@ -29,7 +29,7 @@ def under_way(cluster: Cluster, mode: str, size: int = SMALL) -> tuple[Upload, F
     """A file in the middle of its upload, whose process waits for the storage."""
     slow = cluster.proxy.inject("put_object" if size == SMALL else "upload_part", "stall")
     upload = cluster.client.upload(mode, os.urandom(size))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     return upload, slow
 
 
@@ -48,21 +48,21 @@ def test_a_client_whose_server_was_killed_leaves_nothing_behind(cluster: Cluster
     """In normal mode: the file was not accepted yet, and the bytes are lost."""
     slow = cluster.proxy.inject("upload_part", "stall")
     sending: Future[Upload] = in_background(cluster.client.upload, "normal", os.urandom(LARGE))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     cluster.kill("web")
     cluster.start("web")
 
     assert sending.result(10).status == 0
-    wait(lambda: row(cluster).error == "server-stopped")
+    wait_until(lambda: row(cluster).error == "server-stopped")
 
 
 @pytest.mark.parametrize("mode", ["normal", "async"])
 def test_a_stopping_service_finishes_short_uploads(cluster: Cluster, mode: str) -> None:
     slow = cluster.proxy.inject("put_object", "stall")
     sending = in_background(cluster.client.upload, mode, os.urandom(SMALL))
-    wait(lambda: slow.triggered)
+    wait_until(lambda: slow.triggered)
     stopping = in_background(cluster.stop, "web", 15)
-    wait(lambda: "Handling signal: term" in cluster.log("web").read_text())
+    wait_until(lambda: "Handling signal: term" in cluster.log("web").read_text())
     slow.released.set()
 
     assert stopping.result(15) == 0
@@ -93,7 +93,7 @@ def test_a_worker_stopped_with_its_children_loses_no_file(cluster: Cluster, seco
     """As systemd does by default; with a short grace period SIGKILL follows."""
     upload, slow = under_way(cluster, "celery")
     stopping = in_background(cluster.stop, "worker", seconds, group=True)
-    wait(lambda: stopping.done() or seconds == 30)
+    wait_until(lambda: stopping.done() or seconds == 30)
     slow.released.set()
     stopping.result(30)
     cluster.start("worker")
@@ -106,7 +106,7 @@ def test_a_task_delivered_twice_runs_once(cluster: Cluster) -> None:
     before = bodies_sent(cluster)
     upload, slow = under_way(cluster, "celery")
     queued_again(cluster, upload)
-    wait(lambda: f"{upload.id}: attempt.skipped" in cluster.log("worker").read_text())
+    wait_until(lambda: f"{upload.id}: attempt.skipped" in cluster.log("worker").read_text())
     slow.released.set()
 
     assert ends_as(cluster, upload, "COMPLETE").attempt == 1
@@ -136,7 +136,7 @@ def test_a_file_that_kills_every_worker_ends_as_error(cluster: Cluster, mode: st
             cluster.fail("claimed", "kill9")
         return has_status(cluster, upload, "ERROR")
 
-    wait(has_ended, 60)
+    wait_until(has_ended, 60)
     found = row(cluster, upload.id)
     assert (found.error, found.attempt) == ("attempts-exhausted", 5)
 
@@ -146,12 +146,12 @@ def test_a_resumed_request_that_lost_its_lease_answers_its_client(postgres_clust
     cluster = postgres_cluster
     cluster.fail("before_finish_update", "freeze")
     sending = in_background(cluster.client.upload, "normal", os.urandom(SMALL))
-    wait(lambda: inspection.frozen(cluster))
-    wait(lambda: row(cluster).upload_status == "ERROR")
+    wait_until(lambda: inspection.frozen(cluster))
+    wait_until(lambda: row(cluster).upload_status == "ERROR")
     inspection.thaw(cluster)
 
     assert (sending.result(20).status, sending.result(20).slug) == (503, "lease-lost")
-    wait(lambda: objects(cluster, row(cluster).id) == [])
+    wait_until(lambda: objects(cluster, row(cluster).id) == [])
 
 
 def test_concurrent_sweeps_and_a_killed_one_do_no_harm(cluster: Cluster) -> None:
@@ -160,7 +160,7 @@ def test_concurrent_sweeps_and_a_killed_one_do_no_harm(cluster: Cluster) -> None
     argv = [str(parts.BIN / "flask"), "--app", "app", "sweep", "--once"]
     options = {"cwd": parts.ROOT, "env": {**os.environ, **cluster.env}, "stdout": -3, "stderr": -3}
     sweeps = [subprocess.Popen(argv, **options) for _ in range(3)]  # type: ignore[call-overload]
-    wait(lambda: cluster.proxy.seen("list_uploads") > 0)
+    wait_until(lambda: cluster.proxy.seen("list_uploads") > 0)
     killed = sweeps.pop()
     killed.kill()
     killed.wait()

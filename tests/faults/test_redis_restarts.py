@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.checker import settle, wait
+from dev.polling import wait_until
+from tests.faults.checker import settle
 from tests.faults.cluster import Cluster
 from tests.faults.inspection import ends_as
 
@@ -77,7 +78,7 @@ def test_a_worker_takes_tasks_after_redis_was_down_at_their_end(cluster: Cluster
     """No acknowledgement succeeds, and no prefetch slot is lost."""
     cluster.proxy.pace = 1.2
     uploads = [cluster.client.upload("celery", os.urandom(20_000)) for _ in range(8)]
-    wait(lambda: cluster.proxy.seen("put_object") >= 2)
+    wait_until(lambda: cluster.proxy.seen("put_object") >= 2)
     away(cluster, signal.SIGKILL, seconds)
     cluster.proxy.pace = 0
 
@@ -92,6 +93,6 @@ def test_a_worker_stopped_as_redis_goes_down_exits(cluster: Cluster, number: sig
         pids = [cluster.running["redis"].pid, cluster.running["worker"].pid]
         for pid, signal_ in zip(pids, (number, signal.SIGTERM), strict=True):
             os.kill(pid, signal_)
-        wait(lambda: cluster.running["worker"].ended is not None, 25, "the end of the worker")
+        wait_until(lambda: cluster.running["worker"].ended is not None, 25, "the end of the worker")
         cluster.restart("redis")
         cluster.restart("worker")

@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from dev import parts
+from dev.polling import wait_until
 from dev.process import Process, free_port, is_free
 from tests.faults import sessions
-from tests.faults.checker import wait
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("default_sighup")]
 
@@ -43,17 +43,17 @@ def make(starting: Process, port: int) -> Process:
     """`make run` once it serves."""
     starting.wait_for(port, 60)
     assert starting.log is not None
-    wait(lambda: "Ctrl-C ends it all" in starting.log.read_text())
+    wait_until(lambda: "Ctrl-C ends it all" in starting.log.read_text())
     return starting
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_a_signal_to_make_while_it_starts_ends_everything(starting: Process, port: int, number: signal.Signals) -> None:
-    wait(lambda: sessions.children(starting.pid))
+    wait_until(lambda: sessions.children(starting.pid))
     [run] = sessions.children(starting.pid)
     starting.signal(number)
 
-    wait(lambda: sessions.has_ended(run) and sessions.has_ended(starting.pid), 60)
+    wait_until(lambda: sessions.has_ended(run) and sessions.has_ended(starting.pid), 60)
     assert all(is_free(port + n) for n in range(4))
 
 
@@ -64,7 +64,7 @@ def test_a_signal_to_make_itself_ends_everything(make: Process, port: int, numbe
     assert len(pids) > 5
     make.signal(number)
 
-    wait(lambda: all(map(sessions.has_ended, pids)), 60)
+    wait_until(lambda: all(map(sessions.has_ended, pids)), 60)
     assert all(is_free(port + n) for n in range(4))
 
 
@@ -76,9 +76,9 @@ def test_a_killed_part_is_restarted(make: Process, port: int, part: str) -> None
     assert killed
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
-    wait(lambda: len(set(sessions.children(run)) - set(killed)) == len(before))
+    wait_until(lambda: len(set(sessions.children(run)) - set(killed)) == len(before))
     url = f"http://127.0.0.1:{port}"
-    wait(lambda: not is_free(port))
+    wait_until(lambda: not is_free(port))
 
     id = requests.post(f"{url}/celery_upload", files={"file": ("a.txt", b"x")}, timeout=30).json()["id"]
-    wait(lambda: requests.get(f"{url}/files/{id}?wait=20", timeout=30).json()["status"] == "COMPLETE")
+    wait_until(lambda: requests.get(f"{url}/files/{id}?wait=20", timeout=30).json()["status"] == "COMPLETE")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from dev.polling import wait_until
 from storage.s3.connection import SILENCE_SECONDS
-from tests.faults.checker import wait
 from tests.faults.client import MODES
 from tests.faults.cluster import Cluster
 from tests.faults.inspection import bodies_sent, ends_as, has_status, in_background, objects, row
@@ -58,7 +58,7 @@ def test_a_complete_may_take_longer_than_a_part(cluster: Cluster) -> None:
     sent, aborted = bodies_sent(cluster), cluster.proxy.seen("abort_multipart")
     slow = cluster.proxy.inject("complete_multipart", "stall", times=2)
     sending = [in_background(cluster.client.upload, mode, os.urandom(LARGE)) for mode in ("normal", "async")]
-    wait(lambda: slow.triggered == 2)
+    wait_until(lambda: slow.triggered == 2)
     time.sleep(1.2 * SILENCE_SECONDS)
     slow.released.set()
 
@@ -81,7 +81,7 @@ def test_a_storage_that_fails_for_long_delays_a_file(cluster: Cluster, mode: str
     cluster.proxy.inject("abort_multipart", "status", times=None)
     cluster.proxy.inject(operation, "status", times=None)
     upload = cluster.client.upload(mode, os.urandom(size))
-    wait(lambda: row(cluster, upload.id).error == "storage-unavailable")
+    wait_until(lambda: row(cluster, upload.id).error == "storage-unavailable")
     cluster.proxy.heal()
 
     assert ends_as(cluster, upload, "COMPLETE").attempt >= 2
@@ -109,7 +109,7 @@ def test_a_storage_that_never_answers_ends_an_attempt(cluster: Cluster) -> None:
 def test_a_storage_that_is_down_delays_a_file(cluster: Cluster, mode: str) -> None:
     cluster.kill("s3")
     upload = cluster.client.upload(mode, os.urandom(SMALL))
-    wait(lambda: row(cluster, upload.id).error is not None)
+    wait_until(lambda: row(cluster, upload.id).error is not None)
     assert has_status(cluster, upload, "PENDING") or has_status(cluster, upload, "PROCESSING")
     cluster.start("s3")
 
@@ -133,7 +133,7 @@ def test_a_storage_outage_during_many_uploads_loses_no_file(cluster: Cluster) ->
     """Every open connection is reset during eight uploads."""
     slow = cluster.proxy.inject("upload_part", "stall", times=8)
     sending = [in_background(cluster.client.upload, "async", os.urandom(LARGE)) for _ in range(8)]
-    wait(lambda: slow.triggered >= 4)
+    wait_until(lambda: slow.triggered >= 4)
     cluster.proxy.cut()
     slow.released.set()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import boto3
 from botocore.config import Config
 
 from dev import parts
+from dev.polling import wait_until
 from dev.process import Process, free_port
 
 _UP_SECONDS = 60
@@ -122,11 +122,8 @@ class Ceph:
         self._running.append(Process(daemon, [daemon, "-f", "-c", str(self._conf), "-i", id], log=log))
 
     def _wait_for(self, words: str) -> None:
-        deadline = time.monotonic() + _UP_SECONDS
-        while words not in self._run("ceph", "-s"):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"Ceph did not report {words!r} within {_UP_SECONDS} s: see {self._folder / 'log'}")
-            time.sleep(0.2)
+        said = f"{words!r} reported by Ceph, see {self._folder / 'log'}"
+        wait_until(lambda: words in self._run("ceph", "-s"), _UP_SECONDS, said, every=0.2)
 
     def _run(self, program: str, *arguments: str) -> str:
         return _call(program, "-c", str(self._conf), *arguments)

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from dev import parts
+from dev.polling import wait_until
 from dev.process import Process, free_port
 from tests.faults import checker, inspection
 from tests.faults.cluster import Cluster
@@ -50,7 +51,7 @@ def running_cluster(ceph: Ceph, tmp_path_factory: pytest.TempPathFactory) -> Ite
     process.kill()
     with Cluster(folder, s3=gateway, settings={"MAX_ATTEMPTS": "5"}) as cluster:
         # The first sweep marks the bucket: from then on, all that is sent are files.
-        checker.wait(lambda: inspection.objects(cluster, checker.MARK))
+        wait_until(lambda: inspection.objects(cluster, checker.MARK))
         yield cluster
 
 

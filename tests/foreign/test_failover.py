@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from dev.polling import wait_until
 from tests.faults import checker, inspection
 from tests.faults.client import MODES
 from tests.faults.cluster import Cluster
@@ -59,7 +60,7 @@ def test_a_service_on_a_stale_address_recovers_without_a_restart(tmp_path: Path,
         checker.check(ferry, SETTLE_SECONDS)
         slow = ferry.proxy.inject("put_object", "stall")
         late = inspection.in_background(ferry.client.upload, "normal", os.urandom(1000))
-        checker.wait(lambda: slow.triggered)
+        wait_until(lambda: slow.triggered)
         pair.fail_over()
         slow.released.set()
         deadline = time.monotonic() + 8
@@ -70,7 +71,7 @@ def test_a_service_on_a_stale_address_recovers_without_a_restart(tmp_path: Path,
             assert requests.get(f"{ferry.client.url}/files", timeout=30).status_code == 200
             time.sleep(0.5)
         switch.target, before = pair.primary.port, switch.connections
-        checker.wait(lambda: works(ferry), 10)
+        wait_until(lambda: works(ferry), 10)
 
         assert ready(ferry) == 200
         assert switch.connections > before
@@ -90,6 +91,6 @@ def test_a_service_with_both_hosts_finds_the_new_primary(tmp_path: Path, pair: P
         assert works(ferry)
         pair.fail_over()
 
-        checker.wait(lambda: works(ferry), 10)
+        wait_until(lambda: works(ferry), 10)
         assert ready(ferry) == 200
         checker.check(ferry, SETTLE_SECONDS)

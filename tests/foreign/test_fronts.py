@@ -19,8 +19,9 @@ import requests
 from ferry_client import Ferry, Mode
 
 from dev import parts
+from dev.polling import eventually
 from dev.process import Process, free_port
-from tests.fakes import FORM, eventually, form, part
+from tests.fakes import FORM, form, part
 from tests.foreign import fronts
 from tests.stack import Stack, printed
 from tests.tls import Certificate, certificate
@@ -95,7 +96,7 @@ def test_no_upload_fails_after_any_pause(
             time.sleep(next(pauses))
 
     assert answers == {("async", 202): UPLOADS // 2, ("normal", 201): UPLOADS // 2}
-    assert eventually(lambda: len(ferry.objects()) == before + UPLOADS, 60)
+    assert eventually(lambda: len(ferry.objects()) == before + UPLOADS, seconds=60)
 
 
 def test_no_upload_of_the_client_fails_after_any_pause(
@@ -111,7 +112,7 @@ def test_no_upload_of_the_client_fails_after_any_pause(
             assert len({each.result().id for each in sent}) == AT_ONCE
             time.sleep(idle + step)
 
-    assert eventually(lambda: len(ferry.objects()) == before + AT_ONCE * len(AROUND), 60)
+    assert eventually(lambda: len(ferry.objects()) == before + AT_ONCE * len(AROUND), seconds=60)
 
 
 def test_a_connection_is_used_again(front: str, ferry: Stack, own: Certificate) -> None:

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from dev import parts
+from dev.polling import wait_until
 from dev.process import free_port
 from tests.faults import checker, inspection, postgres
 from tests.faults.client import MODES
@@ -36,7 +37,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster,
     try:
         pooler.start()
         with cluster:
-            checker.wait(lambda: inspection.objects(cluster, checker.MARK))
+            wait_until(lambda: inspection.objects(cluster, checker.MARK))
             yield cluster, pooler
     finally:
         pooler.remove()
@@ -95,7 +96,7 @@ def test_a_restarted_pooler_delays_uploads_by_seconds(cluster: Cluster, pooler: 
     answers = sending.result(90)
 
     assert {status for _, status in answers} <= OWN_ANSWERS | {503}, answers
-    checker.wait(lambda: uploaded(cluster, 3).keys() == set(MODES.items()), 30)
+    wait_until(lambda: uploaded(cluster, 3).keys() == set(MODES.items()), 30)
 
 
 def test_a_server_restarted_behind_the_pooler_delays_uploads_by_seconds(cluster: Cluster) -> None:
@@ -105,7 +106,7 @@ def test_a_server_restarted_behind_the_pooler_delays_uploads_by_seconds(cluster:
     answers = sending.result(90)
 
     assert {status for _, status in answers} <= OWN_ANSWERS | {503}, answers
-    checker.wait(lambda: uploaded(cluster, 3).keys() == set(MODES.items()), 60)
+    wait_until(lambda: uploaded(cluster, 3).keys() == set(MODES.items()), 60)
 
 
 @pytest.mark.parametrize(

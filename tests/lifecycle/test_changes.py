@@ -13,11 +13,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from config import Config
+from dev.polling import eventually
 from lifecycle import changes, queries, transitions
 from lifecycle.changes import ChangePoller, Subscription, has_capacity, has_ended
 from models import File, UploadStatus, db
 from problems import TooManyWatchers
-from tests.fakes import eventually, services_of
+from tests.fakes import services_of
 from tests.harness.factories import LEASE, claim, file_value, pending_row
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from flask import Flask
 
-from lifecycle import queries, transitions
+from dev.polling import eventually
+from lifecycle import transitions
 from lifecycle.leases import Lease, LeaseRenewer, is_due
 from models import File
 from problems import LeaseLost
@@ -100,11 +100,9 @@ def stored(size: int) -> Upload:
 
 
 def wait_for(row: File, received: int, stored: int) -> File:
-    deadline = time.monotonic() + 5
-    while (now := queries.get(row.id)) and (now.received_bytes, now.stored_bytes) != (received, stored):
-        assert time.monotonic() < deadline, (now.received_bytes, now.stored_bytes)
-        time.sleep(0.01)
-    assert now
+    """The row once it shows this progress."""
+    now = eventually(lambda: reload(row), lambda now: (now.received_bytes, now.stored_bytes) == (received, stored))
+    assert (now.received_bytes, now.stored_bytes) == (received, stored)
     return now
 
 
@@ -177,9 +175,7 @@ def test_a_lease_is_lost_when_progress_cannot_be_written(app: Flask, uploading: 
     assert transitions.set_error(uploading, "server-stopped")
     with LeaseRenewer(app, 600).renewing(uploading) as lease:
         lease.received = 7
-        deadline = time.monotonic() + 5
-        while not lease._lost.is_set() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        assert eventually(lease._lost.is_set)
         with pytest.raises(LeaseLost):
             lease.check()
 

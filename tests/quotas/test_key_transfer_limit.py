@@ -15,8 +15,8 @@ from flask import Flask
 from auth import api_keys
 from content.sniffing import SNIFF_BYTES
 from dev import parts
+from dev.polling import eventually
 from dev.process import free_port
-from tests.fakes import eventually
 
 THREADS = 8
 DEFAULT_SLOTS, MAX_SLOTS = 6, 7

@@ -14,10 +14,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from auth import api_keys
+from dev.polling import eventually
 from problems import SpoolLimitReached
 from quotas.spool_budget import SpoolBudget, available
 from tests.conftest import drain
-from tests.fakes import FORM, eventually, form, part, services_of
+from tests.fakes import FORM, form, part, services_of
 
 MB = 10**6
 

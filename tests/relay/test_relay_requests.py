@@ -10,12 +10,13 @@ import redis
 from flask import Flask
 
 import config
+from dev.polling import eventually
 from problems import RelayLost
 from relay import channel, server
 from relay.relay import Relay
 from relay.requests import parse_request
 from services import current_services
-from tests.fakes import eventually, services_of
+from tests.fakes import services_of
 from tests.relay.conftest import ID
 
 MALFORMED: list[bytes] = [
@@ -89,7 +90,7 @@ def test_malformed_requests_do_not_end_the_relay_thread(
 ) -> None:
     redis_client.rpush(thread.key, *MALFORMED, json.dumps([ID, 7]))
 
-    assert eventually(lambda: thread.requests == [(ID, 7)], 10)
+    assert eventually(lambda: thread.requests == [(ID, 7)], seconds=10)
     skipped = [record.getMessage() for record in caplog.records if record.name == "ferry.relay"]
     assert skipped == [f"relay.request_malformed: a message of {len(each)} bytes is skipped" for each in MALFORMED]
 
@@ -102,10 +103,10 @@ def test_a_key_of_another_type_is_deleted(thread: RelayThread, redis_client: red
         "set": lambda: redis_client.sadd(thread.key, "x"),
         "zset": lambda: redis_client.zadd(thread.key, {"x": 1}),
     }[kind]()
-    assert eventually(lambda: redis_client.type(thread.key) == b"none", 10)
+    assert eventually(lambda: redis_client.type(thread.key) == b"none", seconds=10)
     redis_client.rpush(thread.key, json.dumps([ID, 7]))
 
-    assert eventually(lambda: thread.requests == [(ID, 7)], 10)
+    assert eventually(lambda: thread.requests == [(ID, 7)], seconds=10)
 
 
 @pytest.mark.parametrize("error", [RelayLost(), RuntimeError("unexpected"), KeyError(0), MemoryError()])
@@ -124,4 +125,4 @@ def test_no_exception_ends_the_relay_thread(
     thread = RelayThread(app, monkeypatch)
     redis_client.rpush(thread.key, json.dumps([ID, 7]))
 
-    assert eventually(lambda: thread.requests == [(ID, 7)], 10)
+    assert eventually(lambda: thread.requests == [(ID, 7)], seconds=10)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from dev import parts
+from dev.polling import eventually
 from dev.process import Process, free_port
 from storage.s3.storage import S3Storage
-from tests.fakes import FORM, eventually, form, part
+from tests.fakes import FORM, form, part
 
 SLOW = (
     b"POST /normal_upload?name=a.bin HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 99\r\n"

@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from dev import parts
+from dev.polling import eventually
 from dev.process import Process, free_port
-from tests.fakes import eventually
 from tests.stack import MODES, Stack, children, printed
 
 

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import pytest
 
+from dev.polling import eventually
 from storage.parts import Buffers, Part, split
 from storage.s3.part_uploader import PartThreads, PartUploader
-from tests.fakes import eventually
 
 T = TypeVar("T")
 
