@@ -23,6 +23,7 @@ VENDORS = {
     "filetype": ("content",),
     "limits": ("quotas/rate_limits.py",),
     "gunicorn": ("server",),
+    "httptools": ("storage/s3/responses.py",),
     "msgspec": ("api",),
     "multipart": ("api",),
     "psycopg": ("database/postgresql.py",),

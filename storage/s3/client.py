@@ -32,8 +32,9 @@ from botocore.utils import get_environ_proxies
 
 from storage.base import StorageDenied, StorageError, StorageRejected, StorageUnavailable
 from storage.s3.errors import storage_error
-from storage.s3.http import Proxy, no_response_error
+from storage.s3.http import no_response_error
 from storage.s3.options import S3Options
+from storage.s3.pool import Proxy
 from storage.s3.retries import Failure, pause, should_retry
 
 UNSIGNED = "UNSIGNED-PAYLOAD"

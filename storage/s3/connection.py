@@ -1,4 +1,4 @@
-"""urllib3 connections that watch the socket while a body is sent.
+"""One connection to the storage: sends a request, watches the socket meanwhile, and receives the response.
 
 Timeouts bound the time without progress, not the whole transfer. An error response that arrives before the end of the
 body is read at once, and also after a reset. The wait for the response begins when the peer has acknowledged the body:
@@ -8,35 +8,24 @@ some MB may be in the kernel's send buffer when the last `send` returns, which i
 from __future__ import annotations
 
 import fcntl
-import http.client
-import io
-import re
 import select
 import socket
 import ssl
 import struct
+import sys
 import termios
 import time
-from typing import Any, cast
+from contextlib import suppress
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
+
+from storage.s3.responses import MAX_BODY, ResponseParser
 
 CONNECT_SECONDS, SILENCE_SECONDS = 5.0, 30.0
 _SLICE, _SMALL_BODY = 256 << 10, 16 << 10
 _POLL_SECONDS = 0.5
 _READ = 64 << 10
-_MAX_EARLY = 1 << 20
-_INTERIM = re.compile(rb"HTTP/1\.[01] 1.*?\r\n\r\n", re.DOTALL)
-_ERROR_STATUS = re.compile(rb"HTTP/1\.[01] [345]")
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-
-def is_error_response(received: bytes) -> bool:
-    """Return whether an early response (3xx, 4xx, 5xx) makes the rest of the body pointless."""
-    start = 0
-    while interim := _INTERIM.match(received, start):
-        start = interim.end()
-    return _ERROR_STATUS.match(received, start) is not None
 
 
 def unacknowledged(sock: socket.socket) -> int:
@@ -48,10 +37,13 @@ def unacknowledged(sock: socket.socket) -> int:
 
 
 def wait_for(sock: socket.socket, events: int, seconds: float) -> int:
-    """Return the ready poll events; 0 after `seconds` without data, space or acknowledgement."""
+    """Return the ready poll events; 0 after `seconds` without data, space or acknowledgement.
+
+    Acknowledgements count from the first poll on, which spares most calls the ioctl: a timeout may last 0.5 s longer.
+    """
     poller = select.poll()
     poller.register(sock, events)
-    queued, deadline = unacknowledged(sock), time.monotonic() + seconds
+    queued, deadline = sys.maxsize, 0.0
     while True:
         if ready := poller.poll(1000 * min(_POLL_SECONDS, seconds)):
             return ready[0][1]
@@ -63,138 +55,112 @@ def wait_for(sock: socket.socket, events: int, seconds: float) -> int:
         queued = left
 
 
-class _Prefixed(io.RawIOBase):
-    """A stream whose first bytes were read already."""
+class Connection:
+    """A connected socket, for one request at a time. Requests raise OSError; the connection must be closed then."""
 
-    def __init__(self, first: bytes, rest: io.RawIOBase) -> None:
-        self._first, self._rest = first, rest
+    def __init__(self, connected: HTTPConnection) -> None:
+        """`connected`: urllib3's connection; it made the socket, with TLS and the proxy's tunnel where needed."""
+        self._connected = connected
+        self._sock: socket.socket = connected.sock
+        # TLS inside the TLS of a proxy is urllib3's own object, which can't be polled: it blocks instead.
+        self._polls = isinstance(connected.sock, socket.socket)
+        self._parser, self._truncated = ResponseParser(""), False
+        """The response in progress; whether its request was not sent to the end."""
+        self._set_silence(SILENCE_SECONDS)
+        if self._polls:
+            self._sock.setblocking(False)
 
-    def readable(self) -> bool:
-        return True
+    @property
+    def is_reusable(self) -> bool:
+        """Whether the response was received to its end and the peer keeps the connection open."""
+        return self._parser.is_complete and self._parser.keeps_alive and not self._truncated
 
-    def readinto(self, buffer: Any) -> int | None:
-        if not self._first:
-            return cast("int | None", self._rest.readinto(buffer))
-        taken = self._first[: len(buffer)]
-        buffer[: len(taken)], self._first = taken, self._first[len(taken) :]
-        return len(taken)
+    def is_idle(self) -> bool:
+        """Return whether the connection is still open, and the peer has sent nothing unasked."""
+        poller = select.poll()
+        poller.register(self._sock, select.POLLIN)
+        return not poller.poll(0)
+
+    def exchange(self, method: str, head: bytes, body: memoryview, silence: float) -> ResponseParser:
+        """Send a request and receive the head of its response, or more. `silence`: timeout in seconds without a byte.
+
+        Raises TimeoutError or another OSError.
+        """
+        self._parser, self._truncated = ResponseParser(method), False
+        self._set_silence(SILENCE_SECONDS)
+        self._send(memoryview(b"".join((head, body[:_SMALL_BODY]))))
+        self._send(body[_SMALL_BODY:])
+        self._set_silence(silence)
+        if not self._truncated and not self._parser.status:
+            self._wait(select.POLLIN)
+        while not self._parser.status:
+            self._receive()
+        if self._truncated and self._parser.status < 300:
+            raise ConnectionError("a success for a request that was not sent to its end")
+        return self._parser
+
+    def read_body(self) -> None:
+        """Receive the rest of the response, at most MAX_BODY bytes. An error response may be truncated."""
+        try:
+            while not self._parser.is_complete and len(self._parser.body) < MAX_BODY:
+                self._receive()
+        except OSError:
+            # The request may have been truncated too.
+            if self._parser.status < 300:
+                raise
+
+    def recv(self, size: int) -> bytes:
+        """Return the next bytes, at most `size`; none at the end of the connection. Raises TimeoutError."""
+        while True:
+            try:
+                return self._sock.recv(size)
+            except _WOULD_BLOCK:
+                self._wait(select.POLLIN)
 
     def close(self) -> None:
-        self._rest.close()
-        super().close()
+        """Disconnect. May be called again."""
+        self._connected.close()
 
+    def _set_silence(self, seconds: float) -> None:
+        self._silence = seconds
+        if not self._polls:
+            self._sock.settimeout(seconds)
 
-class _CompleteLines:
-    """Raises if a response head is truncated: http.client would accept it as complete."""
+    def _receive(self) -> None:
+        if data := self.recv(_READ):
+            self._parser.feed(data)
+        else:
+            self._parser.end()
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def _wait(self, events: int) -> int:
+        """Return the ready events. Raises TimeoutError."""
+        if not self._polls:
+            return select.POLLOUT
+        if ready := wait_for(self._sock, events, self._silence):
+            return ready
+        raise TimeoutError("no progress")
 
-    def readline(self, limit: int) -> bytes:
-        line: bytes = self._stream.readline(limit)
-        if len(line) < limit and not line.endswith(b"\n"):
-            raise ConnectionError("the connection ended inside the response head")
-        return line
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-class _Response(http.client.HTTPResponse):
-    """Requires a complete head, skips all interim responses, and can close its connection."""
-
-    truncated = False
-    """The request was not sent to its end: the connection can't be reused."""
-
-    def begin(self) -> None:
-        stream = self.fp
-        self.fp = cast("io.BufferedReader", _CompleteLines(stream))
-        try:
-            super().begin()
-        finally:
-            self.fp = stream if self.fp else None  # type: ignore[assignment]
-
-    def _read_status(self) -> tuple[str, int, str]:
-        while 100 < (found := super()._read_status())[1] < 200:  # type: ignore[misc]
-            http.client.parse_headers(self.fp)
-        return cast("tuple[str, int, str]", found)
-
-    def _check_close(self) -> bool:
-        return self.truncated or bool(super()._check_close())  # type: ignore[misc]
-
-
-class _WatchingConnection(HTTPConnection):
-    """Sends a body in slices and checks for an early response between them."""
-
-    _early, _truncated = b"", False
-    """Bytes read while the body was sent; whether the rest of the body was not sent."""
-
-    def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        self.sock.settimeout(SILENCE_SECONDS)
-        if len(data) <= _SMALL_BODY:
-            super().send(data)
-        elif isinstance(self.sock, socket.socket):
-            self._send_watching(self.sock, memoryview(data))
-        else:  # TLS through a TLS proxy: urllib3's own object, which can't be polled.
-            for start in range(0, len(data), _SMALL_BODY):
-                super().send(memoryview(data)[start : start + _SMALL_BODY])
-
-    def getresponse(self) -> Any:
-        if isinstance(self.sock, socket.socket) and not self._early and not self._truncated:
-            silence = SILENCE_SECONDS if self.timeout is None else self.timeout
-            if not wait_for(self.sock, select.POLLIN, silence):
-                raise TimeoutError("no response")
-        try:
-            response = super().getresponse()
-            if self._truncated and response.status < 300:
-                response.close()
-                raise ConnectionError("a success for a request that was not sent to its end")
-            return response
-        finally:
-            self._early, self._truncated = b"", False
-
-    def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> _Response:  # type: ignore[override]
-        response = _Response(sock, *args, **kwargs)
-        response.truncated = self._truncated
-        if self._early:
-            raw = response.fp.detach()
-            response.fp = io.BufferedReader(_Prefixed(self._early, raw))
-        return response
-
-    def _send_watching(self, sock: socket.socket, rest: memoryview) -> None:
+    def _send(self, rest: memoryview) -> None:
         """Send to the end, or until the peer rejects the request or closes. Raises TimeoutError."""
-        sock.setblocking(False)
+        # The timeout of a blocking send bounds the whole slice.
+        size = _SLICE if self._polls else _SMALL_BODY
         try:
             while rest and not self._truncated:
-                ready = wait_for(sock, select.POLLIN | select.POLLOUT, SILENCE_SECONDS)
-                if not ready:
-                    raise TimeoutError("the storage stopped reading")
-                if ready & ~select.POLLOUT:
-                    self._truncated = self._is_rejected(sock)
-                else:
-                    rest = rest[_send_some(sock, rest[:_SLICE]) :]
+                rest = rest[_send_some(self._sock, rest[:size]) :]
+                if rest and self._wait(select.POLLIN | select.POLLOUT) & ~select.POLLOUT:
+                    self._truncated = self._is_rejected()
         except (ConnectionError, ssl.SSLError):
             self._truncated = True
-            self._read_early(sock)
-        finally:
-            sock.settimeout(SILENCE_SECONDS)
+            with suppress(OSError):
+                self._is_rejected()
 
-    def _is_rejected(self, sock: socket.socket) -> bool:
-        return self._read_early(sock) or is_error_response(self._early)
-
-    def _read_early(self, sock: socket.socket) -> bool:
-        """Read without blocking; return whether the peer has closed. Linux keeps what arrived before a reset."""
+    def _is_rejected(self) -> bool:
+        """Read without blocking. Return whether the peer has closed, or has sent an error response."""
         try:
-            while len(self._early) < _MAX_EARLY:
-                if not (block := sock.recv(_READ)):
-                    return True
-                self._early += block
+            while len(self._parser.body) < MAX_BODY and (data := self._sock.recv(_READ)):
+                self._parser.feed(data)
         except _WOULD_BLOCK:
-            return False
-        except OSError:
-            return True
+            return self._parser.status >= 300
         return True
 
 
@@ -203,11 +169,3 @@ def _send_some(sock: socket.socket, data: memoryview) -> int:
         return sock.send(data)
     except _WOULD_BLOCK:
         return 0
-
-
-class Connection(_WatchingConnection):
-    """A connection to a storage or a proxy without TLS."""
-
-
-class TLSConnection(_WatchingConnection, HTTPSConnection):
-    """A connection to a storage with TLS, through the proxy's tunnel if there is one."""

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from storage.s3.http import HttpClient, Response
+from storage.s3.http import HttpClient
+from storage.s3.responses import Response
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 2\r\n\r\nok'
 

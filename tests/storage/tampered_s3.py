@@ -10,8 +10,8 @@ from uuid import uuid4
 from dev import parts
 from storage.base import Stat, StorageUnavailable
 from storage.parts import MIN_PART, Part
-from storage.s3.http import Response
 from storage.s3.options import S3Options
+from storage.s3.responses import Response
 from storage.s3.storage import S3Storage
 from tests.fakes import chunks
 

@@ -10,7 +10,7 @@ import pytest
 
 from storage.base import StorageMismatch
 from storage.parts import MIN_PART
-from storage.s3.http import Response
+from storage.s3.responses import Response
 from tests.storage.tampered_s3 import WRONG, TamperedS3, at_first, with_headers
 
 

@@ -18,8 +18,10 @@ import pytest
 from storage.base import StorageError, StorageUnavailable
 from storage.parts import MIN_PART
 from storage.s3 import retries
+from storage.s3.body_reader import StreamingResponse
 from storage.s3.client import S3Client
-from storage.s3.http import HttpClient, Proxy
+from storage.s3.http import HttpClient
+from storage.s3.pool import Proxy
 from storage.s3.storage import S3Storage
 from tests.storage.raw_server import OK, RawServer, ask
 
@@ -32,8 +34,8 @@ _BASIC = "Basic " + base64.b64encode(b"me:p@ss").decode()
 class ForwardProxy:
     """Forwards absolute URLs and tunnels to one port of this host, and records the requests."""
 
-    def __init__(self, upstream: int, password: str = "") -> None:
-        self._upstream, self.seen = upstream, list[str]()
+    def __init__(self, upstream: int, password: str = "", tls: ssl.SSLContext | None = None) -> None:
+        self._upstream, self._tls, self.seen = upstream, tls, list[str]()
         self._wanted = base64.b64encode(password.encode()).decode()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._listener.getsockname()[1]
@@ -45,8 +47,8 @@ class ForwardProxy:
                 client, _ = self._listener.accept()
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
-    def _serve(self, client: socket.socket) -> None:
-        with client, suppress(OSError):
+    def _serve(self, plain: socket.socket) -> None:
+        with suppress(OSError), self._tls.wrap_socket(plain, server_side=True) if self._tls else plain as client:
             head = b""
             while b"\r\n\r\n" not in head:
                 head += client.recv(65536) or b"\r\n\r\n"
@@ -140,9 +142,7 @@ def test_a_broken_proxy_is_named_by_both_clients(environment: pytest.MonkeyPatch
 
 
 def test_tls_goes_through_a_tunnel_with_the_proxys_password(certificate: Path) -> None:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate)
-    server = RawServer(OK, OK, tls=tls)
+    server = RawServer(OK, OK, tls=server_tls(certificate))
     proxy = ForwardProxy(server.port, "me:p@ss")
     through = Proxy(f"http://127.0.0.1:{proxy.port}", {"Proxy-Authorization": _BASIC})
     client = HttpClient("https", f"127.0.0.1:{server.port}", str(certificate), through)
@@ -154,6 +154,28 @@ def test_tls_goes_through_a_tunnel_with_the_proxys_password(certificate: Path) -
     with pytest.raises(StorageUnavailable, match="proxy"):
         ask(refused, attempts=1)
     for each in (client, refused, proxy, server):
+        each.close()
+
+
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    return tls
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_with_tls_of_its_own_is_used(certificate: Path, scheme: str) -> None:
+    server = RawServer(OK, OK, OK, tls=server_tls(certificate) if scheme == "https" else None)
+    proxy = ForwardProxy(server.port, tls=server_tls(certificate))
+    client = HttpClient(scheme, f"127.0.0.1:{server.port}", str(certificate), Proxy(f"https://127.0.0.1:{proxy.port}"))
+
+    assert ask(client, body=bytes(3_000_000)).status == 200
+    assert ask(client, body=b"small").status == 200
+    streaming = client.open("/bucket/key", dict)
+    assert isinstance(streaming, StreamingResponse)
+    assert b"".join(streaming.body) == b"ok"
+    assert len(server.requests[0]) > 3_000_000
+    for each in (client, proxy, server):
         each.close()
 
 
@@ -181,10 +203,8 @@ def test_the_ca_bundle_of_the_environment_is_trusted(
     certificate: Path,
     name: str,
 ) -> None:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate)
     empty = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    server = RawServer(empty, empty, tls=tls)
+    server = RawServer(empty, empty, tls=server_tls(certificate))
     storage = storage_at(f"https://127.0.0.1:{server.port}")
     with pytest.raises(StorageUnavailable, match="certificate"):
         storage.stat("key")

@@ -18,7 +18,7 @@ from storage.base import (
     StorageUnavailable,
 )
 from storage.s3.client import map_error
-from storage.s3.http import Response
+from storage.s3.responses import Response
 from tests.storage.tampered_s3 import TamperedS3, s3
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.base import StorageUnavailable
+from storage.s3 import connection
 from storage.s3.http import HttpClient
 from tests.storage.raw_server import OK, RawServer, Serve, ask
 
@@ -41,6 +42,25 @@ def test_an_empty_object_has_a_length(serve: Serve) -> None:
 )
 def test_the_host_header_equals_the_signed_one(netloc: str, scheme: str, header: str) -> None:
     assert HttpClient(scheme, netloc)._host_header == header
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Injected: b", "a\nb", "a\rb"])
+def test_a_header_with_a_line_break_is_not_sent(serve: Serve, value: str) -> None:
+    server, client = serve(OK)
+
+    with pytest.raises(ValueError, match="line break"):
+        client.request("PUT", "/bucket/key", lambda: {"Content-Disposition": value})
+    assert server.requests == []
+
+
+def test_a_small_body_leaves_with_its_head(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    send = connection._send_some
+    monkeypatch.setattr(connection, "_send_some", lambda sock, data: sent.append(len(data)) or send(sock, data))  # type: ignore[func-returns-value]
+    server, client = serve(OK)
+    ask(client, body=bytes(4096))
+
+    assert sent == [len(server.requests[0])]
 
 
 def test_connections_are_reused(serve: Serve) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from storage.base import StorageUnavailable
-from storage.s3.http import Response
+from storage.s3.responses import Response
 from tests.storage.raw_server import OK, Serve, ask
 
 pytestmark = pytest.mark.usefixtures("impatient", "short_silence")
@@ -53,6 +55,51 @@ def test_temporary_failures_are_retried(serve: Serve, broken: bytes | None) -> N
 
     assert ask(client, body=b"again").status == 200
     assert server.requests[-1].endswith(b"again")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"Content-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 8000 + OK,
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+    ],
+)
+def test_an_invalid_or_endless_head_is_no_response(serve: Serve, broken: bytes) -> None:
+    _, client = serve(broken)
+    began = time.monotonic()
+
+    with pytest.raises(StorageUnavailable, match="closed the connection"):
+        ask(client, attempts=1)
+    assert time.monotonic() - began < 1, "no time-out was needed"
+
+
+@pytest.mark.parametrize(
+    ("method", "sent"),
+    [
+        ("PUT", OK + OK),
+        ("PUT", OK + b"\x00garbage"),
+        ("HEAD", OK),
+        ("HEAD", b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk"),
+    ],
+)
+def test_a_connection_with_more_than_the_response_is_not_reused(serve: Serve, method: str, sent: bytes) -> None:
+    server, client = serve(sent, OK)
+
+    assert ask(client, method).status == int(sent[9:12])
+    assert ask(client).status == 200
+    assert server.connections == 2
+
+
+def test_repeated_headers_are_joined_and_trailers_ignored(serve: Serve) -> None:
+    _, client = serve(
+        b"HTTP/1.1 200 OK\r\nVary: a\r\nvary: b\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nETag: late\r\n\r\n"
+    )
+
+    assert ask(client).headers == {"vary": "a, b", "transfer-encoding": "chunked"}
 
 
 def test_a_permanent_failure_is_raised(serve: Serve) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from storage.base import StorageNoUpload, StorageRejected, StorageUnavailable
 from storage.parts import MIN_PART
-from storage.s3.http import Response
+from storage.s3.responses import Response
 from tests.storage.tampered_s3 import TamperedS3, at_first, lost_response, never_sent, s3
 
 NO_UPLOAD = Response(404, {}, b"<Error><Code>NoSuchUpload</Code></Error>")

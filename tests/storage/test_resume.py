@@ -24,7 +24,7 @@ from storage.base import (
 )
 from storage.parts import MIN_PART
 from storage.s3.checksums import Digests, UploadedPart
-from storage.s3.http import Response
+from storage.s3.responses import Response
 from storage.s3.resume import ListedPart, is_resumable, reusable_part
 from storage.s3.storage import S3Storage
 from storage.upload_contract import Broken, pieces

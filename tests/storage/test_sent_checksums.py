@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from storage.base import StorageError, StorageMismatch, StorageUnsupported
 from storage.parts import MIN_PART
 from storage.s3.checksums import CRC32
-from storage.s3.http import Response
 from storage.s3.options import S3Options
+from storage.s3.responses import Response
 from tests.storage.tampered_s3 import WRONG, Intercepted, TamperedS3, s3
 
 

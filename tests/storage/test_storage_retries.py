@@ -89,9 +89,19 @@ PASSING = [
     answer("408 Slow"),
     None,
 ]
+
+
+def put(port: int) -> int:
+    client = HttpClient("http", f"127.0.0.1:{port}")
+    try:
+        return ask(client, body=b"x").status
+    finally:
+        client.close()
+
+
 CALLS: dict[str, Callable[[S3Storage, int], object]] = {
     "boto3": lambda storage, port: storage.delete("key"),
-    "urllib3": lambda storage, port: ask(HttpClient("http", f"127.0.0.1:{port}"), body=b"x").status,
+    "Ferry": lambda storage, port: put(port),
 }
 
 

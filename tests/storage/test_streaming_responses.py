@@ -6,7 +6,9 @@ import pytest
 
 from storage.base import StorageUnavailable
 from storage.s3 import connection
-from storage.s3.http import HttpClient, Response, StreamingResponse
+from storage.s3.body_reader import StreamingResponse
+from storage.s3.http import HttpClient
+from storage.s3.responses import Response
 from tests.storage.raw_server import OK, Serve, ask
 
 pytestmark = pytest.mark.usefixtures("impatient", "short_silence")
