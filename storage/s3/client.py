@@ -10,8 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import (
     BotoCoreError,
@@ -34,10 +32,9 @@ from storage.base import StorageDenied, StorageError, StorageRejected, StorageUn
 from storage.s3.errors import storage_error
 from storage.s3.http import no_response_error
 from storage.s3.options import S3Options
-from storage.s3.pool import Proxy
+from storage.s3.pool import Proxy, host_header
 from storage.s3.retries import Failure, pause, should_retry
-
-UNSIGNED = "UNSIGNED-PAYLOAD"
+from storage.s3.signing import Signer
 
 _STARTED_AT = "ferry-started-at"
 _NO_RESPONSE = (BotoConnectionError, HTTPClientError, ResponseParserError)
@@ -80,13 +77,6 @@ def failure_of(error: Exception) -> Failure:
     return Failure.SILENT if isinstance(error, ReadTimeoutError) else Failure.LOST
 
 
-class _Signature(S3SigV4Auth):  # type: ignore[misc]
-    """Signature Version 4 with a given payload digest: botocore itself would copy the body to hash it."""
-
-    def payload(self, request: AWSRequest) -> str:
-        return str(request.context["payload"])
-
-
 class S3Client:
     """boto3's client for one bucket, with the endpoint, signatures, CA bundle and proxy for Ferry's own requests."""
 
@@ -107,6 +97,7 @@ class S3Client:
         self.region = str(self.boto.meta.region_name)
         parsed = urlsplit(url)
         self.scheme, self.netloc, self.path = parsed.scheme, parsed.netloc, parsed.path.removesuffix("k")
+        self._signer = Signer(host_header(self.scheme, self.netloc), self.region)
         self.bucket_url = f"{self.scheme}://{self.netloc}{self.path}"
         """The bucket's address; ends with a slash."""
         bundle = session._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
@@ -115,13 +106,12 @@ class S3Client:
 
     def signed(self, method: str, target: str, headers: Mapping[str, str], payload: str) -> dict[str, str]:
         """Return `headers` with a Signature Version 4 of now. `payload`: SHA-256 in hex, or UNSIGNED."""
-        request = AWSRequest(method, f"{self.scheme}://{self.netloc}{target}", dict(headers))
-        request.context["payload"] = payload
         with map_botocore_errors():
             credentials = self.boto._request_signer._credentials
-            frozen = credentials.get_frozen_credentials() if credentials else None
-            _Signature(frozen, "s3", self.boto.meta.region_name).add_auth(request)
-        return dict(request.headers)
+            if credentials is None:
+                raise NoCredentialsError
+            frozen = credentials.get_frozen_credentials()
+        return self._signer.sign(frozen, method, target, headers, payload)
 
 
 def _proxy(endpoint: str) -> Proxy | None:

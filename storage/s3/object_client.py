@@ -14,12 +14,13 @@ from storage.parts import Part
 from storage.s3.body_reader import StreamingResponse
 from storage.s3.checksum_negotiation import ChecksumNegotiation
 from storage.s3.checksums import Digests, UploadedPart, check_response, mismatch
-from storage.s3.client import UNSIGNED, map_botocore_errors
+from storage.s3.client import map_botocore_errors
 from storage.s3.errors import storage_error
 from storage.s3.options import S3Options
 from storage.s3.resources import LazyResources, Resources
 from storage.s3.responses import Response
 from storage.s3.retries import ATTEMPTS
+from storage.s3.signing import UNSIGNED
 from storage.s3.xml import element_text
 
 
