@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 from flask import Flask, Response, g, json, request
@@ -42,7 +43,7 @@ def file_shape(row: File) -> schemas.File:
 
 def etagged(row: File) -> tuple[str, str]:
     """A file as one line of JSON, and its ETag: a digest of that line."""
-    line = msgspec.json.encode(file_shape(row))
+    line = _encode(file_shape(row))
     return line.decode(), hashlib.sha256(line).hexdigest()[:32]
 
 
@@ -52,10 +53,15 @@ def json_response(shape: msgspec.Struct, status: int = 200, headers: Mapping[str
 
 
 def _encode(shape: msgspec.Struct) -> bytes:
-    try:
-        return msgspec.json.encode(shape)
-    except UnicodeEncodeError:  # Half a surrogate pair, in an unknown id that the client sent. UTF-8 has none.
-        return json.dumps(msgspec.to_builtins(shape), separators=(",", ":")).encode()
+    """`shape` as JSON in ASCII: some clients take application/json for ISO 8859-1, such as Windows PowerShell 5.1.
+
+    Escapes also carry half a surrogate pair, as an unknown id in a request may have it.
+    """
+    with suppress(UnicodeEncodeError):
+        line = msgspec.json.encode(shape)
+        if line.isascii():
+            return line
+    return json.dumps(msgspec.to_builtins(shape), separators=(",", ":")).encode()
 
 
 def prefers_html() -> bool:

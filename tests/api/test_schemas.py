@@ -54,10 +54,12 @@ def test_an_event_has_the_fields_of_its_shape(client: FlaskClient) -> None:
     assert msgspec.json.decode(msgspec.convert(fields, Event).data, type=File).status == "COMPLETE"
 
 
-def test_names_are_sent_as_utf_8(client: FlaskClient) -> None:
-    id = client.put("/normal_upload/é.txt", data=b"x").get_json()["id"]
+def test_names_are_escaped(client: FlaskClient) -> None:
+    """Clients that decode JSON in another charset than UTF-8 get the name too."""
+    id = client.put("/normal_upload/é😀.txt", data=b"x").get_json()["id"]
 
-    assert '"name":"é.txt"'.encode() in client.get(f"/files/{id}").data
+    for path in (f"/files/{id}", "/files", f"/files/{id}/events"):
+        assert rb'"name":"\u00e9\ud83d\ude00.txt"' in client.get(path).data
 
 
 def test_a_list_is_a_component_of_files() -> None:
