@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from urllib3.connection import HTTPConnection
 
-from storage.s3.responses import MAX_BODY, ResponseParser
+from storage.s3.responses import MAX_BODY, Response, ResponseParser
 
 CONNECT_SECONDS, SILENCE_SECONDS = 5.0, 30.0
 _SLICE, _SMALL_BODY = 256 << 10, 16 << 10
@@ -99,7 +99,7 @@ class Connection:
             raise ConnectionError("a success for a request that was not sent to its end")
         return self._parser
 
-    def read_body(self) -> None:
+    def read(self) -> Response:
         """Receive the rest of the response, at most MAX_BODY bytes. An error response may be truncated."""
         try:
             while not self._parser.is_complete and len(self._parser.body) < MAX_BODY:
@@ -108,6 +108,7 @@ class Connection:
             # The request may have been truncated too.
             if self._parser.status < 300:
                 raise
+        return self._parser.response()
 
     def recv(self, size: int) -> bytes:
         """Return the next bytes, at most `size`; none at the end of the connection. Raises TimeoutError."""

@@ -21,7 +21,7 @@ from storage.s3 import connection
 from storage.s3.body_reader import BodyReader, StreamingResponse
 from storage.s3.connection import Connection
 from storage.s3.pool import ConnectionPool, Proxy, host_header
-from storage.s3.responses import Response, ResponseParser
+from storage.s3.responses import Response
 from storage.s3.retries import ATTEMPTS, Failure, pause, should_retry
 
 _SUCCESSES = (200, 206)
@@ -103,8 +103,8 @@ class HttpClient:
         head = self._request_head(method, target, headers, len(body))
         line = self._pool.acquire()
         try:
-            parser = line.exchange(method, head, memoryview(body), silence)
-            return _read(line, parser)
+            line.exchange(method, head, memoryview(body), silence)
+            return line.read()
         finally:
             self._pool.release(line, line.is_reusable)
 
@@ -115,7 +115,7 @@ class HttpClient:
         try:
             parser = line.exchange("GET", head, memoryview(b""), connection.SILENCE_SECONDS)
             if parser.status not in _SUCCESSES:
-                return _read(line, parser)
+                return line.read()
             if "content-length" not in parser.headers:
                 raise ConnectionError("an object without a length")
             parser.finish()
@@ -158,9 +158,3 @@ def _header_lines(headers: Mapping[str, str]) -> str:
     if lines.count("\r") != len(headers) or lines.count("\n") != len(headers):
         raise ValueError("a line break in a header")
     return lines
-
-
-def _read(line: Connection, parser: ResponseParser) -> Response:
-    """Read a whole response. An error response counts even if its body is truncated: the request may have been too."""
-    line.read_body()
-    return parser.response()

@@ -50,11 +50,7 @@ class ConnectionPool:
 
     def acquire(self) -> Connection:
         """Return an idle connection or a new one. Raises urllib3's HTTPError or OSError; ProxyError names the proxy."""
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:  # Another thread was faster.
-                break
+        while connection := self._pop():
             if connection.is_idle():
                 return connection
             connection.close()
@@ -62,25 +58,34 @@ class ConnectionPool:
 
     def release(self, connection: Connection, is_reusable: bool) -> None:
         """Keep a connection for the next request, or close it if it can't be reused."""
-        if is_reusable and self._is_open and len(self._idle) < _IDLE_CONNECTIONS:
-            self._idle.append(connection)
-        else:
+        if not is_reusable or len(self._idle) >= _IDLE_CONNECTIONS:
             connection.close()
+            return
+        self._idle.append(connection)
+        if not self._is_open:  # Checked last: `close` may run at the same time.
+            self.close()
 
     def close(self) -> None:
         """Close idle connections, and the others once they are released."""
         self._is_open = False
-        while self._idle:
-            self._idle.pop().close()
+        while connection := self._pop():
+            connection.close()
+
+    def _pop(self) -> Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _connect(self) -> HTTPConnection:
         made = self._make()
         try:
             made.connect()
         except (HTTPError, http.client.HTTPException, OSError) as error:
-            is_proxys = made.proxy and not made.has_connected_to_proxy
+            # Only the proxy's answer to CONNECT is parsed by http.client here.
+            is_proxys = isinstance(error, http.client.HTTPException) or not made.has_connected_to_proxy
             made.close()
-            if is_proxys:
+            if made.proxy and is_proxys:
                 raise ProxyError("the proxy failed", error) from error
             raise
         return made

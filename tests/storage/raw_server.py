@@ -20,9 +20,9 @@ Serve = Callable[..., tuple["RawServer", HttpClient]]
 class RawServer:
     """Answers each request with the next of `answers`, byte for byte. None: closes the connection instead."""
 
-    def __init__(self, *answers: bytes | None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *answers: bytes | None, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self._answers, self._tls = list(answers), tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
         self.connections = 0

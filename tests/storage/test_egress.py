@@ -23,7 +23,7 @@ from storage.s3.client import S3Client
 from storage.s3.http import HttpClient
 from storage.s3.pool import Proxy
 from storage.s3.storage import S3Storage
-from tests.storage.raw_server import OK, RawServer, ask
+from tests.storage.raw_server import OK, Line, RawServer, ask
 
 NAME = "storage.invalid"
 """A host that only the proxy resolves."""
@@ -155,6 +155,16 @@ def test_tls_goes_through_a_tunnel_with_the_proxys_password(certificate: Path) -
         ask(refused, attempts=1)
     for each in (client, refused, proxy, server):
         each.close()
+
+
+@pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 502 Bad Gateway\r\n\r\n", b""])
+def test_a_proxy_that_opens_no_tunnel_is_named(answer: bytes) -> None:
+    line = Line(lambda peer: peer.sendall(answer))
+    client = HttpClient("https", "s3.invalid", proxy=Proxy(f"http://127.0.0.1:{line.port}"))
+
+    with pytest.raises(StorageUnavailable, match="proxy"):
+        ask(client, attempts=1)
+    line.close()
 
 
 def server_tls(certificate: Path) -> ssl.SSLContext:

@@ -63,6 +63,16 @@ def test_a_small_body_leaves_with_its_head(serve: Serve, monkeypatch: pytest.Mon
     assert sent == [len(server.requests[0])]
 
 
+def test_an_ipv6_address_is_reached() -> None:
+    server = RawServer(OK, host="::1")
+    client = HttpClient("http", f"[::1]:{server.port}")
+
+    assert ask(client).status == 200
+    assert f"Host: [::1]:{server.port}".encode() in server.requests[0]
+    client.close()
+    server.close()
+
+
 def test_connections_are_reused(serve: Serve) -> None:
     server, client = serve(OK, OK, OK)
     for _ in range(3):
