@@ -55,6 +55,22 @@ def test_an_early_error_response_is_returned(script: Callable[[socket.socket], N
     line.close()
 
 
+def test_a_connection_that_was_not_sent_its_whole_body_is_not_reused() -> None:
+    """The peer keeps it open, and would read the next request as the rest of the body."""
+
+    def refuse_and_keep(peer: socket.socket) -> None:
+        peer.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+        time.sleep(1)
+
+    line = Line(refuse_and_keep)
+    client = HttpClient("http", f"127.0.0.1:{line.port}")
+
+    assert [ask(client, body=bytes(8 << 20), attempts=1).status for _ in range(2)] == [403, 403]
+    assert line.connections == 2
+    client.close()
+    line.close()
+
+
 @pytest.mark.parametrize(
     ("answer", "status"), [(REFUSED, 403), (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", None)]
 )
