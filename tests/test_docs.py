@@ -19,7 +19,7 @@ from dev import parts, settings
 from dev.errors import page
 from dev.process import Process, free_port
 from dev.settings import accepted
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 
 def read(name: str) -> str:
@@ -194,8 +194,7 @@ def test_redis_starts_with_the_options_of_compose(tmp_path: Path) -> None:
     """It rejects a client without the password, and a message larger than any of Ferry's."""
     port = free_port()
     argv = [parts.redis_server(), "--port", str(port), "--dir", str(tmp_path), *compose()["redis"]["command"][1:]]
-    process = Process("redis", argv, log=tmp_path / "redis.log")
-    try:
+    with Process("redis", argv, log=tmp_path / "redis.log") as process:
         process.wait_for(port)
         with redis.Redis(port=port) as anonymous, pytest.raises(redis.AuthenticationError):
             anonymous.set("a", "b")
@@ -203,8 +202,6 @@ def test_redis_starts_with_the_options_of_compose(tmp_path: Path) -> None:
             assert client.set("a", bytes(30 << 20))
             with pytest.raises(redis.RedisError):
                 client.set("a", bytes(33 << 20))
-    finally:
-        process.stop(5)
 
 
 def test_compose_trusts_local_names_by_default() -> None:

@@ -67,11 +67,9 @@ class Running:
 def web(settings: dict[str, str], tmp_path: Path) -> Iterator[Running]:
     """A web service of one process."""
     running = Running(parts.web, settings | {"WEB_WORKERS": "1"}, tmp_path)
-    try:
+    with running.process:
         running.process.wait_for(running.port)
         yield running
-    finally:
-        running.process.stop()
 
 
 @pytest.fixture
@@ -79,11 +77,9 @@ def worker(settings: dict[str, str], tmp_path: Path) -> Iterator[Running]:
     """A worker whose queue is empty."""
     redis.Redis.from_url(settings["CELERY_BROKER_URL"]).flushdb()
     running = Running(parts.worker, settings, tmp_path)
-    try:
+    with running.process:
         yield running
-    finally:
-        running.process.stop()
-        redis.Redis.from_url(settings["CELERY_BROKER_URL"]).flushdb()
+    redis.Redis.from_url(settings["CELERY_BROKER_URL"]).flushdb()
 
 
 def test_the_lines_of_an_upload_have_its_request_id_and_its_file_id(web: Running) -> None:

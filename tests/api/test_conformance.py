@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from dev import parts
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"

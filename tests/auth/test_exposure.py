@@ -19,7 +19,7 @@ from auth.exposure import check_exposure
 from config import ConfigError
 from dev import parts
 from dev.polling import eventually
-from dev.process import Process, free_port
+from dev.process import free_port
 from tests.fakes import FORM, form, part
 
 BODY = {"data": form(part("file", b"x", "a.txt")), "timeout": 10}
@@ -33,12 +33,9 @@ def env(tmp_path: Path, settings: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def url(env: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    web = parts.web(env, tmp_path / "web.log")
-    try:
+    with parts.web(env, tmp_path / "web.log") as web:
         web.wait_for(int(env["PORT"]))
         yield f"http://127.0.0.1:{env['PORT']}"
-    finally:
-        web.kill()
 
 
 def flask(env: dict[str, str], *args: str) -> str:
@@ -63,13 +60,11 @@ def test_a_service_on_a_unix_socket_refuses_to_start_without_a_key(env: dict[str
 def test_host_may_be_an_ipv6_address(env: dict[str, str], tmp_path: Path) -> None:
     """`::` accepts IPv4 clients too, each under its own address."""
     address = f"http://[::1]:{env['PORT']}/healthz"
-    web = parts.web(env | {"HOST": "::", "ALLOW_ANONYMOUS": "1", "REQUEST_RATE_LIMIT": "1/day"}, tmp_path / "web.log")
-    try:
+    env |= {"HOST": "::", "ALLOW_ANONYMOUS": "1", "REQUEST_RATE_LIMIT": "1/day"}
+    with parts.web(env, tmp_path / "web.log") as web:
         web.wait_for(int(env["PORT"]))
         assert requests.get(address, timeout=10).status_code == 200
         statuses = {source: two_requests_from(source, int(env["PORT"])) for source in ("127.0.6.1", "127.0.6.2")}
-    finally:
-        web.kill()
 
     assert statuses == {"127.0.6.1": [200, 429], "127.0.6.2": [200, 429]}
 
@@ -85,12 +80,9 @@ def two_requests_from(source: str, port: int) -> list[int]:
 
 
 def test_a_service_starts_with_allow_anonymous_and_logs_it(env: dict[str, str], tmp_path: Path) -> None:
-    argv = [str(parts.BIN / "gunicorn"), "-c", "gunicorn.conf.py", "--bind", f"unix:{tmp_path}/s", "app:create_app()"]
-    web = Process("web", argv, env=env | {"ALLOW_ANONYMOUS": "1"}, log=tmp_path / "web.log")
-    try:
-        assert eventually(lambda: "auth.anonymous_allowed: ALLOW_ANONYMOUS=1" in (tmp_path / "web.log").read_text())
-    finally:
-        web.kill()
+    on_a_socket = ["--bind", f"unix:{tmp_path}/s"]
+    with parts.web(env | {"ALLOW_ANONYMOUS": "1"}, tmp_path / "web.log", options=on_a_socket) as web:
+        web.wait_for_log(b"auth.anonymous_allowed: ALLOW_ANONYMOUS=1")
 
 
 def test_the_first_key_ends_anonymous_access_and_a_revoked_one_is_refused(env: dict[str, str], url: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from dev.polling import eventually
 from tests.bad_input.wire import Reply, Wire, get, post
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 STALL = 1
 RATE = 2000

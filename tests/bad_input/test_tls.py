@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from dev import parts
-from dev.process import Process, free_port
+from dev.process import free_port
 from tests.bad_input.conftest import LIMIT, RAW, STALL, settings
 from tests.bad_input.slow import CUT, LATE
 from tests.bad_input.wire import Wire, chunked, get, post
@@ -56,13 +56,9 @@ def secure(tmp_path_factory: pytest.TempPathFactory, empty_database: Path, valke
         "CELERY_BROKER_URL": valkey,
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{data}/ferry.db",
     }
-    argv = [str(parts.BIN / "gunicorn"), "-c", "gunicorn.conf.py", "--certfile", str(certificate)]
-    process = Process("web", [*argv, "--keyfile", str(key), "app:create_app()"], env, data / "web.log")
-    try:
-        process.wait_for(port)
+    with parts.web(env, data / "web.log", options=["--certfile", str(certificate), "--keyfile", str(key)]) as web:
+        web.wait_for(port)
         yield Secure(port, certificate)
-    finally:
-        process.stop(10)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from dev import parts
 from tests.browser import chromium, site
 from tests.browser.recipes import Place
 from tests.browser.upload_page import TIMEOUT_MS, Opened
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

@@ -12,7 +12,7 @@ import pytest
 
 from tests.browser.axe import violations
 from tests.browser.upload_page import HALF_WAY, LARGE, Opened, cut_short, says, slow_down, until
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

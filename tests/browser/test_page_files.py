@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.upload_page import Opened, files_of
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

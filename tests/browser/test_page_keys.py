@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.browser.upload_page import Opened, files_of, says
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

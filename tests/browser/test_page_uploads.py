@@ -10,7 +10,7 @@ import pytest
 
 from tests.browser.chromium import watch
 from tests.browser.upload_page import HALF_WAY, LARGE, files_of, lose_first_response, says, slow_down, until
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

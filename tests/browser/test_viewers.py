@@ -10,7 +10,7 @@ import pytest
 from tests.browser import samples
 from tests.browser.chromium import watch
 from tests.browser.site import require_modules
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -15,7 +15,7 @@ from ferry_client.cli.main import main
 
 from dev.parts import ROOT
 from tests.client.fake_server import FakeServer, running_fake
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 Shell = Callable[..., tuple[int, str, str]]
 Run = Callable[..., subprocess.CompletedProcess[str]]

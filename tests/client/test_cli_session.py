@@ -9,7 +9,7 @@ from dev.parts import ROOT
 from tests.client.conftest import environment
 from tests.client.session import Session, normalize, parse_steps
 from tests.client.terminal import rendered_lines
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 README = (ROOT / "client/README.md").read_text()
 SIZES = {"1-harbour.jpg": 61_000, "2-lighthouse.jpg": 48_000, "3-crossing.mp4": 5_200_000}

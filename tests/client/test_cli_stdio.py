@@ -17,7 +17,7 @@ from tests.client.conftest import Run, environment
 from tests.client.fake_server import FakeServer, respond_problem
 from tests.client.terminal import Terminal
 from tests.client.test_client_downloads import BODY, range_headers
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 
 def command(url: str, *argv: object) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.client.conftest import Run, json_lines
 from tests.client.fake_server import FakeServer, respond_problem
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 
 def test_a_stored_folder_is_skipped(stack: Stack, command: Run, folder: Path) -> None:

@@ -15,7 +15,7 @@ from ferry_client.cli.main import main
 
 from dev.parts import ROOT
 from tests.client.conftest import environment
-from tests.stack import Stack
+from tests.harness.stack import Stack
 from tests.test_layers import imports
 
 CLIENT = ROOT / "client"

@@ -14,7 +14,7 @@ from ferry_client import Ferry
 from ferry_client.problems import InvalidParameter, NotFound, NotReady
 
 from tests.client.conftest import Run
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 
 def write_files(folder: Path, count: int = 12) -> dict[str, bytes]:

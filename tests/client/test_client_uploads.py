@@ -14,7 +14,7 @@ from ferry_client import Ferry, FileChanged
 from tests.client.conftest import environment
 from tests.client.fake_server import FakeServer
 from tests.client.test_client_upload_retries import Pipe
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 MODES = ("normal", "async", "celery")
 RAW_TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x")

@@ -19,7 +19,7 @@ from dev import parts
 from dev.polling import eventually
 from dev.process import Process, free_port
 from dev.run import _host_notice
-from tests.stack import Stack, printed
+from tests.harness.stack import Stack, printed
 
 
 class TestRun:
@@ -33,8 +33,7 @@ class TestRun:
         """Start `make run` in `data`. Its files are private, whatever the shell's umask."""
         env = {"FERRY_DATA": str(data), "PORT": str(port)}
         log = data.parent / f"run-{time.monotonic_ns()}.log"
-        os.chdir(parts.ROOT)
-        process = Process("run", [sys.executable, "-m", "dev.run"], env, log)
+        process = Process("run", [sys.executable, "-m", "dev.run"], env, log, parts.ROOT)
         process.wait_for(port)
         return process
 

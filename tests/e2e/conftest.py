@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.downloads import LARGE, stored
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from api.streaming import SEND_TIMEOUT
-from tests.stack import Stack, children
+from tests.harness.sessions import children
+from tests.harness.stack import Stack
 
 MIB = 1 << 20
 LARGE = os.urandom(MIB) * 48

@@ -19,7 +19,8 @@ from api.streaming import SEND_TIMEOUT
 from benchmarks.measure import peak_rss, reset_peak, rss
 from dev.polling import eventually
 from tests.e2e.downloads import LARGE, MIB, open_slots, start_download, stored
-from tests.stack import Stack, children
+from tests.harness.sessions import children
+from tests.harness.stack import Stack
 
 
 def fds_and_threads(stack: Stack) -> list[tuple[int, int]]:

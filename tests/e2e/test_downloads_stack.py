@@ -17,7 +17,7 @@ import requests
 from dev import parts
 from tests.api.downloads import FILE_HEADERS
 from tests.e2e.downloads import LARGE, start_download, stored
-from tests.stack import Stack, storage_of
+from tests.harness.stack import Stack, storage_of
 
 
 def test_a_large_file_is_downloaded_whole_and_in_ranges(stack: Stack, large: str) -> None:

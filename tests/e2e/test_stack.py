@@ -24,7 +24,7 @@ from config import Config
 from dev import parts
 from dev.polling import eventually
 from tests.fakes import FORM, form, part
-from tests.stack import MODES, Stack, storage_of
+from tests.harness.stack import MODES, Stack, storage_of
 
 
 @pytest.mark.parametrize(("mode", "status"), MODES.items())

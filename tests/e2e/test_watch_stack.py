@@ -21,7 +21,7 @@ import requests
 from dev import parts
 from dev.polling import eventually
 from tests.faults.proxy import Proxy
-from tests.stack import Stack
+from tests.harness.stack import Stack
 
 SIZE = 50_000_000
 

@@ -11,87 +11,77 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import boto3
 from botocore.config import Config
 
 from dev import parts
 from dev.process import Process, free_port
-from tests.faults import postgres, programs, sessions
 from tests.faults.client import Client
 from tests.faults.proxy import Proxy
+from tests.harness import postgres, sessions
+from tests.harness.stack import Stack
 
+_FACTORY = "tests.faults.failpoints"
 SETTINGS = {
-    "LEASE_DURATION": "3",
     "SWEEP_INTERVAL": "1",
     "ORPHAN_GRACE": "5",
     "FAILED_RETENTION": "3",
     "RETRY_DELAY": "1",
     "SHUTDOWN_TIMEOUT": "6",
     "WEB_WORKERS": "2",
-    "WEB_THREADS": "8",
-    "MAX_TRANSFERS_PER_CLIENT": "100",
     "MAX_ATTEMPTS": "8",
 }
 
 
-class Cluster:
-    """`running`: the running parts by name. `client` records the uploads."""
+class Cluster(Stack):
+    """A stack with a fault proxy. `client` records the uploads."""
 
     def __init__(
         self,
         data: Path,
         *,
         database: Literal["sqlite", "postgres"] = "sqlite",
-        s3: Callable[[Path, int], Process] = programs.s3,
+        s3: Callable[[Path, int], Process] = parts.s3,
         workers: int = 1,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        self.data, self._s3 = data, s3
-        self.ports = parts.Ports(free_port(), free_port(), free_port(), free_port())
-        self.database_port = free_port()
+        super().__init__(data)
+        self._s3, self.database_port = s3, free_port()
         self.postgres = postgres.Postgres() if database == "postgres" else None
         self.proxy = Proxy(self.ports.s3)
         self.order = data / "fail"
         """The file that activates a failpoint, see `fail`."""
-        self.env = {**parts.environment(data, self.ports), **SETTINGS}
         self.deaf = data / "deaf"
         """The file that makes workers deaf, see failpoints."""
-        self.env |= {"S3_ENDPOINT_URL": self.proxy.url, "FERRY_FAIL": f"@{self.order}", "FERRY_DEAF": str(self.deaf)}
+        self.env |= SETTINGS | {"S3_ENDPOINT_URL": self.proxy.url}
+        self.env |= {"FERRY_FAIL": f"@{self.order}", "FERRY_DEAF": str(self.deaf)}
         if self.postgres:
             self.env["SQLALCHEMY_DATABASE_URI"] = postgres.url(self.database_port)
         self.env |= settings or {}
         self.workers = ["worker", "worker2"][:workers]
-        self.running: dict[str, Process] = {}
-        self.client = Client(f"http://127.0.0.1:{self.ports.web}")
+        self.backends = ("s3", "redis", *(["database"] if self.postgres else []))
+        self.services = (*self.workers, "web")
+        self.client = Client(self.url)
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> Self:
         (self.data / "log").mkdir(parents=True, exist_ok=True)
-        try:
-            self.proxy.start()
-            for name in ("s3", "redis", *(["database"] if self.postgres else [])):
-                self.start(name)
-            parts.upgrade(self.env)
-            for name in (*self.workers, "web"):
-                self.start(name)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        self.proxy.start()
+        return super().__enter__()
 
     def __exit__(self, *_: object) -> None:
         """Kill all parts, the services first."""
         self.proxy.__exit__()
-        for name in ("web", "worker", "worker2", "redis", "database", "s3"):
-            if name in self.running:
-                self.kill(name)
+        super().__exit__()
         if self.postgres:
             self.postgres.remove()
 
     def start(self, name: str) -> None:
         """Start a part and wait until it serves."""
-        self.running[name] = self._started(name)
+        super().start(name)
+        if name in self.workers:
+            self.running[name].wait_for_log(b" ready.")
 
     def stop(self, name: str, seconds: float = 30, *, group: bool = False) -> int:
         """SIGTERM to a part, or to all its processes; SIGKILL after `seconds`. Returns the exit code."""
@@ -144,9 +134,6 @@ class Cluster:
         """Whether the active failpoint has been passed."""
         return not self.order.exists()
 
-    def log(self, name: str) -> Path:
-        return self.data / "log" / f"{name}.log"
-
     def s3(self) -> Any:
         """A boto3 client of the S3 server, past the proxy. The caller closes it."""
         return boto3.client(
@@ -162,17 +149,19 @@ class Cluster:
         """The names in the spool, including unfinished files. Names with a leading dot are internal."""
         return sorted(path.name for path in (self.data / "spool").glob("[!.]*"))
 
-    def _started(self, name: str) -> Process:
+    def launch(self, name: str) -> Process:
+        """Start the process of one part; Ferry's have failpoints."""
         if name == "web":
-            return programs.web(self.env, self.log(name))
+            return parts.web(self.env, self.log(name), app=f"{_FACTORY}:create_app()")
         if name in self.workers:
-            return programs.worker(name, self.env, self.log(name))
+            options = ("--concurrency", "2", "--hostname", f"{name}@ferry")
+            return parts.worker(self.env, self.log(name), app=f"{_FACTORY}.celery", name=name, options=options)
         if name == "database":
             assert self.postgres
             return self.postgres.start(self.database_port, self.log(name))
-        if name == "redis":
-            return programs.redis(self.data, self.ports.redis)
-        return self._s3(self.data, self.ports.s3)
+        if name == "s3":
+            return self._s3(self.data, self.ports.s3)
+        return super().launch(name)
 
 
 def _tell(pid: int, number: int) -> None:

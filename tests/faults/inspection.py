@@ -13,9 +13,9 @@ import requests
 from sqlalchemy import NullPool, create_engine, text
 
 from dev.polling import wait_until
-from tests.faults import sessions
 from tests.faults.client import Upload
 from tests.faults.cluster import Cluster
+from tests.harness import sessions
 
 T = TypeVar("T")
 

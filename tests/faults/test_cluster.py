@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from dev import parts
 from dev.polling import wait_until
-from tests.faults import programs, sessions
 from tests.faults.cluster import Cluster
+from tests.harness import sessions
+from tests.harness.moto import moto
 
 pytestmark = pytest.mark.faults
 
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.faults
 @pytest.fixture(scope="module", params=["sqlite-rclone", "postgres-moto"])
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     database, s3 = request.param.split("-")
-    options: Any = {"database": database, "s3": {"rclone": programs.s3, "moto": programs.moto}[s3], "workers": 2}
+    options: Any = {"database": database, "s3": {"rclone": parts.s3, "moto": moto}[s3], "workers": 2}
     with Cluster(tmp_path_factory.mktemp(database), **options) as cluster:
         yield cluster
         pids = [pid for process in cluster.running.values() for pid in sessions.members(process.pid)]

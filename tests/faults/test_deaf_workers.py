@@ -9,10 +9,10 @@ import pytest
 
 from config import Config
 from dev.polling import wait_until
-from tests.faults import sessions
 from tests.faults.cluster import Cluster
 from tests.faults.inspection import ends_as, has_status
 from tests.faults.test_broker_faults import talking_to_redis
+from tests.harness import sessions
 
 pytestmark = pytest.mark.faults
 

@@ -14,10 +14,11 @@ import pytest
 import requests
 
 from dev.polling import wait_until
-from tests.faults import inspection, sessions
+from tests.faults import inspection
 from tests.faults.client import MODES, Upload
 from tests.faults.cluster import Cluster
 from tests.faults.inspection import bodies_sent, ends_as, has_status, in_background, objects, row, rows
+from tests.harness import sessions
 
 SMALL, LARGE = 100_000, 9 << 20
 SLOW = [pytest.param(mode, marks=pytest.mark.faults) for mode in ("normal", "celery")]

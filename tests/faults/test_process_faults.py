@@ -14,11 +14,12 @@ from dev import parts
 from dev.polling import wait_until
 from tasks import send_inline
 from tests.fakes import services_of
-from tests.faults import inspection, sessions
+from tests.faults import inspection
 from tests.faults.client import Upload
 from tests.faults.cluster import Cluster
 from tests.faults.injected import Fault
 from tests.faults.inspection import bodies_sent, ends_as, has_status, in_background, objects, row
+from tests.harness import sessions
 
 pytestmark = pytest.mark.faults
 

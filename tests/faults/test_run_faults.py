@@ -13,7 +13,7 @@ import requests
 from dev import parts
 from dev.polling import wait_until
 from dev.process import Process, free_port, is_free
-from tests.faults import sessions
+from tests.harness import sessions
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("default_sighup")]
 

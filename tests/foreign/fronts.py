@@ -65,7 +65,7 @@ def nginx(folder: Path, port: int, ferry: int, own: Certificate, *, prefix: bool
     block, client_idle = _changed(printed("upstream ferry"), changes), f"{NGINX_CLIENT_IDLE * 1000:.0f}"
     conf.write_text(_NGINX.format(user=user, folder=folder, printed=block, client_idle=client_idle))
     argv = [require("nginx"), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(conf)]
-    return _started(Process("nginx", argv, log=folder / "nginx.log"), port)
+    return Process("nginx", argv, log=folder / "nginx.log")
 
 
 def haproxy(
@@ -93,7 +93,7 @@ def haproxy(
     conf = folder / "haproxy.cfg"
     conf.write_text(_changed(printed("defaults"), changes))
     argv = [require("haproxy"), "-db", "-f", str(conf)]
-    return _started(Process("haproxy", argv, log=folder / "haproxy.log"), port)
+    return Process("haproxy", argv, log=folder / "haproxy.log")
 
 
 def _changed(block: str, changes: Mapping[str, str]) -> str:
@@ -101,12 +101,3 @@ def _changed(block: str, changes: Mapping[str, str]) -> str:
         assert block.count(old) == 1, old
         block = block.replace(old, new)
     return block
-
-
-def _started(process: Process, port: int) -> Process:
-    try:
-        process.wait_for(port)
-    except BaseException:
-        process.kill()
-        raise
-    return process

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from dev.process import Process
-from tests.faults.postgres import chown_to_unprivileged, unprivileged
 from tests.foreign.packages import require
+from tests.harness.postgres import chown_to_unprivileged, unprivileged
 
 _CONF = """
 [databases]

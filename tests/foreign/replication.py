@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 
 from dev.process import Process, free_port
-from tests.faults import postgres, sessions
-from tests.faults.postgres import Postgres
+from tests.harness import postgres, sessions
+from tests.harness.postgres import Postgres
 
 
 class Server(Postgres):

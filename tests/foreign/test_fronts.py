@@ -23,7 +23,7 @@ from dev.polling import eventually
 from dev.process import Process, free_port
 from tests.fakes import FORM, form, part
 from tests.foreign import fronts
-from tests.stack import Stack, printed
+from tests.harness.stack import Stack, printed
 from tests.tls import Certificate, certificate
 
 pytestmark = pytest.mark.foreign
@@ -68,11 +68,9 @@ def under_a_path(request: pytest.FixtureRequest, ferry: Stack, own: Certificate,
 
 def _served(start: Start, folder: Path, ferry: int, own: Certificate, **more: bool) -> Iterator[str]:
     port = free_port()
-    process = start(folder / "front", port, ferry, own, **more)
-    try:
+    with start(folder / "front", port, ferry, own, **more) as process:
+        process.wait_for(port)
         yield f"https://127.0.0.1:{port}"
-    finally:
-        process.stop(5)
 
 
 def upload(url: str, own: Certificate, mode: str = "normal", **headers: str) -> requests.Response:
@@ -188,12 +186,9 @@ def test_all_links_are_below_the_path_of_the_proxy(under_a_path: str, own: Certi
 def on_ipv6(ferry: Stack, tmp_path: Path) -> Iterator[int]:
     """The port of a web service that listens on [::1]; `tmp_path / "web.log"` is its log."""
     port = free_port()
-    process = parts.web(ferry.env | {"HOST": "::1", "PORT": str(port)}, tmp_path / "web.log")
-    try:
+    with parts.web(ferry.env | {"HOST": "::1", "PORT": str(port)}, tmp_path / "web.log") as process:
         process.wait_for(port, host="::1")
         yield port
-    finally:
-        process.stop()
 
 
 def test_clients_haproxy_and_ferry_speak_ipv6(on_ipv6: int, own: Certificate, tmp_path: Path) -> None:

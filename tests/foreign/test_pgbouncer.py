@@ -15,11 +15,12 @@ import requests
 from dev import parts
 from dev.polling import wait_until
 from dev.process import free_port
-from tests.faults import checker, inspection, postgres
+from tests.faults import checker, inspection
 from tests.faults.client import MODES
 from tests.faults.cluster import Cluster
 from tests.faults.cluster_pool import repair
 from tests.foreign.pgbouncer import PgBouncer
+from tests.harness import postgres
 
 pytestmark = pytest.mark.foreign
 

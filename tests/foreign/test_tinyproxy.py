@@ -10,7 +10,7 @@ import pytest
 
 from dev.process import free_port
 from tests.foreign import tinyproxy
-from tests.stack import MODES, Stack
+from tests.harness.stack import MODES, Stack
 
 pytestmark = pytest.mark.foreign
 
@@ -21,12 +21,11 @@ SMALL, LARGE = 1000, 9 << 20
 def proxied(tmp_path: Path) -> Iterator[Stack]:
     """Ferry behind a proxy; `tmp_path / "proxy"` has its log."""
     port = free_port()
-    process = tinyproxy.start(tmp_path / "proxy", port)
-    try:
-        with Stack(tmp_path / "ferry", {"http_proxy": f"http://127.0.0.1:{port}", "no_proxy": ""}) as stack:
+    settings = {"http_proxy": f"http://127.0.0.1:{port}", "no_proxy": ""}
+    with tinyproxy.start(tmp_path / "proxy", port) as proxy:
+        proxy.wait_for(port)
+        with Stack(tmp_path / "ferry", settings) as stack:
             yield stack
-    finally:
-        process.stop(5)
 
 
 @pytest.mark.parametrize("mode", MODES)

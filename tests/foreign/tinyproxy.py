@@ -22,9 +22,7 @@ def start(folder: Path, port: int) -> Process:
     folder.mkdir(parents=True, exist_ok=True)
     conf = folder / "tinyproxy.conf"
     conf.write_text(_CONF.format(port=port, folder=folder))
-    process = Process("tinyproxy", [require("tinyproxy"), "-d", "-c", str(conf)], log=folder / "tinyproxy.log")
-    process.wait_for(port)
-    return process
+    return Process("tinyproxy", [require("tinyproxy"), "-d", "-c", str(conf)], log=folder / "tinyproxy.log")
 
 
 def requests_seen(folder: Path) -> list[str]:

@@ -37,12 +37,9 @@ def env(settings: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def port(env: dict[str, str], tmp_path: Path) -> Iterator[int]:
-    web = parts.web(env, tmp_path / "web.log")
-    try:
+    with parts.web(env, tmp_path / "web.log") as web:
         web.wait_for(int(env["PORT"]))
         yield int(env["PORT"])
-    finally:
-        web.kill()
 
 
 def start_upload(port: int, token: str) -> socket.socket:

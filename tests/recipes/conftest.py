@@ -10,8 +10,8 @@ import requests
 
 from app import create_app
 from auth import api_keys
+from tests.harness.stack import Stack
 from tests.recipes.expected import PHOTO
-from tests.stack import Stack
 
 
 class Ferry(Stack):

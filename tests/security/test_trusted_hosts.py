@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from config import Config
 from dev import parts
-from dev.process import Process, free_port
+from dev.process import free_port
 from security.trusted_hosts import is_trusted, trusted_names
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
@@ -130,12 +130,9 @@ class TestGunicorn:
     def url(self, request: pytest.FixtureRequest, settings: dict[str, str], tmp_path: Path) -> Iterator[str]:
         port = free_port()
         env = settings | {"PORT": str(port), "WEB_WORKERS": "1", "LOG_FORMAT": "text", "FORWARDED_HOPS": request.param}
-        web: Process = parts.web(env, tmp_path / "web.log")
-        try:
+        with parts.web(env, tmp_path / "web.log") as web:
             web.wait_for(port)
             yield f"http://127.0.0.1:{port}"
-        finally:
-            web.stop()
 
     @pytest.mark.parametrize("url", ["0"], indirect=True)
     def test_it_trusts_no_header_by_default(self, url: str, tmp_path: Path) -> None:

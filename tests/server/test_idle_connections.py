@@ -29,12 +29,9 @@ def web(settings: dict[str, str], tmp_path: Path) -> Iterator[tuple[Process, int
     """A web process with two threads, and its port."""
     port = free_port()
     env = settings | {"PORT": str(port), "WEB_WORKERS": "1", "WEB_THREADS": "2", "SHUTDOWN_TIMEOUT": "30"}
-    process = parts.web(env, tmp_path / "web.log")
-    try:
+    with parts.web(env, tmp_path / "web.log") as process:
         process.wait_for(port)
         yield process, port
-    finally:
-        process.kill()
 
 
 def test_idle_connections_occupy_no_thread_and_delay_no_shutdown(web: tuple[Process, int]) -> None:

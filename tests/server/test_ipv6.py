@@ -26,12 +26,9 @@ def web(request: pytest.FixtureRequest, settings: dict[str, str], tmp_path: Path
     """The port of a service that listens on the HOST of the test's parameter."""
     port, host = free_port(), request.param
     env = settings | {"PORT": str(port), "HOST": host, "WEB_WORKERS": "1", "MAX_TRANSFERS_PER_CLIENT": "1"}
-    process = parts.web(env, tmp_path / "web.log")
-    try:
+    with parts.web(env, tmp_path / "web.log") as process:
         process.wait_for(port, host=host)
         yield port
-    finally:
-        process.stop()
 
 
 def upload(port: int, host: str, source: str | None = None) -> int:
@@ -69,12 +66,9 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
     (tmp_path / parts.BUCKET).mkdir()
     argv = [str(parts.BIN / "rclone"), "--config", "", "serve", "s3", "--addr", f"[::1]:{port}", str(tmp_path)]
     env = {"RCLONE_AUTH_KEY": f'"{parts.ACCESS_KEY},{parts.SECRET_KEY}"'}
-    process = Process("s3", argv, env, tmp_path / "s3.log")
-    try:
+    with Process("s3", argv, env, tmp_path / "s3.log") as process:
         process.wait_for(port, host="::1")
         yield f"http://[::1]:{port}"
-    finally:
-        process.stop(5)
 
 
 def test_the_storage_may_have_an_ipv6_address(endpoint: str) -> None:

@@ -16,7 +16,8 @@ import requests
 from dev import parts
 from dev.polling import eventually
 from dev.process import Process, free_port
-from tests.stack import MODES, Stack, children, printed
+from tests.harness.sessions import children
+from tests.harness.stack import MODES, Stack, printed
 
 
 class TestStop:
@@ -87,12 +88,9 @@ def test_a_stop_signal_reaches_a_process_that_was_just_forked(tmp_path: Path) ->
     env = parts.environment(tmp_path, parts.Ports(1, 2, 3, free_port())) | {"WEB_WORKERS": "1"}
     parts.upgrade(env)
     argv = [str(parts.BIN / "gunicorn"), "-c", str(settings), "app:create_app()"]
-    service = Process("web", argv, env, tmp_path / "log")
-    try:
+    with Process("web", argv, env, tmp_path / "log") as service:
         assert eventually(lambda: printed(service).count("Booting worker") == 2)
         assert (tmp_path / "first").read_text() not in map(str, children(service.pid))
-    finally:
-        service.kill()
 
 
 def test_a_stopped_storage_loses_no_file_and_completes_none(own_stack: Stack) -> None:

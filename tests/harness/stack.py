@@ -1,10 +1,10 @@
-"""The real stack for tests: gunicorn, a Celery worker, valkey and rclone as processes on free ports."""
+"""Ferry and all its parts as processes on free ports: gunicorn, a Celery worker, valkey and rclone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -23,7 +23,10 @@ SETTINGS = {"LEASE_DURATION": "3", "WEB_THREADS": "8", "MAX_TRANSFERS_PER_CLIENT
 
 
 class Stack:
-    """All parts, started by `with`. `s3`, `redis`, `files`, `web` and `worker` may be stopped and started again."""
+    """All parts, started by `with`. Each may be stopped and started again. `running`: the running ones, by name."""
+
+    backends: tuple[str, ...] = ("s3", "redis", "files")
+    services: tuple[str, ...] = ("worker", "web")
 
     def __init__(self, data: Path, overrides: Mapping[str, str] | None = None) -> None:
         self.data = data
@@ -32,12 +35,12 @@ class Stack:
         self.url = f"http://127.0.0.1:{self.ports.web}"
         self.running: dict[str, Process] = {}
 
-    def __enter__(self) -> Stack:
+    def __enter__(self) -> Self:
         try:
-            for name in ("s3", "redis", "files"):
+            for name in self.backends:
                 self.start(name)
             parts.upgrade(self.env)
-            for name in ("worker", "web"):
+            for name in self.services:
                 self.start(name)
         except BaseException:
             self.__exit__()
@@ -45,23 +48,29 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        while self.running:
-            self.running.popitem()[1].kill()
+        for name in (*reversed(self.services), *reversed(self.backends)):
+            if name in self.running:
+                self.kill(name)
 
     def start(self, name: str) -> None:
         """Start one part and return when it serves."""
-        if name in ("s3", "redis", "files"):
-            port = getattr(self.ports, name)
-            self.running[name] = getattr(parts, name)(self.data, port)
+        self.running[name] = self.launch(name)
+        if port := getattr(self.ports, name, None):
             self.running[name].wait_for(port)
-        else:
-            self.running[name] = getattr(parts, name)(self.env, self.log(name))
-            if name == "web":
-                self.running[name].wait_for(self.ports.web)
+
+    def launch(self, name: str) -> Process:
+        """Start the process of one part."""
+        if name in self.services:
+            return getattr(parts, name)(self.env, self.log(name))  # type: ignore[no-any-return]
+        return getattr(parts, name)(self.data, getattr(self.ports, name))  # type: ignore[no-any-return]
 
     def stop(self, name: str) -> int:
         """SIGTERM one part and return its exit code."""
         return self.running.pop(name).stop(20)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one part with its children."""
+        self.running.pop(name).kill()
 
     def log(self, name: str) -> Path:
         return self.data / "log" / f"{name}.log"
@@ -89,11 +98,6 @@ class Stack:
     def spooled(self) -> list[str]:
         folder = self.data / "spool"
         return [path.name for path in folder.iterdir() if path.name[0] != "."] if folder.exists() else []
-
-
-def children(pid: int) -> list[int]:
-    """The child processes of a process."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def printed(process: Process) -> str:

@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 
 from dev.process import Process
-from tests.faults import programs
 
 # With `fsync` off a killed server still comes back; only a power cut would not be survived.
 _SETTINGS = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "150", "unix_socket_directories": ""}
@@ -34,9 +33,8 @@ class Postgres:
         argv = [str(bin_folder() / "postgres"), "-D", str(self._folder / "db"), "-h", "127.0.0.1", "-p", str(port)]
         argv += [item for name, value in _SETTINGS.items() for item in ("-c", f"{name}={value}")]
         (self._folder / "db" / "postmaster.pid").unlink(missing_ok=True)
-        begin = programs.size(log)
         process = Process("database", [*unprivileged(), *argv], log=log)
-        programs.wait_for_words(process, log, begin, b"is ready to accept")
+        process.wait_for_log(b"is ready to accept")
         return process
 
     def remove(self) -> None:
