@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection
 from storage.s3.responses import MAX_BODY, Response, ResponseParser
 
 CONNECT_SECONDS, SILENCE_SECONDS = 5.0, 30.0
-_SLICE, _SMALL_BODY = 256 << 10, 16 << 10
+_SMALL_BODY = 16 << 10
 _POLL_SECONDS = 0.5
 _READ = 64 << 10
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -143,8 +143,8 @@ class Connection:
 
     def _send(self, rest: memoryview) -> None:
         """Send to the end, or until the peer rejects the request or closes. Raises TimeoutError."""
-        # The timeout of a blocking send bounds the whole slice.
-        size = _SLICE if self._polls else _SMALL_BODY
+        # One call sends what fits into the buffer. A blocking one gets little: its timeout bounds the whole call.
+        size = len(rest) if self._polls else _SMALL_BODY
         try:
             while rest and not self._truncated:
                 rest = rest[_send_some(self._sock, rest[:size]) :]
