@@ -16,26 +16,27 @@ import enum
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Literal, overload
 
 import uuid_utils
 from pybase64 import b64encode_as_string
 
 import config
+from auth.authenticator import Principal
 from content.filenames import safe_name
 from content.hashing import Hashing
-from content.policy import safe_headers
+from content.policy import check_allowed
 from database.engine import UNAVAILABLE, ping, was_rolled_back
-from lifecycle import attempts, deletion, queries, transitions
-from lifecycle.leases import Lease
+from lifecycle import attempts, deletion, idempotency, queries, transitions
+from lifecycle.storing import checked, hashed, store_object
+from lifecycle.upload_source import Accept, UploadSource
 from logs import for_file
-from models import File, UploadStatus
+from models import FileRow, NewFile, UploadStatus
 from problems import AttemptsExhausted, LeaseLost, Problem, is_invalid_request
 from quotas import storage_quota
 from services import current_services
-from storage import Stat
 
 log = logging.getLogger("ferry.file")
 
@@ -74,30 +75,61 @@ def new_file(
     detected_type: str | None = None,
     owner: str | None = None,
     expires_in: float | None = None,
-) -> File:
+) -> NewFile:
     """A new file with its own id and key, which expires in `expires_in` seconds. Writes no row.
 
     The key is made of the row alone and is the same for every attempt: no two files share one, and a repeated upload
     overwrites only its own object. The id comes first, so that `list_objects(prefix + id)` finds the object.
-    Times are by this host's clock until `transitions.insert` replaces them with the database's.
     """
-    now = datetime.now(UTC)
     id = str(uuid_utils.uuid7())
-    return File(
+    return NewFile(
         id=id,
         name=name,
-        key=f"{current_services().storage.prefix}{id}--{rename_file(name, now)}",
+        key=f"{current_services().storage.prefix}{id}--{rename_file(name, datetime.now(UTC))}",
         content_type=content_type,
         detected_type=detected_type,
         owner=owner,
-        reserved=0,
-        expires_at=expires_in and now.timestamp() + expires_in,
+        ttl=expires_in,
         mode=mode,
-        created_at=now.timestamp(),
     )
 
 
-def receive(row: File, stream: Iterator[bytes], max_bytes: int | None = None, client: str = "") -> None:
+def ingest(
+    source: UploadSource,
+    principal: Principal,
+    mode: Mode,
+    accept: Accept,
+    *,
+    ttl: float | None = None,
+    idempotency_key: str | None = None,
+) -> tuple[FileRow, bool]:
+    """Accept the file of `source`: every upload protocol ends here. The caller holds the client's upload slot.
+
+    Returns its row, and whether it is that of an earlier request with the same `idempotency_key`. `ttl`: seconds to the
+    file's expiry. Raises a Problem, and leaves nothing, if the file is not allowed, does not fit its owner's quota, or
+    the stream raises it.
+    """
+    settings = config.current()
+    check_allowed(source.detected_type, source.content_type, settings.allowed_types, settings.denied_types)
+    new = new_file(
+        source.name, source.content_type, mode,
+        detected_type=source.detected_type, owner=principal.owner, expires_in=ttl,
+    )  # fmt: skip
+    with idempotency.idempotent(idempotency_key, new) as existing:
+        if existing is not None:
+            return idempotency.require_same_request(existing, new, source.stream), True
+        check_quota(principal, source.min_bytes)
+        return accept(new, source, principal.name), False
+
+
+def check_quota(principal: Principal, min_bytes: int) -> None:
+    """Raise QuotaExceeded if a file of `min_bytes` or more exceeds the quota. Reserves nothing yet."""
+    key = principal.key
+    if key and key.quota_bytes is not None and (quota := storage_quota.unreserved_allowance(key.owner)):
+        quota.check(min_bytes)
+
+
+def receive(new: NewFile, stream: Iterator[bytes], max_bytes: int | None = None, client: str = "") -> FileRow:
     """Write all bytes of a new file to the spool and commit its row as PENDING: after that it can't be lost.
 
     `client`: whose share of the spool the upload takes while it is received. If the database does not answer, its error
@@ -105,34 +137,27 @@ def receive(row: File, stream: Iterator[bytes], max_bytes: int | None = None, cl
     If the INSERT fails, the spooled bytes are deleted, unless its answer was lost: the database may have committed the
     row. Then the bytes stay, and the sweep deletes them if there is no row.
     """
-    quota = None
-    if row.owner is None:
+    quota, spool = None, current_services().spool
+    if new.owner is None:
         ping()
     else:
-        quota = storage_quota.unreserved_allowance(row.owner)
+        quota = storage_quota.unreserved_allowance(new.owner)
     with Hashing() as hashing:
-        current_services().spool.write(row.id, _hashed(stream, hashing, quota), max_bytes, client)
-    row.size, row.sha256, row.spool = hashing.size, hashing.sha256, current_services().spool.identity
-    row.reserved = hashing.size
+        spool.write(new.id, hashed(stream, hashing, quota), max_bytes, client)
+    size, sha256 = hashing.size, hashing.sha256
+    new = replace(new, size=size, sha256=sha256, spool=spool.identity, reserved=size)
     try:
-        transitions.insert(row, current_services().leases.seconds)
+        row = transitions.insert(new, current_services().leases.seconds)
     except UNAVAILABLE as error:
         if was_rolled_back(error):
-            current_services().spool.delete(row.id)
+            spool.delete(new.id)
         raise
     except BaseException:
-        if queries.get(row.id) is None:
-            current_services().spool.delete(row.id)
+        if queries.get(new.id) is None:
+            spool.delete(new.id)
         raise
-    log.info("upload.accepted: %d bytes", row.size, extra=for_file(row.id))
-
-
-def _hashed(stream: Iterator[bytes], hashing: Hashing, quota: storage_quota.QuotaAllowance | None) -> Iterator[bytes]:
-    for chunk in stream:
-        hashing.update(chunk)
-        if quota:
-            quota.check(hashing.size)
-        yield chunk
+    log.info("upload.accepted: %d bytes", size, extra=for_file(row.id))
+    return row
 
 
 def upload_file(id: str) -> None:
@@ -143,7 +168,7 @@ def upload_file(id: str) -> None:
     upload_file_from_stream(id, lambda row: process_file_to_stream(row.id))
 
 
-def upload_file_from_stream(id: str, open_stream: Callable[[File], Iterator[bytes]]) -> Outcome:
+def upload_file_from_stream(id: str, open_stream: Callable[[FileRow], Iterator[bytes]]) -> Outcome:
     """Claim a file and store the bytes of `open_stream(row)`.
 
     A Problem that ends the attempt is recorded in the row and logged, not raised. Any other exception is recorded,
@@ -153,27 +178,28 @@ def upload_file_from_stream(id: str, open_stream: Callable[[File], Iterator[byte
     if row and attempts.is_exhausted(row.mode, row.attempts_made, config.current().max_attempts):
         # A redelivered task must not get more attempts than the sweep allows. Changes only an abandoned file.
         transitions.fail_abandoned(row, AttemptsExhausted.slug())
-    if row is None or not transitions.claim(row, current_services().leases.seconds):
+    claimed = row and transitions.claim(row, current_services().leases.seconds)
+    if not claimed:
         log.info("attempt.skipped", extra=for_file(id))
         is_held = row is not None and row.upload_status == UploadStatus.PROCESSING
         return Outcome.HELD_ELSEWHERE if is_held else Outcome.ENDED
     with suppress(Problem):
-        store(row, open_stream(row))
+        store(claimed, open_stream(claimed))
     return Outcome.ENDED
 
 
-def insert_claimed(row: File, max_bytes: int | None) -> None:
+def insert_claimed(new: NewFile, max_bytes: int | None) -> FileRow:
     """Commit the row of a new file as PROCESSING, claimed by the caller, before its bytes are read.
 
     Reserves `max_bytes` of the owner's quota; if they are unknown, a first step. Raises QuotaExceeded.
     """
     step = min(storage_quota.RESERVATION_STEP, config.current().max_file_size)
-    row.reserved = step if max_bytes is None else max_bytes
-    transitions.insert(row, current_services().leases.seconds, status=UploadStatus.PROCESSING)
+    new = replace(new, reserved=step if max_bytes is None else max_bytes)
+    return transitions.insert(new, current_services().leases.seconds, status=UploadStatus.PROCESSING)
 
 
-def store(row: File, stream: Iterator[bytes], max_bytes: int | None = None) -> None:
-    """Store `stream` as the bytes of `row`, which the caller has claimed, and end the attempt.
+def store(row: FileRow, stream: Iterator[bytes], max_bytes: int | None = None) -> FileRow:
+    """Store `stream` as the bytes of `row`, which the caller has claimed, end the attempt, and return the new row.
 
     The row becomes COMPLETE only after the storage has confirmed the object. An exception is raised again after the row
     records it; the file of an invalid request is deleted instead.
@@ -182,12 +208,21 @@ def store(row: File, stream: Iterator[bytes], max_bytes: int | None = None) -> N
     """
     limit = config.current().max_file_size if max_bytes is None else max_bytes
     limit = limit if row.size is None else row.size
+
+    def reserve_more(size: int) -> None:
+        nonlocal row
+        reserved = transitions.reserve_bytes(row, size)
+        if reserved is None:
+            raise LeaseLost
+        row = reserved
+
+    quota = _allowance(row, reserve_more)
     try:
         with current_services().leases.renewing(row) as lease:
             with Hashing() as hashing:
-                stored = _send(row, _checked(stream, lease, _reservation(row)), limit, hashing, lease)
+                stored = store_object(row, checked(stream, lease, quota), limit, hashing, lease)
             lease.check()
-            attempts.complete(row, hashing.size, hashing.sha256, stored.version)
+            return attempts.complete(row, hashing.size, hashing.sha256, stored.version)
     except LeaseLost as error:
         raise attempts.lease_lost_error(row) from error
     except Exception as error:
@@ -198,47 +233,8 @@ def store(row: File, stream: Iterator[bytes], max_bytes: int | None = None) -> N
         raise
 
 
-def _send(row: File, stream: Iterator[bytes], max_bytes: int, hashing: Hashing, lease: Lease) -> Stat:
-    """Store the stream part by part; verify size and digest, if the row has them, before the last part is sent."""
-    content_type, disposition = safe_headers(row.name, row.detected_type)
-    with current_services().storage.upload(
-        row.key,
-        content_type=content_type,
-        disposition=disposition,
-        max_bytes=max_bytes,
-        attempt=0 if row.mode == "normal" else row.attempt,
-    ) as upload:
-        lease.upload = upload
-        for part in upload.split(stream):
-            try:
-                part.retain()
-                hashing.update(part.body, part.release)
-                if part.last:
-                    hashing.verify(row.size, row.sha256)
-            except BaseException:
-                part.release()
-                raise
-            upload.write(part)
-        return upload.complete()
-
-
-def _checked(stream: Iterator[bytes], lease: Lease, quota: storage_quota.QuotaAllowance | None) -> Iterator[bytes]:
-    """The stream, until the lease is lost or the quota exhausted."""
-    for chunk in stream:
-        lease.check()
-        lease.received += len(chunk)
-        if quota:
-            quota.check(lease.received)
-        yield chunk
-
-
-def _reservation(row: File) -> storage_quota.QuotaAllowance | None:
-    """The quota reservation of an upload of unknown size."""
+def _allowance(row: FileRow, reserve_more: Callable[[int], None]) -> storage_quota.QuotaAllowance | None:
+    """The quota that an upload of unknown size may still take."""
     if row.owner is None or row.size is not None:
         return None
-    return storage_quota.QuotaAllowance(row.owner, row.reserved, partial(_reserve_bytes, row))
-
-
-def _reserve_bytes(row: File, size: int) -> None:
-    if not transitions.reserve_bytes(row, size):
-        raise LeaseLost
+    return storage_quota.QuotaAllowance(row.owner, row.reserved, reserve_more)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Double, Enum, Index, Row, String, Table, and_, bindparam, or_
+from sqlalchemy import BigInteger, Double, Enum, Index, String, Table, and_, bindparam, or_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database import engine
@@ -32,9 +33,9 @@ class UploadStatus(enum.StrEnum):
 
 
 class File(Base):
-    """One upload. Sizes are bytes, times are seconds since the epoch.
+    """The model of a file, for migrations, `flask shell` and tools. Sizes are bytes, times seconds since the epoch.
 
-    An instance is a plain value read from a row: it is never added to a session, and only a transition changes it.
+    Ferry itself passes around a `FileRow`, and changes rows by transitions only.
     """
 
     __tablename__ = "files"
@@ -81,12 +82,39 @@ class File(Base):
     created_at: Mapped[float] = mapped_column(Double)
     updated_at: Mapped[float] = mapped_column(Double)
 
-    @classmethod
-    def from_row(cls, row: Row[Any]) -> File:
-        """The value of a row of FILES. Loading through the ORM costs about half as much again as the query."""
-        file = cast(File, cls.__mapper__.class_manager.new_instance())
-        vars(file).update(zip(_COLUMNS, row, strict=True))
-        return file
+
+FILES = cast(Table, File.__table__)
+
+
+class FileRow(NamedTuple):
+    """One row of FILES, as it was read: an immutable value with the columns of `File`, in their order."""
+
+    id: str
+    name: str
+    key: str
+    url: str | None
+    upload_status: UploadStatus
+    mode: str
+    size: int | None
+    content_type: str
+    detected_type: str | None
+    owner: str | None
+    reserved: int
+    sha256: str | None
+    received_bytes: int
+    stored_bytes: int
+    version_id: str | None
+    error: str | None
+    error_detail: str | None
+    attempt: int
+    attempts_before: int
+    spool: str | None
+    lease_until: float | None
+    due_at: float | None
+    expires_at: float | None
+    deleted_at: float | None
+    created_at: float
+    updated_at: float
 
     @property
     def attempts_made(self) -> int:
@@ -94,8 +122,24 @@ class File(Base):
         return self.attempt - self.attempts_before
 
 
-FILES = cast(Table, File.__table__)
-_COLUMNS = tuple(FILES.c.keys())
+@dataclass(frozen=True, kw_only=True)
+class NewFile:
+    """A file that has no row yet."""
+
+    id: str
+    name: str
+    key: str
+    mode: str
+    content_type: str
+    detected_type: str | None = None
+    owner: str | None = None
+    ttl: float | None = None
+    """Seconds from the insertion of the row to the file's expiry."""
+    size: int | None = None
+    sha256: str | None = None
+    spool: str | None = None
+    reserved: int = 0
+
 
 NOW = DatabaseTime()
 NOT_DELETED = FILES.c.deleted_at.is_(None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
 
 from flask import Blueprint, Response, g, render_template, request
 
@@ -20,16 +19,13 @@ from api.query_schemas import ListQuery
 from api.responses import file_shape, json_response, negotiate_upload_response, upload_response
 from api.schemas import Deleted, File, FileList, Health, Ids, Readiness, Waiting
 from api.upload_request import min_file_size, parse
-from auth.authenticator import Principal
 from auth.guards import anonymous_allowed, public, requires_scope
 from auth.transfer_slots import upload_slot
-from content.policy import check_allowed
 from database.engine import ping
-from lifecycle import attempts, deletion, idempotency, queries
-from modes import UPLOADS
+from lifecycle import attempts, deletion, queries
+from modes import ACCEPT
 from modes import celery_ as celery_mode
 from problems import BytesGone, DatabaseUnavailable, NotFailed, NotFound, QuotaExceeded, all_problems
-from quotas import storage_quota
 
 routes = Blueprint("ferry", __name__)
 
@@ -98,9 +94,7 @@ def celery_upload(name: str | None = None) -> Response:
 @requires_scope("upload")
 def retry(id: str) -> Response:
     """Retry a file with status ERROR whose bytes are still in the spool."""
-    row = get_file_or_404(id)
-    attempts.retry(row)
-    return upload_response(row, 202)
+    return upload_response(attempts.retry(get_file_or_404(id)), 202)
 
 
 @routes.get("/files")
@@ -182,30 +176,15 @@ def _upload(mode: file.Mode, status: int, name: str | None) -> Response:
     ttl = expires_in(request.args, settings.default_ttl)
     idempotency_key = request.headers.get("Idempotency-Key")
     with upload_slot() as principal:
-        if idempotency_key is None:
-            _check_quota(principal)
-        incoming = replace(parse(request, settings.max_file_size, name), client=principal.name)
-        ttl = expires_in(incoming.options, ttl)
-        idempotency_key = incoming.options.get("idempotency_key", idempotency_key)
-        check_allowed(incoming.detected_type, incoming.content_type, settings.allowed_types, settings.denied_types)
-        row = file.new_file(
-            incoming.name, incoming.content_type, mode,
-            detected_type=incoming.detected_type, owner=principal.owner, expires_in=ttl,
+        if idempotency_key is None:  # A replayed request needs no quota.
+            file.check_quota(principal, min_file_size(request))
+        source = parse(request, settings.max_file_size, name)
+        row, replayed = file.ingest(
+            source, principal, mode, ACCEPT[mode],
+            ttl=expires_in(source.options, ttl),
+            idempotency_key=source.options.get("idempotency_key", idempotency_key),
         )  # fmt: skip
-        with idempotency.idempotent(idempotency_key, row) as existing:
-            if existing is None:
-                if idempotency_key is not None:  # Only now: a replayed request needs no quota.
-                    _check_quota(principal)
-                UPLOADS[mode](row, incoming)
-                return negotiate_upload_response(row, status)
-            replayed = idempotency.require_same_request(existing, row, incoming.stream)
-    response = negotiate_upload_response(replayed, status)
-    response.headers["Idempotency-Replayed"] = "true"
+    response = negotiate_upload_response(row, status)
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
     return response
-
-
-def _check_quota(principal: Principal) -> None:
-    """Raise QuotaExceeded if the announced file exceeds the quota. Nothing is reserved yet."""
-    api_key = principal.key
-    if api_key and api_key.quota_bytes is not None and (quota := storage_quota.unreserved_allowance(api_key.owner)):
-        quota.check(min_file_size(request))

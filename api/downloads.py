@@ -29,7 +29,7 @@ from auth.transfer_slots import download_slot
 from content.policy import safe_headers
 from lifecycle import queries
 from logs import rfc3339
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from problems import InvalidParameter, NotFound, NotReady, PreconditionFailed, RangeNotSatisfiable
 from services import current_services
 
@@ -108,7 +108,7 @@ def archive() -> Response:
         return streaming_response(rechunk(enforce_length(body, length)), 200, headers, cleanup)
 
 
-def _content_response(row: File, byte_range: tuple[int, int] | None, validators: dict[str, str]) -> Response:
+def _content_response(row: FileRow, byte_range: tuple[int, int] | None, validators: dict[str, str]) -> Response:
     """A file, or `byte_range` of it. HEAD makes no storage request: the row has every header."""
     size = row.size or 0
     first, end = byte_range or (0, size)
@@ -124,14 +124,14 @@ def _content_response(row: File, byte_range: tuple[int, int] | None, validators:
         return streaming_response(body, 206 if byte_range else 200, headers, cleanup)
 
 
-def _presigned_url(row: File, ttl: int) -> str:
+def _presigned_url(row: FileRow, ttl: int) -> str:
     """A presigned URL, after a check that the object exists: a storage signs any key. Raises ObjectMissing."""
     require_object(row)
     content_type, disposition = safe_headers(row.name, row.detected_type)
     return current_services().storage.presigned_url(row.key, ttl, content_type=content_type, disposition=disposition)
 
 
-def _require_complete(rows: Sequence[File]) -> Sequence[File]:
+def _require_complete(rows: Sequence[FileRow]) -> Sequence[FileRow]:
     """The files, if all are COMPLETE. Raises NotReady."""
     incomplete = [row for row in rows if row.upload_status != UploadStatus.COMPLETE]
     if incomplete:
@@ -142,7 +142,7 @@ def _require_complete(rows: Sequence[File]) -> Sequence[File]:
     return rows
 
 
-def _requested_files() -> Sequence[File]:
+def _requested_files() -> Sequence[FileRow]:
     """The files selected by `ids` or `prefix`. Raises InvalidParameter, NotFound."""
     query = parse_query(request.args, ArchiveQuery)
     if (query.ids is None) == (query.prefix is None):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from lifecycle.changes import Subscription, has_ended
-from models import File
+from models import FileRow
 
 KEEPALIVE = ":\n\n"
 """A comment line. Sent periodically: only a write detects that the client has disconnected."""
@@ -27,7 +27,7 @@ def format_event(tag: str, text: str) -> str:
 
 def event_stream(
     subscription: Subscription,
-    render: Callable[[File], tuple[str, str]],
+    render: Callable[[FileRow], tuple[str, str]],
     last_event_id: str | None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[str]:
@@ -51,6 +51,6 @@ def event_stream(
         last = tag
 
 
-def _is_new(render: Callable[[File], tuple[str, str]], last: str | None, row: File | None) -> bool:
+def _is_new(render: Callable[[FileRow], tuple[str, str]], last: str | None, row: FileRow | None) -> bool:
     """Whether the state differs from `last`, is final, or the file is gone."""
     return row is None or has_ended(row) or render(row)[1] != last

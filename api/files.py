@@ -24,7 +24,7 @@ from api.responses import etagged, file_shape, json_response, prefers_html
 from api.schemas import Event, Ids, Statuses
 from auth.guards import requires_scope
 from lifecycle.changes import has_ended
-from models import File
+from models import FileRow
 from problems import NotFound, PreconditionFailed, TooManyWatchers
 from server.sockets import is_disconnected
 from services import current_services
@@ -57,7 +57,7 @@ def status(id: str) -> Response:
     return response
 
 
-def _file_response(row: File) -> Response:
+def _file_response(row: FileRow) -> Response:
     """The file as JSON with its ETag, or 304. Raises PreconditionFailed."""
     text, tag = etagged(row)
     if request.if_match and not request.if_match.contains(tag):
@@ -110,7 +110,7 @@ def statuses() -> Response:
     return json_response(Statuses(found, [id for id in ids if id not in rows]))
 
 
-def has_changed(row: File | None, tag: str, before: File, known: ETags) -> bool:
+def has_changed(row: FileRow | None, tag: str, before: FileRow, known: ETags) -> bool:
     """Whether to end a long poll: the file has ended or is gone, or its state is new to the client.
 
     New means an ETag that is not in `known` (If-None-Match); if that is empty, another status than `before` has.
@@ -120,15 +120,15 @@ def has_changed(row: File | None, tag: str, before: File, known: ETags) -> bool:
     return not known.contains_weak(tag) if known else row.upload_status != before.upload_status
 
 
-def _long_poll(before: File, seconds: int) -> File:
+def _long_poll(before: FileRow, seconds: int) -> FileRow:
     """Wait for a change, at most `seconds`; not at all if all places for waiting requests are taken."""
 
-    def done(row: File | None) -> bool:
+    def done(row: FileRow | None) -> bool:
         return has_changed(row, etagged(row)[1] if row else "", before, request.if_none_match)
 
     if done(before):
         return before
-    row: File | None = before
+    row: FileRow | None = before
     with (
         suppress(TooManyWatchers),
         current_services().changes.subscription(before, g.principal.name, _disconnect_check()) as subscription,

@@ -10,7 +10,7 @@ from auth.transfer_slots import download_slot
 from database.engine import UNAVAILABLE
 from lifecycle import transitions
 from logs import for_file
-from models import File
+from models import FileRow
 from services import current_services
 from storage import Storage, Stream
 from storage.base import ObjectMissing, StorageMissing
@@ -18,7 +18,7 @@ from storage.base import ObjectMissing, StorageMissing
 log = logging.getLogger("ferry.downloads")
 
 
-def open_object(storage: Storage, row: File, byte_range: tuple[int, int] | None = None) -> Stream:
+def open_object(storage: Storage, row: FileRow, byte_range: tuple[int, int] | None = None) -> Stream:
     """Open the object of a file, or the bytes [first, end) of `byte_range`. Raises ObjectMissing, StorageError."""
     first, end = byte_range or (0, None)
     try:
@@ -28,7 +28,7 @@ def open_object(storage: Storage, row: File, byte_range: tuple[int, int] | None 
         raise ObjectMissing(ids=[row.id]) from error
 
 
-def require_object(row: File) -> None:
+def require_object(row: FileRow) -> None:
     """Check that the storage has the object of a file. Raises ObjectMissing, StorageError, TooManyDownloads.
 
     Takes a download slot: a storage that does not respond blocks the request for as long as a download.
@@ -42,7 +42,7 @@ def require_object(row: File) -> None:
     _record(row, None)
 
 
-def recheck_missing(rows: Sequence[File]) -> None:
+def recheck_missing(rows: Sequence[FileRow]) -> None:
     """Check again the objects that were missing before. Raises ObjectMissing with their ids (`ids`)."""
     missing = []
     for row in rows:
@@ -55,7 +55,7 @@ def recheck_missing(rows: Sequence[File]) -> None:
         raise ObjectMissing(ids=missing)
 
 
-def _record(row: File, reason: str | None) -> None:
+def _record(row: FileRow, reason: str | None) -> None:
     """Set the row's `error`. The response does not depend on it, so an unavailable database is ignored."""
     if row.error == reason:
         return

@@ -9,7 +9,7 @@ from flask import Flask, Response, make_response, render_template
 from content.policy import INLINE_TYPES
 from lifecycle.changes import has_ended
 from logs import rfc3339
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from problems import IncompleteBody, Problem, all_problems
 
 _STATUS_TEXTS = {
@@ -22,7 +22,7 @@ _REASONS: dict[str, type[Problem]] = {IncompleteBody().reason: IncompleteBody}
 """Problems whose `reason` in a row's `error` differs from their slug."""
 
 
-def file_page(row: File) -> Response:
+def file_page(row: FileRow) -> Response:
     """The page of one file, never cached. Without JavaScript it reloads until the file has ended."""
     response = make_response(
         render_template(
@@ -40,7 +40,7 @@ def file_page(row: File) -> Response:
     return response
 
 
-def status_text(row: File) -> str:
+def status_text(row: FileRow) -> str:
     """The status of a file as a sentence, with its progress."""
     text = _STATUS_TEXTS[row.upload_status]
     if row.upload_status == UploadStatus.PENDING and row.error:

@@ -16,7 +16,7 @@ from api import schemas
 from content.redaction import redact_tokens
 from database.engine import UNAVAILABLE, describe
 from logs import truncate
-from models import File
+from models import FileRow
 from problems import (
     BadRequest,
     DatabaseUnavailable,
@@ -36,12 +36,12 @@ _BY_STATUS: dict[int, type[Problem]] = {
 }
 
 
-def file_shape(row: File) -> schemas.File:
+def file_shape(row: FileRow) -> schemas.File:
     """A file as every endpoint shows it."""
     return schemas.File.from_row(row, request.script_root)
 
 
-def etagged(row: File) -> tuple[str, str]:
+def etagged(row: FileRow) -> tuple[str, str]:
     """A file as one line of JSON, and its ETag: a digest of that line."""
     line = _encode(file_shape(row))
     return line.decode(), hashlib.sha256(line).hexdigest()[:32]
@@ -72,7 +72,7 @@ def prefers_html() -> bool:
     return request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html"
 
 
-def negotiate_upload_response(row: File, status: int) -> Response:
+def negotiate_upload_response(row: FileRow, status: int) -> Response:
     """The response to an upload: the file as JSON, or for a browser's form 303 to the file's page.
 
     After the redirect a reload of the page does not send the form again. `status`: as in upload_response.
@@ -84,7 +84,7 @@ def negotiate_upload_response(row: File, status: int) -> Response:
     return response
 
 
-def upload_response(row: File, status: int) -> Response:
+def upload_response(row: FileRow, status: int) -> Response:
     """The response to an upload as JSON. `status` is 201 for a stored file, 202 for an accepted one."""
     shape = file_shape(row)
     return json_response(shape, status, {"Location": shape.links.self})

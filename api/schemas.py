@@ -71,7 +71,7 @@ class File(Struct, frozen=True, kw_only=True):
     links: Annotated[Links, Meta(description="Paths of this file.")]
 
     @classmethod
-    def from_row(cls, row: models.File, root: str) -> File:
+    def from_row(cls, row: models.FileRow, root: str) -> File:
         """The file of a row. `root` is the path that the service is mounted under, without a final slash."""
         path = f"{root}/files/{row.id}"
         return cls(

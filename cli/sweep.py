@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 import config
 import file
 import logs
-from models import File
+from models import FileRow
 from sweep.orphans import sweep_multipart_uploads, sweep_objects, sweep_spool
 from sweep.report import KINDS, Report
 from sweep.rows import sweep_deleted, sweep_failed, sweep_files
@@ -46,7 +46,7 @@ def _sweep_once(dry_run: bool) -> Report:
     return report
 
 
-def _store(row: File) -> None:
+def _store(row: FileRow) -> None:
     """Store the file in this process: the web service and Redis may not be running."""
     file.upload_file(row.id)
 

@@ -17,7 +17,7 @@ from database import engine
 from database.engine import UNAVAILABLE, retry_while_unavailable
 from lifecycle import queries, transitions
 from logs import for_file
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from problems import BytesGone, BytesLost, Deleted, LeaseLost, NotFailed, Problem, ServerStopped
 from services import current_services
 from storage.base import StorageError, StorageMismatch
@@ -35,22 +35,23 @@ _DATABASE_TIMEOUT = 75.0
 fencing token decides."""
 
 
-def complete(row: File, size: int, sha256: str, version: str | None = None) -> None:
-    """End a stored file as COMPLETE. Raises LeaseLost if another attempt has it."""
+def complete(row: FileRow, size: int, sha256: str, version: str | None = None) -> FileRow:
+    """End a stored file as COMPLETE, and return the new row. Raises LeaseLost if another attempt has it."""
     url = current_services().storage.url(row.key)
     completed = retry_while_unavailable(
         lambda: transitions.set_complete(row, url=url, size=size, sha256=sha256, version_id=version), _DATABASE_TIMEOUT
     )
-    if not completed:
+    if completed is None:
         # An earlier try may have succeeded, and its answer been lost.
-        current = queries.get(row.id)
-        if current is None or (current.upload_status, current.attempt) != (UploadStatus.COMPLETE, row.attempt):
+        completed = queries.get(row.id)
+        if completed is None or (completed.upload_status, completed.attempt) != (UploadStatus.COMPLETE, row.attempt):
             raise LeaseLost
     _delete_spooled(row)
     log.info("attempt.complete: %d bytes, attempt %d", size, row.attempt, extra=for_file(row.id))
+    return completed
 
 
-def fail(row: File, error: Exception) -> None:
+def fail(row: FileRow, error: Exception) -> None:
     """End an attempt that raised `error`: back to PENDING if another may follow, ERROR if not."""
     reason, detail, cause = _reason(error)
     settings = config.current()
@@ -75,7 +76,7 @@ def fail(row: File, error: Exception) -> None:
         _abort_multipart_uploads(row)
 
 
-def _update_failed(row: File, reason: str, detail: str | None, delay: float | None) -> bool:
+def _update_failed(row: FileRow, reason: str, detail: str | None, delay: float | None) -> FileRow | None:
     # In normal mode the client waits, and the sweep ends the file as well.
     timeout = 0 if row.mode == "normal" else _DATABASE_TIMEOUT
     if delay is None:
@@ -92,7 +93,7 @@ def _reason(error: Exception) -> tuple[str, str | None, str]:
     return error.reason, detail, f"{error.reason}: {message}" if message else error.reason
 
 
-def lease_lost_error(row: File) -> Problem:
+def lease_lost_error(row: FileRow) -> Problem:
     """Return the error for a lost claim: Deleted if the file was deleted, else LeaseLost."""
     with suppress(*UNAVAILABLE):
         current = queries.get_many([row.id]).get(row.id)
@@ -122,7 +123,7 @@ def retry_delay(
     return jitter * min(base_delay * 2.0 ** min(attempts_made - 1, 30), _MAX_DELAY)
 
 
-def recover_if_stored(row: File) -> bool:
+def recover_if_stored(row: FileRow) -> bool:
     """Complete a file whose object an earlier attempt has stored: it may have crashed before it updated the row.
 
     Compares the spooled bytes with the storage's evidence of the object. If the storage can't answer, returns False:
@@ -135,22 +136,26 @@ def recover_if_stored(row: File) -> bool:
         stat = current_services().storage.matches(row.key, row.size, spool.open(row.id))
     except StorageError:
         return False
-    if not stat or not transitions.claim(row, current_services().leases.seconds):
+    claimed = stat and transitions.claim(row, current_services().leases.seconds)
+    if not stat or not claimed:
         return False
-    complete(row, row.size, row.sha256, stat.version)
+    complete(claimed, row.size, row.sha256, stat.version)
     return True
 
 
 def end_in_flight() -> None:
     """End every attempt of this process: a file of normal mode ends as ERROR, any other is PENDING again, due now."""
-    for row in current_services().leases.revoke_all():
+    revoked = current_services().leases.revoke_all()
+    # Read again: the bytes that they reserve may have grown.
+    rows = queries.get_many([row.id for row in revoked])
+    for row in (rows[row.id] for row in revoked if row.id in rows and rows[row.id].attempt == row.attempt):
         reason = ServerStopped.slug()
         updated = transitions.set_error(row, reason) if row.mode == "normal" else transitions.requeue(row, reason, 0)
         log.warning("attempt.interrupted" if updated else "attempt.already_ended", extra=for_file(row.id))
 
 
-def retry(row: File) -> None:
-    """Retry a file in ERROR by request, with the full number of attempts.
+def retry(row: FileRow) -> FileRow:
+    """Retry a file in ERROR by request, with the full number of attempts, and return the new row.
 
     Raises NotFailed, or BytesGone if its bytes are known to be gone.
     """
@@ -158,11 +163,13 @@ def retry(row: File) -> None:
         raise NotFailed
     if not current_services().spool.may_hold(row.id, row.spool):
         raise BytesGone
-    if not transitions.set_pending(row):
+    retried = transitions.set_pending(row)
+    if retried is None:
         raise NotFailed
+    return retried
 
 
-def _delete_mismatched(row: File) -> None:
+def _delete_mismatched(row: FileRow) -> None:
     """Delete an object with wrong bytes, before the row is in ERROR: until then no other attempt can start.
 
     If that fails, the sweep deletes it.
@@ -172,14 +179,14 @@ def _delete_mismatched(row: File) -> None:
             current_services().storage.delete(row.key)
 
 
-def _abort_multipart_uploads(row: File) -> None:
+def _abort_multipart_uploads(row: FileRow) -> None:
     """Abort the multipart uploads that earlier attempts left for a next one. If that fails, the sweep does."""
     with suppress(StorageError):
         for upload in current_services().storage.multipart_uploads(row.key):
             current_services().storage.abort_multipart_upload(upload)
 
 
-def _delete_spooled(row: File) -> None:
+def _delete_spooled(row: FileRow) -> None:
     """Delete the spooled bytes of a stored file. A failure is only logged: the sweep deletes them."""
     try:
         if row.mode != "normal":

@@ -18,7 +18,7 @@ from flask import Flask
 
 from database.engine import UNAVAILABLE, describe
 from lifecycle import queries
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from problems import TooManyWatchers
 
 log = logging.getLogger("ferry.changes")
@@ -26,7 +26,7 @@ log = logging.getLogger("ferry.changes")
 _POLL_INTERVAL = 0.25
 
 
-def has_ended(row: File) -> bool:
+def has_ended(row: FileRow) -> bool:
     """Return whether the file is COMPLETE or in ERROR, and so will not change by itself."""
     return row.upload_status in (UploadStatus.COMPLETE, UploadStatus.ERROR)
 
@@ -39,7 +39,7 @@ def has_capacity(subscribed: int, own: int, capacity: int) -> bool:
     return subscribed < capacity and own < max(1, capacity // 2)
 
 
-def fingerprint(row: File | None) -> object:
+def fingerprint(row: FileRow | None) -> object:
     """A value that differs between two states of a file. `updated_at` alone is not enough: it has milliseconds."""
     return row and (row.upload_status, row.attempt, row.error, row.received_bytes, row.stored_bytes, row.updated_at)
 
@@ -52,16 +52,16 @@ class Subscription:
 
     def __init__(
         self,
-        row: File,
+        row: FileRow,
         client: str,
         is_disconnected: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.id, self.client, self.is_disconnected, self._clock = row.id, client, is_disconnected, clock
-        self.row: File | None = row
+        self.row: FileRow | None = row
         self._changed = threading.Event()
 
-    def wait_until(self, done: Callable[[File | None], bool], seconds: float) -> File | None:
+    def wait_until(self, done: Callable[[FileRow | None], bool], seconds: float) -> FileRow | None:
         """The file once `done(file)` is true, or its state after `seconds` or when the subscription is closed."""
         deadline = self._clock() + seconds
         while not done(self.row) and not self.closed and (left := deadline - self._clock()) > 0:
@@ -69,7 +69,7 @@ class Subscription:
             self._changed.clear()
         return self.row
 
-    def publish(self, row: File | None) -> None:
+    def publish(self, row: FileRow | None) -> None:
         """Wake the waiting thread if the file has changed."""
         if fingerprint(row) != fingerprint(self.row):
             self.row = row
@@ -96,7 +96,7 @@ class ChangePoller:
         if any(subscription.id == id for subscription in tuple(self._subscriptions)):
             self._woken.set()
 
-    def subscribe(self, row: File, client: str, is_disconnected: Callable[[], bool] = lambda: False) -> Subscription:
+    def subscribe(self, row: FileRow, client: str, is_disconnected: Callable[[], bool] = lambda: False) -> Subscription:
         """Subscribe to a file until `unsubscribe`. Raises TooManyWatchers if there is no capacity left.
 
         `is_disconnected` is called by the polling thread.
@@ -120,7 +120,7 @@ class ChangePoller:
 
     @contextmanager
     def subscription(
-        self, row: File, client: str, is_disconnected: Callable[[], bool] = lambda: False
+        self, row: FileRow, client: str, is_disconnected: Callable[[], bool] = lambda: False
     ) -> Iterator[Subscription]:
         """A subscription for the length of a block. Raises TooManyWatchers."""
         subscription = self.subscribe(row, client, is_disconnected)

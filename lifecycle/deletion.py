@@ -9,7 +9,7 @@ from functools import partial
 from database.engine import UNAVAILABLE, describe
 from lifecycle import queries, transitions
 from logs import for_file
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from problems import Problem
 from services import current_services
 from storage.base import StorageError
@@ -23,21 +23,22 @@ _FIRST_ATTEMPT_DELETED = 2
 """`attempt` of a deleted file that was stored at the first attempt: deleting raises it as well."""
 
 
-def delete(row: File) -> bool:
+def delete(row: FileRow) -> bool:
     """Delete a file: clients see it no longer, and it is purged once no attempt can hold it.
 
     Returns False if it was deleted already. A background thread purges the file, so that no request waits for a
     storage that hangs; if that fails, the sweep does it.
     """
-    if not transitions.mark_deleted(row):
+    deleted = transitions.mark_deleted(row)
+    if deleted is None:
         return False
     log.info("file.deleted", extra=for_file(row.id))
-    if row.upload_status != UploadStatus.PROCESSING and current_services().spool.is_local(row.spool):
+    if deleted.upload_status != UploadStatus.PROCESSING and current_services().spool.is_local(deleted.spool):
         _purge_in_background(row.id)
     return True
 
 
-def delete_refused(row: File, error: Problem) -> None:
+def delete_refused(row: FileRow, error: Problem) -> None:
     """End the attempt of an invalid request and delete its file: no client knows the id.
 
     A background thread purges it. If the database is unavailable, the sweep ends the file as ERROR once its lease has
@@ -53,7 +54,7 @@ def delete_refused(row: File, error: Problem) -> None:
         _purge_in_background(row.id)
 
 
-def purge(row: File) -> None:
+def purge(row: FileRow) -> None:
     """Remove a deleted file's object, multipart uploads and spooled bytes; then its row.
 
     May be repeated after a crash at any point. An attempt that was suspended until now may still store an object (see

@@ -16,11 +16,11 @@ from sqlalchemy import Row
 from background import BackgroundPool
 from lifecycle import outbox, queries
 from logs import for_file
-from models import File
+from models import FileRow
 
 log = logging.getLogger("ferry.outbox")
 
-Subscriber = Callable[[File], None]
+Subscriber = Callable[[FileRow], None]
 """Called with a COMPLETE file, in an app context. Idempotent; it has CLAIM_SECONDS. Any exception is a failure."""
 
 MAX_ATTEMPTS = 20

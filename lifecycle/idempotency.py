@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from content.hashing import Hashing
 from database.engine import UNAVAILABLE, Base, DatabaseTime, connect, execute
 from lifecycle import queries
-from models import File, UploadStatus
+from models import FileRow, NewFile, UploadStatus
 from problems import IdempotencyKeyInUse, IdempotencyKeyInvalid, IdempotencyKeyReused
 from services import current_services
 
@@ -54,8 +54,8 @@ class _KeyClaim:
 
 
 @contextmanager
-def idempotent(key: str | None, row: File) -> Iterator[File | None]:
-    """Claim `key` for the new file `row` while the block creates it; yields None.
+def idempotent(key: str | None, new: NewFile) -> Iterator[FileRow | None]:
+    """Claim `key` for the new file while the block creates it; yields None.
 
     If an earlier request with this key has created a file, yields that file instead. If the block raises, the key is
     released. Raises IdempotencyKeyInvalid; IdempotencyKeyInUse while an earlier request is in progress.
@@ -65,22 +65,22 @@ def idempotent(key: str | None, row: File) -> Iterator[File | None]:
         return
     if not re.fullmatch(KEY_PATTERN, key):
         raise IdempotencyKeyInvalid
-    digest = _key_digest(row.owner, key)
-    existing = _claim(digest, row)
+    digest = _key_digest(new.owner, key)
+    existing = _claim(digest, new)
     if existing is not None:
         yield existing
         return
     try:
-        with current_services().leases.renewing(_KeyClaim(digest, row.id)):
+        with current_services().leases.renewing(_KeyClaim(digest, new.id)):
             yield None
     except BaseException:
         # If the release fails too, the key is free once its lease has expired; the first error is the one to raise.
         with suppress(*UNAVAILABLE):
-            execute(_RELEASE, {"digest": digest, "new_file_id": row.id})
+            execute(_RELEASE, {"digest": digest, "new_file_id": new.id})
         raise
 
 
-def require_same_request(existing: File, request: File, stream: Iterator[bytes]) -> File:
+def require_same_request(existing: FileRow, request: NewFile, stream: Iterator[bytes]) -> FileRow:
     """Read a repeated request to its end, and return the existing file as it is then.
 
     Raises IdempotencyKeyReused if the requests differ, IdempotencyKeyInUse if the existing file was deleted meanwhile:
@@ -89,7 +89,7 @@ def require_same_request(existing: File, request: File, stream: Iterator[bytes])
     with Hashing() as hashing:
         for chunk in stream:
             hashing.update(chunk)
-    sent = (request.mode, request.name, hashing.size, hashing.sha256, _ttl(request))
+    sent = (request.mode, request.name, hashing.size, hashing.sha256, request.ttl and round(request.ttl))
     if sent != (existing.mode, existing.name, existing.size, existing.sha256, _ttl(existing)):
         raise IdempotencyKeyReused
     current = queries.get_owned(request.owner, existing.id)
@@ -98,7 +98,7 @@ def require_same_request(existing: File, request: File, stream: Iterator[bytes])
     return current
 
 
-def _ttl(row: File) -> int | None:
+def _ttl(row: FileRow) -> int | None:
     """The whole seconds from creation to expiry; None if the file does not expire."""
     return None if row.expires_at is None else round(row.expires_at - row.created_at)
 
@@ -108,7 +108,7 @@ def delete_expired() -> int:
     return len(execute(_DELETE_EXPIRED))
 
 
-def key_state(row: File | None, *, live: bool, expired: bool) -> Literal["free", "busy", "done"]:
+def key_state(row: FileRow | None, *, live: bool, expired: bool) -> Literal["free", "busy", "done"]:
     """The state of a used key whose file is `row`. `live`: the lease of its request has not expired.
 
     A failed upload in normal mode was answered with an error, and so frees its key for another try.
@@ -128,7 +128,7 @@ def _key_digest(owner: str | None, key: str) -> str:
     return hashlib.sha256(f"{owner or ''}\n{key}".encode()).hexdigest()
 
 
-def _claim(digest: str, request: File) -> File | None:
+def _claim(digest: str, request: NewFile) -> FileRow | None:
     """Claim the key for the new file, or return the existing file of the same owner that the key stands for.
 
     A file that was deleted, or assigned to another owner, is unknown here as in every other query.

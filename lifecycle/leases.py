@@ -17,7 +17,7 @@ from flask import Flask
 
 from lifecycle import transitions
 from logs import for_file
-from models import File
+from models import FileRow
 from problems import LeaseLost
 from storage.base import Upload
 
@@ -85,11 +85,11 @@ class LeaseRenewer:
         self._app, self.seconds, self._clock = app, seconds, clock
         self._interval = min(PROGRESS_INTERVAL, seconds / 6)
         self._lock = threading.Lock()
-        self._leases: dict[Lease, File | Renewable] = {}
+        self._leases: dict[Lease, FileRow | Renewable] = {}
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def renewing(self, row: File | Renewable) -> Iterator[Lease]:
+    def renewing(self, row: FileRow | Renewable) -> Iterator[Lease]:
         """Renew the caller's claim on `row` until the block ends."""
         lease = Lease(self._clock())
         with self._lock:
@@ -103,13 +103,13 @@ class LeaseRenewer:
             with self._lock:
                 del self._leases[lease]
 
-    def revoke_all(self) -> list[File]:
+    def revoke_all(self) -> list[FileRow]:
         """Revoke every lease and return the files, for the caller to requeue. Their uploads stop at the next chunk."""
         with self._lock:
             leases = list(self._leases.items())
         for lease, _ in leases:
             lease.revoke()
-        return [row for _, row in leases if isinstance(row, File)]
+        return [row for _, row in leases if isinstance(row, FileRow)]
 
     def _run(self) -> None:
         pause = threading.Event()
@@ -124,7 +124,7 @@ class LeaseRenewer:
                 for lease, row in leases:
                     self._renew_if_due(lease, row)
 
-    def _renew_if_due(self, lease: Lease, row: File | Renewable) -> None:
+    def _renew_if_due(self, lease: Lease, row: FileRow | Renewable) -> None:
         now, counts = self._clock(), lease.counts()
         # After a failed try, progress alone is no reason for another: the lease is.
         changed = counts != lease.last_written and not lease.failed
@@ -132,10 +132,10 @@ class LeaseRenewer:
             lease.last_written_at = now
             self._renew(lease, row, counts)
 
-    def _renew(self, lease: Lease, row: File | Renewable, counts: tuple[int, int]) -> None:
+    def _renew(self, lease: Lease, row: FileRow | Renewable, counts: tuple[int, int]) -> None:
         lease.failed = True
         try:
-            if not isinstance(row, File):
+            if not isinstance(row, FileRow):
                 renewed = row.heartbeat(self.seconds)
             elif counts != lease.last_written:
                 renewed = transitions.progress(row, self.seconds, *counts)

@@ -16,7 +16,7 @@ from models import (
     LEASE_EXPIRED,
     NOT_DELETED,
     NOW,
-    File,
+    FileRow,
     UploadStatus,
 )
 
@@ -24,12 +24,12 @@ MAX_COUNTED = 1000
 """Files that `waiting_for_workers` counts at most: /readyz is asked often."""
 
 
-def get(id: str) -> File | None:
+def get(id: str) -> FileRow | None:
     """The file with this id, unless it is deleted."""
     return next(iter(_read(_BY_ID, id=id)), None)
 
 
-def get_owned(owner: str | None, id: str) -> File | None:
+def get_owned(owner: str | None, id: str) -> FileRow | None:
     """The file with this id, if it belongs to `owner` (None: to an anonymous client)."""
     rows = _read(_BY_ID_ANONYMOUS, id=id) if owner is None else _read(_BY_ID_AND_OWNER, id=id, owner=owner)
     return next(iter(rows), None)
@@ -46,7 +46,7 @@ def page(
     prefix: str | None = None,
     created_after: float | None = None,
     created_before: float | None = None,
-) -> Sequence[File]:
+) -> Sequence[FileRow]:
     """At most `limit` files of an owner after the id `after`, in order of creation, which is that of UUIDv7 ids.
 
     `prefix`: of their names. Times are seconds since the epoch, exclusive.
@@ -66,12 +66,12 @@ def page(
     return _read(query.order_by(id.desc() if newest_first else id).limit(limit))
 
 
-def abandoned(limit: int) -> Sequence[File]:
+def abandoned(limit: int) -> Sequence[FileRow]:
     """Files in PROCESSING whose lease expired, oldest first."""
     return _read(_ABANDONED, limit=limit)
 
 
-def due(spool_id: str, limit: int) -> Sequence[File]:
+def due(spool_id: str, limit: int) -> Sequence[FileRow]:
     """PENDING files of a spool that may be dispatched, longest due first."""
     return _read(_DUE, spool_id=spool_id, limit=limit)
 
@@ -86,12 +86,12 @@ def waiting_for_workers(min_wait: float, max_retry_delay: float) -> tuple[int, f
     return int(count), float(seconds or 0)
 
 
-def expired(limit: int) -> Sequence[File]:
+def expired(limit: int) -> Sequence[FileRow]:
     """Files past `expires_at` that are not deleted yet."""
     return _read(_EXPIRED, limit=limit)
 
 
-def failed(limit: int, retention: float, spool_retention: float) -> Sequence[File]:
+def failed(limit: int, retention: float, spool_retention: float) -> Sequence[FileRow]:
     """Files that ended as ERROR more than `retention` seconds ago, oldest first.
 
     Spooled files are returned after the longer of `retention` and `spool_retention`.
@@ -109,7 +109,7 @@ def failed_over_limit(limit: int, spool_retention: float) -> Sequence[str | None
         return connection.execute(_FAILED_OVER_LIMIT, values).scalars().all()
 
 
-def deleted(spool_id: str, limit: int, grace: float) -> Sequence[File]:
+def deleted(spool_id: str, limit: int, grace: float) -> Sequence[FileRow]:
     """Deleted files that are due and that no attempt holds, longest deleted first.
 
     Files whose bytes are in another spool are left to its host for `grace` seconds.
@@ -117,24 +117,24 @@ def deleted(spool_id: str, limit: int, grace: float) -> Sequence[File]:
     return _read(_DELETED, spool_id=spool_id, limit=limit, grace=grace)
 
 
-def get_many(ids: Sequence[str]) -> dict[str, File]:
+def get_many(ids: Sequence[str]) -> dict[str, FileRow]:
     """The files with these ids by id, deleted ones included; unknown ids are left out."""
     return {row.id: row for row in _read(select(FILES).where(FILES.c.id.in_(ids)))}
 
 
-def with_prefix(owner: str | None, prefix: str, limit: int) -> Sequence[File]:
+def with_prefix(owner: str | None, prefix: str, limit: int) -> Sequence[FileRow]:
     """An owner's files whose names start with `prefix`, oldest first, without those in ERROR."""
     not_failed = and_(NOT_DELETED, FILES.c.upload_status != UploadStatus.ERROR)
     query = select(FILES).where(_belongs_to(owner), not_failed, _name_starts_with(prefix))
     return _read(query.order_by(FILES.c.id).limit(limit))
 
 
-def recently_ended(seconds: float, limit: int) -> Sequence[File]:
+def recently_ended(seconds: float, limit: int) -> Sequence[FileRow]:
     """Files that ended in the last `seconds` and may have left a multipart upload behind, latest first."""
     return _read(_RECENTLY_ENDED, seconds=seconds, limit=limit)
 
 
-def completed_between(after: str, to: str, limit: int) -> Sequence[File]:
+def completed_between(after: str, to: str, limit: int) -> Sequence[FileRow]:
     """COMPLETE files with `after` < id <= `to`, in order of their ids."""
     return _read(_COMPLETED_BETWEEN, after=after, to=to, limit=limit)
 
@@ -236,6 +236,6 @@ def _name_starts_with(prefix: str) -> ColumnElement[bool]:
     return func.substr(FILES.c.name, 1, len(prefix)) == prefix
 
 
-def _read(query: Select[Any], **values: Any) -> Sequence[File]:
+def _read(query: Select[Any], **values: Any) -> Sequence[FileRow]:
     with connect() as connection:
-        return [File.from_row(row) for row in connection.execute(query, values)]
+        return [FileRow._make(row) for row in connection.execute(query, values)]

@@ -5,17 +5,18 @@ from __future__ import annotations
 from functools import partial
 
 import file
-from api.upload_request import IncomingFile
-from models import File
+from lifecycle.upload_source import UploadSource
+from models import FileRow, NewFile
 from services import current_services
 
 
-def upload(row: File, incoming: IncomingFile) -> None:
+def accept(new: NewFile, source: UploadSource, client: str) -> FileRow:
     """Spool the file and dispatch it; on return the row is PENDING."""
-    file.receive(row, incoming.stream, incoming.max_bytes, incoming.client)
+    row = file.receive(new, source.stream, source.max_bytes, client)
     dispatch(row)
+    return row
 
 
-def dispatch(row: File) -> bool:
+def dispatch(row: FileRow) -> bool:
     """Have a thread store a PENDING file. Returns False if the pool is full or has the file already."""
     return current_services().store_pool.submit(row.id, partial(file.upload_file, row.id), file_id=row.id)

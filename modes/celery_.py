@@ -9,9 +9,9 @@ from functools import partial
 import config
 import file
 import tasks
-from api.upload_request import IncomingFile
 from lifecycle import attempts, queries, transitions
-from models import File
+from lifecycle.upload_source import UploadSource
+from models import FileRow, NewFile
 from problems import RelayLost
 from services import current_services
 
@@ -21,13 +21,14 @@ DISPATCH_THREADS = 2
 """Threads that queue tasks."""
 
 
-def upload(row: File, incoming: IncomingFile) -> None:
+def accept(new: NewFile, source: UploadSource, client: str) -> FileRow:
     """Spool the file and dispatch it; on return the row is PENDING. A thread uses Redis later, so it may be down."""
-    file.receive(row, incoming.stream, incoming.max_bytes, incoming.client)
+    row = file.receive(new, source.stream, source.max_bytes, client)
     dispatch(row)
+    return row
 
 
-def dispatch(row: File) -> bool:
+def dispatch(row: FileRow) -> bool:
     """Have a thread queue a task for a PENDING file. Returns False if the pool is full or has the file already."""
     return current_services().dispatch_pool.submit(row.id, partial(enqueue, row.id), file_id=row.id)
 

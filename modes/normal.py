@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import file
-from api.upload_request import IncomingFile
-from models import File
+from lifecycle.upload_source import UploadSource
+from models import FileRow, NewFile
 
 
-def upload(row: File, incoming: IncomingFile) -> None:
-    """Store the file; on return the row is COMPLETE. The row is committed before the first byte is sent."""
-    file.insert_claimed(row, incoming.max_bytes)
-    file.store(row, incoming.stream, incoming.max_bytes)
+def accept(new: NewFile, source: UploadSource, client: str) -> FileRow:
+    """Store the file and return its COMPLETE row. The row is committed before the first byte is sent."""
+    row = file.insert_claimed(new, source.max_bytes)
+    return file.store(row, source.stream, source.max_bytes)

@@ -12,7 +12,7 @@ from flask import Flask
 from background import BackgroundPool
 from lifecycle import queries
 from logs import for_file
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from problems import RelayLost
 from services import current_services
 
@@ -25,7 +25,7 @@ _RETRY_SECONDS = 1.0
 """Seconds between attempts to read requests while Redis is unavailable."""
 
 
-def is_running_attempt(row: File | None, attempt: int, spool_id: str) -> bool:
+def is_running_attempt(row: FileRow | None, attempt: int, spool_id: str) -> bool:
     """Return whether `attempt` is the running one of this file, and its bytes are in the spool `spool_id`."""
     if row is None or row.mode != "celery" or row.upload_status != UploadStatus.PROCESSING:
         return False

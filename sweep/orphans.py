@@ -131,9 +131,9 @@ def _flag_missing(report: Report, objects: dict[str, Stat], after: str, to: str)
     while rows := queries.completed_between(after, to, _PAGE):
         for row in rows:
             if row.id in objects and row.error is not None:
-                report.act("objects_back", row.id, transitions.set_object_error, row, None)
+                report.act_if_due("objects_back", row.id, transitions.set_object_error, row, None)
             elif row.id not in objects and row.error is None and not _exists(row.key):
-                report.act("objects_missing", row.id, transitions.set_object_error, row, ObjectMissing.slug())
+                report.act_if_due("objects_missing", row.id, transitions.set_object_error, row, ObjectMissing.slug())
         after = rows[-1].id
 
 

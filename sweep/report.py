@@ -33,9 +33,17 @@ class Report:
     found: list[tuple[str, str]] = field(default_factory=list)
 
     def act(self, kind: str, subject: str, action: Callable[..., object], *args: object) -> None:
-        """Call `action(*args)` and record it, unless it returns False: then there was nothing to do."""
-        if not self.dry and action(*args) is False:
-            return
+        """Call `action(*args)` and record it."""
+        if not self.dry:
+            action(*args)
+        self._record(kind, subject)
+
+    def act_if_due(self, kind: str, subject: str, action: Callable[..., object], *args: object) -> None:
+        """Call `action(*args)` and record it if the result is true: if not, there was nothing to do."""
+        if self.dry or action(*args):
+            self._record(kind, subject)
+
+    def _record(self, kind: str, subject: str) -> None:
         self.found.append((kind, subject))
         log.info("sweep.%s: %s%s", kind, subject, " (dry run)" if self.dry else "")
 

@@ -10,7 +10,7 @@ import re
 import uuid
 
 from content.filenames import ID
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 
 _KEY = re.compile(rf"(?=.{{14}}7)(?P<id>{ID.pattern})--[0-9]{{14}}--.+", re.DOTALL)
 """A UUIDv7, whose version is the 15th character, the time of the upload, and the filename (`file.new_file`)."""
@@ -30,7 +30,7 @@ def created_at(id: str) -> float:
     return (uuid.UUID(id).int >> 80) / 1000
 
 
-def is_orphan_multipart_upload(row: File | None, age: float, grace: float, unchanged: float) -> bool:
+def is_orphan_multipart_upload(row: FileRow | None, age: float, grace: float, unchanged: float) -> bool:
     """Return whether no attempt will complete a multipart upload.
 
     `unchanged`: seconds since the row last changed. The storage may still be completing an upload although its answer
@@ -42,12 +42,12 @@ def is_orphan_multipart_upload(row: File | None, age: float, grace: float, uncha
     return row.upload_status not in unfinished and unchanged > min(COMPLETE_GRACE, grace)
 
 
-def is_orphan_object(row: File | None, age: float, grace: float, *, can_retry: bool) -> bool:
+def is_orphan_object(row: FileRow | None, age: float, grace: float, *, can_retry: bool) -> bool:
     """Return whether an object belongs to no file. A file in ERROR has none, unless it can still be retried."""
     return age > grace if row is None else row.upload_status == UploadStatus.ERROR and not can_retry
 
 
-def is_orphan_spool_file(row: File | None, age: float, grace: float, unchanged: float, retention: float) -> bool:
+def is_orphan_spool_file(row: FileRow | None, age: float, grace: float, unchanged: float, retention: float) -> bool:
     """Return whether spooled bytes are needed no more: those of a file in ERROR stay `retention` seconds.
 
     `unchanged`: seconds since the row last changed.

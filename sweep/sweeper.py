@@ -13,7 +13,7 @@ from flask import Flask
 from database import locks
 from database.engine import UNAVAILABLE, describe
 from lifecycle.idempotency import delete_expired
-from models import File
+from models import FileRow
 from services import current_services
 from storage.base import StorageError
 from sweep.orphans import sweep_multipart_uploads, sweep_objects, sweep_spool
@@ -36,7 +36,7 @@ class Sweeper:
     def __init__(
         self,
         app: Flask,
-        dispatch: Callable[[File], object],
+        dispatch: Callable[[FileRow], object],
         *,
         every: float,
         multipart_every: float,
@@ -85,7 +85,7 @@ class Sweeper:
             if locks.first_within(name.format(spool=spool_id), interval):
                 job(Report())
 
-    def _dispatch_unless_stopped(self, row: File) -> object:
+    def _dispatch_unless_stopped(self, row: FileRow) -> object:
         return not self._stop.is_set() and self._dispatch(row)
 
     def _run(self) -> None:

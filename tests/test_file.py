@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 import file
 from lifecycle import queries, transitions
 from lifecycle.leases import Lease
-from models import File, UploadStatus
+from lifecycle.storing import checked
+from models import FileRow, UploadStatus
 from problems import IncompleteBody, LeaseLost
 from services import current_services
 from storage.base import Stat
@@ -23,13 +24,13 @@ from tests.harness.factories import BODY, EXPIRED, claim, claimed_file, pending_
 
 
 @pytest.fixture
-def pending(app: Flask) -> File:
+def pending(app: Flask) -> FileRow:
     """A spooled file of mode `async`."""
     return pending_file(body=[BODY[:4], BODY[4:]])
 
 
 @pytest.fixture
-def claimed(app: Flask) -> File:
+def claimed(app: Flask) -> FileRow:
     """A file of mode `normal`, claimed by this test."""
     return claimed_file()
 
@@ -41,7 +42,7 @@ def test_files_of_one_name_and_second_have_different_keys(app: Flask) -> None:
     assert all(row.key.startswith(row.id) and row.key.endswith("--a.pdf") for row in rows)
 
 
-def test_receiving_leaves_the_bytes_in_the_spool_and_the_row_waiting(pending: File) -> None:
+def test_receiving_leaves_the_bytes_in_the_spool_and_the_row_waiting(pending: FileRow) -> None:
     row = reload(pending)
 
     assert b"".join(current_services().spool.open(row.id)) == BODY
@@ -64,7 +65,7 @@ def test_bytes_whose_row_may_have_been_committed_stay(
 ) -> None:
     insert = transitions.insert
 
-    def lost_answer(row: File, lease: float) -> None:
+    def lost_answer(row: FileRow, lease: float) -> None:
         if committed:
             insert(row, lease)
         raise OperationalError("INSERT", {}, Exception("the server closed the connection"))
@@ -81,7 +82,7 @@ def test_bytes_whose_row_may_have_been_committed_stay(
 def test_bytes_whose_row_was_committed_stay_after_any_exception(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     insert = transitions.insert
 
-    def interrupted(row: File, lease: float) -> None:
+    def interrupted(row: FileRow, lease: float) -> None:
         insert(row, lease)
         raise RuntimeError
 
@@ -106,7 +107,7 @@ def test_an_unavailable_database_raises_before_the_bytes_are_read(app: Flask, mo
 
 
 def test_a_row_that_cannot_be_inserted_leaves_no_spool_file(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unavailable(row: File, lease: float) -> None:
+    def unavailable(row: FileRow, lease: float) -> None:
         raise OSError("database is unavailable")
 
     monkeypatch.setattr(transitions, "insert", unavailable)
@@ -116,7 +117,7 @@ def test_a_row_that_cannot_be_inserted_leaves_no_spool_file(app: Flask, monkeypa
     assert list(current_services().spool.files()) == []
 
 
-def test_a_stored_file_is_complete_and_its_spool_file_deleted(pending: File) -> None:
+def test_a_stored_file_is_complete_and_its_spool_file_deleted(pending: FileRow) -> None:
     file.upload_file(pending.id)
 
     row = reload(pending)
@@ -126,7 +127,7 @@ def test_a_stored_file_is_complete_and_its_spool_file_deleted(pending: File) -> 
     assert list(current_services().spool.files()) == []
 
 
-def test_a_stored_file_is_not_stored_again(pending: File) -> None:
+def test_a_stored_file_is_not_stored_again(pending: FileRow) -> None:
     file.upload_file(pending.id)
     file.upload_file(pending.id)
     file.upload_file_from_stream(pending.id, lambda row: iter([b"other bytes"]))
@@ -140,7 +141,7 @@ def test_storing_an_unknown_file_does_nothing(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("other", [b"", BODY[:-1], BODY + b"!", b"x" * len(BODY)])
-def test_other_bytes_than_received_never_become_an_object(pending: File, other: bytes) -> None:
+def test_other_bytes_than_received_never_become_an_object(pending: FileRow, other: bytes) -> None:
     file.upload_file_from_stream(pending.id, lambda row: iter([other]))
 
     assert (reload(pending).upload_status, reload(pending).error) == (UploadStatus.PENDING, "bytes-damaged")
@@ -148,7 +149,7 @@ def test_other_bytes_than_received_never_become_an_object(pending: File, other: 
     assert current_services().spool.path(pending.id).exists()
 
 
-def test_the_row_is_committed_before_the_first_byte_is_stored(app: Flask, claimed: File) -> None:
+def test_the_row_is_committed_before_the_first_byte_is_stored(app: Flask, claimed: FileRow) -> None:
     def body() -> Iterator[bytes]:
         assert reload(claimed).upload_status == UploadStatus.PROCESSING
         yield BODY
@@ -158,7 +159,7 @@ def test_the_row_is_committed_before_the_first_byte_is_stored(app: Flask, claime
     assert reload(claimed).sha256 == hashlib.sha256(BODY).hexdigest()
 
 
-def test_a_worker_that_lost_its_claim_changes_nothing(app: Flask, pending: File) -> None:
+def test_a_worker_that_lost_its_claim_changes_nothing(app: Flask, pending: FileRow) -> None:
     """Its lease expires during the upload, and another worker claims the file."""
     stale = claim(pending, EXPIRED)
     claim(pending)
@@ -171,7 +172,7 @@ def test_a_worker_that_lost_its_claim_changes_nothing(app: Flask, pending: File)
 
 
 def test_a_lease_lost_during_the_upload_is_noticed_before_the_end(
-    claimed: File, monkeypatch: pytest.MonkeyPatch
+    claimed: FileRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file does not become COMPLETE even if the row would still allow it."""
 
@@ -190,12 +191,12 @@ def test_a_lease_lost_during_the_upload_is_noticed_before_the_end(
     assert reload(claimed).upload_status == UploadStatus.PROCESSING
 
 
-def test_the_text_of_a_task_is_the_base64_of_the_bytes(pending: File) -> None:
+def test_the_text_of_a_task_is_the_base64_of_the_bytes(pending: FileRow) -> None:
     assert file.process_file_to_stream(pending.id, as_text=True) == "d2hhdCB3YXMgc2VudA=="
     assert b"".join(file.process_file_to_stream(pending.id)) == BODY
 
 
-def test_chunks_of_any_size_are_stored(app: Flask, claimed: File) -> None:
+def test_chunks_of_any_size_are_stored(app: Flask, claimed: FileRow) -> None:
     file.store(claimed, chunks(1, 0, 70_000, 3))
 
     assert reload(claimed).size == 70_004
@@ -203,7 +204,7 @@ def test_chunks_of_any_size_are_stored(app: Flask, claimed: File) -> None:
 
 def test_a_lost_lease_stops_the_stream(app: Flask) -> None:
     lease = Lease(0)
-    stream = file._checked(iter([b"1", b"2", b"3"]), lease, None)
+    stream = checked(iter([b"1", b"2", b"3"]), lease, None)
     assert next(stream) == b"1"
     lease.revoke()
 
@@ -213,7 +214,7 @@ def test_a_lost_lease_stops_the_stream(app: Flask) -> None:
 
 def test_received_bytes_are_counted_in_the_lease(app: Flask) -> None:
     lease = Lease(0)
-    stream = file._checked(iter([b"123", b"45"]), lease, None)
+    stream = checked(iter([b"123", b"45"]), lease, None)
     next(stream)
     assert lease.counts() == (3, 0)
     next(stream)

@@ -22,7 +22,7 @@ from auth import api_keys
 from dev import parts
 from dev.polling import eventually
 from dev.process import free_port
-from models import File, db
+from models import FILES, db
 from tests.fakes import FORM, form, part, services_of
 from tests.harness.factories import claimed_file
 from tests.log_records import SECRET, TOKEN
@@ -162,7 +162,7 @@ def test_a_workers_log_and_the_head_of_a_message_hold_no_byte_of_a_file(
         celery.send_task("ferry.upload", (row.id, text, "one too many"), argsrepr="(...)")
         celery.send_task("ferry.unheard_of", (row.id, text), argsrepr="(...)")
         with db.engine.begin() as connection:
-            connection.exec_driver_sql(f"ALTER TABLE {File.__tablename__} RENAME TO gone")
+            connection.exec_driver_sql(f"ALTER TABLE {FILES.name} RENAME TO gone")
         tasks.upload.apply_async((row.id, text), argsrepr=tasks._args_repr(row.id))
         raised = worker.until(lambda line: "raised unexpected: OperationalError" in line["message"])
         db.engine.dispose()

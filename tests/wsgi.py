@@ -7,7 +7,8 @@ import io
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from api.upload_request import IncomingFile, parse
+from api.upload_request import parse
+from lifecycle.upload_source import UploadSource
 from tests.fakes import FORM
 
 LIMIT = 1 << 20
@@ -49,6 +50,6 @@ def request(
     return Request(environ)
 
 
-def parse_upload(*args: object, limit: int = LIMIT, **kwargs: object) -> tuple[IncomingFile, bytes]:
+def parse_upload(*args: object, limit: int = LIMIT, **kwargs: object) -> tuple[UploadSource, bytes]:
     sent = parse(request(*args, **kwargs), limit)  # type: ignore[arg-type]
     return sent, b"".join(sent.stream)

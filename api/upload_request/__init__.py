@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from api.upload_request.form import FILE_FIELD_NAME
-from api.upload_request.request import IncomingFile, media_type, min_file_size, parse
+from api.upload_request.request import media_type, min_file_size, parse
 
-__all__ = ["FILE_FIELD_NAME", "IncomingFile", "media_type", "min_file_size", "parse"]
+__all__ = ["FILE_FIELD_NAME", "media_type", "min_file_size", "parse"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 
 from flask import Request
@@ -14,29 +14,12 @@ from api.upload_request.filename import HOW_TO_NAME, declared_names, resolve_nam
 from api.upload_request.form import MAX_FIELDS_BYTES, read_form
 from api.upload_request.parser import MAX_OVERHEAD
 from content.sniffing import SNIFF_BYTES, UNKNOWN, detect
+from lifecycle.upload_source import UploadSource
 from problems import LengthRequired, MissingFilename, TooLarge, UnsupportedMediaType
 from server.body import iter_body
 
 
-@dataclass(frozen=True)
-class IncomingFile:
-    """A file that is being uploaded."""
-
-    name: str
-    content_type: str
-    """The media type that the client declares."""
-    max_bytes: int | None
-    """Upper bound of the file's size by the announced Content-Length; None for a chunked body."""
-    stream: Iterator[bytes]
-    detected_type: str = UNKNOWN
-    """The media type by the file's first bytes."""
-    client: str = ""
-    """The client whose share of the spool is charged during the upload."""
-    options: Mapping[str, str] = field(default_factory=dict)
-    """`expires_in` and `idempotency_key` from form fields before the file, as text."""
-
-
-def parse(request: Request, limit: int, path_name: str | None = None) -> IncomingFile:
+def parse(request: Request, limit: int, path_name: str | None = None) -> UploadSource:
     """Open the file of `request`, reading no further than the chunks that hold its first bytes.
 
     `limit` is in bytes. `path_name` is the file's name in the URL path. A body of any media type other than
@@ -52,8 +35,8 @@ def parse(request: Request, limit: int, path_name: str | None = None) -> Incomin
     disposition = request.headers.get("Content-Disposition", "")
     names = declared_names(path_name, request.environ["PATH_INFO"], request.args.get("name", ""), disposition)
     name = resolve_name(names)
-    incoming = _from_form(request, names) if is_form else _from_body(request, name)
-    return _sniffed(replace(incoming, stream=_limited(incoming.stream, limit)))
+    source = _from_form(request, names) if is_form else _from_body(request, name)
+    return _sniffed(replace(source, stream=_limited(source.stream, limit), min_bytes=min_file_size(request)))
 
 
 def min_file_size(request: Request) -> int:
@@ -82,16 +65,16 @@ def _check_framing(request: Request) -> None:
         raise UnsupportedMediaType("A compressed body is not accepted: its bytes would not be the file's.")
 
 
-def _from_body(request: Request, name: str | None) -> IncomingFile:
+def _from_body(request: Request, name: str | None) -> UploadSource:
     if name is None:
         raise MissingFilename(HOW_TO_NAME)
-    return IncomingFile(name, media_type(request.mimetype), request.content_length, iter_body(request))
+    return UploadSource(name, media_type(request.mimetype), request.content_length, iter_body(request))
 
 
-def _from_form(request: Request, names: Iterable[tuple[str, str]]) -> IncomingFile:
+def _from_form(request: Request, names: Iterable[tuple[str, str]]) -> UploadSource:
     form = read_form(request, iter_body(request), names)
     length = request.content_length
-    return IncomingFile(form.name, media_type(form.content_type), length, form.stream, options=form.options)
+    return UploadSource(form.name, media_type(form.content_type), length, form.stream, options=form.options)
 
 
 def _limited(stream: Iterator[bytes], limit: int) -> Iterator[bytes]:
@@ -103,15 +86,15 @@ def _limited(stream: Iterator[bytes], limit: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _sniffed(incoming: IncomingFile) -> IncomingFile:
+def _sniffed(source: UploadSource) -> UploadSource:
     """Set `detected_type` from the first bytes. The chunks read for it start the new stream, without a copy."""
     chunks, head = [], b""
-    for chunk in incoming.stream:
+    for chunk in source.stream:
         chunks.append(chunk)
         head += chunk[: SNIFF_BYTES - len(head)]
         if len(head) == SNIFF_BYTES:
             break
-    return replace(incoming, detected_type=detect(head), stream=chain(chunks, incoming.stream))
+    return replace(source, detected_type=detect(head), stream=chain(chunks, source.stream))
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -1,7 +1,7 @@
 """State transitions of a file. Every race between attempts is decided here.
 
-A transition is one conditional UPDATE, and therefore atomic. It returns False, and changes nothing, if another
-transition came first; on success it updates the `File` value passed in as well.
+A transition is one conditional UPDATE, and therefore atomic. It returns the new row; None, and changes nothing, if
+another transition came first.
 A transition changes the row only: `attempts` and `deletion` handle bytes, log lines and threads.
 """
 

@@ -8,14 +8,14 @@ from sqlalchemy import Connection, Row, bindparam, case, func, select
 
 from database.engine import execute, transaction
 from lifecycle.transitions.fencing import SAME_ID
-from models import FAILED_WITHOUT_BYTES, FILES, NOT_DELETED, NOW, File, UploadStatus
+from models import FAILED_WITHOUT_BYTES, FILES, NOT_DELETED, NOW, FileRow, UploadStatus
 from quotas import storage_quota
 
 
-def mark_deleted(row: File) -> bool:
+def mark_deleted(row: FileRow) -> FileRow | None:
     """Mark a file as deleted. An attempt that stores it loses its claim; its data is purged later.
 
-    False: it was deleted already.
+    None: it was deleted already.
     """
 
     def work(connection: Connection) -> Row[Any] | None:
@@ -26,22 +26,20 @@ def mark_deleted(row: File) -> bool:
         return deleted
 
     deleted = transaction(work)
-    if deleted is not None:
-        vars(row).update(deleted._mapping)
-    return deleted is not None
+    return None if deleted is None else FileRow._make(deleted)
 
 
-def mark_failed_deleted(row: File) -> bool:
+def mark_failed_deleted(row: FileRow) -> bool:
     """Mark a file that is still in ERROR as deleted. False: it was retried or deleted."""
     return bool(execute(_MARK_FAILED_DELETED, {"file_id": row.id, "expected_attempt": row.attempt}))
 
 
-def defer_purge(row: File) -> None:
+def defer_purge(row: FileRow) -> None:
     """Retry the purge of a deleted file in a minute, and later each time, up to a day."""
     execute(_DEFER_PURGE, {"file_id": row.id})
 
 
-def delete_row(row: File) -> None:
+def delete_row(row: FileRow) -> None:
     """Delete the row of a file that is marked as deleted."""
     execute(_DELETE_ROW, {"file_id": row.id})
 
@@ -61,14 +59,7 @@ _MARK_DELETED = (
     FILES.update()
     .where(SAME_ID, NOT_DELETED)
     .values(deleted_at=NOW, updated_at=NOW, due_at=None, attempt=FILES.c.attempt + 1)
-    .returning(
-        FILES.c.deleted_at,
-        FILES.c.upload_status,
-        FILES.c.owner,
-        FILES.c.reserved,
-        FILES.c.lease_until,
-        FILES.c.version_id,
-    )
+    .returning(*FILES.c)
 )
 _MARK_FAILED_DELETED = _MARK_DELETED.where(
     FILES.c.upload_status == UploadStatus.ERROR, FILES.c.attempt == bindparam("expected_attempt")

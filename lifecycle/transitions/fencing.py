@@ -18,16 +18,14 @@ from sqlalchemy import Connection, Double, Row, Update, bindparam
 
 from database.engine import execute, transaction
 from lifecycle import outbox
-from models import FILES, NOW, File, UploadStatus
+from models import FILES, NOW, FileRow, UploadStatus
 from quotas import storage_quota
 from services import current_services
 
 # Statements are built once: building one takes longer than running it.
 SAME_ID = FILES.c.id == bindparam("file_id")
 NOW_PLUS_DELAY = NOW + bindparam("delay", type_=Double())
-UPDATE_IF_CURRENT = (
-    FILES.update().where(SAME_ID, FILES.c.attempt == bindparam("expected_attempt")).returning(FILES.c.updated_at)
-)
+UPDATE_IF_CURRENT = FILES.update().where(SAME_ID, FILES.c.attempt == bindparam("expected_attempt")).returning(*FILES.c)
 """Only while the row has the caller's attempt number."""
 RENEW_WHILE_PROCESSING = UPDATE_IF_CURRENT.where(FILES.c.upload_status == UploadStatus.PROCESSING)
 """Does not set `updated_at`: clients that wait for a change must not wake for a heartbeat."""
@@ -36,14 +34,14 @@ END_ATTEMPT = UPDATE_WHILE_PROCESSING.values(lease_until=None, due_at=None)
 
 
 def apply(
-    row: File,
+    row: FileRow,
     statement: Update,
     values: dict[str, Any],
     quota_change: tuple[int, int] = (0, 0),
     entries: Sequence[Mapping[str, str]] = (),
     **intervals: float,
-) -> bool:
-    """Run a transition; on success update `row` too. Returns False if the row no longer matches the statement.
+) -> FileRow | None:
+    """Run a transition and return the new row. None: the row no longer matches the statement.
 
     `values`: the new values of columns, by name. `intervals`: seconds that the statement adds to the database's clock.
     In the same transaction `quota_change`, bytes and files, is added to the owner's usage, and `entries` to the outbox.
@@ -56,10 +54,10 @@ def apply(
     if entries:
         also.append(partial(outbox.add, entries=entries))
     updated = transaction(partial(_update_and, statement, parameters, also)) if also else execute(statement, parameters)
-    if updated:
-        vars(row).update(values, **updated[0]._mapping)
-        current_services().changes.wake(row.id)
-    return bool(updated)
+    if not updated:
+        return None
+    current_services().changes.wake(row.id)
+    return FileRow._make(updated[0])
 
 
 def _update_and(
@@ -75,6 +73,6 @@ def _update_and(
     return updated
 
 
-def update_lease(row: File, statement: Update, **values: float) -> bool:
-    """Run a transition from the lease thread. Leaves `row` alone: the working thread may be ending the file."""
+def update_lease(row: FileRow, statement: Update, **values: float) -> bool:
+    """Run a transition of the lease thread. False: the row no longer matches the statement."""
     return bool(execute(statement, values | {"file_id": row.id, "expected_attempt": row.attempt}))

@@ -6,12 +6,12 @@ from typing import Any
 
 from lifecycle import outbox
 from lifecycle.transitions.fencing import END_ATTEMPT, NOW_PLUS_DELAY, UPDATE_IF_CURRENT, UPDATE_WHILE_PROCESSING, apply
-from models import FILES, NOW, File, UploadStatus
+from models import FILES, NOW, FileRow, UploadStatus
 from services import current_services
 
 
-def set_complete(row: File, *, url: str, size: int, sha256: str, version_id: str | None = None) -> bool:
-    """End as COMPLETE, stored and verified. False: another attempt has the file.
+def set_complete(row: FileRow, *, url: str, size: int, sha256: str, version_id: str | None = None) -> FileRow | None:
+    """End as COMPLETE, stored and verified. None: another attempt has the file.
 
     The outbox gets an entry for every subscriber in the same transaction: what must follow is never lost.
     """
@@ -27,29 +27,29 @@ def set_complete(row: File, *, url: str, size: int, sha256: str, version_id: str
     return completed
 
 
-def set_error(row: File, reason: str, detail: str | None = None) -> bool:
-    """End as ERROR with a problem's slug and its detail. False: another attempt has the file."""
+def set_error(row: FileRow, reason: str, detail: str | None = None) -> FileRow | None:
+    """End as ERROR with a problem's slug and its detail. None: another attempt has the file."""
     return apply(row, END_ATTEMPT, _error(reason, detail), quota_change=(-row.reserved, -1))
 
 
-def fail_abandoned(row: File, reason: str) -> bool:
-    """End a file whose lease expired as ERROR. False: its lease has not expired."""
+def fail_abandoned(row: FileRow, reason: str) -> FileRow | None:
+    """End a file whose lease expired as ERROR. None: its lease has not expired."""
     return apply(row, _FAIL_ABANDONED, _error(reason), quota_change=(-row.reserved, -1))
 
 
-def set_error_and_deleted(row: File, reason: str) -> bool:
-    """End as ERROR and deleted at once, for an invalid request. False: another attempt has the file."""
+def set_error_and_deleted(row: FileRow, reason: str) -> FileRow | None:
+    """End as ERROR and deleted at once, for an invalid request. None: another attempt has the file."""
     return apply(row, _SET_ERROR_AND_DELETED, _error(reason), quota_change=(-row.reserved, -1))
 
 
-def requeue(row: File, reason: str, delay: float, detail: str | None = None) -> bool:
-    """Back to PENDING, due in `delay` seconds. False: another attempt has the file."""
+def requeue(row: FileRow, reason: str, delay: float, detail: str | None = None) -> FileRow | None:
+    """Back to PENDING, due in `delay` seconds. None: another attempt has the file."""
     values = _error(reason, detail) | {"upload_status": UploadStatus.PENDING}
     return apply(row, _REQUEUE, values, delay=delay)
 
 
-def set_pending(row: File) -> bool:
-    """Back from ERROR to PENDING, due now, with the full number of attempts. False: the file is not in ERROR.
+def set_pending(row: FileRow) -> FileRow | None:
+    """Back from ERROR to PENDING, due now, with the full number of attempts. None: the file is not in ERROR.
 
     Raises QuotaExceeded if the file does not fit its owner's quota any more.
     """
@@ -58,8 +58,8 @@ def set_pending(row: File) -> bool:
     return apply(row, _SET_PENDING, values, quota_change=(row.reserved, 1))
 
 
-def set_object_error(row: File, reason: str | None) -> bool:
-    """Mark a COMPLETE file whose object is missing, or clear the mark. False: the row has changed."""
+def set_object_error(row: FileRow, reason: str | None) -> FileRow | None:
+    """Mark a COMPLETE file whose object is missing, or clear the mark. None: the row has changed."""
     return apply(row, _SET_OBJECT_ERROR, {"error": reason, "error_detail": None})
 
 

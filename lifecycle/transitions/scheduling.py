@@ -6,11 +6,11 @@ from sqlalchemy import BindParameter, Double, bindparam, case
 
 from database.engine import execute
 from lifecycle.transitions.fencing import NOW_PLUS_DELAY, UPDATE_IF_CURRENT, apply
-from models import DUE, FILES, NOT_DELETED, NOW, File, UploadStatus
+from models import DUE, FILES, NOT_DELETED, NOW, FileRow, UploadStatus
 
 
-def mark_dispatched(row: File, min_delay: float) -> bool:
-    """Record that the caller dispatches a due file. False: it is not due, or another process dispatches it.
+def mark_dispatched(row: FileRow, min_delay: float) -> FileRow | None:
+    """Record that the caller dispatches a due file. None: it is not due, or another process dispatches it.
 
     An unclaimed file is due again after `min_delay` seconds, then after twice that, up to an hour: the Celery queue may
     be long, and must not contain each file many times.
@@ -18,8 +18,8 @@ def mark_dispatched(row: File, min_delay: float) -> bool:
     return apply(row, _MARK_DISPATCHED, {}, min_delay=min_delay)
 
 
-def defer(row: File, delay: float) -> bool:
-    """Make a file that could not be dispatched due in `delay` seconds. False: it has been claimed."""
+def defer(row: FileRow, delay: float) -> FileRow | None:
+    """Make a file that could not be dispatched due in `delay` seconds. None: it has been claimed."""
     return apply(row, _DEFER, {}, delay=delay)
 
 

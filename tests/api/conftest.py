@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from models import File
+from models import FileRow
 from services import current_services
 from tests.harness.factories import pending_row
 
 
 @pytest.fixture
-def row(app: Flask) -> File:
+def row(app: Flask) -> FileRow:
     """A file in PENDING."""
     return pending_row()
 

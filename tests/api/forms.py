@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from database.engine import execute
 from dev.polling import eventually
-from models import File
+from models import FILES
 from services import current_services
 from tests.conftest import drain
 from tests.fakes import FORM, form, part
@@ -37,4 +37,4 @@ def assert_nothing_is_stored(client: FlaskClient) -> None:
 
 def all_rows() -> list[str]:
     """Ids of all rows, deleted ones too."""
-    return [row.id for row in execute(File.__table__.select(), {})]  # type: ignore[attr-defined]
+    return [row.id for row in execute(FILES.select(), {})]

@@ -15,7 +15,7 @@ import models
 from app import create_app
 from auth import api_keys
 from database import engine
-from models import File
+from models import FileRow
 from tests.api.helpers import UNKNOWN, assert_problem, upload
 
 
@@ -35,7 +35,7 @@ class TestBatchStatus:
         assert answer.get_json()["files"][1] == client.get(f"/files/{first}").get_json()
 
     def test_files_of_other_owners_and_deleted_files_are_unknown(
-        self, client: FlaskClient, settings: dict[str, str], row: File
+        self, client: FlaskClient, settings: dict[str, str], row: FileRow
     ) -> None:
         gone = upload(client)
         engine.execute(models.FILES.update().where(models.FILES.c.id == gone).values(deleted_at=1.0))

@@ -9,7 +9,7 @@ import pytest
 
 from api.events import KEEPALIVE, event_stream, format_event
 from lifecycle.changes import Subscription
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from tests.harness.factories import file_value
 
 PENDING, PROCESSING, COMPLETE, ERROR = UploadStatus
@@ -25,7 +25,7 @@ class ScriptedSubscription(Subscription):
         self._seconds, self._over_at, self.now = seconds, over_at, 0.0
         self.waits: list[float] = []
 
-    def wait_until(self, done: Callable[[File | None], bool], seconds: float) -> File | None:
+    def wait_until(self, done: Callable[[FileRow | None], bool], seconds: float) -> FileRow | None:
         self.waits.append(seconds)
         self.now += self._seconds
         self.closed = self.now >= self._over_at  # type: ignore[misc]
@@ -37,7 +37,7 @@ class ScriptedSubscription(Subscription):
         return self.now
 
 
-def serialize(row: File) -> tuple[str, str]:
+def serialize(row: FileRow) -> tuple[str, str]:
     return f'{{"status":"{row.upload_status}"}}', f"tag-{row.upload_status}"
 
 

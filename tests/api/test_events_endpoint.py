@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from lifecycle import transitions
-from models import File
+from models import FileRow
 from services import current_services
 from tests.api.helpers import assert_problem, upload
 from tests.api.watching import apply_soon, events
@@ -24,7 +24,7 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
 
 class TestEvents:
     def test_every_change_is_sent_in_order_until_the_final_status(
-        self, app: Flask, client: FlaskClient, row: File
+        self, app: Flask, client: FlaskClient, row: FileRow
     ) -> None:
         life = [
             lambda: claim(row),
@@ -52,7 +52,7 @@ class TestEvents:
         assert (f'"{received[-1][0]}"', received[-1][1]) == (final.headers["ETag"], final.get_json())
         assert current_services().changes._subscriptions == []
 
-    def test_its_headers_prevent_buffering_and_caching(self, client: FlaskClient, row: File) -> None:
+    def test_its_headers_prevent_buffering_and_caching(self, client: FlaskClient, row: FileRow) -> None:
         transitions.set_error(claim(row), "storage-denied")
         headers = client.get(f"/files/{row.id}/events").headers
 
@@ -72,7 +72,7 @@ class TestEvents:
 
         assert (answer.status_code, answer.data) == (204, b"")
 
-    def test_a_reconnect_gets_only_new_events(self, app: Flask, client: FlaskClient, row: File) -> None:
+    def test_a_reconnect_gets_only_new_events(self, app: Flask, client: FlaskClient, row: FileRow) -> None:
         tag = client.get(f"/files/{row.id}").headers["ETag"].strip('"')
         thread = apply_soon(app, lambda: transitions.set_error(claim(row), "storage-denied"))
         with client.get(f"/files/{row.id}/events", headers={"Last-Event-ID": tag}) as answer:
@@ -82,19 +82,23 @@ class TestEvents:
         assert received[-1][1]["status"] == "ERROR"
         assert "PENDING" not in [state["status"] for _, state in received]
 
-    def test_without_a_free_subscription_it_is_refused_with_retry_after(self, client: FlaskClient, row: File) -> None:
+    def test_without_a_free_subscription_it_is_refused_with_retry_after(
+        self, client: FlaskClient, row: FileRow
+    ) -> None:
         with current_services().changes.subscription(row, "x"), current_services().changes.subscription(row, "y"):
             answer = client.get(f"/files/{row.id}/events")
 
         assert_problem(answer, 503, "too-many-watchers")
         assert int(answer.headers["Retry-After"]) > 0
 
-    def test_head_takes_no_subscription(self, client: FlaskClient, row: File) -> None:
+    def test_head_takes_no_subscription(self, client: FlaskClient, row: FileRow) -> None:
         assert client.head(f"/files/{row.id}/events").headers["Content-Type"] == "text/event-stream"
         assert current_services().changes._subscriptions == []
 
     @pytest.mark.parametrize("read", [0, 1])
-    def test_a_client_that_disconnects_frees_its_subscription(self, client: FlaskClient, row: File, read: int) -> None:
+    def test_a_client_that_disconnects_frees_its_subscription(
+        self, client: FlaskClient, row: FileRow, read: int
+    ) -> None:
         answer = client.get(f"/files/{row.id}/events")
         assert len(current_services().changes._subscriptions) == 1
         for _ in range(read):
@@ -104,7 +108,7 @@ class TestEvents:
         assert current_services().changes._subscriptions == []
 
     @pytest.mark.usefixtures("frozen_clock")
-    def test_a_shutdown_ends_the_stream(self, client: FlaskClient, row: File) -> None:
+    def test_a_shutdown_ends_the_stream(self, client: FlaskClient, row: FileRow) -> None:
         thread = apply_soon(client.application, current_services().changes.stop)
         received = client.get(f"/files/{row.id}/events")
         thread.join()

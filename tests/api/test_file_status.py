@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from lifecycle import transitions
-from models import File
+from models import FileRow
 from tests.api.helpers import assert_problem, upload
 from tests.harness.factories import LEASE, claim, complete, reload
 
@@ -37,7 +37,7 @@ class TestStatus:
             assert client.get(path, headers={"If-Match": same}).status_code == 200
 
     def test_every_visible_change_changes_the_etag_and_a_heartbeat_does_not(
-        self, client: FlaskClient, row: File
+        self, client: FlaskClient, row: FileRow
     ) -> None:
         tags = []
         for transition in (
@@ -54,7 +54,7 @@ class TestStatus:
         assert tags[1] == tags[2]
         assert len(set(tags)) == 5
 
-    def test_retry_after_is_sent_until_the_file_is_complete(self, client: FlaskClient, row: File) -> None:
+    def test_retry_after_is_sent_until_the_file_is_complete(self, client: FlaskClient, row: FileRow) -> None:
         path = f"/files/{row.id}"
         tag = client.get(path).headers["ETag"]
         assert client.get(path).headers["Retry-After"] == "1"

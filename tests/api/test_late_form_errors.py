@@ -8,12 +8,12 @@ from flask.testing import FlaskClient
 
 import file
 from lifecycle import queries, transitions
-from models import File
+from models import FileRow
 from problems import IncompleteBody
 from tests.api.forms import FILE, LARGE, MODES, assert_nothing_is_stored, send
 from tests.conftest import drain
 from tests.fakes import FORM, breaking, form, part
-from tests.harness.factories import claimed_file, replace, uploading_file
+from tests.harness.factories import claimed_file, uploading_file
 
 INVALID_AFTER_THE_FILE: dict[str, tuple[bytes, int, str]] = {
     "another file": (form(LARGE, FILE), 400, "too-many-files"),
@@ -49,18 +49,18 @@ def test_a_form_that_is_invalid_after_a_large_file_leaves_nothing(client: FlaskC
 
 class TestDiscard:
     @pytest.fixture
-    def row(self, app: Flask) -> File:
+    def row(self, app: Flask) -> FileRow:
         return claimed_file()
 
-    def test_a_discarded_file_is_not_found_at_once(self, row: File) -> None:
+    def test_a_discarded_file_is_not_found_at_once(self, row: FileRow) -> None:
         assert transitions.set_error_and_deleted(row, "too-many-files")
         assert queries.get(row.id) is None
 
-    def test_another_attempt_keeps_its_file(self, row: File) -> None:
-        assert not transitions.set_error_and_deleted(replace(row, attempt=7), "too-many-files")
+    def test_another_attempt_keeps_its_file(self, row: FileRow) -> None:
+        assert not transitions.set_error_and_deleted(row._replace(attempt=7), "too-many-files")
         assert queries.get(row.id)
 
-    def test_a_file_that_was_deleted_meanwhile_stays_deleted(self, row: File) -> None:
+    def test_a_file_that_was_deleted_meanwhile_stays_deleted(self, row: FileRow) -> None:
         assert transitions.mark_deleted(row)
         assert not transitions.set_error_and_deleted(row, "too-many-files")
 

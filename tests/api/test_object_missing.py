@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from lifecycle import queries, transitions
-from models import File
+from models import FileRow
 from services import current_services
 from storage.base import ObjectMissing, StorageUnavailable, Stream
 from storage.memory import MemoryStorage
@@ -42,7 +42,7 @@ OF_THE_ROW = [
 
 
 @pytest.fixture
-def row(client: FlaskClient) -> File:
+def row(client: FlaskClient) -> FileRow:
     """A COMPLETE file without its object."""
     row = queries.get(store(client))
     assert row is not None
@@ -50,13 +50,13 @@ def row(client: FlaskClient) -> File:
     return row
 
 
-def ask(client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]) -> TestResponse:
+def ask(client: FlaskClient, row: FileRow, method: str, path: str, headers: dict[str, str]) -> TestResponse:
     return client.open(path.format(row.id), method=method, headers=headers)
 
 
 @pytest.mark.parametrize(("method", "path", "headers"), ASKED)
 def test_a_missing_object_is_a_404_on_every_download(
-    client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
+    client: FlaskClient, row: FileRow, method: str, path: str, headers: dict[str, str]
 ) -> None:
     """The first request finds it missing, the second reads it from the row."""
     for _ in range(2):
@@ -69,7 +69,7 @@ def test_a_missing_object_is_a_404_on_every_download(
 
 @pytest.mark.parametrize(("method", "path", "headers"), [*ASKED, *OF_THE_ROW])
 def test_a_row_marked_missing_is_a_404_if_the_storage_confirms_it(
-    client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
+    client: FlaskClient, row: FileRow, method: str, path: str, headers: dict[str, str]
 ) -> None:
     """An earlier version wrote `storage-missing`."""
     assert transitions.set_object_error(row, "storage-missing")
@@ -81,7 +81,7 @@ def test_a_row_marked_missing_is_a_404_if_the_storage_confirms_it(
 
 @pytest.mark.parametrize(("method", "path", "headers"), [*ASKED, *OF_THE_ROW])
 def test_a_restored_object_is_served_and_clears_the_error_of_its_row(
-    client: FlaskClient, row: File, method: str, path: str, headers: dict[str, str]
+    client: FlaskClient, row: FileRow, method: str, path: str, headers: dict[str, str]
 ) -> None:
     assert transitions.set_object_error(row, ObjectMissing.slug())
     current_services().storage.put(row.key, iter([BODY]), content_type="text/plain")
@@ -100,7 +100,7 @@ class UnavailableStorage(MemoryStorage):
 
 @pytest.mark.parametrize(("method", "path", "headers"), ASKED)
 def test_an_unavailable_storage_marks_no_object_missing(
-    settings: dict[str, str], row: File, method: str, path: str, headers: dict[str, str]
+    settings: dict[str, str], row: FileRow, method: str, path: str, headers: dict[str, str]
 ) -> None:
     client = create_app(settings, {"storage": UnavailableStorage()}).test_client()
     assert_problem(ask(client, row, method, path, headers), 503, "storage-unavailable")
@@ -130,7 +130,7 @@ def test_a_missing_member_cuts_the_archive_and_is_listed_by_the_next_request(cli
 
 
 def test_a_failed_update_of_the_row_changes_no_response(
-    client: FlaskClient, row: File, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, row: FileRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unavailable(*_: object) -> None:
         raise OperationalError("", None, Exception())
@@ -140,7 +140,7 @@ def test_a_failed_update_of_the_row_changes_no_response(
     assert_problem(client.get(f"/files/{row.id}/link"), 404, "object-missing")
 
 
-def test_a_file_without_its_object_can_be_deleted(client: FlaskClient, row: File) -> None:
+def test_a_file_without_its_object_can_be_deleted(client: FlaskClient, row: FileRow) -> None:
     client.get(f"/files/{row.id}/content")
     assert client.delete(f"/files/{row.id}").status_code == 204
     assert_problem(client.get(f"/files/{row.id}/content"), 404, "not-found")

@@ -8,7 +8,7 @@ from flask.testing import FlaskCliRunner
 
 from auth import api_keys
 from lifecycle import transitions
-from models import File
+from models import FileRow
 from quotas import storage_quota
 from tests.harness.factories import failed_file, reload, stored_file, uploading_file
 
@@ -20,12 +20,12 @@ def shell(app: Flask) -> FlaskCliRunner:
 
 
 @pytest.fixture
-def unowned(shell: FlaskCliRunner) -> list[File]:
+def unowned(shell: FlaskCliRunner) -> list[FileRow]:
     """Four files without an owner: two stored, one failed, one being processed."""
     return [stored_file(b"1234"), stored_file(b"1234"), failed_file(), uploading_file(4)]
 
 
-def test_the_owner_gets_all_ended_files(shell: FlaskCliRunner, unowned: list[File]) -> None:
+def test_the_owner_gets_all_ended_files(shell: FlaskCliRunner, unowned: list[FileRow]) -> None:
     result = shell.invoke(args=["keys", "adopt", "alice"])
 
     assert (result.exit_code, result.output) == (0, "3 files adopted\n")
@@ -34,7 +34,7 @@ def test_the_owner_gets_all_ended_files(shell: FlaskCliRunner, unowned: list[Fil
     assert shell.invoke(args=["keys", "adopt", "alice"]).output == "0 files adopted\n"
 
 
-def test_rows_read_before_the_adoption_are_counted_for_the_owner(shell: FlaskCliRunner, unowned: list[File]) -> None:
+def test_rows_read_before_the_adoption_are_counted_for_the_owner(shell: FlaskCliRunner, unowned: list[FileRow]) -> None:
     stale = [reload(row) for row in unowned]
     shell.invoke(args=["keys", "adopt", "alice"])
 
@@ -43,7 +43,7 @@ def test_rows_read_before_the_adoption_are_counted_for_the_owner(shell: FlaskCli
     assert (storage_quota.get_owner("alice").used_bytes, storage_quota.get_owner("alice").used_files) == (4, 1)
 
 
-def test_the_quota_is_not_exceeded(shell: FlaskCliRunner, unowned: list[File]) -> None:
+def test_the_quota_is_not_exceeded(shell: FlaskCliRunner, unowned: list[FileRow]) -> None:
     shell.invoke(args=["keys", "quota", "alice", "--quota", "5"])
     result = shell.invoke(args=["keys", "adopt", "alice"])
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 import config
 from database import engine
 from lifecycle import queries, transitions
-from models import File
+from models import FileRow
 from modes import celery_ as celery_mode
 from problems import RelayLost
 from services import current_services
@@ -125,31 +125,31 @@ class TestRecall:
     """The tasks of waiting files are lost if the queue is empty or Redis lost its data."""
 
     @pytest.fixture
-    def waiting(self, queue: Queue) -> File:
+    def waiting(self, queue: Queue) -> FileRow:
         """A file that has waited for an hour, and is due again in an hour."""
         row = pending_file("celery")
         engine.execute(text("UPDATE files SET updated_at = updated_at - 3600, due_at = due_at + 3600"))
         return row
 
-    def is_due(self, row: File) -> bool:
+    def is_due(self, row: FileRow) -> bool:
         found = queries.get(row.id)
         assert found is not None
         assert found.due_at is not None
         return found.due_at <= engine.now()
 
-    def test_a_file_whose_task_is_lost_is_due(self, waiting: File) -> None:
+    def test_a_file_whose_task_is_lost_is_due(self, waiting: FileRow) -> None:
         celery_mode._requeue_lost_tasks()
 
         assert self.is_due(waiting)
 
-    def test_a_file_whose_task_may_be_queued_is_not_due(self, queue: Queue, waiting: File) -> None:
+    def test_a_file_whose_task_may_be_queued_is_not_due(self, queue: Queue, waiting: FileRow) -> None:
         celery_mode.enqueue(pending_file("celery").id)
         current_services().relay.set_loss_marker()
         celery_mode._requeue_lost_tasks()
 
         assert not self.is_due(waiting)
 
-    def test_data_loss_is_noticed_even_after_new_tasks(self, queue: Queue, waiting: File) -> None:
+    def test_data_loss_is_noticed_even_after_new_tasks(self, queue: Queue, waiting: FileRow) -> None:
         current_services().relay.set_loss_marker()
         queue.client.delete(queue.key("memory"))
         celery_mode.enqueue(pending_file("celery").id)
@@ -178,7 +178,7 @@ class TestRecall:
 
         assert transitions.make_due(6) == 0
 
-    def test_without_redis_no_task_counts_as_lost(self, waiting: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_redis_no_task_counts_as_lost(self, waiting: FileRow, monkeypatch: pytest.MonkeyPatch) -> None:
         def unreachable() -> bool:
             raise RelayLost
 

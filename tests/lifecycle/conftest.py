@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from models import File
+from models import FileRow
 from storage.memory import MemoryStorage
 from tests.fakes import FailingStorage
 from tests.harness.factories import BODY, claimed_file, pending_file
@@ -25,12 +25,12 @@ def services(storage: MemoryStorage) -> dict[str, Any]:
 
 
 @pytest.fixture
-def pending(app: Flask) -> File:
+def pending(app: Flask) -> FileRow:
     """A spooled file of mode `async`."""
     return pending_file(body=[BODY[:4], BODY[4:]])
 
 
 @pytest.fixture
-def claimed(app: Flask) -> File:
+def claimed(app: Flask) -> FileRow:
     """A file of mode `normal`, claimed by this test."""
     return claimed_file()

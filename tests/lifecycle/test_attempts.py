@@ -7,7 +7,7 @@ from flask import Flask
 
 import file
 from lifecycle import attempts
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from problems import IncompleteBody, LeaseLost, Problem
 from services import current_services
 from storage.base import StorageDenied, StorageUnavailable
@@ -15,14 +15,14 @@ from tests.fakes import FailingStorage, breaking
 from tests.harness.factories import BODY, claimed_file, reload
 
 
-def test_a_missing_spool_file_ends_the_file(pending: File) -> None:
+def test_a_missing_spool_file_ends_the_file(pending: FileRow) -> None:
     current_services().spool.delete(pending.id)
     file.upload_file(pending.id)
 
     assert (reload(pending).upload_status, reload(pending).error) == (UploadStatus.ERROR, "bytes-lost")
 
 
-def test_a_transient_failure_keeps_the_file_pending_with_its_bytes(storage: FailingStorage, pending: File) -> None:
+def test_a_transient_failure_keeps_the_file_pending_with_its_bytes(storage: FailingStorage, pending: FileRow) -> None:
     storage.error = StorageUnavailable()
     file.upload_file(pending.id)
     assert (reload(pending).upload_status, reload(pending).error) == (UploadStatus.PENDING, "storage-unavailable")
@@ -33,14 +33,14 @@ def test_a_transient_failure_keeps_the_file_pending_with_its_bytes(storage: Fail
     assert (reload(pending).upload_status, reload(pending).attempt) == (UploadStatus.COMPLETE, 2)
 
 
-def test_a_permanent_failure_ends_the_file_with_its_reason(storage: FailingStorage, pending: File) -> None:
+def test_a_permanent_failure_ends_the_file_with_its_reason(storage: FailingStorage, pending: FileRow) -> None:
     storage.error = StorageDenied()
     file.upload_file(pending.id)
 
     assert (reload(pending).upload_status, reload(pending).error) == (UploadStatus.ERROR, "storage-denied")
 
 
-def test_attempts_are_bounded(storage: FailingStorage, pending: File) -> None:
+def test_attempts_are_bounded(storage: FailingStorage, pending: FileRow) -> None:
     storage.error = StorageUnavailable()
     for _ in range(7):
         file.upload_file(pending.id)
@@ -48,7 +48,7 @@ def test_attempts_are_bounded(storage: FailingStorage, pending: File) -> None:
     assert (reload(pending).upload_status, reload(pending).attempt) == (UploadStatus.ERROR, 5)
 
 
-def test_an_unexpected_exception_keeps_the_file_and_hides_its_text(storage: FailingStorage, pending: File) -> None:
+def test_an_unexpected_exception_keeps_the_file_and_hides_its_text(storage: FailingStorage, pending: FileRow) -> None:
     storage.error = ZeroDivisionError("secret")
     with pytest.raises(ZeroDivisionError):
         file.upload_file(pending.id)
@@ -65,7 +65,7 @@ def test_an_unexpected_exception_keeps_the_file_and_hides_its_text(storage: Fail
     ],
 )
 def test_normal_mode_fails_with_its_request(
-    storage: FailingStorage, claimed: File, error: Exception | None, kind: type[Problem], reason: str
+    storage: FailingStorage, claimed: FileRow, error: Exception | None, kind: type[Problem], reason: str
 ) -> None:
     storage.error = error
     stream = iter([BODY]) if error else breaking(b"half", IncompleteBody())
@@ -88,7 +88,7 @@ def test_files_in_flight_are_requeued_at_shutdown(app: Flask, mode: file.Mode, s
 
 
 def test_a_spool_file_that_cannot_be_deleted_does_not_fail_the_upload(
-    pending: File, monkeypatch: pytest.MonkeyPatch
+    pending: FileRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(id: str) -> None:
         raise PermissionError

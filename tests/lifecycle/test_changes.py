@@ -16,14 +16,14 @@ from config import Config
 from dev.polling import eventually
 from lifecycle import changes, queries, transitions
 from lifecycle.changes import ChangePoller, Subscription, has_capacity, has_ended
-from models import File, UploadStatus, db
+from models import FileRow, UploadStatus, db
 from problems import TooManyWatchers
 from tests.fakes import services_of
 from tests.harness.factories import LEASE, claim, file_value, pending_row
 
 
 @pytest.fixture
-def row(app: Flask) -> File:
+def row(app: Flask) -> FileRow:
     return pending_row()
 
 
@@ -38,11 +38,11 @@ def poller(app: Flask) -> Iterator[ChangePoller]:
         assert not thread.is_alive()
 
 
-def never(row: File | None) -> bool:
+def never(row: FileRow | None) -> bool:
     return False
 
 
-def processing(row: File | None) -> bool:
+def processing(row: FileRow | None) -> bool:
     return row is not None and row.upload_status == UploadStatus.PROCESSING
 
 
@@ -89,7 +89,7 @@ def polls(poller: ChangePoller, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return pauses
 
 
-def test_a_change_is_published_by_the_next_poll(poller: ChangePoller, row: File, polls: list[float]) -> None:
+def test_a_change_is_published_by_the_next_poll(poller: ChangePoller, row: FileRow, polls: list[float]) -> None:
     with poller.subscription(row, "alice") as subscription, ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(subscription.wait_until, processing, 60)
         assert eventually(lambda: len(polls) > 3)
@@ -100,27 +100,29 @@ def test_a_change_is_published_by_the_next_poll(poller: ChangePoller, row: File,
     assert max(polls) <= 0.25
 
 
-def test_a_change_by_this_process_is_published_at_once(app: Flask, row: File, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_by_this_process_is_published_at_once(
+    app: Flask, row: FileRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(changes, "_POLL_INTERVAL", 3600.0)
     with services_of(app).changes.subscription(row, "alice") as subscription:
         claim(row)
         assert processing(subscription.wait_until(processing, 30))
 
 
-def test_a_change_of_another_file_causes_no_poll(poller: ChangePoller, row: File) -> None:
+def test_a_change_of_another_file_causes_no_poll(poller: ChangePoller, row: FileRow) -> None:
     with poller.subscription(row, "alice"):
         poller.wake("another")
         assert not poller._woken.is_set()
 
 
-def test_a_change_before_the_subscription_is_not_missed(poller: ChangePoller, row: File) -> None:
+def test_a_change_before_the_subscription_is_not_missed(poller: ChangePoller, row: FileRow) -> None:
     claim(row)
 
     with poller.subscription(row, "alice") as subscription:
         assert processing(subscription.wait_until(processing, 5))
 
 
-def test_a_wait_without_a_change_ends_after_its_seconds(row: File, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_without_a_change_ends_after_its_seconds(row: FileRow, monkeypatch: pytest.MonkeyPatch) -> None:
     now, waits = 0.0, []
 
     def wait(seconds: float) -> None:
@@ -135,22 +137,22 @@ def test_a_wait_without_a_change_ends_after_its_seconds(row: File, monkeypatch: 
     assert waits == [1.25, 0.75, 0.25]
 
 
-def test_a_condition_that_is_true_ends_the_wait_at_once(poller: ChangePoller, row: File) -> None:
+def test_a_condition_that_is_true_ends_the_wait_at_once(poller: ChangePoller, row: FileRow) -> None:
     with poller.subscription(row, "alice") as subscription:
         assert subscription.wait_until(lambda row: True, 60) is row
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM files", "UPDATE files SET deleted_at = 1"])
-def test_a_deleted_file_is_published_as_none(app: Flask, poller: ChangePoller, row: File, statement: str) -> None:
+def test_a_deleted_file_is_published_as_none(app: Flask, poller: ChangePoller, row: FileRow, statement: str) -> None:
     with poller.subscription(row, "alice") as subscription:
         with db.engine.begin() as connection:
             connection.execute(text(statement))
         assert subscription.wait_until(lambda row: row is None, 5) is None
 
 
-def test_a_heartbeat_wakes_no_subscription(poller: ChangePoller, row: File, polls: list[float]) -> None:
+def test_a_heartbeat_wakes_no_subscription(poller: ChangePoller, row: FileRow, polls: list[float]) -> None:
     claimed = claim(row)
-    calls: list[File | None] = []
+    calls: list[FileRow | None] = []
     with poller.subscription(claimed, "alice") as subscription, ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(subscription.wait_until, lambda row: bool(calls.append(row)), 60)
         assert transitions.heartbeat(claimed, LEASE)
@@ -162,7 +164,7 @@ def test_a_heartbeat_wakes_no_subscription(poller: ChangePoller, row: File, poll
 
 
 def test_one_query_reads_all_subscribed_files(
-    app: Flask, poller: ChangePoller, row: File, monkeypatch: pytest.MonkeyPatch
+    app: Flask, poller: ChangePoller, row: FileRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = pending_row()
     queried: list[set[str]] = []
@@ -175,7 +177,7 @@ def test_one_query_reads_all_subscribed_files(
     assert {row.id, other.id} in queried
 
 
-def test_capacity_is_bounded_and_is_released(poller: ChangePoller, row: File) -> None:
+def test_capacity_is_bounded_and_is_released(poller: ChangePoller, row: FileRow) -> None:
     for name in ("alice", "bob"):
         for _ in range(4):
             last = poller.subscribe(row, name)
@@ -191,7 +193,7 @@ def test_capacity_is_bounded_and_is_released(poller: ChangePoller, row: File) ->
         poller.subscribe(row, "dave")
 
 
-def test_the_thread_runs_only_while_there_are_subscriptions(poller: ChangePoller, row: File) -> None:
+def test_the_thread_runs_only_while_there_are_subscriptions(poller: ChangePoller, row: FileRow) -> None:
     assert poller._thread is None
     with poller.subscription(row, "alice"):
         thread = poller._thread
@@ -204,7 +206,7 @@ def test_the_thread_runs_only_while_there_are_subscriptions(poller: ChangePoller
         assert processing(subscription.wait_until(processing, 5))
 
 
-def test_a_stop_closes_subscriptions_and_refuses_new_ones(poller: ChangePoller, row: File) -> None:
+def test_a_stop_closes_subscriptions_and_refuses_new_ones(poller: ChangePoller, row: FileRow) -> None:
     with poller.subscription(row, "alice") as subscription, ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(subscription.wait_until, never, 60)
         began = time.monotonic()
@@ -219,7 +221,7 @@ def test_a_stop_closes_subscriptions_and_refuses_new_ones(poller: ChangePoller, 
 @pytest.mark.parametrize("error", [OperationalError("SELECT", {}, Exception("why")), ValueError("why")])
 def test_a_failed_poll_is_repeated(
     poller: ChangePoller,
-    row: File,
+    row: FileRow,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     error: Exception,
@@ -227,7 +229,7 @@ def test_a_failed_poll_is_repeated(
     polls: list[int] = []
     get_many = queries.get_many
 
-    def fail_once(ids: list[str]) -> dict[str, File]:
+    def fail_once(ids: list[str]) -> dict[str, FileRow]:
         polls.append(1)
         if len(polls) == 1:
             raise error

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 import file
 from database import engine
 from lifecycle import idempotency, queries, transitions
-from models import File
+from models import FileRow
 from sweep import orphans
 from sweep.report import Report
 from sweep.rows import sweep_deleted
@@ -38,7 +38,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(file, "datetime", Skewed)
 
 
-def insert(ttl: float | None, mode: file.Mode = "async") -> File:
+def insert(ttl: float | None, mode: file.Mode = "async") -> FileRow:
     return pending_file(mode, expires_in=ttl) if mode == "async" else uploading_file(1, expires_in=ttl)
 
 

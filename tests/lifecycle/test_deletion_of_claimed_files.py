@@ -9,7 +9,7 @@ from flask import Flask
 
 import file
 from lifecycle import deletion, queries, transitions
-from models import File
+from models import FileRow
 from problems import Deleted
 from services import current_services
 from sweep.report import Report
@@ -19,11 +19,11 @@ from tests.lifecycle.deletion_helpers import remaining, sweep
 
 
 @pytest.fixture
-def claimed(app: Flask) -> File:
+def claimed(app: Flask) -> FileRow:
     return claimed_file("async", body=b"1234")
 
 
-def test_a_worker_cannot_end_a_deleted_file(claimed: File) -> None:
+def test_a_worker_cannot_end_a_deleted_file(claimed: FileRow) -> None:
     assert deletion.delete(reload(claimed))
 
     assert not transitions.heartbeat(claimed, LEASE)

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from lifecycle.idempotency import delete_expired, idempotent, key_state
-from models import File
+from models import FileRow
 from problems import IdempotencyKeyInUse
 from tests.harness.factories import file_value, unsaved_file
 from tests.lifecycle.idempotent_uploads import files, send, shift
@@ -41,7 +41,7 @@ def test_any_other_key_is_accepted(client: FlaskClient, key: str) -> None:
         (file_value("COMPLETE", mode="celery"), False, True, "free"),
     ],
 )
-def test_the_state_of_a_used_key(row: File | None, live: bool, expired: bool, expected: str) -> None:
+def test_the_state_of_a_used_key(row: FileRow | None, live: bool, expired: bool, expected: str) -> None:
     assert key_state(row, live=live, expired=expired) == expected
 
 

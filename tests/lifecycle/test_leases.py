@@ -10,11 +10,11 @@ from flask import Flask
 from dev.polling import eventually
 from lifecycle import transitions
 from lifecycle.leases import Lease, LeaseRenewer, is_due
-from models import File
+from models import FileRow
 from problems import LeaseLost
 from storage.base import Upload
 from storage.memory import MemoryStorage
-from tests.harness.factories import claimed_file, reload, replace
+from tests.harness.factories import claimed_file, reload
 
 SECONDS = 0.3
 
@@ -87,7 +87,7 @@ def test_when_a_lease_is_written(elapsed: float, lease: float, changed: bool, du
 
 
 @pytest.fixture
-def uploading(app: Flask) -> File:
+def uploading(app: Flask) -> FileRow:
     """A file that is being uploaded, under a lease that needs no renewal during the test."""
     return claimed_file(lease=600)
 
@@ -99,14 +99,14 @@ def stored(size: int) -> Upload:
     return upload
 
 
-def wait_for(row: File, received: int, stored: int) -> File:
+def wait_for(row: FileRow, received: int, stored: int) -> FileRow:
     """The row once it shows this progress."""
     now = eventually(lambda: reload(row), lambda now: (now.received_bytes, now.stored_bytes) == (received, stored))
     assert (now.received_bytes, now.stored_bytes) == (received, stored)
     return now
 
 
-def test_the_row_shows_the_progress(app: Flask, uploading: File) -> None:
+def test_the_row_shows_the_progress(app: Flask, uploading: FileRow) -> None:
     with LeaseRenewer(app, 600).renewing(uploading) as lease:
         lease.received = 7
         before = wait_for(uploading, 7, 0)
@@ -114,15 +114,15 @@ def test_the_row_shows_the_progress(app: Flask, uploading: File) -> None:
         assert wait_for(uploading, 7, 5).updated_at > before.updated_at
 
 
-def test_a_spooled_file_is_fully_received(app: Flask, uploading: File) -> None:
-    with LeaseRenewer(app, 600).renewing(replace(uploading, size=100)) as lease:
+def test_a_spooled_file_is_fully_received(app: Flask, uploading: FileRow) -> None:
+    with LeaseRenewer(app, 600).renewing(uploading._replace(size=100)) as lease:
         lease.received = 7
         lease.upload = stored(5)
         wait_for(uploading, 100, 5)
 
 
 def test_progress_is_written_four_times_a_second_at_most_and_only_if_it_changed(
-    app: Flask, uploading: File, monkeypatch: pytest.MonkeyPatch
+    app: Flask, uploading: FileRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
     written: list[float] = []
@@ -138,12 +138,12 @@ def test_progress_is_written_four_times_a_second_at_most_and_only_if_it_changed(
 
 
 def test_progress_that_could_not_be_written_is_written_later(
-    app: Flask, uploading: File, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    app: Flask, uploading: FileRow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries: list[int] = []
     progress = transitions.progress
 
-    def fail_once(row: File, lease: float, received: int, stored: int) -> bool:
+    def fail_once(row: FileRow, lease: float, received: int, stored: int) -> bool:
         tries.append(received)
         if len(tries) == 1:
             raise OSError("unavailable")
@@ -158,7 +158,7 @@ def test_progress_that_could_not_be_written_is_written_later(
 
 
 def test_a_database_that_hangs_does_not_delay_the_upload(
-    app: Flask, uploading: File, monkeypatch: pytest.MonkeyPatch
+    app: Flask, uploading: FileRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called, released = threading.Event(), threading.Event()
     monkeypatch.setattr(transitions, "progress", lambda *_: called.set() or released.wait(10))
@@ -171,7 +171,7 @@ def test_a_database_that_hangs_does_not_delay_the_upload(
         released.set()
 
 
-def test_a_lease_is_lost_when_progress_cannot_be_written(app: Flask, uploading: File) -> None:
+def test_a_lease_is_lost_when_progress_cannot_be_written(app: Flask, uploading: FileRow) -> None:
     assert transitions.set_error(uploading, "server-stopped")
     with LeaseRenewer(app, 600).renewing(uploading) as lease:
         lease.received = 7

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from lifecycle import attempts, outbox, transitions
 from lifecycle.delivery import MAX_ATTEMPTS, Outbox, retry_delay
-from models import File, UploadStatus, db
+from models import FileRow, UploadStatus, db
 from tests.conftest import drain
 from tests.fakes import services_of
 from tests.harness.factories import BODY, EXPIRED, claim, claimed_file, complete, reload
@@ -24,7 +24,7 @@ class Recorder:
         self.called: list[str] = []
         self.failures = 0
 
-    def __call__(self, row: File) -> None:
+    def __call__(self, row: FileRow) -> None:
         self.called.append(row.id)
         if self.failures:
             self.failures -= 1
@@ -56,7 +56,7 @@ class Crash(BaseException):
 
 
 @pytest.fixture
-def left_behind(app: Flask, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> File:
+def left_behind(app: Flask, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> FileRow:
     """A COMPLETE file whose process died between the commit and the calls."""
     row = claimed_file()
     with monkeypatch.context() as patch:
@@ -112,7 +112,7 @@ def test_an_attempt_that_lost_its_file_adds_no_entry(app: Flask, recorder: Recor
     assert recorder.called == []
 
 
-def test_the_sweep_delivers_what_a_dead_process_left(app: Flask, recorder: Recorder, left_behind: File) -> None:
+def test_the_sweep_delivers_what_a_dead_process_left(app: Flask, recorder: Recorder, left_behind: FileRow) -> None:
     assert entries() == [("recorder", left_behind.id, 0)]
 
     services_of(app).outbox.deliver_due()
@@ -172,14 +172,16 @@ def test_an_entry_that_was_given_up_is_pruned_after_its_retention(app: Flask, re
     assert entries() == []
 
 
-def test_two_processes_do_not_call_a_subscriber_twice(app: Flask, recorder: Recorder, left_behind: File) -> None:
+def test_two_processes_do_not_call_a_subscriber_twice(app: Flask, recorder: Recorder, left_behind: FileRow) -> None:
     (id,) = outbox.due(["recorder"], 10)
 
     assert outbox.claim(id) is not None
     assert outbox.claim(id) is None
 
 
-def test_a_call_that_was_taken_over_does_not_end_the_entry(app: Flask, recorder: Recorder, left_behind: File) -> None:
+def test_a_call_that_was_taken_over_does_not_end_the_entry(
+    app: Flask, recorder: Recorder, left_behind: FileRow
+) -> None:
     (id,) = outbox.due(["recorder"], 10)
     first = outbox.claim(id)
     with db.engine.begin() as connection:
@@ -195,14 +197,14 @@ def test_a_call_that_was_taken_over_does_not_end_the_entry(app: Flask, recorder:
 
 
 def test_an_entry_waits_for_a_process_that_knows_its_subscriber(
-    app: Flask, recorder: Recorder, left_behind: File
+    app: Flask, recorder: Recorder, left_behind: FileRow
 ) -> None:
 
     assert outbox.due(["another"], 10) == []
     assert len(outbox.due(["another", "recorder"], 10)) == 1
 
 
-def test_a_deleted_file_needs_no_call(app: Flask, recorder: Recorder, left_behind: File) -> None:
+def test_a_deleted_file_needs_no_call(app: Flask, recorder: Recorder, left_behind: FileRow) -> None:
     assert transitions.mark_deleted(left_behind)
 
     services_of(app).outbox.deliver_due()

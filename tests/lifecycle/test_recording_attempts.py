@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 import file
 from lifecycle import attempts, transitions
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from services import current_services
 from storage.base import StorageDenied, StorageUnavailable
 from storage.s3.errors import storage_error
@@ -35,11 +35,11 @@ def test_a_failure_that_cannot_be_recorded_is_raised_unchanged(
 
 
 def test_the_end_of_an_upload_is_retried_until_the_database_is_available(
-    app: Flask, pending: File, monkeypatch: pytest.MonkeyPatch
+    app: Flask, pending: FileRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     complete, calls = transitions.set_complete, []
 
-    def unreliable(row: File, **values: Any) -> bool:
+    def unreliable(row: FileRow, **values: Any) -> bool:
         calls.append(1)
         if len(calls) == 1:
             raise OperationalError("UPDATE", {}, Exception("connection refused"))
@@ -57,7 +57,7 @@ def test_the_end_of_an_upload_is_retried_until_the_database_is_available(
 
 
 def test_the_row_has_the_storages_error_code_and_the_log_its_message(
-    storage: FailingStorage, pending: File, caplog: pytest.LogCaptureFixture
+    storage: FailingStorage, pending: FileRow, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage.error = storage_error(403, "QuotaExceeded", "20 MB of 20 MB")
     file.upload_file(pending.id)
@@ -68,7 +68,7 @@ def test_the_row_has_the_storages_error_code_and_the_log_its_message(
     assert "attempt.failed: storage-quota-exceeded: QuotaExceeded: 20 MB of 20 MB, attempt 1, retry in" in caplog.text
 
 
-def test_a_detail_is_truncated_and_cleared_with_the_error(storage: FailingStorage, pending: File) -> None:
+def test_a_detail_is_truncated_and_cleared_with_the_error(storage: FailingStorage, pending: FileRow) -> None:
     storage.error = StorageUnavailable("x" * 1000)
     file.upload_file(pending.id)
     assert reload(pending).error_detail == "x" * 255
@@ -78,7 +78,7 @@ def test_a_detail_is_truncated_and_cleared_with_the_error(storage: FailingStorag
     assert (reload(pending).error, reload(pending).error_detail) == (None, None)
 
 
-def test_a_manual_retry_clears_the_error(storage: FailingStorage, pending: File) -> None:
+def test_a_manual_retry_clears_the_error(storage: FailingStorage, pending: FileRow) -> None:
     storage.error = StorageDenied("The storage answered AccessDenied.")
     file.upload_file(pending.id)
     assert reload(pending).error_detail == "The storage answered AccessDenied."

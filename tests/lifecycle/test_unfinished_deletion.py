@@ -11,7 +11,7 @@ from sqlalchemy import text
 import file
 from database import engine
 from lifecycle import deletion, queries, transitions
-from models import File
+from models import FileRow
 from services import current_services
 from storage.base import MultipartUpload, StorageDenied, StorageUnavailable
 from tests.conftest import drain
@@ -82,7 +82,7 @@ def test_an_object_that_cannot_be_deleted_is_retried_less_and_less_often_and_del
     assert 7000 < due_in(denied) < 7400
 
 
-def due_in(row: File) -> float:
+def due_in(row: FileRow) -> float:
     return (queries.get_many([row.id])[row.id].due_at or 0) - engine.now()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import file
 from lifecycle import attempts, transitions
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from storage.base import Stat, StorageMismatch
 from storage.memory import MemoryStorage
 from tests.harness.factories import BODY, reload
@@ -25,7 +25,7 @@ def storage() -> CorruptingStorage:
     return CorruptingStorage()
 
 
-def test_wrong_bytes_are_deleted_if_no_attempt_follows(storage: CorruptingStorage, claimed: File) -> None:
+def test_wrong_bytes_are_deleted_if_no_attempt_follows(storage: CorruptingStorage, claimed: FileRow) -> None:
     with pytest.raises(StorageMismatch):
         file.store(claimed, iter([BODY]))
 
@@ -34,7 +34,7 @@ def test_wrong_bytes_are_deleted_if_no_attempt_follows(storage: CorruptingStorag
 
 
 def test_wrong_bytes_stay_for_the_next_attempt_and_are_deleted_after_the_last(
-    storage: CorruptingStorage, pending: File
+    storage: CorruptingStorage, pending: FileRow
 ) -> None:
     for attempt in range(1, 6):
         file.upload_file(pending.id)
@@ -43,7 +43,7 @@ def test_wrong_bytes_stay_for_the_next_attempt_and_are_deleted_after_the_last(
     assert (reload(pending).upload_status, reload(pending).attempt) == (UploadStatus.ERROR, 5)
 
 
-def test_a_worker_that_lost_its_claim_deletes_no_object(storage: CorruptingStorage, claimed: File) -> None:
+def test_a_worker_that_lost_its_claim_deletes_no_object(storage: CorruptingStorage, claimed: FileRow) -> None:
     """The object may be the correct one of the next attempt by now."""
     storage._objects[claimed.key] = BODY
     transitions.set_error(reload(claimed), "server-stopped")

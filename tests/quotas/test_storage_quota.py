@@ -14,7 +14,7 @@ from lifecycle import queries, transitions
 from problems import Problem, QuotaExceeded
 from quotas import storage_quota
 from quotas.storage_quota import allowed
-from tests.harness.factories import EXPIRED, claim, claimed_file, pending_row, replace, uploading_file
+from tests.harness.factories import EXPIRED, claim, claimed_file, pending_row, uploading_file
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_an_abandoned_file_releases_its_reservation(alice: str) -> None:
 def test_a_transition_of_an_old_attempt_changes_no_usage(alice: str) -> None:
     row = claim(pending_row(5, owner=alice))
 
-    assert not transitions.set_error(replace(row, attempt=2), "storage-denied")
+    assert not transitions.set_error(row._replace(attempt=2), "storage-denied")
     assert usage(alice) == (5, 1)
 
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 import config
-from models import File
+from models import FileRow
 
 ID = "01a1f87c-8038-72c3-a4d1-740c5f09daa4"
 
@@ -23,6 +23,6 @@ def redis_client(valkey: str) -> Iterator[redis.Redis]:
     client.close()
 
 
-def pieces_key(row: File) -> str:
+def pieces_key(row: FileRow) -> str:
     """The Redis key of the pieces that are sent to the attempt."""
     return config.current().redis.key("pieces", row.id, row.attempt)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from database import engine
-from models import File
+from models import FileRow
 from storage.base import MultipartUpload
 from sweep.orphans import sweep_multipart_uploads, sweep_objects, sweep_spool
 from sweep.report import Report
@@ -46,7 +46,7 @@ def services(objects: MemoryStorageWithUploads) -> dict[str, Any]:
     return {"storage": objects}
 
 
-def sweep(dispatch: Callable[[File], object] = lambda row: None, *, dry: bool = False) -> Report:
+def sweep(dispatch: Callable[[FileRow], object] = lambda row: None, *, dry: bool = False) -> Report:
     report = Report(dry)
     sweep_files(report, dispatch)
     return report

@@ -13,7 +13,7 @@ import file
 from auth import api_keys
 from database import engine
 from lifecycle import queries, transitions
-from models import File
+from models import FileRow
 from services import current_services
 from sweep import rows as row_sweep
 from sweep.report import Report
@@ -37,7 +37,7 @@ def settings(settings: dict[str, str]) -> dict[str, str]:
     return settings | {"FAILED_ROW_RETENTION": "100"}
 
 
-def age(seconds: float, *rows: File) -> None:
+def age(seconds: float, *rows: FileRow) -> None:
     """Let `seconds` pass since these files last changed, by the database's clock."""
     for row in rows:
         ended = text("UPDATE files SET updated_at = updated_at - :seconds WHERE id = :id RETURNING id")

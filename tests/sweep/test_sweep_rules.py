@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from lifecycle.attempts import is_exhausted
-from models import File, UploadStatus
+from models import FileRow, UploadStatus
 from sweep.rules import (
     created_at,
     is_orphan_multipart_upload,
@@ -32,7 +32,7 @@ PENDING, PROCESSING, COMPLETE, ERROR = (file_value(status) for status in UploadS
         (ERROR, 0, False, True),
     ],
 )
-def test_orphan_objects(row: File | None, age: float, retryable: bool, not_retryable: bool) -> None:
+def test_orphan_objects(row: FileRow | None, age: float, retryable: bool, not_retryable: bool) -> None:
     assert is_orphan_object(row, age, 100, can_retry=True) is retryable
     assert is_orphan_object(row, age, 100, can_retry=False) is not_retryable
 
@@ -55,7 +55,7 @@ def test_orphan_objects(row: File | None, age: float, retryable: bool, not_retry
     ],
 )
 def test_an_upload_is_an_orphan_once_no_attempt_can_complete_it(
-    row: File | None, age: float, grace: float, unchanged: float, orphan: bool
+    row: FileRow | None, age: float, grace: float, unchanged: float, orphan: bool
 ) -> None:
     assert is_orphan_multipart_upload(row, age, grace, unchanged) is orphan
 
@@ -72,7 +72,7 @@ def test_an_upload_is_an_orphan_once_no_attempt_can_complete_it(
         (ERROR, 0, 51, True),
     ],
 )
-def test_orphan_spool_files(row: File | None, age: float, unchanged: float, orphan: bool) -> None:
+def test_orphan_spool_files(row: FileRow | None, age: float, unchanged: float, orphan: bool) -> None:
     assert is_orphan_spool_file(row, age, 100, unchanged, 50) is orphan
 
 
@@ -86,7 +86,7 @@ def test_orphan_spool_files(row: File | None, age: float, unchanged: float, orph
         (file_value("PROCESSING", attempt=10, attempts_before=5), True),
     ],
 )
-def test_exhausted_files(row: File, exhausted: bool) -> None:
+def test_exhausted_files(row: FileRow, exhausted: bool) -> None:
     assert is_exhausted(row.mode, row.attempts_made, 5) is exhausted
 
 

@@ -8,13 +8,13 @@ import pytest
 from flask import Flask
 
 from database import locks
-from models import File
+from models import FileRow
 from storage.base import StorageUnavailable
 from sweep.sweeper import Sweeper
 from tests.harness.factories import EXPIRED, claim, claimed_file, pending_file
 
 
-def make_sweeper(app: Flask, dispatch: Callable[[File], None], every: float = 30) -> Sweeper:
+def make_sweeper(app: Flask, dispatch: Callable[[FileRow], None], every: float = 30) -> Sweeper:
     return Sweeper(
         app,
         dispatch,

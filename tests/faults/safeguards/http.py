@@ -16,7 +16,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "idempotency-key",
-        "routes:_upload",
+        "file:ingest",
         replace("_1.idempotent(_, _2)", "_1.idempotent(None, _2)"),
         (_FAULTS + "test_five_requests_with_one_key_make_one_file",),
     ),
@@ -97,7 +97,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "type-checked-before-the-row",
-        "routes:_upload",
+        "file:ingest",
         drop("check_allowed(...)"),
         ("tests/content/test_policy.py",),
     ),

@@ -13,10 +13,18 @@ _PROCESS = "tests/faults/test_process_faults.py::"
 
 
 def _store_before_claim(function: ast.stmt) -> None:
-    """Exchange the last two statements."""
+    """Exchange the last two statements. The value of the row is made up, since none is inserted yet."""
     assert isinstance(function, ast.FunctionDef)
     *_, claim, store = function.body
-    function.body[-2:] = [*ast.parse("row.attempt = 1").body, store, claim]
+    assert isinstance(store, ast.Return)
+    assert store.value is not None
+    function.body[-2:] = [*ast.parse(_UNCOMMITTED_ROW).body, ast.Expr(store.value), claim]
+
+
+_UNCOMMITTED_ROW = """
+values = dict.fromkeys(FileRow._fields) | vars(new) | {"attempt": 1, "attempts_before": 0}
+row = FileRow(**{name: values[name] for name in FileRow._fields})
+"""
 
 
 SAFEGUARDS = (
@@ -88,7 +96,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "row-before-bytes",
-        "modes.normal:upload",
+        "modes.normal:accept",
         _store_before_claim,
         (_FAULTS + "test_the_row_is_committed_before_a_byte_leaves",),
     ),
@@ -100,8 +108,8 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "expiry-by-the-database-clock",
-        "lifecycle.transitions.claims:insert",
-        replace("_1 - _", "_1 - __import__('time').time()"),
+        "lifecycle.transitions.claims:_INSERT",
+        replace("_ + bindparam('ttl', type_=_1)", "__import__('time').time() + bindparam('ttl', type_=_1)"),
         (
             "tests/lifecycle/test_clocks.py",
             "tests/database/test_on_postgresql.py",
