@@ -16,10 +16,8 @@ from typing import Any
 from dotenv import load_dotenv
 from flask import current_app
 
-import config_fields
 import config_types as types
-from config_fields import declared, setting
-from config_types import RETIRED, Rate
+from config_types import RETIRED, Rate, declared, setting
 from database import redis_options, urls
 from database.redis_options import RedisOptions
 from storage import registry
@@ -157,10 +155,9 @@ class Config:
         Raises ConfigError with a line for every invalid or retired setting.
         """
         errors = [f"{name}: {RETIRED[name]}" for name in RETIRED if env.get(name, "").strip()]
-        values = config_fields.read(cls, env, errors)
+        values = types.read(cls, env, errors)
         backends = {
-            name: config_fields.parse(backend.settings, env, errors, values)
-            for name, backend in registry.BACKENDS.items()
+            name: types.parse(backend.settings, env, errors, values) for name, backend in registry.BACKENDS.items()
         }
         if errors:
             raise ConfigError("Ferry can't start with these settings:\n  " + "\n  ".join(errors))

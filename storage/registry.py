@@ -14,7 +14,7 @@ from storage.s3.storage import S3Storage
 
 @dataclass(frozen=True)
 class Backend:
-    """A dataclass that declares the backend's settings (`config_fields`), and the factory that takes one."""
+    """A dataclass that declares the backend's settings (`config_types.setting`), and the factory that takes one."""
 
     settings: Callable[..., Any]
     create: Callable[[Any], Storage]

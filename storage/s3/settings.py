@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import config_types as types
-from config_fields import setting
+from config_types import setting
 from storage.s3.options import S3Options
 
 _setting = partial(setting, "Storage")
