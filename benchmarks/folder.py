@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from lab import BIN, ROOT, Lab, Server, parts
-from measure import by_turns, free_port, listens, ratio, until
+from lab import BIN, ROOT, Lab, Server, free_port, parts
+from measure import by_turns, ratio
 from rows import Row, median
 
 FILES, SIZE = 1000, 4096
@@ -43,11 +43,8 @@ def folder(lab: Lab, rounds: int) -> dict[str, list[Row]]:
 
 def _local_bucket(lab: Lab) -> Server:
     port, data = free_port(), lab.folder / "bucket"
-    process = parts.s3(data, port)
     lab.callback(shutil.rmtree, data, ignore_errors=True)
-    lab.callback(process.kill)
-    until(lambda: listens(port), 10)
-    return Server(port, process.pid)
+    return lab.served(parts.s3(data, port), port)
 
 
 def _fresh(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import free_port, listens, make_file, running, until
+from measure import answers, make_file
 from upload import ask, upload_form
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +22,8 @@ BIN = Path(sys.executable).parent
 sys.path.insert(0, str(ROOT))
 
 from dev import parts  # noqa: E402
+from dev.polling import wait_until  # noqa: E402
+from dev.process import Process, free_port  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,19 @@ class Lab(ExitStack):
     def sink(self, rate: float = 0, latency: float = 0) -> Server:
         """A null S3 that compares every CRC32, of `rate` bytes/s and `latency` ms."""
         options = ["--check", "crc32,md5", "--rate", str(rate), "--latency", str(latency)]
-        return self._start("sink", [sys.executable, HERE / "sink.py", *options], {}, flag="--port")
+        port = free_port()
+        command = [sys.executable, HERE / "sink.py", *options, "--port", str(port)]
+        return self._answering(Process("sink", command, log=self._log("sink"), cwd=HERE), port)
 
     def redis(self) -> Server:
         """A valkey as `make run` starts it."""
         port = free_port()
-        process = parts.redis(self._fresh("redis"), port)
+        return self.served(parts.redis(self._fresh("redis"), port), port)
+
+    def served(self, process: Process, port: int) -> Server:
+        """A process that has just been started, once it listens on `port`."""
         self.callback(process.kill)
-        until(lambda: listens(port), 10)
+        process.wait_for(port, 10)
         return Server(port, process.pid)
 
     def ferry(self, sink: Server, redis: Server | None = None, **settings: str) -> Server:
@@ -65,16 +72,15 @@ class Lab(ExitStack):
     def ferry_in(self, env: Mapping[str, str], app: str = "app:create_app()", folder: Path = ROOT) -> Server:
         """The same with given settings, which a worker needs too, or as an app of `folder` that wraps it."""
         subprocess.run([BIN / "flask", "db", "upgrade"], cwd=ROOT, env={**os.environ, **env}, check=True)
-        command = [BIN / "gunicorn", "-c", "gunicorn.conf.py", "--pythonpath", str(folder), app]
-        server = self._start("ferry", command, env, cwd=ROOT, port=int(env["PORT"]))
+        web = parts.web(env, self._log("ferry"), app=app, options=["--pythonpath", str(folder)])
+        server = self._answering(web, int(env["PORT"]))
         upload_form(server.port, "/normal_upload", self.file(1000)).json()
         return server
 
     def ferry_worker(self, env: Mapping[str, str]) -> Server:
         """One worker process of Ferry, beside a web service of the same settings."""
-        command = [BIN / "celery", "-q", "-A", "app.celery", "worker", "-l", "INFO", "--concurrency", "1"]
-        command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        return self._worker("ferry", command, env, ROOT)
+        log = self._log("ferry-worker")
+        return self._worker(parts.worker(env, log, options=["-l", "INFO", "--concurrency", "1"]))
 
     def ferry_env(self, sink: Server, redis: Server | None, **settings: str) -> dict[str, str]:
         """Ferry's settings. The same object serves web and worker."""
@@ -102,7 +108,7 @@ class Lab(ExitStack):
     def naive_worker(self, env: Mapping[str, str]) -> Server:
         """One worker process of the plain Flask app."""
         command = [BIN / "celery", "-A", "naive.celery", "worker", "-l", "INFO", "--concurrency", "1"]
-        return self._worker("naive", command, env, HERE / "peers")
+        return self._worker(Process("naive", command, env, self._log("naive-worker"), HERE / "peers"))
 
     def discard(self) -> Server:
         """The service that receives, drops and answers."""
@@ -116,7 +122,8 @@ class Lab(ExitStack):
         if not (folder / "node_modules").exists():
             subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=folder, check=True)
         port = free_port()
-        return self._start(name, ["node", f"{name}.mjs"], {**_s3(sink), "PORT": str(port)}, cwd=folder, port=port)
+        env = {**_s3(sink), "PORT": str(port)}
+        return self._answering(Process(name, ["node", f"{name}.mjs"], env, self._log(name), folder), port)
 
     def direct(self, how: str, sink: Server, file: Path) -> float:
         """Seconds that boto3 takes to send the file itself; `how`: default or tuned."""
@@ -134,21 +141,17 @@ class Lab(ExitStack):
     def _gunicorn(self, name: str, env: Mapping[str, str]) -> Server:
         command = [BIN / "gunicorn", "--no-control-socket", "-k", "gthread", "--threads", "16", f"{name}:create_app()"]
         port = free_port()
-        return self._start(name, [*command, "-b", f"127.0.0.1:{port}"], env, cwd=HERE / "peers", port=port)
+        command += ["-b", f"127.0.0.1:{port}"]
+        return self._answering(Process(name, command, env, self._log(name), HERE / "peers"), port)
 
-    def _worker(self, name: str, command: list[str | Path], env: Mapping[str, str], cwd: Path) -> Server:
-        log = self._log(f"{name}-worker")
-        ready = lambda: b" ready." in log.read_bytes()  # noqa: E731
-        process = self.enter_context(running(command, log=log, ready=ready, env=env, cwd=cwd))
+    def _worker(self, process: Process) -> Server:
+        self.callback(process.stop, 15)
+        process.wait_for_log(b" ready.", 30)
         return Server(0, process.pid)
 
-    def _start(
-        self, name: str, command: list[str | Path], env: Mapping[str, str], *,
-        port: int = 0, flag: str = "", cwd: Path = HERE,
-    ) -> Server:  # fmt: skip
-        port = port or free_port()
-        command = [*command, flag, str(port)] if flag else command
-        process = self.enter_context(running(command, log=self._log(name), port=port, env=env, cwd=cwd))
+    def _answering(self, process: Process, port: int) -> Server:
+        self.callback(process.stop, 15)
+        process.wait_until(lambda: answers(port), 30)
         return Server(port, process.pid)
 
     def _log(self, name: str) -> Path:
@@ -177,7 +180,7 @@ def stored(server: Server, target: str, file: Path) -> float:
             raise RuntimeError(f"{target} of {file.name} ended as ERROR")
         return str(state) == "COMPLETE"
 
-    until(done, 120, every=0.005)
+    wait_until(done, 120, every=0.005)
     return time.perf_counter() - began
 
 

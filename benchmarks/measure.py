@@ -1,4 +1,4 @@
-"""What the benchmarks measure with: processes that come and go, their memory and CPU, and comparisons by turns.
+"""What the benchmarks measure with: memory and CPU of processes, and comparisons by turns.
 
 Linux only: memory is read from /proc.
 """
@@ -6,95 +6,23 @@ Linux only: memory is read from /proc.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import statistics
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def free_port() -> int:
-    """A free port of 127.0.0.1. Another process may take it before its use; running() then raises."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-def until(ready: Callable[[], bool], seconds: float, *, every: float = 0.01) -> float:
-    """Ask until the answer is yes. Returns the seconds it took; raises TimeoutError after `seconds`."""
-    began = time.perf_counter()
-    while not ready():
-        if time.perf_counter() - began > seconds:
-            raise TimeoutError(f"Not ready within {seconds} s.")
-        time.sleep(every)
-    return time.perf_counter() - began
-
-
-def listens(port: int) -> bool:
-    """Whether 127.0.0.1:`port` accepts connections: enough for a Redis, too little for gunicorn,
-    whose master listens long before a worker is up."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
-
-
 def answers(port: int) -> bool:
-    """Whether an HTTP server on 127.0.0.1:`port` answers a GET, with whatever."""
+    """Whether an HTTP server on 127.0.0.1:`port` answers a GET, with whatever. gunicorn's master listens long before
+    a worker is up."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(b"GET /_ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
         return bool(connection.recv(1))
     return False
-
-
-@contextmanager
-def running(
-    command: Sequence[str | Path], *, log: Path, port: int | None = None, ready: Callable[[], bool] | None = None,
-    env: Mapping[str, str] | None = None, cwd: Path | None = None, seconds: float = 30.0,
-) -> Iterator[subprocess.Popen[bytes]]:  # fmt: skip
-    """Run `command` for the length of the block; enter it when `port` answers HTTP, or when `ready` says yes.
-
-    `env` is added to this process's environment. Output goes to `log`. At the end the process gets SIGTERM, and it
-    and its children SIGKILL after 15 s. Raises RuntimeError with the end of the log if it doesn't get ready.
-    """
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **(env or {})}, cwd=cwd)
-    try:
-        _wait_ready(process, ready or (lambda: port is None or answers(port)), seconds, log)
-        yield process
-    finally:
-        stop(process)
-
-
-def _wait_ready(process: subprocess.Popen[bytes], ready: Callable[[], bool], seconds: float, log: Path) -> None:
-    try:
-        until(lambda: process.poll() is not None or ready(), seconds)
-    except TimeoutError as error:
-        raise RuntimeError(f"{process.args!r}: {error}\n{_end_of(log)}") from error
-    if process.poll() is not None:
-        raise RuntimeError(f"{process.args!r} ended with {process.returncode}.\n{_end_of(log)}")
-
-
-def _end_of(log: Path) -> str:
-    return log.read_text(errors="replace")[-2000:]
-
-
-def stop(process: subprocess.Popen[bytes], seconds: float = 15.0) -> None:
-    """End a process and its children: asked first, killed after `seconds`."""
-    pids = tree(process.pid) if process.poll() is None else []
-    process.terminate()
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.wait(seconds)
 
 
 def tree(pid: int) -> list[int]:
