@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from dev.process import free_port
 from models import FILES, db
 from tests.fakes import FORM, form, part, services_of
 from tests.harness.factories import claimed_file
+from tests.harness.raw_client import RawClient
 from tests.log_records import SECRET, TOKEN
 
 WITH_A_TOKEN = (
@@ -128,9 +128,9 @@ def test_the_web_service_logs_only_json_and_no_secret(web: Running) -> None:
         f"GET /a%0d%0ab%1b?{SECRET} HTTP/1.1\r\nHost: localhost",
         *(f"{line}\r\nHost: localhost" for line in WITH_A_TOKEN),
     ):
-        with socket.create_connection(("127.0.0.1", web.port), 10) as client:
-            client.sendall(head.encode() + b"\r\nConnection: close\r\n\r\n")
-            client.makefile("rb").read()
+        with RawClient(web.port) as client:
+            client.send(head.encode() + b"\r\nConnection: close\r\n\r\n")
+            client.reply()
     line = web.until(lambda line: line.get("status") == 404)
     web.until(lambda line: line.get("path") == "/files/last")
 

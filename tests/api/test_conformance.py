@@ -6,7 +6,6 @@ A status above 499 fails, even if it is documented: all services are available.
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ import pytest
 import requests
 
 from dev import parts
+from dev.polling import eventually
+from tests.harness.raw_client import RawClient, post
 from tests.harness.stack import Stack
 
 CHECKS = (
@@ -55,13 +56,11 @@ def with_examples(document: dict[str, Any], ids: list[str]) -> dict[str, Any]:
 def failed(stack: Stack) -> str:
     """The id of a file in ERROR: its client disconnected."""
     name = "disconnected"
-    with socket.create_connection(("127.0.0.1", stack.ports.web)) as client:
-        head = f"POST /normal_upload?name={name} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n"
-        client.sendall(f"{head}Content-Length: 9000000\r\n\r\n".encode() + b"x" * 100_000)
-    while True:
-        found = requests.get(f"{stack.url}/files?prefix={name}&status=ERROR", timeout=10).json()["files"]
-        if found:
-            return str(found[0]["id"])
+    with RawClient(stack.ports.web) as client:
+        client.send(post(f"/normal_upload?name={name}", b"x" * 100_000, "Content-Type: text/plain", length=9_000_000))
+    listed = f"{stack.url}/files?prefix={name}&status=ERROR"
+    [file] = eventually(lambda: requests.get(listed, timeout=10).json()["files"])
+    return str(file["id"])
 
 
 def key(stack: Stack, *options: str) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from dev import parts
 from dev.polling import eventually
 from dev.process import free_port
 from tests.fakes import FORM, form, part
+from tests.harness.raw_client import RawClient, get
 
 BODY = {"data": form(part("file", b"x", "a.txt")), "timeout": 10}
 
@@ -73,9 +72,9 @@ def two_requests_from(source: str, port: int) -> list[int]:
     """Their statuses."""
     statuses = []
     for _ in range(2):
-        with closing(HTTPConnection("127.0.0.1", port, 10, (source, 0))) as connection:
-            connection.request("GET", "/files")
-            statuses.append(connection.getresponse().status)
+        with RawClient(port, source=source) as client:
+            client.send(get("/files"))
+            statuses.append(client.reply().status)
     return statuses
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev.polling import eventually
-from tests.bad_input.wire import Reply, Wire, get, post
+from tests.harness.raw_client import RawClient, Reply, get, post
 from tests.harness.stack import Stack
 
 STALL = 1
@@ -30,7 +30,7 @@ class Ferry(Stack):
 
     def ask(self, request: bytes, *, end: bool = False) -> Reply:
         """The response to a request on a new connection."""
-        with Wire(self.ports.web) as wire:
+        with RawClient(self.ports.web) as wire:
             wire.send(request, end=end)
             return wire.reply()
 

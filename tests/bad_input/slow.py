@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from tests.bad_input.conftest import RAW, STALL, Ferry
-from tests.bad_input.wire import Reply, Wire, post
+from tests.harness.raw_client import RawClient, Reply, post
 
 CUT = (408, "application/problem+json", "request-timeout")
 MODES = ("normal", "async", "celery")
@@ -24,7 +24,7 @@ def assert_all_threads_are_free(ferry: Ferry) -> None:
     """Each thread answers one client with 100 Continue at the same time."""
     asking = post("/normal_upload?name=a", b"", RAW, "Expect: 100-continue", length=1)
     with ExitStack() as stack:
-        wires = [stack.enter_context(Wire(ferry.ports.web)) for _ in range(THREADS)]
+        wires = [stack.enter_context(RawClient(ferry.ports.web)) for _ in range(THREADS)]
         for wire in wires:
             wire.send(asking)
         assert [wire.reply().status for wire in wires] == [100] * THREADS
@@ -46,7 +46,7 @@ class Slow:
     def run(self, ferry: Ferry) -> tuple[list[Reply], bool, float]:
         """The responses, whether the connection was closed then, and the seconds it took."""
         began = time.monotonic()
-        with Wire(ferry.ports.web) as wire:
+        with RawClient(ferry.ports.web) as wire:
             wire.send(self.first)
             wire.trickle(self.then, self.every)
             replies = [wire.reply() for _ in range(self.answers)]

@@ -6,8 +6,8 @@ import pytest
 
 from tests.bad_input.conftest import LIMIT, Ferry
 from tests.bad_input.uploads import CHUNKED, GOOD, MODES, PROBLEM, assert_refused, in_chunks, in_mode, raw, upload
-from tests.bad_input.wire import Wire, chunked, get
 from tests.fakes import form, part
+from tests.harness.raw_client import RawClient, chunked, get
 
 BODIES = {
     "chunks over the limit": (in_chunks(bytes(LIMIT), b"x"), 413, "too-large"),
@@ -59,7 +59,7 @@ def test_a_cut_body_is_refused(ferry: Ferry, row: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_bytes_after_a_body_are_a_bad_request(ferry: Ferry, mode: str) -> None:
     """The declared bytes are the file; the rest is parsed as the next request."""
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(in_mode(mode, raw(b"file and more\r\n\r\n", length=4)))
         file, rest = wire.reply(), wire.reply()
         assert wire.ended()
@@ -72,7 +72,7 @@ def test_bytes_after_a_body_are_a_bad_request(ferry: Ferry, mode: str) -> None:
 def test_two_requests_on_one_connection_are_separated(ferry: Ferry, mode: str) -> None:
     """The start of the second head is sent with the first body, its end later."""
     head = get("/healthz")
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(in_mode(mode, raw(b"content")) + head[:20])
         first = wire.reply()
         wire.send(head[20:])

@@ -6,8 +6,8 @@ import pytest
 
 from tests.bad_input.conftest import RAW, Ferry
 from tests.bad_input.uploads import GOOD, assert_refused, disposed, put, upload
-from tests.bad_input.wire import post
 from tests.fakes import form, part
+from tests.harness.raw_client import post
 
 NAMES = {
     "no filename": (upload(form(part("file", b"x"))), 400, "missing-filename"),

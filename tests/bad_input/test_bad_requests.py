@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bad_input.conftest import Ferry
-from tests.bad_input.wire import Wire, get, post
+from tests.harness.raw_client import RawClient, get, post
 
 PROBLEM = "application/problem+json"
 UNKNOWN = "01a1f879-1306-720a-b077-d2a2b2fc6e4b"
@@ -92,7 +92,7 @@ def test_unknown_and_malformed_ids_get_the_same_response(ferry: Ferry) -> None:
 
 @pytest.mark.parametrize("row", ["HTTP/2.0", "header of 9 KB", "not HTTP", "address of 5 KB"])
 def test_an_unparsable_request_closes_its_connection(ferry: Ferry, row: str) -> None:
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(REFUSED[row][0] + get("/healthz"))
 
         assert wire.reply().headers["connection"] == "close"
@@ -109,7 +109,7 @@ def test_an_unparsable_request_is_logged_with_the_id_of_its_response(ferry: Ferr
 
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
 def test_valid_requests_of_both_versions_are_served(ferry: Ferry, version: str) -> None:
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(b"\r\n" + get("/healthz", version=version))
         reply = wire.reply()
 
@@ -123,7 +123,7 @@ def test_http_1_0_needs_no_host(ferry: Ferry) -> None:
 
 def test_a_request_sent_byte_by_byte_is_served(ferry: Ferry) -> None:
     request = get("/healthz") * 2
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         for byte in request:
             wire.send(bytes([byte]))
 

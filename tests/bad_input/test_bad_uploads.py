@@ -8,8 +8,8 @@ import pytest
 
 from tests.bad_input.conftest import RAW, Ferry
 from tests.bad_input.uploads import GOOD, MODES, NAMED, PROBLEM, assert_refused, in_mode, raw, upload
-from tests.bad_input.wire import post
 from tests.fakes import form, part
+from tests.harness.raw_client import post
 
 PAGE = upload(form(part("file", b"<!DOCTYPE html>", "a.png", "image/png")))
 DRAWING = upload(form(part("file", b"<svg xmlns='x'>", "x.php.jpg", "image/jpeg")))

@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 
 from tests.bad_input.conftest import RAW, STALL, Ferry
-from tests.bad_input.wire import Wire, get, post
+from tests.harness.raw_client import RawClient, get, post
 
 
 def test_more_connections_than_open_files_are_survived(ferry: Ferry) -> None:
@@ -18,11 +18,11 @@ def test_more_connections_than_open_files_are_survived(ferry: Ferry) -> None:
     assert ferry.ask(get("/healthz")).status == 200
     [worker] = ferry.web_workers()
     before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
-    with Wire(ferry.ports.web) as connected, ExitStack() as stack:
+    with RawClient(ferry.ports.web) as connected, ExitStack() as stack:
         connected.send(get("/healthz"))
         assert connected.reply().status == 200
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{worker}/fd")) + 20, before[1]))
-        wires = [stack.enter_context(Wire(ferry.ports.web)) for _ in range(50)]
+        wires = [stack.enter_context(RawClient(ferry.ports.web)) for _ in range(50)]
         for each in wires:
             each.send(b"G")
         time.sleep(STALL / 4)
@@ -36,11 +36,11 @@ def test_more_connections_than_open_files_are_survived(ferry: Ferry) -> None:
 def test_a_thousand_disconnects_are_survived(ferry: Ferry) -> None:
     half = post("/normal_upload?name=a", b"half", RAW, length=8)
     for number in range(1000):
-        with socket.create_connection(("127.0.0.1", ferry.ports.web)) as client:
+        with RawClient(ferry.ports.web) as client:
             if number % 3:
-                client.sendall(b"GET / HTTP" if number % 2 else half[:-10])
+                client.send(b"GET / HTTP" if number % 2 else half[:-10])
             if number % 5 == 0:
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     began = time.monotonic()
     assert ferry.ask(get("/healthz")).status == 200

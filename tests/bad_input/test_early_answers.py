@@ -12,8 +12,8 @@ import requests
 
 from server.lingering import LINGER_BYTES
 from tests.bad_input.conftest import LIMIT, RAW, STALL, Ferry
-from tests.bad_input.wire import Wire, get, post
 from tests.fakes import FORM, form, part
+from tests.harness.raw_client import RawClient, get, post
 
 MUCH = 50_000_000
 TO = "/normal_upload?name=a.pdf"
@@ -33,7 +33,7 @@ def test_a_client_that_sends_everything_before_it_reads_gets_the_response(ferry:
         "chunked": post(TO, b"%x\r\n" % MUCH + bytes(MUCH), RAW, "Transfer-Encoding: chunked", length=None),
         "compressed": post(TO, bytes(MUCH), GZIP),
     }
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(requests_[kind])
         reply = wire.reply()
 
@@ -66,7 +66,7 @@ def test_curl_gets_the_response(ferry: Ferry, tmp_path: Path, options: list[str]
 
 
 def test_a_refused_expectation_gets_no_100_continue(ferry: Ferry) -> None:
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(post(TO, b"", RAW, EXPECT, length=LIMIT + 1))
 
         assert wire.reply().outcome[::2] == (413, "too-large")
@@ -82,7 +82,7 @@ def test_a_refused_expectation_gets_no_100_continue(ferry: Ferry) -> None:
     ids=["length", "chunked"],
 )
 def test_an_expectation_gets_one_100_continue(ferry: Ferry, head: bytes, body: bytes) -> None:
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(head)
         assert wire.reply().status == 100
         wire.send(body)
@@ -95,7 +95,7 @@ def test_an_expectation_gets_one_100_continue(ferry: Ferry, head: bytes, body: b
 
 @pytest.mark.parametrize("length", [0, 7])
 def test_a_client_that_does_not_wait_for_100_continue_is_served(ferry: Ferry, length: int) -> None:
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(post(TO, b"content"[:length], RAW, EXPECT) + get("/healthz"))
         first, second = wire.reply(), wire.reply()
 
@@ -106,7 +106,7 @@ def test_a_client_that_does_not_wait_for_100_continue_is_served(ferry: Ferry, le
 @pytest.mark.parametrize("gap", [0, 0.1])
 def test_an_unread_body_is_never_the_next_request(ferry: Ferry, gap: float) -> None:
     inside = get("/healthz") * 3000
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(post(TO, b"", GZIP, length=len(inside)))
         time.sleep(gap)
         wire.send(inside)
@@ -116,7 +116,7 @@ def test_an_unread_body_is_never_the_next_request(ferry: Ferry, gap: float) -> N
 
 
 def test_an_unread_body_that_has_arrived_keeps_the_connection_open(ferry: Ferry) -> None:
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(post("/files/unknown/retry", b"{}", "Content-Type: application/json") + get("/healthz"))
 
         assert wire.reply().headers["connection"] == "keep-alive"
@@ -124,7 +124,7 @@ def test_an_unread_body_that_has_arrived_keeps_the_connection_open(ferry: Ferry)
 
 
 def test_a_client_that_never_stops_sending_is_disconnected_and_blocks_no_other_client(ferry: Ferry) -> None:
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(too_large(10**12))
         began = time.monotonic()
         assert ferry.ask(get("/healthz")).status == 200
@@ -135,7 +135,7 @@ def test_a_client_that_never_stops_sending_is_disconnected_and_blocks_no_other_c
 
 
 def test_a_client_that_never_disconnects_is_disconnected(ferry: Ferry) -> None:
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send(too_large(10**12))
         assert wire.reply().status == 413
         began = time.monotonic()

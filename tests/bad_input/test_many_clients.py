@@ -15,7 +15,7 @@ import requests
 from dev.parts import ROOT
 from server.eviction import index_to_evict
 from tests.bad_input.conftest import Ferry, settings
-from tests.bad_input.wire import Wire, get
+from tests.harness.raw_client import RawClient, get
 
 PLACES, STALL = 60, 6
 
@@ -57,7 +57,7 @@ def test_one_clients_connections_block_no_other_client(small_ferry: Ferry) -> No
     """A client with one slow head is served too."""
     for number, opening in enumerate(OPENINGS.values(), 2):
         with ExitStack() as stack:
-            slow = stack.enter_context(Wire(small_ferry.ports.web))
+            slow = stack.enter_context(RawClient(small_ferry.ports.web))
             slow.send(HALF)
             many = [stack.enter_context(opened(small_ferry, f"127.0.0.{number}", opening)) for _ in range(3 * PLACES)]
             began = time.monotonic()
@@ -76,7 +76,9 @@ def test_one_clients_connections_block_no_other_client(small_ferry: Ferry) -> No
 def test_one_clients_unread_responses_never_take_all_threads(small_ferry: Ferry) -> None:
     """Also without a key. Segments are as in a real network: on the loopback interface the kernel buffers more."""
     with ExitStack() as stack:
-        wires = [stack.enter_context(Wire(small_ferry.ports.web, receive_buffer=2048, segment=1400)) for _ in range(12)]
+        wires = [
+            stack.enter_context(RawClient(small_ferry.ports.web, receive_buffer=2048, segment=1400)) for _ in range(12)
+        ]
         for wire in wires:
             wire.send(get("/openapi.json"))
         began = time.monotonic()
@@ -84,18 +86,18 @@ def test_one_clients_unread_responses_never_take_all_threads(small_ferry: Ferry)
         assert time.monotonic() - began < STALL / 2
         style = requests.get(f"{small_ferry.url}/static/docs.css", timeout=5)
         assert style.content == (ROOT / "static" / "docs.css").read_bytes()
-        patient = Wire(small_ferry.ports.web, receive_buffer=2048, segment=1400, source="127.0.0.9")
+        patient = RawClient(small_ferry.ports.web, receive_buffer=2048, segment=1400, source="127.0.0.9")
         stack.enter_context(patient).send(get("/openapi.json"))
         assert patient.reply().json["openapi"].startswith("3.1")
 
 
-def opened(ferry: Ferry, source: str, opening: bytes) -> Wire:
-    wire = Wire(ferry.ports.web, source=source)
+def opened(ferry: Ferry, source: str, opening: bytes) -> RawClient:
+    wire = RawClient(ferry.ports.web, source=source)
     wire.send(opening)
     return wire
 
 
-def is_closed(wire: Wire) -> bool:
+def is_closed(wire: RawClient) -> bool:
     """Whether the server has closed the connection, with a response or without."""
     wire.socket.settimeout(0.01)
     try:

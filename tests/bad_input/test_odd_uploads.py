@@ -6,8 +6,8 @@ import pytest
 
 from tests.bad_input.conftest import LIMIT, RAW, Ferry
 from tests.bad_input.uploads import AS_FORM, GOOD, MODES, NAMED, disposed, in_chunks, in_mode, put, raw, upload
-from tests.bad_input.wire import post
 from tests.fakes import form, part
+from tests.harness.raw_client import post
 
 ACCEPTED = {
     "empty file": (upload(form(part("file", b"", "a"))), "a", 0),

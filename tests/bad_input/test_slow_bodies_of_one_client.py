@@ -11,7 +11,7 @@ import pytest
 
 from tests.bad_input.conftest import Ferry, settings
 from tests.bad_input.slow import CUT, HALF_UPLOAD, THREADS
-from tests.bad_input.wire import Wire, get, post
+from tests.harness.raw_client import RawClient, get, post
 
 LONG_STALL = 4
 """Seconds for which bodies stall while other requests are served: more than those take on a busy machine."""
@@ -38,7 +38,7 @@ UNREAD = {
 
 def test_one_clients_bodies_never_take_all_threads(careful_ferry: Ferry) -> None:
     with ExitStack() as stack:
-        wires = [stack.enter_context(Wire(careful_ferry.ports.web)) for _ in range(2 * THREADS)]
+        wires = [stack.enter_context(RawClient(careful_ferry.ports.web)) for _ in range(2 * THREADS)]
         for wire in wires:
             wire.send(HALF_UPLOAD)
         began = time.monotonic()
@@ -54,7 +54,7 @@ def test_one_clients_bodies_never_take_all_threads(careful_ferry: Ferry) -> None
 def test_one_clients_slow_json_never_takes_all_threads(careful_ferry: Ferry) -> None:
     """A body that no view reads holds no thread: the response is sent at once."""
     with ExitStack() as stack:
-        wires = [stack.enter_context(Wire(careful_ferry.ports.web)) for _ in range(3 * THREADS)]
+        wires = [stack.enter_context(RawClient(careful_ferry.ports.web)) for _ in range(3 * THREADS)]
         for number, wire in enumerate(wires):
             wire.send(post(f"/files/{'status' if number % 2 else 'delete'}", b"{", JSON, length=60000))
         began = time.monotonic()

@@ -12,8 +12,8 @@ import pytest
 from content.sniffing import SNIFF_BYTES
 from tests.bad_input.conftest import RATE, RAW, STALL, Ferry, settings
 from tests.bad_input.slow import CUT, HALF_UPLOAD, LATE, MODES, THREADS, Slow, all_at_once, assert_all_threads_are_free
-from tests.bad_input.wire import Wire, chunked, get, post
 from tests.fakes import FORM, form, part
+from tests.harness.raw_client import RawClient, chunked, get, post
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ BODIES = {
 def test_unfinished_heads_block_no_other_client(free_ferry: Ferry) -> None:
     """Twice as many heads as there are threads."""
     with ExitStack() as stack:
-        wires = [stack.enter_context(Wire(free_ferry.ports.web)) for _ in range(2 * THREADS)]
+        wires = [stack.enter_context(RawClient(free_ferry.ports.web)) for _ in range(2 * THREADS)]
         began = time.monotonic()
         for wire in wires:
             wire.send(b"GET / HTTP/1.1\r\n")
@@ -106,7 +106,7 @@ def test_stalled_bodies_are_cut(free_ferry: Ferry) -> None:
 
 def test_twice_as_many_stalled_bodies_as_threads_are_cut(free_ferry: Ferry) -> None:
     with ExitStack() as stack:
-        wires = [stack.enter_context(Wire(free_ferry.ports.web)) for _ in range(2 * THREADS)]
+        wires = [stack.enter_context(RawClient(free_ferry.ports.web)) for _ in range(2 * THREADS)]
         began = time.monotonic()
         for wire in wires:
             wire.send(HALF_UPLOAD)
@@ -118,7 +118,7 @@ def test_twice_as_many_stalled_bodies_as_threads_are_cut(free_ferry: Ferry) -> N
 def test_a_client_above_the_minimum_rate_is_served_and_one_that_does_not_read_is_cut(free_ferry: Ferry) -> None:
     def send_slowly(pieces: int = 25, every: float = 0.1) -> int:
         piece = bytes(2 * int(RATE * every))
-        with Wire(free_ferry.ports.web) as wire:
+        with RawClient(free_ferry.ports.web) as wire:
             wire.send(post("/normal_upload?name=a", b"", RAW, length=pieces * len(piece)))
             for _ in range(pieces):
                 time.sleep(every)
@@ -126,7 +126,7 @@ def test_a_client_above_the_minimum_rate_is_served_and_one_that_does_not_read_is
             return int(free_ferry.keep(wire.reply())["size"]) - pieces * len(piece)
 
     def never_read() -> int:
-        with Wire(free_ferry.ports.web, receive_buffer=2048) as wire:
+        with RawClient(free_ferry.ports.web, receive_buffer=2048) as wire:
             wire.send(get("/files?limit=100") * 600)
             time.sleep(STALL + LATE)
             for number in range(600):

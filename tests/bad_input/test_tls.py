@@ -18,7 +18,7 @@ from dev import parts
 from dev.process import free_port
 from tests.bad_input.conftest import LIMIT, RAW, STALL, settings
 from tests.bad_input.slow import CUT, LATE
-from tests.bad_input.wire import Wire, chunked, get, post
+from tests.harness.raw_client import RawClient, chunked, get, post
 
 pytestmark = pytest.mark.long
 
@@ -32,9 +32,9 @@ class Secure:
     port: int
     certificate: Path
 
-    def connect(self) -> Wire:
+    def connect(self) -> RawClient:
         """A connection after its handshake."""
-        wire = Wire(self.port)
+        wire = RawClient(self.port)
         tls = ssl.create_default_context(cafile=self.certificate)
         tls.maximum_version = ssl.TLSVersion.TLSv1_2  # 1.3 has the server send tickets, which look like an answer.
         wire.use(tls)
@@ -100,7 +100,7 @@ def test_a_trickling_body_is_cut_over_tls(free: Secure) -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], ids=["nothing", "half"])
 def test_a_stalled_handshake_is_cut(free: Secure, sent: bytes) -> None:
-    with Wire(free.port) as wire:
+    with RawClient(free.port) as wire:
         wire.send(sent)
 
         assert wire.ended()
@@ -124,7 +124,7 @@ def test_an_early_response_is_received_over_tls(free: Secure) -> None:
 
 
 def test_plain_http_is_disconnected_by_tls(free: Secure) -> None:
-    with Wire(free.port) as wire:
+    with RawClient(free.port) as wire:
         wire.send(get("/"))
         with suppress(ConnectionResetError):
             assert wire.ended()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.bad_input.conftest import LIMIT, RAW, Ferry
-from tests.bad_input.wire import chunked, post
 from tests.fakes import FORM, part
+from tests.harness.raw_client import chunked, post
 
 PROBLEM = "application/problem+json"
 MODES = {"normal": 201, "async": 202, "celery": 202}

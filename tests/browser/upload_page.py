@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import requests
 
+from dev.polling import eventually
+from tests.harness.raw_client import RawClient, post
 from tests.harness.stack import Stack
 
 if TYPE_CHECKING:
@@ -70,14 +70,11 @@ def lose_first_response(page: Page, pattern: str) -> list[str]:
 
 def cut_short(stack: Stack, name: str) -> None:
     """Send a part of a file and disconnect. Return once the file is in ERROR without a size."""
-    head = f"POST /normal_upload?name={name} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {LARGE}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", stack.ports.web)) as client:
-        client.sendall(head.encode() + b"x" * (LARGE // 4))
-    for _ in range(100):
-        if [(file["status"], file["size"]) for file in files_of(stack, name)] == [("ERROR", None)]:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{name} has not failed: {files_of(stack, name)}")
+    with RawClient(stack.ports.web) as client:
+        client.send(post(f"/normal_upload?name={name}", b"x" * (LARGE // 4), length=LARGE))
+    failed = [("ERROR", None)]
+    found = lambda: [(file["status"], file["size"]) for file in files_of(stack, name)]  # noqa: E731
+    assert eventually(found, lambda files: files == failed, seconds=10, every=0.1) == failed
 
 
 def says(page: Page, words: str) -> None:

@@ -8,7 +8,6 @@ import json
 import os
 import random
 import re
-import socket
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from config import Config
 from dev import parts
 from dev.polling import eventually
 from tests.fakes import FORM, form, part
+from tests.harness.raw_client import RawClient, post
 from tests.harness.stack import MODES, Stack, storage_of
 
 
@@ -135,9 +135,8 @@ def test_a_thousand_disconnected_clients_leave_nothing(stack: Stack) -> None:
 
     def leave(number: int) -> None:
         body, sent = (large, 9_000_000) if number % 10 == 0 else (small, 50_000)
-        head = f"POST /normal_upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\nContent-Length: {len(body)}"
-        with socket.create_connection(("127.0.0.1", stack.ports.web)) as connection:
-            connection.sendall(head.encode() + b"\r\n\r\n" + body[:sent])
+        with RawClient(stack.ports.web) as client:
+            client.send(post("/normal_upload", body[:sent], f"Content-Type: {FORM}", length=len(body)))
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(leave, range(1000)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import requests
 from dev import parts
 from dev.polling import eventually
 from tests.faults.proxy import Proxy
+from tests.harness.raw_client import RawClient, get
 from tests.harness.stack import Stack
 
 SIZE = 50_000_000
@@ -164,8 +164,8 @@ def test_a_stop_does_not_wait_for_long_polls(own_stack: Stack) -> None:
 @pytest.mark.parametrize("path", ["/files/{}/events", "/files/{}?wait=60"])
 def test_a_disconnected_watcher_frees_its_slot_within_a_second(own_stack: Stack, path: str) -> None:
     id = own_stack.upload("celery", b"x").json()["id"]
-    with socket.create_connection(("127.0.0.1", own_stack.ports.web)) as client:
-        client.sendall(f"GET {path.format(id)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    with RawClient(own_stack.ports.web) as client:
+        client.send(get(path.format(id)))
         time.sleep(0.5)
         assert _status_of_a_stream(own_stack, id) == 503
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from dev.polling import wait_until
 from tests.faults.client import Upload
 from tests.faults.cluster import Cluster
 from tests.harness import sessions
+from tests.harness.raw_client import post
 
 T = TypeVar("T")
 
@@ -88,14 +88,7 @@ def thaw(cluster: Cluster) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-def connect(cluster: Cluster) -> socket.socket:
-    """A raw connection to the web service, for misbehaving clients."""
-    return socket.create_connection(("127.0.0.1", cluster.ports.web), timeout=30)
-
-
-def head(mode: str, size: int) -> bytes:
-    """The head of a request with a raw body of `size` bytes."""
-    return (
-        f"POST /{mode}_upload?name=half.bin HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/pdf\r\n"
-        f"Content-Length: {size}\r\nConnection: close\r\n\r\n"
-    ).encode()
+def part_of_upload(mode: str, size: int, sent: int) -> bytes:
+    """A request with a raw body of `size` bytes, of which `sent` are there."""
+    headers = ("Content-Type: application/pdf", "Connection: close")
+    return post(f"/{mode}_upload?name=half.bin", bytes(sent), *headers, length=size)

@@ -7,7 +7,7 @@ import resource
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import requests
@@ -17,6 +17,7 @@ from tests.faults import inspection
 from tests.faults.client import MODES
 from tests.faults.cluster import Cluster
 from tests.faults.inspection import ends_as, in_background, row, rows
+from tests.harness.raw_client import RawClient
 
 SMALL, LARGE = 100_000, 9 << 20
 
@@ -56,11 +57,11 @@ def test_a_client_that_resets_its_connection_leaves_nothing(cluster: Cluster, mo
     """Before there is a row, and before and after the first part is sent."""
     before = len(rows(cluster))
     has_row = mode == "normal" and sent > 500
-    with inspection.connect(cluster) as client:
-        client.sendall(inspection.head(mode, LARGE) + bytes(sent))
+    with RawClient(cluster.ports.web) as client:
+        client.send(inspection.part_of_upload(mode, LARGE, sent))
         if has_row:
             wait_until(lambda: len(rows(cluster)) > before)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     wait_until(lambda: cluster.spooled() == [])
     if has_row:
@@ -118,16 +119,13 @@ def test_three_hundred_concurrent_uploads_are_accepted(cluster: Cluster) -> None
 @pytest.mark.faults
 def test_stalled_clients_do_not_block_others(cluster: Cluster) -> None:
     """Fewer clients than threads."""
-    silent = [inspection.connect(cluster) for _ in range(12)]
-    try:
+    with ExitStack() as stack:
+        silent = [stack.enter_context(RawClient(cluster.ports.web)) for _ in range(12)]
         for client in silent[:6]:
-            client.sendall(b"POST /async_upload?name=a HTTP/1.1\r\nHost: f")
+            client.send(b"POST /async_upload?name=a HTTP/1.1\r\nHost: f")
         for client in silent[6:]:
-            client.sendall(inspection.head("async", 1000) + b"x")
+            client.send(inspection.part_of_upload("async", 1000, 1))
         assert cluster.client.upload("normal", os.urandom(1000), seconds=10).status == 201
-    finally:
-        for client in silent:
-            client.close()
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,6 +18,7 @@ from tests.faults.client import MODES, Upload
 from tests.faults.cluster import Cluster
 from tests.faults.inspection import bodies_sent, ends_as, has_status, in_background, objects, row, rows
 from tests.harness import sessions
+from tests.harness.raw_client import RawClient
 
 SMALL, LARGE = 100_000, 9 << 20
 SLOW = [pytest.param(mode, marks=pytest.mark.faults) for mode in ("normal", "celery")]
@@ -137,13 +137,11 @@ def test_a_file_whose_object_exists_is_not_sent_again(cluster: Cluster) -> None:
 @pytest.mark.parametrize("mode", ["async", *SLOW])
 def test_a_truncated_body_is_never_stored(cluster: Cluster, mode: str) -> None:
     """gunicorn takes a half-closed connection for the end of the body."""
-    with inspection.connect(cluster) as client:
-        client.sendall(inspection.head(mode, 1000) + bytes(500))
-        client.shutdown(socket.SHUT_WR)
-        answer = client.makefile("rb").read()
+    with RawClient(cluster.ports.web) as client:
+        client.send(inspection.part_of_upload(mode, 1000, 500), end=True)
+        answer = client.reply()
 
-    assert b" 400 " in answer.partition(b"\r\n")[0]
-    assert b"incomplete-body" in answer
+    assert answer.outcome == (400, "application/problem+json", "incomplete-body")
     halves = [row for row in rows(cluster) if row.name == "half.bin"]
     assert {row.error for row in halves} <= {"client-disconnected"}
     assert {row.upload_status for row in halves} <= {"ERROR"}

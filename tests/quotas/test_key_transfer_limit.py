@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from content.sniffing import SNIFF_BYTES
 from dev import parts
 from dev.polling import eventually
 from dev.process import free_port
+from tests.harness.raw_client import RawClient, post
 
 THREADS = 8
 DEFAULT_SLOTS, MAX_SLOTS = 6, 7
@@ -42,18 +42,17 @@ def port(env: dict[str, str], tmp_path: Path) -> Iterator[int]:
         yield int(env["PORT"])
 
 
-def start_upload(port: int, token: str) -> socket.socket:
+def start_upload(port: int, token: str) -> RawClient:
     """A connection on which all bytes of an upload but the last are sent."""
-    connection = socket.create_connection(("127.0.0.1", port), 10)
-    head = f"POST /normal_upload?name=a HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}"
-    connection.sendall(f"{head}\r\nContent-Length: {SNIFF_BYTES + 2}\r\n\r\n".encode() + bytes(SNIFF_BYTES + 1))
-    return connection
+    client, body = RawClient(port), bytes(SNIFF_BYTES + 1)
+    client.send(post("/normal_upload?name=a", body, f"Authorization: Bearer {token}", length=len(body) + 1))
+    return client
 
 
-def finish_upload(connection: socket.socket) -> bytes:
-    """Send the last byte and return the status line."""
-    connection.sendall(b"x")
-    return connection.recv(12)
+def finish_upload(client: RawClient) -> int:
+    """Send the last byte and return the status."""
+    client.send(b"x")
+    return client.reply().status
 
 
 def upload(port: int, token: str) -> requests.Response:
@@ -62,14 +61,14 @@ def upload(port: int, token: str) -> requests.Response:
 
 
 @contextmanager
-def slow_uploads(port: int, token: str, count: int) -> Iterator[list[socket.socket]]:
+def slow_uploads(port: int, token: str, count: int) -> Iterator[list[RawClient]]:
     """Uploads that occupy a thread each."""
     query = {"url": f"http://127.0.0.1:{port}/files?status=PROCESSING", "headers": {"Authorization": f"Bearer {token}"}}
     with ExitStack() as held:
         uploads = [held.enter_context(start_upload(port, token)) for _ in range(count)]
         assert eventually(lambda: len(requests.get(**query, timeout=10).json()["files"]) == count)
         yield uploads
-        assert {finish_upload(upload) for upload in uploads} == {b"HTTP/1.1 201"}
+        assert {finish_upload(upload) for upload in uploads} == {201}
 
 
 def test_a_keys_own_limit_is_larger_and_leaves_a_thread(app: Flask, port: int) -> None:

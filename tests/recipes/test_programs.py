@@ -13,7 +13,7 @@ import aiohttp
 import httpx
 import pytest
 
-from tests.bad_input.wire import Wire, chunked
+from tests.harness.raw_client import RawClient, chunked
 from tests.recipes.book import Recipe, environment, programs_half, recipes, run
 from tests.recipes.conftest import Ferry
 from tests.recipes.expected import ARCHIVE, BY_TITLE, EXIT_CODES, PHOTO, Expected
@@ -122,7 +122,7 @@ def test_a_body_of_any_declared_type_is_a_file(program: str, mode: str, ferry: F
     length = [] if is_chunked else [f"Content-Length: {len(BODY)}"]
     head = [f"{first.format(mode=mode)} HTTP/1.1", "Host: localhost", *headers, *length, "", ""]
 
-    with Wire(ferry.ports.web) as wire:
+    with RawClient(ferry.ports.web) as wire:
         wire.send("\r\n".join(head).encode() + (chunked(BODY) if is_chunked else BODY))
         reply = wire.reply()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from config import Config
 from dev import parts
 from dev.process import free_port
 from security.trusted_hosts import is_trusted, trusted_names
+from tests.harness.raw_client import RawClient, post
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
@@ -151,11 +151,7 @@ class TestGunicorn:
 
     @pytest.mark.parametrize("url", ["0"], indirect=True)
     def test_another_site_is_refused_before_its_body_arrives(self, url: str) -> None:
-        host = url.removeprefix("http://")
-        head = (
-            f"POST /normal_upload HTTP/1.1\r\nHost: {host}\r\nOrigin: https://evil.example\r\nContent-Length: 9\r\n\r\n"
-        )
-        with socket.create_connection(tuple(host.split(":")), 10) as client:  # type: ignore[arg-type]
-            client.sendall(head.encode())
+        with RawClient(int(url.rpartition(":")[2])) as client:
+            client.send(post("/normal_upload", b"", "Origin: https://evil.example", length=9))
 
-            assert client.recv(100).startswith(b"HTTP/1.1 403 ")
+            assert client.reply().status == 403

@@ -19,9 +19,10 @@ from dev import parts
 from dev.process import Process, free_port
 from server.eviction import EvictionLog
 from server.worker import Worker
+from tests.harness.raw_client import RawClient, get
 
 IDLE = 200
-REQUEST = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+REQUEST = get("/healthz")
 
 
 @pytest.fixture
@@ -37,18 +38,18 @@ def web(settings: dict[str, str], tmp_path: Path) -> Iterator[tuple[Process, int
 def test_idle_connections_occupy_no_thread_and_delay_no_shutdown(web: tuple[Process, int]) -> None:
     process, port = web
     with ExitStack() as clients:
-        idle = [clients.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(IDLE)]
+        idle = [clients.enter_context(RawClient(port)) for _ in range(IDLE)]
         for client in idle:
-            client.sendall(REQUEST)
-            assert client.recv(999).startswith(b"HTTP/1.1 200 ")
+            client.send(REQUEST)
+            assert client.reply().status == 200
         assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=1).status_code == 200
-        idle[0].sendall(REQUEST)
-        assert idle[0].recv(999).startswith(b"HTTP/1.1 200 ")
+        idle[0].send(REQUEST)
+        assert idle[0].reply().status == 200
 
         started = time.monotonic()
         assert process.stop(20) == 0
         assert time.monotonic() - started < 10
-        assert {client.recv(1) for client in idle} == {b""}
+        assert all(client.ended() for client in idle)
 
 
 class Conn:

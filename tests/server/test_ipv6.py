@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +13,9 @@ from dev.polling import eventually
 from dev.process import Process, free_port
 from storage.s3.storage import S3Storage
 from tests.fakes import FORM, form, part
+from tests.harness.raw_client import RawClient, post
 
-SLOW = (
-    b"POST /normal_upload?name=a.bin HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 99\r\n"
-    b"Expect: 100-continue\r\n\r\n"
-)
+SLOW = post("/normal_upload?name=a.bin", b"", "Content-Type: image/png", "Expect: 100-continue", length=99)
 
 
 @pytest.fixture
@@ -50,9 +47,9 @@ def test_loopback_is_local_in_ipv6_too(web: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("web", ["::ffff:127.0.0.1"], indirect=True)
 def test_an_ipv4_client_of_an_ipv6_socket_has_its_own_slots(web: int, tmp_path: Path) -> None:
     """As with HOST=::, but reachable from this machine only."""
-    with socket.create_connection(("127.0.0.1", web), 10, ("127.0.0.2", 0)) as slow:
-        slow.sendall(SLOW)
-        assert slow.recv(999).startswith(b"HTTP/1.1 100 ")  # The client was asked for its body, so it holds the slot.
+    with RawClient(web, source="127.0.0.2") as slow:
+        slow.send(SLOW)
+        assert slow.reply().status == 100  # The client was asked for its body, so it holds the slot.
         assert upload(web, "127.0.0.1", "127.0.0.2") == 429
         assert upload(web, "127.0.0.1", "127.0.0.3") == 201
     assert eventually(lambda: '"address": "127.0.0.3"' in (tmp_path / "web.log").read_text())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ import requests
 from dev import parts
 from dev.polling import eventually
 from dev.process import Process, free_port
+from tests.harness.raw_client import RawClient, post
 from tests.harness.sessions import children
 from tests.harness.stack import MODES, Stack, printed
 
@@ -60,12 +60,12 @@ class TestStop:
 
 def test_slow_clients_delay_no_shutdown(tmp_path: Path) -> None:
     """One has sent half a head, one goes on sending after its response. Without a shutdown each has 15 seconds."""
-    refused = b"POST /normal_upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n"
+    refused = post("/normal_upload", b"", length=9999)
     with Stack(tmp_path, {"SHUTDOWN_TIMEOUT": "30"}) as stack, ExitStack() as clients:
         for sent in (b"GET / HTTP/1.1\r\n", refused):
-            client = clients.enter_context(socket.create_connection(("127.0.0.1", stack.ports.web)))
-            client.sendall(sent)
-        assert b" 400 " in client.recv(999)
+            client = clients.enter_context(RawClient(stack.ports.web))
+            client.send(sent)
+        assert client.reply().status == 400
         started = time.monotonic()
 
         assert stack.stop("web") == 0

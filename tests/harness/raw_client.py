@@ -32,7 +32,7 @@ class Reply:
         return self.status, self.headers["content-type"], slug
 
 
-class Wire:
+class RawClient:
     """One connection, without Nagle's algorithm."""
 
     def __init__(self, port: int, receive_buffer: int = 0, source: str = "", segment: int = 0) -> None:
@@ -48,7 +48,7 @@ class Wire:
         self.socket.connect(("127.0.0.1", port))
         self._file = self.socket.makefile("rb")
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> RawClient:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
