@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from ferry_client.proxies import Proxy
 
 from tests.client.conftest import Shell
 from tests.client.fake_server import FakeServer
+from tests.harness.tcp_server import TcpServer
 from tests.tls import Certificate, certificate
 
 _ENDPOINT = Endpoint("https://ferry.example")
@@ -82,47 +80,20 @@ def test_a_temporary_failure_is_a_connection_failed(cause: OSError) -> None:
     assert error.detail.startswith("https://ferry.example can't be reached: ")
 
 
-@contextmanager
-def listening(serve: Callable[[socket.socket], object]) -> Iterator[int]:
-    """Listen on loopback; `serve` handles each connection, which is then closed. Yields the port."""
-    server = socket.create_server(("127.0.0.1", 0))
+def _responds(answer: bytes, tls: ssl.SSLContext | None = None) -> TcpServer:
+    """A server that sends `answer` to every client that has sent something."""
 
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = server.accept()
-                with connection, suppress(OSError):
-                    connection.settimeout(5)
-                    serve(connection)
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
-        yield server.getsockname()[1]
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        server.close()
-        thread.join(10)
-
-
-def _responds(answer: bytes) -> Callable[[socket.socket], object]:
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(answer)
 
-    return serve
+    return TcpServer(serve, tls=tls)
 
 
-def _expects_tls(tls_certificate: Certificate) -> Callable[[socket.socket], object]:
+def _expects_tls(tls_certificate: Certificate) -> TcpServer:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls_certificate.cert, tls_certificate.key)
-
-    def serve(connection: socket.socket) -> None:
-        with context.wrap_socket(connection, server_side=True) as encrypted:
-            encrypted.recv(65536)
-            encrypted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n" + b'{"files": [], "next": null}')
-
-    return serve
+    return _responds(b'HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n{"files": [], "next": null}', context)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +107,8 @@ def tls_certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     "banner", [b"SSH-2.0-OpenSSH_9.6\r\n", b"220 mail.example ESMTP\r\n", b"-ERR unknown command 'GET'\r\n"], ids=str
 )
 def test_the_banner_of_another_protocol_is_quoted(banner: bytes, shell: Shell) -> None:
-    with listening(_responds(banner)) as port:
+    with _responds(banner) as server:
+        port = server.port
         code, _, err = shell("ls", "--url", f"http://127.0.0.1:{port}")
 
     assert (code, err.count("\n")) == (1, 1)
@@ -146,7 +118,8 @@ def test_the_banner_of_another_protocol_is_quoted(banner: bytes, shell: Shell) -
 
 @pytest.mark.usefixtures("no_retries")
 def test_http_on_a_tls_port_advises_https(tls_certificate: Certificate, shell: Shell) -> None:
-    with listening(_expects_tls(tls_certificate)) as port:
+    with _expects_tls(tls_certificate) as server:
+        port = server.port
         code, _, err = shell("ls", "--url", f"http://127.0.0.1:{port}")
 
     assert (code, err.count("\n")) == (1, 1)
@@ -163,7 +136,8 @@ def test_https_on_a_plain_port_advises_http(fake: FakeServer, shell: Shell) -> N
 
 @pytest.mark.usefixtures("no_retries")
 def test_an_untrusted_certificate_is_reported(tls_certificate: Certificate, shell: Shell) -> None:
-    with listening(_expects_tls(tls_certificate)) as port:
+    with _expects_tls(tls_certificate) as server:
+        port = server.port
         code, _, err = shell("ls", "--url", f"https://127.0.0.1:{port}")
 
     assert (code, err.count("\n")) == (1, 1)
@@ -173,7 +147,8 @@ def test_an_untrusted_certificate_is_reported(tls_certificate: Certificate, shel
 def test_ssl_cert_file_is_trusted(tls_certificate: Certificate, monkeypatch: pytest.MonkeyPatch, shell: Shell) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tls_certificate.cert))
 
-    with listening(_expects_tls(tls_certificate)) as port:
+    with _expects_tls(tls_certificate) as server:
+        port = server.port
         assert shell("ls", "--url", f"https://127.0.0.1:{port}") == (0, "", "")
 
 

@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
@@ -20,6 +20,7 @@ from tests.faults.http1 import CutOffError, Head, answer_body, read_head, reques
 from tests.faults.injected import Fault, Faults, Kind
 from tests.faults.operations import ANY, operation
 from tests.faults.storage_tampering import data_of, digest, yes_to
+from tests.harness.tcp_server import TcpServer
 
 _RESET = struct.pack("ii", 1, 0)
 _SILENCE_SECONDS = 120
@@ -37,7 +38,7 @@ class Proxy:
         """Seconds by which each request is delayed: faults then hit more requests in progress."""
         self._seen: Counter[str] = Counter()
         self._changed = threading.Condition()
-        self._listener: socket.socket | None = None
+        self._server: TcpServer | None = None
         self._open: set[socket.socket] = set()
 
     def __enter__(self) -> Proxy:
@@ -50,17 +51,14 @@ class Proxy:
 
     def start(self) -> None:
         """Listen, on the same port as before."""
-        if self._listener is None:
-            self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
-            self._spawn(self._accept, self._listener)
+        if self._server is None:
+            self._server = TcpServer(self._serve, port=self.port)
 
     def stop(self) -> None:
         """Refuse new connections and reset open ones, as if the storage were down."""
-        listener, self._listener = self._listener, None
-        if listener:
-            with suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
+        server, self._server = self._server, None
+        if server:
+            server.close()
         self.cut()
 
     def cut(self) -> None:
@@ -90,17 +88,6 @@ class Proxy:
         with self._changed:
             if not self._changed.wait_for(lambda: self._seen[operation] >= times, seconds):
                 raise TimeoutError(f"{operation} came {self._seen[operation]} times in {seconds} s, not {times}")
-
-    def _spawn(self, work: Callable[[socket.socket], None], argument: socket.socket) -> None:
-        threading.Thread(target=work, args=(argument,), name="fault-proxy", daemon=True).start()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            self._spawn(self._serve, connection)
 
     @contextmanager
     def _watched(self, connection: socket.socket) -> Iterator[IO[bytes]]:

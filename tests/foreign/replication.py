@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import threading
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -14,6 +12,7 @@ import psycopg
 from dev.process import Process, free_port
 from tests.harness import postgres, sessions
 from tests.harness.postgres import Postgres
+from tests.harness.tcp_server import TcpServer, splice
 
 
 class Server(Postgres):
@@ -87,41 +86,14 @@ class Pair:
         self.standby.end()
 
 
-class Switch:
+class Switch(TcpServer):
     """A TCP proxy, like a load balancer or a floating address. New connections go to `target`; open ones stay."""
 
     def __init__(self, target: int) -> None:
-        self.target, self.connections = target, 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.target = target
+        super().__init__(self._forward)
 
-    def close(self) -> None:
-        # Closing alone would not wake the thread that accepts.
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                self.connections += 1
-                try:
-                    server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
-                except OSError:
-                    client.close()
-                    continue
-                server.settimeout(None)
-                for one, other in ((client, server), (server, client)):
-                    threading.Thread(target=_pump, args=(one, other), daemon=True).start()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for each in (source, sink):
-        with suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
-    source.close()
+    def _forward(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self.target), timeout=5) as server:
+            server.settimeout(None)
+            splice(client, server)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import base64
-import select
 import socket
 import ssl
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +19,7 @@ from storage.s3.client import S3Client
 from storage.s3.http import HttpClient
 from storage.s3.pool import Proxy
 from storage.s3.storage import S3Storage
+from tests.harness.tcp_server import TcpServer, read_head, splice
 from tests.storage.raw_server import OK, Line, RawServer, ask
 
 NAME = "storage.invalid"
@@ -31,54 +28,31 @@ NAME = "storage.invalid"
 _BASIC = "Basic " + base64.b64encode(b"me:p@ss").decode()
 
 
-class ForwardProxy:
+class ForwardProxy(TcpServer):
     """Forwards absolute URLs and tunnels to one port of this host, and records the requests."""
 
     def __init__(self, upstream: int, password: str = "", tls: ssl.SSLContext | None = None) -> None:
-        self._upstream, self._tls, self.seen = upstream, tls, list[str]()
+        self._upstream, self.seen = upstream, list[str]()
         self._wanted = base64.b64encode(password.encode()).decode()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._run, daemon=True).start()
+        super().__init__(self._forward, tls=tls)
 
-    def _run(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, plain: socket.socket) -> None:
-        with suppress(OSError), self._tls.wrap_socket(plain, server_side=True) if self._tls else plain as client:
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += client.recv(65536) or b"\r\n\r\n"
-            method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
-            self.seen.append(f"{method} {target.split('?')[0]}")
-            if self._wanted and f"Proxy-Authorization: Basic {self._wanted}".encode() not in head:
-                client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-                return
-            with socket.create_connection(("127.0.0.1", self._upstream)) as server:
-                if method == "CONNECT":
-                    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                else:
-                    place = urlsplit(target)
-                    head = head.replace(f"{place.scheme}://{place.netloc}".encode(), b"", 1)
-                    # moto would read a bucket's name in the host's.
-                    head = head.replace(f"Host: {NAME}".encode(), b"Host: 127.0.0.1")
-                    server.sendall(head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
-                _both_ways(client, server)
-
-    def close(self) -> None:
-        self._listener.close()
-
-
-def _both_ways(one: socket.socket, other: socket.socket) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        for ready in select.select([one, other], [], [], 1)[0]:
-            if not (block := ready.recv(65536)):
-                return
-            (other if ready is one else one).sendall(block)
+    def _forward(self, client: socket.socket) -> None:
+        head, rest = read_head(client)
+        method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
+        self.seen.append(f"{method} {target.split('?')[0]}")
+        if self._wanted and f"Proxy-Authorization: Basic {self._wanted}".encode() not in head:
+            client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            return
+        with socket.create_connection(("127.0.0.1", self._upstream)) as server:
+            if method == "CONNECT":
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                place = urlsplit(target)
+                head = head.replace(f"{place.scheme}://{place.netloc}".encode(), b"", 1)
+                # moto would read a bucket's name in the host's.
+                head = head.replace(f"Host: {NAME}".encode(), b"Host: 127.0.0.1")
+                server.sendall(head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1) + b"\r\n\r\n" + rest)
+            splice(client, server)
 
 
 @pytest.fixture
