@@ -21,12 +21,3 @@ def upload(client: FlaskClient, headers: dict[str, str], mode: str = "normal", b
 def problem(response: TestResponse) -> tuple[int, Any]:
     """Status and slug."""
     return response.status_code, response.get_json()["type"].removeprefix("/problems/")
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now

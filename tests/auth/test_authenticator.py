@@ -11,7 +11,8 @@ from auth import api_keys
 from auth.authenticator import Authenticator, was_forwarded
 from auth.key_cache import KeyCache
 from problems import Unauthorized
-from tests.auth.helpers import Clock, problem, upload
+from tests.auth.helpers import problem, upload
+from tests.harness.clock import Clock
 
 
 def test_before_the_first_key_local_clients_need_no_key(client: FlaskClient) -> None:
@@ -92,7 +93,7 @@ def test_only_loopback_addresses_are_local(client: FlaskClient, address: str, st
 
 
 def test_a_revoked_key_and_the_first_key_are_noticed_within_seconds(app: Flask) -> None:
-    clock = Clock()
+    clock = Clock(100)
     authenticator = Authenticator(KeyCache(clock))
     assert authenticator.authenticate(None, "127.0.0.1").owner is None
     token = api_keys.create("alice", ["read"], None)

@@ -7,7 +7,7 @@ from flask import Flask
 
 from auth import api_keys
 from auth.key_cache import KeyCache
-from tests.auth.helpers import Clock
+from tests.harness.clock import Clock
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def queried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_key_is_read_once_for_many_requests(app: Flask, queried: list[str]) -> None:
-    cache, token = KeyCache(Clock()), api_keys.create("alice", ["read"], None)
+    cache, token = KeyCache(Clock(100)), api_keys.create("alice", ["read"], None)
     for _ in range(3):
         cache.lookup(token)
 
@@ -28,7 +28,7 @@ def test_a_key_is_read_once_for_many_requests(app: Flask, queried: list[str]) ->
 
 
 def test_a_rotated_token_is_accepted_at_once(app: Flask) -> None:
-    cache, old = KeyCache(Clock()), api_keys.create("alice", ["read"], None)
+    cache, old = KeyCache(Clock(100)), api_keys.create("alice", ["read"], None)
     id = old.split("_")[1]
     assert cache.lookup(old)
     new = api_keys.rotate(id, 60) or ""
@@ -40,7 +40,7 @@ def test_a_rotated_token_is_accepted_at_once(app: Flask) -> None:
 
 
 def test_only_the_right_token_records_a_use(app: Flask) -> None:
-    clock = Clock()
+    clock = Clock(100)
     cache, token = KeyCache(clock), api_keys.create("alice", ["read"], None)
     cache.lookup(token[:-3] + "AAA")
     assert [key.used_at for key in api_keys.list_keys()] == [None]
@@ -54,7 +54,7 @@ def test_only_the_right_token_records_a_use(app: Flask) -> None:
 
 
 def test_guessing_tokens_costs_one_query_a_second_for_each_key(app: Flask, queried: list[str]) -> None:
-    clock = Clock()
+    clock = Clock(100)
     cache = KeyCache(clock)
     tokens = [api_keys.create("alice", ["read"], None) for _ in range(2)]
     wrong = [token[:-3] + "AAA" for token in tokens]

@@ -15,19 +15,7 @@ from ferry_client.request_body import RequestBody
 from config import Config
 from tests.client.conftest import Shell
 from tests.client.fake_server import FakeServer
-
-
-class Clock:
-    """A clock that advances only by sleep()."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+from tests.harness.clock import Clock
 
 
 @pytest.fixture

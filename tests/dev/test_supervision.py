@@ -13,13 +13,7 @@ import pytest
 from dev.polling import wait_until
 from dev.process import Process, StartError
 from dev.supervision import Supervised, is_ending, restart_pause
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.harness.clock import Clock
 
 
 @pytest.mark.parametrize(

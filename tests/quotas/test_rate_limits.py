@@ -12,21 +12,14 @@ from database.redis_options import parse
 from dev.process import free_port
 from problems import TooManyRequests
 from quotas.rate_limits import RateLimiter, _redis_limiter, _Window, batch_size
+from tests.harness.clock import Clock
 
 MINUTE = Rate(60, 60)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_800_000_000)
 
 
 @pytest.mark.parametrize(("limit", "batch"), [(1, 1), (60, 1), (100, 1), (250, 2), (6000, 60)])
