@@ -1,4 +1,4 @@
-"""How an attempt ends: the state of the row, and whether another attempt follows."""
+"""How an attempt ends: the state of the row, whether another attempt follows, and after which pause."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from flask import Flask
 
 import file
 from lifecycle import attempts
+from lifecycle.attempts import retry_delay
 from models import FileRow, UploadStatus
-from problems import IncompleteBody, LeaseLost, Problem
+from problems import BytesDamaged, BytesLost, IncompleteBody, LeaseLost, Problem
 from services import current_services
-from storage.base import StorageDenied, StorageUnavailable
+from storage.base import StorageDenied, StorageMismatch, StorageNoBucket, StorageRejected, StorageUnavailable
 from tests.fakes import FailingStorage, breaking
 from tests.harness.factories import BODY, claimed_file, reload
 
@@ -97,3 +98,28 @@ def test_a_spool_file_that_cannot_be_deleted_does_not_fail_the_upload(
     file.upload_file(pending.id)
 
     assert reload(pending).upload_status == UploadStatus.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("mode", "error", "attempt", "pause"),
+    [
+        ("normal", StorageUnavailable(), 1, None),
+        ("async", StorageUnavailable(), 1, 5),
+        ("async", StorageUnavailable(), 2, 10),
+        ("celery", StorageMismatch(), 3, 20),
+        ("celery", BytesDamaged(), 1, 5),
+        ("async", ValueError(), 4, 40),
+        ("async", StorageUnavailable(), 5, None),
+        ("async", StorageUnavailable(), 6, None),
+        ("async", StorageDenied(), 1, None),
+        ("celery", StorageNoBucket(), 1, None),
+        ("async", StorageRejected(), 1, None),
+        ("async", BytesLost(), 1, None),
+    ],
+)
+def test_the_pause_after_a_failed_attempt(mode: file.Mode, error: Exception, attempt: int, pause: float | None) -> None:
+    assert retry_delay(mode, error, attempt, max_attempts=5, base_delay=5) == pause
+
+
+def test_pauses_grow_to_15_minutes() -> None:
+    assert retry_delay("async", StorageUnavailable(), 40, max_attempts=99, base_delay=5) == 900
