@@ -43,7 +43,7 @@ class HttpClient:
         self._client = httpx.Client(
             base_url=url, headers=headers, timeout=_TIMEOUT, transport=_transport(url, self.endpoint.proxy)
         )
-        self._answered = False
+        self._answered = self._closed = False
 
     def request(self, method: str, path: str, **options: Any) -> Response:
         """Return the whole response. Raises FerryError unless it is a success or 304."""
@@ -70,6 +70,8 @@ class HttpClient:
             yield response
 
     def close(self) -> None:
+        """Close the connections. A request that another thread is sending fails, and is not retried."""
+        self._closed = True
         self._client.close()
 
     def _watchdog(self, wait: float = 0) -> ResponseWatchdog:
@@ -94,6 +96,8 @@ class HttpClient:
         except httpx.ProxyError as error:
             raise proxy_error(str(error), self.endpoint, answered=self._answered) from error
         except httpx.RequestError as error:
+            if self._closed:
+                raise FerryError("The client was closed during the request.", slug="client-closed") from error
             connecting = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
             idle = time.monotonic() - started if connecting or not transfers_file else 0.0
             raise self._connection_error(error, idle) from error

@@ -170,3 +170,20 @@ def test_a_permanent_problem_of_a_pipe_gives_no_advice(fake: FakeServer, ferry: 
     with pytest.raises(TooLarge) as caught:
         ferry.upload(Pipe(b"x"), name="a")  # type: ignore[arg-type]
     assert "pipe" not in str(caught.value)
+
+
+def test_an_upload_is_not_retried_after_its_client_was_closed(ferry: Ferry, caplog: pytest.LogCaptureFixture) -> None:
+    """As after Ctrl-C, while a thread still sends."""
+
+    class Closing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 1_000_000:
+                ferry.close()
+            return super().read(size)
+
+    caplog.set_level("INFO", "ferry_client")
+    with pytest.raises(FerryError) as raised:
+        ferry.upload(Closing(b"x" * 5_000_000), name="a")
+
+    assert raised.value.slug == "client-closed"
+    assert caplog.messages == []
