@@ -77,7 +77,7 @@ def guarded(lab: Lab, rounds: int) -> dict[str, list[Row]]:
 def parser(lab: Lab, rounds: int) -> dict[str, list[Row]]:
     """The form parser alone: content that looks like line breaks and boundaries against random content."""
     size = 64 * MIB
-    near = b"\r\n--fronties"
+    near = b"\r\n--boundarie"
     bodies = {
         "random": os.urandom(size),
         "line breaks only": b"\r\n" * (size // 2),
