@@ -65,15 +65,17 @@ class Connection:
         # TLS inside the TLS of a proxy is urllib3's own object, which can't be polled: it blocks instead.
         self._polls = isinstance(connected.sock, socket.socket)
         self._parser, self._truncated = ResponseParser(""), False
-        """The response in progress; whether its request was not sent to the end."""
+        """The response in progress; whether the peer ended its request early."""
+        self._sent = False
+        """Whether that request was sent to its end. If not, the peer would read the next one as the rest of it."""
         self._set_silence(SILENCE_SECONDS)
         if self._polls:
             self._sock.setblocking(False)
 
     @property
     def is_reusable(self) -> bool:
-        """Whether the response was received to its end and the peer keeps the connection open."""
-        return self._parser.is_complete and self._parser.keeps_alive and not self._truncated
+        """Whether the request was sent and the response received to the end, and the peer keeps the connection open."""
+        return self._sent and self._parser.is_complete and self._parser.keeps_alive
 
     def is_idle(self) -> bool:
         """Return whether the connection is still open, and the peer has sent nothing unasked."""
@@ -86,10 +88,11 @@ class Connection:
 
         Raises TimeoutError or another OSError.
         """
-        self._parser, self._truncated = ResponseParser(method), False
+        self._parser, self._truncated, self._sent = ResponseParser(method), False, False
         self._set_silence(SILENCE_SECONDS)
         self._send(memoryview(b"".join((head, body[:_SMALL_BODY]))))
         self._send(body[_SMALL_BODY:])
+        self._sent = not self._truncated
         self._set_silence(silence)
         if not self._truncated and not self._parser.status:
             self._wait(select.POLLIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,27 @@ def test_a_connection_that_was_not_sent_its_whole_body_is_not_reused() -> None:
 
     assert [ask(client, body=bytes(8 << 20), attempts=1).status for _ in range(2)] == [403, 403]
     assert line.connections == 2
+    client.close()
+    line.close()
+
+
+def test_a_connection_with_a_response_but_a_body_that_stalls_is_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the body is not sent: the peer would read the next request as it."""
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.2)
+    ended = threading.Event()
+
+    def accept_and_stall(peer: socket.socket) -> None:
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        ended.wait(30)
+
+    line = Line(accept_and_stall)
+    client = HttpClient("http", f"127.0.0.1:{line.port}")
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable):
+            ask(client, body=bytes(16 << 20), attempts=1)
+
+    assert line.connections == 2
+    ended.set()
     client.close()
     line.close()
 
