@@ -69,7 +69,7 @@ class ObjectClient:
     def stat(self, key: str, attempts: int = ATTEMPTS) -> Stat:
         """HEAD the object. Raises StorageMissing."""
         headers = self.request("HEAD", key, attempts=attempts).headers
-        return Stat(key, int(headers["content-length"]), headers.get("etag", "").strip('"'), _version(headers))
+        return Stat(key, _length(headers), headers.get("etag", "").strip('"'), _version(headers))
 
     def open(self, key: str, start: int, length: int | None, size: int | None) -> Stream:
         """GET the object or a range of it. `size`: the expected size of the whole object."""
@@ -151,13 +151,20 @@ def _version(headers: Mapping[str, str]) -> str | None:
     return None if version == "null" else version
 
 
+def _length(headers: Mapping[str, str]) -> int:
+    """Return the Content-Length. Raises StorageError without one: a gateway may answer with a chunked body."""
+    if "content-length" not in headers:
+        raise StorageError("The storage answered without the length of the object.")
+    return int(headers["content-length"])
+
+
 def _object_size(response: StreamingResponse, start: int | None) -> int:
     """Return the size of the whole object; `start`: where the requested range begins, None without one.
 
     rclone answers a range with 200, as servers without range support do: Content-Range tells them apart.
     """
     if start is None:
-        return int(response.headers["content-length"])
+        return _length(response.headers)
     match = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+)", response.headers.get("content-range", ""))
     if match is None or int(match[1]) != start:
         raise StorageError("The storage answered with another range than the requested one.")

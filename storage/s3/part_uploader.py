@@ -41,14 +41,29 @@ class PartThreads:
     """Threads that send parts, shared by all uploads of the process."""
 
     def __init__(self, threads: int) -> None:
-        """`threads`: parts in flight over all uploads. A part holds its slot until its memory is free."""
+        """`threads`: parts in flight over all uploads. A part holds its slot until its memory is free.
+
+        Raises RuntimeError if the system can't start so many threads.
+        """
         self._threads = ThreadPoolExecutor(threads, "ferry-part")
+        self._start(threads)
         self.slots = threading.Semaphore(threads)
         self.submit = self._threads.submit
 
     def close(self) -> None:
         """Wait for the threads to end."""
         self._threads.shutdown()
+
+    def _start(self, threads: int) -> None:
+        """Start every thread now. A `submit` that can't start one raises, but its job stays queued without its part."""
+        started = threading.Barrier(threads)
+        try:
+            for _ in range(threads):
+                self._threads.submit(started.wait)
+        except RuntimeError:
+            started.abort()
+            self.close()
+            raise
 
 
 class PartUploader(Generic[T]):

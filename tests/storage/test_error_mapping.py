@@ -44,6 +44,12 @@ def test_an_error_response_to_ferry_raises_its_storage_error(moto: str) -> None:
     assert raised.value.cause == "QuotaExceeded: a & b"
 
 
+def test_an_answer_to_head_without_a_length_raises_a_storage_error(moto: str) -> None:
+    """As gateways answer that send a chunked body."""
+    with pytest.raises(StorageError, match="without the length"):
+        TamperedS3(moto, HEAD=lambda send: Response(200, {"etag": "x"}, b"")).storage.stat("a")
+
+
 def test_every_botocore_error_maps_to_a_storage_error() -> None:
     """Also the error classes of a later botocore."""
     queue: list[type[Exception]] = [botocore.exceptions.BotoCoreError]

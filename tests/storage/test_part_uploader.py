@@ -24,6 +24,23 @@ def threads() -> Iterator[PartThreads]:
     threads.close()
 
 
+def test_no_part_is_taken_if_a_thread_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job stays in the queue of an executor that could not start its thread."""
+    start, started = threading.Thread.start, []
+
+    def fail_third(thread: threading.Thread) -> None:
+        started.append(thread)
+        if len(started) == 3:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_third)
+    with pytest.raises(RuntimeError, match="can't start"):
+        PartThreads(4)
+
+    assert not any(thread.is_alive() for thread in started)
+
+
 class Gate:
     """Blocks the sending of parts until it is opened; counts those that wait."""
 
