@@ -39,20 +39,23 @@ def apply(
     values: dict[str, Any],
     quota_change: tuple[int, int] = (0, 0),
     entries: Sequence[Mapping[str, str]] = (),
+    *,
+    frees_quota: bool = False,
     **intervals: float,
 ) -> FileRow | None:
     """Run a transition and return the new row. None: the row no longer matches the statement.
 
     `values`: the new values of columns, by name. `intervals`: seconds that the statement adds to the database's clock.
     In the same transaction `quota_change`, bytes and files, is added to the owner's usage, and `entries` to the outbox.
+    With `frees_quota` the file leaves the owner's usage: with what the row has reserved, because the answer to the last
+    reservation may have been lost.
     """
     parameters = values | intervals | {"file_id": row.id, "expected_attempt": row.attempt}
-    also: list[Callable[[Connection], object]] = []
-    if row.owner is not None and quota_change != (0, 0):
-        size, files = quota_change
-        also.append(partial(storage_quota.adjust, name=row.owner, size=size, files=files))
+    also: list[Callable[[Connection, FileRow], object]] = []
+    if row.owner is not None and (frees_quota or quota_change != (0, 0)):
+        also.append(partial(_change_quota, row.owner, None if frees_quota else quota_change))
     if entries:
-        also.append(partial(outbox.add, entries=entries))
+        also.append(lambda connection, _: outbox.add(connection, entries))
     updated = transaction(partial(_update_and, statement, parameters, also)) if also else execute(statement, parameters)
     if not updated:
         return None
@@ -63,14 +66,19 @@ def apply(
 def _update_and(
     statement: Update,
     parameters: dict[str, Any],
-    also: Sequence[Callable[[Connection], object]],
+    also: Sequence[Callable[[Connection, FileRow], object]],
     connection: Connection,
 ) -> Sequence[Row[Any]]:
     updated = connection.execute(statement, parameters).all()
     if updated:
         for change in also:
-            change(connection)
+            change(connection, FileRow._make(updated[0]))
     return updated
+
+
+def _change_quota(owner: str, change: tuple[int, int] | None, connection: Connection, updated: FileRow) -> None:
+    size, files = change or (-updated.reserved, -1)
+    storage_quota.adjust(connection, owner, size, files)
 
 
 def update_lease(row: FileRow, statement: Update, **values: float) -> bool:

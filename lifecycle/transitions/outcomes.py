@@ -29,17 +29,17 @@ def set_complete(row: FileRow, *, url: str, size: int, sha256: str, version_id: 
 
 def set_error(row: FileRow, reason: str, detail: str | None = None) -> FileRow | None:
     """End as ERROR with a problem's slug and its detail. None: another attempt has the file."""
-    return apply(row, END_ATTEMPT, _error(reason, detail), quota_change=(-row.reserved, -1))
+    return apply(row, END_ATTEMPT, _error(reason, detail), frees_quota=True)
 
 
 def fail_abandoned(row: FileRow, reason: str) -> FileRow | None:
     """End a file whose lease expired as ERROR. None: its lease has not expired."""
-    return apply(row, _FAIL_ABANDONED, _error(reason), quota_change=(-row.reserved, -1))
+    return apply(row, _FAIL_ABANDONED, _error(reason), frees_quota=True)
 
 
 def set_error_and_deleted(row: FileRow, reason: str) -> FileRow | None:
     """End as ERROR and deleted at once, for an invalid request. None: another attempt has the file."""
-    return apply(row, _SET_ERROR_AND_DELETED, _error(reason), quota_change=(-row.reserved, -1))
+    return apply(row, _SET_ERROR_AND_DELETED, _error(reason), frees_quota=True)
 
 
 def requeue(row: FileRow, reason: str, delay: float, detail: str | None = None) -> FileRow | None:

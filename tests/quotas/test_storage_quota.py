@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +11,7 @@ from flask import Flask
 import file
 from auth import api_keys
 from lifecycle import queries, transitions
+from models import FileRow
 from problems import Problem, QuotaExceeded
 from quotas import storage_quota
 from quotas.storage_quota import allowed
@@ -147,6 +148,22 @@ def test_an_abandoned_file_releases_its_reservation(alice: str) -> None:
     row = claimed_file(lease=EXPIRED, reserved=7, owner=alice)
 
     assert transitions.fail_abandoned(row, "server-stopped")
+    assert usage(alice) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda row: transitions.set_error(row, "storage-denied"),
+        lambda row: transitions.set_error_and_deleted(row, "too-many-files"),
+    ],
+    ids=["error", "refused"],
+)
+def test_bytes_whose_reservation_got_no_answer_are_freed(alice: str, end: Callable[[FileRow], FileRow | None]) -> None:
+    row = uploading_file(10, owner=alice)
+    assert transitions.reserve_bytes(row, 20)
+
+    assert end(row)
     assert usage(alice) == (0, 0)
 
 
