@@ -46,7 +46,12 @@ class BackgroundPool:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(self._size, self._name)
             self._keys.add(key)
-            self._threads.submit(self._run, job, file_id).add_done_callback(lambda _: self._done(key))
+            try:
+                future = self._threads.submit(self._run, job, file_id)
+            except RuntimeError:  # The system can't start a thread. The job may be queued nevertheless.
+                self._keys.discard(key)
+                return False
+            future.add_done_callback(lambda _: self._done(key))
             return True
 
     def drain(self, *, cancel_pending: bool) -> None:

@@ -75,9 +75,12 @@ class Outbox:
         entry = outbox.claim(id)
         if entry is None:
             return
-        row = queries.get(entry.file_id)  # None: it was deleted meanwhile.
+        if entry.attempt > MAX_ATTEMPTS:  # The last call ended its process.
+            _give_up(id, entry)
+            return
         try:
-            if row is not None:
+            row = queries.get(entry.file_id)
+            if row is not None:  # None: it was deleted meanwhile.
                 self._subscribers[entry.subscriber](row)
         except Exception:
             log.warning(
@@ -92,7 +95,11 @@ class Outbox:
 def _record_failure(id: str, entry: Row[Any]) -> None:
     delay = retry_delay(entry.attempt)
     if delay is None:
-        log.error("outbox.given_up: %s", entry.subscriber, extra=for_file(entry.file_id))
-        outbox.give_up(id, entry.attempt)
+        _give_up(id, entry)
     else:
         outbox.defer(id, entry.attempt, delay)
+
+
+def _give_up(id: str, entry: Row[Any]) -> None:
+    log.error("outbox.given_up: %s", entry.subscriber, extra=for_file(entry.file_id))
+    outbox.give_up(id, entry.attempt)

@@ -37,7 +37,7 @@ class OutboxEntry(Base):
 
 
 def new_entries(file_id: str, subscribers: Iterable[str]) -> list[dict[str, str]]:
-    """Return an entry for each subscriber, for `add`. The caller knows their ids even if it never sees a commit."""
+    """Return an entry for each subscriber, for `add`."""
     return [{"new_id": str(uuid_utils.uuid7()), "subscriber": name, "file_id": file_id} for name in subscribers]
 
 

@@ -158,6 +158,16 @@ def test_the_number_of_attempts_is_bounded(app: Flask, recorder: Recorder) -> No
     assert entries() == [("recorder", row.id, MAX_ATTEMPTS)]
 
 
+def test_an_entry_that_ends_every_process_is_given_up(app: Flask, recorder: Recorder, left_behind: FileRow) -> None:
+    with db.engine.begin() as connection:
+        connection.execute(text(f"UPDATE outbox SET attempt = {MAX_ATTEMPTS}"))
+
+    deliver_due(app)
+
+    assert recorder.called == []
+    assert outbox.due(["recorder"], 10) == []
+
+
 def test_an_entry_that_was_given_up_is_pruned_after_its_retention(app: Flask, recorder: Recorder) -> None:
     assert complete(claimed_file())
     drain(app)
