@@ -18,9 +18,9 @@ def test_the_dataclasses_are_generated_from_the_shapes() -> None:
     assert (ROOT / "client/ferry_client/shapes.py").read_text() == page()
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(File, schemas.File), (Link, schemas.Link)])
-def test_a_dataclass_has_the_fields_of_its_shape(ours: type[File | Link], theirs: type[schemas.File]) -> None:
-    assert tuple(field.name for field in fields(ours)) == theirs.__struct_encode_fields__
+@pytest.mark.parametrize(("generated", "shape"), [(File, schemas.File), (Link, schemas.Link)])
+def test_a_dataclass_has_the_fields_of_its_shape(generated: type[File | Link], shape: type[schemas.File]) -> None:
+    assert tuple(field.name for field in fields(generated)) == shape.__struct_encode_fields__
 
 
 def test_missing_fields_of_an_older_server_are_none() -> None:
