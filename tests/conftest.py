@@ -58,11 +58,13 @@ def _restore_logging() -> Iterator[None]:
 
 
 @pytest.fixture
-def default_sighup() -> Iterator[None]:
-    """Give children the default action of SIGHUP: under nohup it is ignored, and every child inherits that."""
-    previous = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def default_signals() -> Iterator[None]:
+    """Give children the default actions: nohup ignores SIGHUP, `&` in a script SIGINT, and children inherit that."""
+    actions = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    previous = {number: signal.signal(number, action) for number, action in actions.items()}
     yield
-    signal.signal(signal.SIGHUP, previous)
+    for number, action in previous.items():
+        signal.signal(number, action)
 
 
 @pytest.fixture

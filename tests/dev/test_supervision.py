@@ -79,7 +79,7 @@ def test_a_part_that_runs_for_a_while_each_time_is_always_restarted() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-@pytest.mark.usefixtures("default_sighup")
+@pytest.mark.usefixtures("default_signals")
 def test_a_make_that_handles_a_signal_is_detected(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text("run:\n\t@exec sleep 30\n")
     make = Process("make", ["make", "-s", "-C", str(tmp_path)])

@@ -15,7 +15,7 @@ from dev.polling import wait_until
 from dev.process import Process, free_port, is_free
 from tests.harness import sessions
 
-pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("default_sighup")]
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("default_signals")]
 
 
 @pytest.fixture
