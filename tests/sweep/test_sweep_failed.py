@@ -59,8 +59,8 @@ class TestRetention:
     def test_a_file_in_error_is_removed_with_its_object_after_its_retention(self, app: Flask) -> None:
         young, old = failed_file(), failed_file()
         current_services().storage.put(old.key, iter([b"left"]), content_type="text/plain")
-        age(99, young)
-        age(101, old)
+        age(70, young)
+        age(130, old)
         report = sweep()
 
         assert (report.counts["failed_removed"], report.counts["removed"]) == (1, 1)
@@ -80,7 +80,7 @@ class TestRetention:
 
     def test_a_file_retried_during_the_sweep_stays(self, app: Flask) -> None:
         row = failed_file("async")
-        age(101, row)
+        age(130, row)
         [seen] = queries.failed(9, 100, 50)
         assert transitions.set_pending(reload(row))
 
@@ -99,7 +99,7 @@ class TestRetention:
 
     def test_a_dry_run_keeps_expired_rows(self, app: Flask) -> None:
         row = failed_file()
-        age(101, row)
+        age(130, row)
 
         assert sweep(dry=True).counts["failed_removed"] == 1
         assert rows() == [row.id]
@@ -150,7 +150,7 @@ class TestLimit:
         gone = [failed_file() for _ in range(3)]
         assert sweep().found == []
 
-        age(51, *waiting[:2])
+        age(80, *waiting[:2])
         sweep()
         assert set(rows()) == {row.id for row in [*waiting[2:], *gone]}
 
