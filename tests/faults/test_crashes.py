@@ -44,6 +44,9 @@ def test_a_crash_at_any_step_loses_nothing(cluster_pool: ClusterPool, mode: str,
     try:
         sending = [crashed(cluster, mode, point, action) for point in points_of(mode)]
         uploads = [upload.result(30) for upload in sending]
+        if action == "hang" and mode == "celery":
+            # A failpoint meant for the worker may have hit the web service, which completes a file that is stored.
+            cluster.restart("web")
     finally:
         cluster.client.malformed[:] = []
         cluster_pool.release(cluster, 60)
